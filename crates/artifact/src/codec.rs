@@ -1,0 +1,218 @@
+//! The envelope that every artifact travels in; the only file that names `bincode`.
+//!
+//! Layout, little-endian: magic `NETSECAF` (8), layout version of the kind (u16), length of the kind's
+//! name (u8), the name, length of the payload (u64), SHA-256 of all that precedes and the payload (32),
+//! payload (bincode 2, standard configuration).
+
+use serde::{Serialize, de::DeserializeOwned};
+use thiserror::Error;
+
+use crate::{Classified, Digest, ErrorKind};
+
+const MAGIC: &[u8; 8] = b"NETSECAF";
+/// No artifact is larger; a length beyond it is damage, and nothing is allocated for it.
+pub const MAX_BYTES: u64 = 8 << 30;
+
+/// Something that stages exchange and that is kept on disk.
+///
+/// `LAYOUT` is raised whenever the serialized form of the type changes; a golden file for each kind
+/// fails when that is forgotten.
+pub trait Artifact: Serialize + DeserializeOwned {
+    /// The name of the kind, in kebab case; also the file's name.
+    const KIND: &'static str;
+    /// The version of the payload's layout.
+    const LAYOUT: u16;
+
+    /// Checks what the types cannot say; called after every decoding, before anyone sees the value.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong, with its values.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
+
+/// Why bytes are not the artifact that was asked for.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum CodecError {
+    #[error("not an artifact of this program: it does not begin with NETSECAF")]
+    Foreign,
+    #[error("cut short: {have} bytes where {need} are needed; make it again from its stage")]
+    Truncated { have: u64, need: u64 },
+    #[error("{extra} bytes follow the end of the artifact; make it again from its stage")]
+    Trailing { extra: u64 },
+    #[error("holds a `{found}` where a `{expected}` is needed")]
+    WrongKind {
+        found: String,
+        expected: &'static str,
+    },
+    #[error(
+        "layout {found} of `{kind}` is newer than this program knows ({known}): use a newer program"
+    )]
+    Newer {
+        kind: &'static str,
+        found: u16,
+        known: u16,
+    },
+    #[error(
+        "layout {found} of `{kind}` is no longer read (this program reads {known}): run the stage again"
+    )]
+    Older {
+        kind: &'static str,
+        found: u16,
+        known: u16,
+    },
+    #[error("damaged: its content does not match its digest; make it again from its stage")]
+    Damaged,
+    #[error("its payload does not decode as `{kind}`: {reason}")]
+    Payload { kind: &'static str, reason: String },
+    #[error("too large: {bytes} bytes, at most {MAX_BYTES}")]
+    TooLarge { bytes: u64 },
+}
+
+impl Classified for CodecError {
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Internal
+    }
+}
+
+/// Serializes an artifact into its envelope.
+///
+/// # Errors
+/// [`CodecError::Payload`] when the value does not serialize, [`CodecError::TooLarge`].
+pub fn encode<A: Artifact>(artifact: &A) -> Result<Vec<u8>, CodecError> {
+    let payload =
+        bincode::serde::encode_to_vec(artifact, bincode::config::standard()).map_err(|e| {
+            CodecError::Payload {
+                kind: A::KIND,
+                reason: e.to_string(),
+            }
+        })?;
+    if payload.len() as u64 > MAX_BYTES {
+        return Err(CodecError::TooLarge {
+            bytes: payload.len() as u64,
+        });
+    }
+    let mut bytes = header::<A>(payload.len() as u64);
+    let digest = digest_of(&bytes, &payload);
+    bytes.extend_from_slice(digest.as_bytes());
+    bytes.extend_from_slice(&payload);
+    Ok(bytes)
+}
+
+/// Reads an artifact back: digest first, then layout, then payload, then [`Artifact::check`].
+///
+/// # Errors
+/// A [`CodecError`] for anything but a whole artifact of kind `A` in a layout that is known.
+pub fn decode<A: Artifact>(bytes: &[u8]) -> Result<A, CodecError> {
+    let (layout, payload) = open(bytes, A::KIND)?;
+    match layout.cmp(&A::LAYOUT) {
+        std::cmp::Ordering::Greater => {
+            return Err(CodecError::Newer {
+                kind: A::KIND,
+                found: layout,
+                known: A::LAYOUT,
+            });
+        }
+        std::cmp::Ordering::Less => {
+            return Err(CodecError::Older {
+                kind: A::KIND,
+                found: layout,
+                known: A::LAYOUT,
+            });
+        }
+        std::cmp::Ordering::Equal => {}
+    }
+    let bad = |reason: String| CodecError::Payload {
+        kind: A::KIND,
+        reason,
+    };
+    let config = bincode::config::standard().with_limit::<{ MAX_BYTES as usize }>();
+    let (artifact, read): (A, usize) =
+        bincode::serde::decode_from_slice(payload, config).map_err(|e| bad(e.to_string()))?;
+    if read != payload.len() {
+        return Err(CodecError::Trailing {
+            extra: (payload.len() - read) as u64,
+        });
+    }
+    artifact.check().map_err(bad)?;
+    Ok(artifact)
+}
+
+/// Returns the digest that an envelope carries, after checking it against the content.
+///
+/// # Errors
+/// As [`decode`], but for the payload's content.
+pub fn verify(bytes: &[u8], kind: &'static str) -> Result<Digest, CodecError> {
+    open(bytes, kind)?;
+    let at = 8 + 2 + 1 + kind.len() + 8;
+    let mut digest = [0; 32];
+    digest.copy_from_slice(&bytes[at..at + 32]);
+    Ok(Digest::from_bytes(digest))
+}
+
+fn header<A: Artifact>(payload_bytes: u64) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(8 + 2 + 1 + A::KIND.len() + 8 + 32 + payload_bytes as usize);
+    bytes.extend_from_slice(MAGIC);
+    bytes.extend_from_slice(&A::LAYOUT.to_le_bytes());
+    bytes.push(u8::try_from(A::KIND.len()).expect("the name of a kind is short"));
+    bytes.extend_from_slice(A::KIND.as_bytes());
+    bytes.extend_from_slice(&payload_bytes.to_le_bytes());
+    bytes
+}
+
+fn digest_of(header: &[u8], payload: &[u8]) -> Digest {
+    Digest::of_reader(std::io::Read::chain(header, payload)).expect("memory does not fail to read")
+}
+
+/// Checks the envelope and returns layout and payload.
+fn open<'a>(bytes: &'a [u8], expected: &'static str) -> Result<(u16, &'a [u8]), CodecError> {
+    let have = bytes.len() as u64;
+    if !bytes.starts_with(MAGIC) {
+        return Err(CodecError::Foreign);
+    }
+    let need = |need: usize| {
+        if bytes.len() < need {
+            Err(CodecError::Truncated {
+                have,
+                need: need as u64,
+            })
+        } else {
+            Ok(())
+        }
+    };
+    need(11)?;
+    let layout = u16::from_le_bytes([bytes[8], bytes[9]]);
+    let name_end = 11 + usize::from(bytes[10]);
+    need(name_end + 8 + 32)?;
+    let found = String::from_utf8_lossy(&bytes[11..name_end]);
+    if found != expected {
+        return Err(CodecError::WrongKind {
+            found: found.into_owned(),
+            expected,
+        });
+    }
+    let mut length = [0; 8];
+    length.copy_from_slice(&bytes[name_end..name_end + 8]);
+    let length = u64::from_le_bytes(length);
+    if length > MAX_BYTES {
+        return Err(CodecError::TooLarge { bytes: length });
+    }
+    let start = name_end + 8 + 32;
+    let end = start as u64 + length;
+    if have < end {
+        return Err(CodecError::Truncated { have, need: end });
+    }
+    if have > end {
+        return Err(CodecError::Trailing { extra: have - end });
+    }
+    let payload = &bytes[start..];
+    if digest_of(&bytes[..name_end + 8], payload).as_bytes() != &bytes[name_end + 8..start] {
+        return Err(CodecError::Damaged);
+    }
+    Ok((layout, payload))
+}
+
+#[cfg(test)]
+mod tests;

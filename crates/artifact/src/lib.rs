@@ -1,0 +1,24 @@
+//! The spine of the pipeline: typed artifacts, their bytes on disk, and the one place that runs stages.
+//!
+//! Owns the artifact envelope, run directories, manifests, lineage and the classification of errors.
+//! Must not know any data set, model, file format, connector, command line or network.
+
+pub mod clock;
+pub mod codec;
+mod digest;
+mod error;
+mod file;
+mod lineage;
+mod manifest;
+mod run;
+mod stage;
+pub mod yaml;
+
+pub use codec::{Artifact, CodecError};
+pub use digest::Digest;
+pub use error::{Classified, ErrorKind, Failure};
+pub use file::{StoreError, read_bounded, write_atomic};
+pub use lineage::{Lineage, LineageNode};
+pub use manifest::{ArtifactRecord, FileRecord, Manifest};
+pub use run::{Id, Run};
+pub use stage::{Context, Inputs, Outputs, Progress, Stage};

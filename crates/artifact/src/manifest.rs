@@ -1,0 +1,73 @@
+//! What a stage leaves beside its artifacts: who made them, from what, when and how long it took.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Digest, StoreError, file::read_bounded};
+
+/// The record of one execution of one stage; written last, so that it is the stage's commit point.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Name of the stage.
+    pub stage: String,
+    /// Version of the program that ran it.
+    pub code_version: String,
+    /// The stage's section of the configuration.
+    pub parameters: serde_json::Value,
+    /// The seed of everything random.
+    pub seed: u64,
+    /// The artifacts that went in.
+    pub inputs: Vec<ArtifactRecord>,
+    /// The artifacts that came out.
+    pub outputs: Vec<ArtifactRecord>,
+    /// Reports and files for other tools that lie beside them.
+    pub files: Vec<FileRecord>,
+    /// Row counts and other whole numbers that the stage wants seen.
+    pub counts: std::collections::BTreeMap<String, u64>,
+    /// When the stage began, RFC 3339.
+    pub started: String,
+    /// Wall time in seconds.
+    pub seconds: f64,
+}
+
+/// One artifact in a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArtifactRecord {
+    /// Kind of the artifact.
+    pub kind: String,
+    /// Digest from its envelope.
+    pub digest: Digest,
+}
+
+/// One plain file in a manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRecord {
+    /// Name within the stage's directory.
+    pub name: String,
+    /// SHA-256 of the content.
+    pub sha256: Digest,
+    /// Size in bytes.
+    pub bytes: u64,
+}
+
+impl Manifest {
+    /// Reads the manifest of a stage's directory; `None` when the stage has not been completed there.
+    ///
+    /// # Errors
+    /// [`StoreError::Manifest`] when it is damaged.
+    pub fn read(step: &Path) -> Result<Option<Self>, StoreError> {
+        let path = step.join("manifest.json");
+        if !path.exists() {
+            return Ok(None);
+        }
+        let bytes = read_bounded(&path, 16 << 20)?;
+        serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|e| StoreError::Manifest {
+                path,
+                reason: e.to_string(),
+            })
+    }
+}

@@ -1,0 +1,298 @@
+//! A run directory, and the one place where stages are executed.
+
+use std::{
+    fs, io,
+    marker::PhantomData,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use serde::Serialize;
+
+use crate::{
+    Artifact, ArtifactRecord, Context, Digest, Failure, FileRecord, Inputs, Manifest, Outputs,
+    Progress, Stage, StoreError, clock, codec,
+    file::{read_bounded, sync_directory, write_atomic},
+    yaml,
+};
+
+/// The typed name of an artifact: its kind and the digest of its bytes.
+pub struct Id<A> {
+    digest: Digest,
+    kind: PhantomData<fn() -> A>,
+}
+
+impl<A> Clone for Id<A> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<A> Copy for Id<A> {}
+
+impl<A: Artifact> Id<A> {
+    pub(crate) fn new(digest: Digest) -> Self {
+        Self {
+            digest,
+            kind: PhantomData,
+        }
+    }
+
+    /// Returns the digest of the artifact's bytes.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    pub(crate) fn record(&self) -> ArtifactRecord {
+        ArtifactRecord {
+            kind: A::KIND.to_owned(),
+            digest: self.digest,
+        }
+    }
+}
+
+/// A run directory: `artifacts/20260203T101112Z-1f9c04ab`, one directory a stage inside.
+#[derive(Debug, Clone)]
+pub struct Run {
+    directory: PathBuf,
+    seed: u64,
+}
+
+impl Run {
+    /// Makes a new run directory under `root` and keeps the configuration in it.
+    ///
+    /// The name is the time in UTC and the configuration's fingerprint; a number is appended when two
+    /// runs begin within one second.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn create(root: &Path, config: &impl Serialize, seed: u64) -> Result<Self, StoreError> {
+        fs::create_dir_all(root).map_err(StoreError::io("create", root))?;
+        let text = yaml::to_text(config).map_err(|reason| StoreError::Manifest {
+            path: root.join("config.yaml"),
+            reason,
+        })?;
+        let name = format!(
+            "{}-{}",
+            clock::compact(clock::now()),
+            Digest::of(text.as_bytes()).short()
+        );
+        let mut attempt = 1;
+        let directory = loop {
+            let suffix = if attempt == 1 {
+                String::new()
+            } else {
+                format!("-{attempt}")
+            };
+            let directory = root.join(format!("{name}{suffix}"));
+            match fs::create_dir(&directory) {
+                Ok(()) => break directory,
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => attempt += 1,
+                Err(e) => return Err(StoreError::io("create", &directory)(e)),
+            }
+        };
+        sync_directory(root)?;
+        write_atomic(&directory.join("config.yaml"), text.as_bytes())?;
+        Ok(Self { directory, seed })
+    }
+
+    /// Opens an existing run directory.
+    ///
+    /// # Errors
+    /// [`StoreError::NotARun`] when it has no `config.yaml`.
+    pub fn open(directory: &Path, seed: u64) -> Result<Self, StoreError> {
+        if !directory.join("config.yaml").is_file() {
+            return Err(StoreError::NotARun(directory.to_owned()));
+        }
+        Ok(Self {
+            directory: directory.to_owned(),
+            seed,
+        })
+    }
+
+    /// Returns the directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Returns the seed of everything random in this run.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Returns the directory of a stage.
+    pub fn step<S: Stage>(&self) -> PathBuf {
+        self.directory.join(format!("{:02}-{}", S::ORDER, S::NAME))
+    }
+
+    /// Executes a stage: loads its inputs from their committed bytes, times it, commits what it gives.
+    ///
+    /// The manifest is removed first and written last: a kill at any moment leaves the stage either
+    /// not done or done. Reports and files are written even when the stage fails.
+    ///
+    /// # Errors
+    /// The stage's own error, or that of loading and storing, as a [`Failure`].
+    pub fn execute<S: Stage>(
+        &self,
+        stage: &S,
+        inputs: <S::Inputs as Inputs>::Ids,
+        progress: &Progress<'_>,
+    ) -> Result<<S::Outputs as Outputs>::Ids, Failure> {
+        let span = tracing::info_span!("stage", name = S::NAME);
+        let _entered = span.enter();
+        let started = clock::now();
+        let clock = Instant::now();
+        let step = self.step::<S>();
+        fs::create_dir_all(&step).map_err(StoreError::io("create", &step))?;
+        remove_if_there(&step.join("manifest.json"))?;
+
+        let loaded = S::Inputs::load(self, inputs)?;
+        let mut context = Context::new(self.seed, progress);
+        let result = stage.run(loaded, &mut context);
+        let files = write_files(&step, &context.files)?;
+        let outputs = result?;
+        let records = write_artifacts(&step, &outputs)?;
+        let manifest = Manifest {
+            stage: S::NAME.to_owned(),
+            code_version: env!("CARGO_PKG_VERSION").to_owned(),
+            parameters: serde_json::to_value(stage.config()).unwrap_or_default(),
+            seed: self.seed,
+            inputs: S::Inputs::records(inputs),
+            outputs: records.clone(),
+            files,
+            counts: context.counts,
+            started: clock::rfc3339(started),
+            seconds: clock.elapsed().as_secs_f64(),
+        };
+        let text = serde_json::to_vec_pretty(&manifest).expect("a manifest is plain data");
+        write_atomic(&step.join("manifest.json"), &text)?;
+        tracing::debug!(seconds = manifest.seconds, "stage committed");
+        Ok(S::Outputs::ids(&records))
+    }
+
+    /// Executes a stage on what the run directory holds for it.
+    ///
+    /// # Errors
+    /// As [`Run::execute`], and [`StoreError::Missing`] when an input is not there.
+    pub fn execute_alone<S: Stage>(
+        &self,
+        stage: &S,
+        progress: &Progress<'_>,
+    ) -> Result<<S::Outputs as Outputs>::Ids, Failure> {
+        let ids = S::Inputs::find(self)?;
+        self.execute(stage, ids, progress)
+    }
+
+    /// Reads an artifact back and checks that it is the one that was asked for.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it is missing, damaged, foreign, newer, or another one.
+    pub fn load<A: Artifact>(&self, id: Id<A>) -> Result<A, StoreError> {
+        let (path, _) = self.locate::<A>()?;
+        let bytes = read_bounded(&path, codec::MAX_BYTES)?;
+        let wrap = |source| StoreError::Codec {
+            path: path.clone(),
+            source,
+        };
+        let found = codec::verify(&bytes, A::KIND).map_err(wrap)?;
+        if found != id.digest {
+            return Err(StoreError::Changed {
+                kind: A::KIND.to_owned(),
+                found: found.short(),
+                expected: id.digest.short(),
+                path,
+            });
+        }
+        codec::decode(&bytes).map_err(wrap)
+    }
+
+    /// Finds the artifact of a kind, by the manifests of completed stages.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] when no completed stage has made one.
+    pub fn find<A: Artifact>(&self) -> Result<Id<A>, StoreError> {
+        Ok(Id::new(self.locate::<A>()?.1))
+    }
+
+    /// Finds and reads the artifact of a kind.
+    ///
+    /// # Errors
+    /// As [`Run::find`] and [`Run::load`].
+    pub fn get<A: Artifact>(&self) -> Result<A, StoreError> {
+        self.load(self.find::<A>()?)
+    }
+
+    /// Returns the manifests of all completed stages with their directories, in order.
+    ///
+    /// # Errors
+    /// [`StoreError`] when one is damaged.
+    pub fn manifests(&self) -> Result<Vec<(PathBuf, Manifest)>, StoreError> {
+        let mut found = Vec::new();
+        for step in self.steps()? {
+            if let Some(manifest) = Manifest::read(&step)? {
+                found.push((step, manifest));
+            }
+        }
+        Ok(found)
+    }
+
+    fn steps(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let fail = |e| StoreError::io("list", &self.directory)(e);
+        let mut steps = Vec::new();
+        for entry in fs::read_dir(&self.directory).map_err(fail)? {
+            let path = entry.map_err(fail)?.path();
+            if path.is_dir() {
+                steps.push(path);
+            }
+        }
+        steps.sort();
+        Ok(steps)
+    }
+
+    fn locate<A: Artifact>(&self) -> Result<(PathBuf, Digest), StoreError> {
+        for (step, manifest) in self.manifests()? {
+            if let Some(record) = manifest.outputs.iter().find(|r| r.kind == A::KIND) {
+                return Ok((step.join(format!("{}.bin", A::KIND)), record.digest));
+            }
+        }
+        Err(StoreError::Missing {
+            run: self.directory.clone(),
+            kind: A::KIND,
+            stage_hint: "`netsec show RUN` lists what is there",
+        })
+    }
+}
+
+fn remove_if_there(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(StoreError::io("remove", path)(e)),
+        _ => Ok(()),
+    }
+}
+
+fn write_files(step: &Path, files: &[(String, Vec<u8>)]) -> Result<Vec<FileRecord>, StoreError> {
+    files
+        .iter()
+        .map(|(name, bytes)| {
+            write_atomic(&step.join(name), bytes)?;
+            Ok(FileRecord {
+                name: name.clone(),
+                sha256: Digest::of(bytes),
+                bytes: bytes.len() as u64,
+            })
+        })
+        .collect()
+}
+
+fn write_artifacts<O: Outputs>(step: &Path, outputs: &O) -> Result<Vec<ArtifactRecord>, Failure> {
+    let mut records = Vec::new();
+    for (kind, bytes) in outputs.encode()? {
+        write_atomic(&step.join(format!("{kind}.bin")), &bytes)?;
+        let digest = codec::verify(&bytes, kind)?;
+        records.push(ArtifactRecord {
+            kind: kind.to_owned(),
+            digest,
+        });
+    }
+    Ok(records)
+}

@@ -1,0 +1,28 @@
+//! What a data set is: its schema, its raw and its validated rows, its labels, its profile and drift.
+//!
+//! Owns the data contract and the types that stages exchange about rows.
+//! Must not know file formats, connectors, models or the command line.
+
+pub mod derived;
+pub mod drift;
+mod group;
+mod label;
+mod preprocessing;
+pub mod profile;
+mod raw;
+mod records;
+pub mod schema;
+mod source;
+mod table;
+
+pub use group::GroupKey;
+pub use label::{ClassNames, Label};
+pub use preprocessing::{
+    EncoderKind, ImputerKind, KnnParameters, NeighbourWeights, Preprocessing, PreprocessorSpec,
+    ScalerKind,
+};
+pub use raw::{RawBatch, RawColumn, TextColumn, format_number};
+pub use records::{Records, Target, TrainingSet, ValidatedDataset};
+pub use schema::{Column, ColumnType, Domain, Schema, SchemaError};
+pub use source::{Sink, SinkError, Source, SourceError};
+pub use table::{Table, TableColumn};

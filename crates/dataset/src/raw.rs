@@ -1,0 +1,134 @@
+//! Rows as a source gives them, in batches, before any schema has looked at them.
+
+/// Some rows of a source, column by column, as they were found.
+///
+/// Batches of one source may differ in their columns (JSON Lines may leave fields out); a column that
+/// is absent counts as missing in every row of the batch.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RawBatch {
+    /// Names in the source's order; duplicated names are kept, for validation to report.
+    pub names: Vec<String>,
+    /// One column a name, all of `n_rows` cells.
+    pub columns: Vec<RawColumn>,
+    /// Number of the record in the source, from 1, of each row.
+    pub row_numbers: Vec<u64>,
+    /// Rows (index in this batch) that could not be taken apart, with the reason; their cells are missing.
+    pub defects: Vec<(usize, String)>,
+}
+
+impl RawBatch {
+    /// Returns the number of rows.
+    pub fn n_rows(&self) -> usize {
+        self.row_numbers.len()
+    }
+
+    /// Returns the position of a column by its exact name: the first, where a name is duplicated.
+    pub fn position(&self, name: &str) -> Option<usize> {
+        self.names.iter().position(|n| n == name)
+    }
+}
+
+/// One column of a [`RawBatch`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum RawColumn {
+    /// Cells as text, as CSV gives them.
+    Text(TextColumn),
+    /// Cells as numbers; NaN is a missing cell.
+    Number(Vec<f64>),
+}
+
+impl RawColumn {
+    /// Returns the number of cells.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Number(numbers) => numbers.len(),
+        }
+    }
+
+    /// Returns whether there are no cells.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A column of text cells in one allocation, with absent cells apart from empty ones.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TextColumn {
+    bytes: String,
+    /// End of each cell in `bytes`; the highest bit marks an absent cell.
+    ends: Vec<u32>,
+}
+
+const ABSENT: u32 = 1 << 31;
+
+impl TextColumn {
+    /// Makes an empty column.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Appends a cell; `None` is an absent one (a JSON null, a field left out).
+    ///
+    /// # Panics
+    /// When the batch's text exceeds 2 GiB; sources cut batches long before.
+    pub fn push(&mut self, cell: Option<&str>) {
+        self.bytes.push_str(cell.unwrap_or_default());
+        let end = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
+        assert!(end < ABSENT, "a batch of text is under 2 GiB");
+        self.ends
+            .push(if cell.is_some() { end } else { end | ABSENT });
+    }
+
+    /// Returns the number of cells.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Returns whether there are no cells.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// Returns the bytes of text held, for sources that cut batches by size.
+    pub fn n_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Returns a cell; `None` is an absent one.
+    pub fn get(&self, row: usize) -> Option<&str> {
+        let start = if row == 0 {
+            0
+        } else {
+            self.ends[row - 1] & !ABSENT
+        };
+        let end = self.ends[row];
+        (end & ABSENT == 0).then(|| &self.bytes[start as usize..end as usize])
+    }
+
+    /// Returns all cells in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Option<&str>> {
+        (0..self.len()).map(|row| self.get(row))
+    }
+}
+
+impl<'a> FromIterator<Option<&'a str>> for TextColumn {
+    fn from_iter<I: IntoIterator<Item = Option<&'a str>>>(cells: I) -> Self {
+        let mut column = Self::new();
+        cells.into_iter().for_each(|cell| column.push(cell));
+        column
+    }
+}
+
+/// Writes a number the way every source is compared: whole numbers without a fraction (`-1`, not
+/// `-1.0`), others in the shortest form that reads back as the same `f64`.
+pub fn format_number(number: f64) -> String {
+    if number == number.trunc() && number.abs() < 1e15 {
+        format!("{}", number as i64)
+    } else {
+        format!("{number}")
+    }
+}
+
+#[cfg(test)]
+mod tests;

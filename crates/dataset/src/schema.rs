@@ -1,0 +1,255 @@
+//! The data contract: which columns a data set has, what they may hold, and what is to be learned.
+
+mod column;
+mod infer;
+mod target;
+
+use std::collections::BTreeSet;
+
+use artifact::{Classified, Digest, ErrorKind, yaml};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+pub use column::{Column, ColumnType, Domain, UnknownLevels};
+pub use infer::Inference;
+pub use target::{ClassMode, TargetSpec};
+
+use crate::derived::DerivedColumn;
+
+/// A data contract, as `schema/*.yaml` holds it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Schema {
+    /// Name of the data set; also the default name of models trained on it.
+    pub name: String,
+    /// One sentence for people.
+    #[serde(default)]
+    pub description: String,
+    /// How text files of this data set are laid out.
+    #[serde(default)]
+    pub file: FileLayout,
+    /// Texts that mean "no value", compared after trimming.
+    #[serde(default = "default_missing_tokens")]
+    pub missing_tokens: Vec<String>,
+    /// The columns, in the order of a file without a header; the target may stand among them.
+    pub columns: Vec<Column>,
+    /// What is to be learned.
+    pub target: TargetSpec,
+    /// Columns computed from others before anything is learned.
+    #[serde(default)]
+    pub derived: Vec<DerivedColumn>,
+    /// When validation refuses the data.
+    #[serde(default)]
+    pub quality: Quality,
+    /// What a model must reach on the holdout to be promoted.
+    #[serde(default)]
+    pub promotion: PromotionMinima,
+}
+
+/// Layout of delimited text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FileLayout {
+    /// Whether the first line names the columns.
+    pub header: bool,
+    /// The character between cells.
+    pub delimiter: char,
+}
+
+impl Default for FileLayout {
+    fn default() -> Self {
+        Self {
+            header: true,
+            delimiter: ',',
+        }
+    }
+}
+
+/// Limits of the validation gate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Quality {
+    /// Largest share of rows that may be quarantined, in [0, 1].
+    pub max_bad_share: f64,
+}
+
+impl Default for Quality {
+    fn default() -> Self {
+        Self {
+            max_bad_share: 0.01,
+        }
+    }
+}
+
+/// Absolute minima for promotion; a metric that is left out is not asked for.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PromotionMinima {
+    /// Least area under the precision-recall curve of the threat.
+    pub pr_auc: Option<f64>,
+    /// Least area under the ROC curve.
+    pub roc_auc: Option<f64>,
+    /// Least recall of the threat at the operating threshold.
+    pub recall: Option<f64>,
+    /// Highest false-positive rate at the operating threshold.
+    pub max_fpr: Option<f64>,
+}
+
+fn default_missing_tokens() -> Vec<String> {
+    ["", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
+        .map(str::to_owned)
+        .to_vec()
+}
+
+/// Why a schema cannot be used.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum SchemaError {
+    #[error("schema {origin}: {reason}")]
+    Syntax { origin: String, reason: String },
+    #[error("schema `{name}`: {problem}")]
+    Invalid { name: String, problem: String },
+}
+
+impl Classified for SchemaError {
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Config
+    }
+}
+
+impl Schema {
+    /// Parses and checks a schema; `origin` (a path, or `embedded`) stands in the error.
+    ///
+    /// # Errors
+    /// [`SchemaError`] with the first problem.
+    pub fn parse(text: &str, origin: &str) -> Result<Self, SchemaError> {
+        let schema: Self = yaml::parse(text).map_err(|reason| SchemaError::Syntax {
+            origin: origin.to_owned(),
+            reason,
+        })?;
+        schema.check()?;
+        Ok(schema)
+    }
+
+    /// Checks what the types cannot say: duplicate names, empty domains, a target without both sides.
+    ///
+    /// # Errors
+    /// [`SchemaError::Invalid`].
+    pub fn check(&self) -> Result<(), SchemaError> {
+        self.find_problem().map_or(Ok(()), |problem| {
+            Err(SchemaError::Invalid {
+                name: self.name.clone(),
+                problem,
+            })
+        })
+    }
+
+    fn find_problem(&self) -> Option<String> {
+        if self.name.is_empty()
+            || self
+                .name
+                .contains(|c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c)))
+        {
+            return Some("name: use letters, digits, `-` and `_`".to_owned());
+        }
+        if !self.file.delimiter.is_ascii() {
+            return Some(format!(
+                "delimiter {:?} is not an ASCII character",
+                self.file.delimiter
+            ));
+        }
+        let mut seen = BTreeSet::new();
+        let derived = self.derived.iter().map(|d| d.name.as_str());
+        for name in self.columns.iter().map(|c| c.name.as_str()).chain(derived) {
+            if !seen.insert(name) {
+                return Some(format!("column `{name}` is named twice"));
+            }
+        }
+        if self.features().next().is_none() {
+            return Some("no column is left to learn from".to_owned());
+        }
+        if !(0.0..=1.0).contains(&self.quality.max_bad_share) {
+            return Some(format!(
+                "max_bad_share {} is not in [0, 1]",
+                self.quality.max_bad_share
+            ));
+        }
+        self.columns
+            .iter()
+            .find_map(|c| c.problem().map(|p| format!("column `{}`: {p}", c.name)))
+            .or_else(|| self.target.problem())
+            .or_else(|| self.derived.iter().find_map(|d| d.problem(self)))
+    }
+
+    /// Returns the columns that may be learned from: neither the target nor never-used ones.
+    pub fn features(&self) -> impl Iterator<Item = &Column> {
+        self.columns
+            .iter()
+            .filter(|c| !c.never_use && c.name != self.target.column)
+    }
+
+    /// Returns a column by name.
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|c| c.name == name)
+    }
+
+    /// Returns whether a text means "no value".
+    pub fn is_missing_token(&self, trimmed: &str) -> bool {
+        self.missing_tokens.iter().any(|token| token == trimmed)
+    }
+
+    /// Returns the names of all columns that a file of this data set has, the target included.
+    pub fn file_columns(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.columns.iter().map(|c| c.name.clone()).collect();
+        if !names.contains(&self.target.column) {
+            names.push(self.target.column.clone());
+        }
+        names
+    }
+
+    /// Returns a digest of what decides how cells are read; part of the feature store's key.
+    pub fn reading_fingerprint(&self) -> Digest {
+        let parts = (
+            &self.file,
+            &self.missing_tokens,
+            &self.columns,
+            &self.target.column,
+        );
+        Digest::of(&serde_bytes_of(&parts))
+    }
+}
+
+/// Serializes a schema inside an artifact as its YAML text: its fields may then come and go without
+/// a new layout, and `bincode`, which knows no optional fields, need not understand it.
+pub mod as_yaml {
+    use artifact::yaml;
+    use serde::{Deserialize, Deserializer, Serializer, de, ser};
+
+    use super::Schema;
+
+    /// Writes the YAML text.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize<S: Serializer>(schema: &Schema, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&yaml::to_text(schema).map_err(ser::Error::custom)?)
+    }
+
+    /// Parses and checks the YAML text.
+    ///
+    /// # Errors
+    /// The deserializer's, or that of the schema.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Schema, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Schema::parse(&text, "embedded in the artifact").map_err(de::Error::custom)
+    }
+}
+
+fn serde_bytes_of(value: &impl Serialize) -> Vec<u8> {
+    yaml::to_text(value)
+        .expect("a schema is plain data")
+        .into_bytes()
+}
+
+#[cfg(test)]
+mod tests;

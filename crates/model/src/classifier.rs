@@ -1,0 +1,4 @@
+//! The fitted classifiers of a bundle. In progress.
+
+/// In progress.
+pub enum Classifier {}

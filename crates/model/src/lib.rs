@@ -1,0 +1,17 @@
+//! Fitted things: what a trained detector is, how it scores, and how good it is.
+//!
+//! Owns preprocessors, classifiers, calibration, thresholds, the bundle that serves, and metrics.
+//! Must not know how anything is learned beyond preprocessing and calibration, nor files, nor networks.
+
+pub mod calibration;
+mod classifier;
+pub mod linear;
+mod matrix;
+pub mod metrics;
+pub mod preprocessor;
+pub mod resampling;
+pub mod threshold;
+pub mod trees;
+
+pub use classifier::Classifier;
+pub use matrix::FeatureMatrix;
