@@ -148,6 +148,7 @@ impl Run {
 
         let loaded = S::Inputs::load(self, inputs)?;
         let mut context = Context::new(self.seed, progress);
+        context.inputs = S::Inputs::records(inputs);
         let result = stage.run(loaded, &mut context);
         let files = write_files(&step, &context.files)?;
         let outputs = result?;
@@ -157,7 +158,7 @@ impl Run {
             code_version: env!("CARGO_PKG_VERSION").to_owned(),
             parameters: serde_json::to_value(stage.config()).unwrap_or_default(),
             seed: self.seed,
-            inputs: S::Inputs::records(inputs),
+            inputs: context.inputs,
             outputs: records.clone(),
             files,
             counts: context.counts,

@@ -42,6 +42,8 @@ pub type Progress<'a> = dyn Fn(&str, u64, u64) + Sync + 'a;
 pub struct Context<'a> {
     /// The seed of everything random.
     pub seed: u64,
+    /// Kinds and digests of the artifacts that went in, for those who keep their own lineage.
+    pub inputs: Vec<ArtifactRecord>,
     pub(crate) files: Vec<(String, Vec<u8>)>,
     pub(crate) counts: BTreeMap<String, u64>,
     progress: &'a Progress<'a>,
@@ -52,6 +54,7 @@ impl<'a> Context<'a> {
     pub fn new(seed: u64, progress: &'a Progress<'a>) -> Self {
         Self {
             seed,
+            inputs: Vec::new(),
             files: Vec::new(),
             counts: BTreeMap::new(),
             progress,

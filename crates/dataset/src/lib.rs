@@ -3,6 +3,7 @@
 //! Owns the data contract and the types that stages exchange about rows.
 //! Must not know file formats, connectors, models or the command line.
 
+pub mod cell;
 pub mod derived;
 pub mod drift;
 mod group;
@@ -10,6 +11,7 @@ mod label;
 mod preprocessing;
 pub mod profile;
 mod raw;
+mod raw_dataset;
 mod records;
 pub mod schema;
 mod source;
@@ -22,6 +24,7 @@ pub use preprocessing::{
     ScalerKind,
 };
 pub use raw::{RawBatch, RawColumn, TextColumn, format_number};
+pub use raw_dataset::{Cells, IngestedColumn, MISSING_CODE, Provenance, RawDataset};
 pub use records::{Records, Target, TrainingSet, ValidatedDataset};
 pub use schema::{Column, ColumnType, Domain, Schema, SchemaError};
 pub use source::{Sink, SinkError, Source, SourceError};

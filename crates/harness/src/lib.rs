@@ -1,1 +1,15 @@
-//! In progress.
+//! The process shell: configuration layers, logs, progress, exit codes, and the `main` of stage binaries.
+//!
+//! Owns everything between the operating system and a typed call.
+//! Must not know any data set, model or stage.
+
+pub mod config;
+mod exit;
+mod progress;
+mod stage_main;
+mod telemetry;
+
+pub use exit::{INTERRUPTED, exit_code_of, report_and_exit, stop_on_interrupt};
+pub use progress::{ProgressMode, ProgressReporter};
+pub use stage_main::stage_main;
+pub use telemetry::init_telemetry;

@@ -1,0 +1,117 @@
+//! Configuration in layers: flag over environment over file over default.
+
+use std::path::Path;
+
+use artifact::{
+    ErrorKind, Failure, read_bounded,
+    yaml::{self, Value},
+};
+use serde::{Serialize, de::DeserializeOwned};
+
+/// The prefix of environment variables that set configuration keys: `NETSEC__TRAINING__FOLDS=3` sets
+/// `training.folds`.
+const ENVIRONMENT_PREFIX: &str = "NETSEC__";
+const MAX_FILE_BYTES: u64 = 16 << 20;
+
+/// Builds a configuration from its default, a file, the environment and `key=value` settings.
+///
+/// # Errors
+/// [`ErrorKind::Config`] with the nearest known key when one is unknown, with the value that does not
+/// fit, or when the file cannot be read.
+pub fn load<C: Serialize + DeserializeOwned + Default>(
+    file: Option<&Path>,
+    settings: &[String],
+) -> Result<C, Failure> {
+    let bad = |reason: String| Failure::new(ErrorKind::Config, reason);
+    let mut document = yaml::to_value(&C::default()).map_err(bad)?;
+    if let Some(path) = file {
+        let layer: Value = read(path)?
+            .parse_yaml()
+            .map_err(|e| bad(format!("{}: {e}", path.display())))?;
+        check_layer::<C>(&layer).map_err(|e| bad(format!("{}: {e}", path.display())))?;
+        yaml::merge(&mut document, layer);
+    }
+    for (key, value) in environment() {
+        yaml::set(&mut document, &key, &value)
+            .map_err(|e| bad(format!("environment variable for `{key}`: {e}")))?;
+    }
+    for setting in settings {
+        let (key, value) = setting.split_once('=').ok_or_else(|| {
+            Failure::new(
+                ErrorKind::Usage,
+                format!("`--set {setting}`: write key=value"),
+            )
+        })?;
+        yaml::set(&mut document, key.trim(), value)
+            .map_err(|e| bad(format!("--set {key}: {e}")))?;
+    }
+    yaml::from_value(document).map_err(|e| bad(format!("configuration: {e}")))
+}
+
+/// Reads one section of a run's `config.yaml`.
+///
+/// # Errors
+/// As [`load`].
+pub fn section<C: DeserializeOwned + Default>(text: &str, name: &str) -> Result<C, Failure> {
+    let bad = |reason: String| Failure::new(ErrorKind::Config, reason);
+    let document: Value = yaml::parse(text).map_err(bad)?;
+    match document.get(name) {
+        None => Ok(C::default()),
+        Some(value) => yaml::from_value(value.clone()).map_err(|e| bad(format!("{name}: {e}"))),
+    }
+}
+
+/// Loads `.env` from the working directory or above, without overriding what is set already.
+///
+/// # Errors
+/// [`ErrorKind::Config`] when the file is there but does not parse; its content is not shown.
+pub fn load_dotenv() -> Result<(), Failure> {
+    match dotenvy::dotenv() {
+        Err(dotenvy::Error::LineParse(_, at)) => Err(Failure::new(
+            ErrorKind::Config,
+            format!(".env: the line with its fault at character {at} is not NAME=value"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+struct Text(String);
+
+impl Text {
+    fn parse_yaml(&self) -> Result<Value, String> {
+        yaml::parse(&self.0)
+    }
+}
+
+fn read(path: &Path) -> Result<Text, Failure> {
+    let bytes = read_bounded(path, MAX_FILE_BYTES)
+        .map_err(|e| Failure::new(ErrorKind::Config, e.to_string()))?;
+    String::from_utf8(bytes).map(Text).map_err(|_| {
+        Failure::new(
+            ErrorKind::Config,
+            format!("{} is not UTF-8", path.display()),
+        )
+    })
+}
+
+/// Checks a file's own keys against the type, so that the message is about the file.
+fn check_layer<C: DeserializeOwned>(layer: &Value) -> Result<(), String> {
+    if layer.is_null() {
+        return Ok(());
+    }
+    yaml::from_value::<C>(layer.clone()).map(|_| ())
+}
+
+fn environment() -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = std::env::vars()
+        .filter_map(|(name, value)| {
+            let key = name.strip_prefix(ENVIRONMENT_PREFIX)?;
+            Some((key.to_ascii_lowercase().replace("__", "."), value))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+#[cfg(test)]
+mod tests;

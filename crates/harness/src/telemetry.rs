@@ -1,0 +1,21 @@
+//! Logs: structured, on standard error, filtered by `NETSEC_LOG`.
+
+use std::io::IsTerminal as _;
+
+use tracing_subscriber::EnvFilter;
+
+/// Starts logging to standard error; `NETSEC_LOG` (for example `debug` or `ingestion=debug`) decides
+/// what is shown, `warn` by default. Colour appears only on a terminal, and never with `NO_COLOR`.
+///
+/// Calling it again does nothing.
+pub fn init_telemetry() {
+    let filter = EnvFilter::try_from_env("NETSEC_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    // An error means that a subscriber is installed already, which is what is wanted.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colour)
+        .with_target(true)
+        .try_init();
+}
