@@ -123,8 +123,9 @@ impl Records {
     }
 }
 
-/// Rows that passed the validation gate. Only `validation` makes one.
+/// Rows that passed the validation gate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ValidatedDataset {
     /// The schema with the levels of open text columns filled in from these rows.
     #[serde(with = "crate::schema::as_yaml")]
@@ -133,6 +134,13 @@ pub struct ValidatedDataset {
     pub records: Records,
     /// Whether the rows were generated rather than observed.
     pub simulated: bool,
+}
+
+impl ValidatedDataset {
+    /// Makes the proof that rows passed the gate; called by the validation stage alone.
+    pub fn passed_gate(schema: Schema, records: Records, simulated: bool) -> Self {
+        Self { schema, records, simulated }
+    }
 }
 
 impl Artifact for ValidatedDataset {
@@ -144,9 +152,9 @@ impl Artifact for ValidatedDataset {
     }
 }
 
-/// Rows to learn from, with the specification of what is to be fitted on them. Only
-/// `transformation` makes one.
+/// Rows to learn from, with the specification of what is to be fitted on them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct TrainingSet {
     /// The schema, resolved.
     #[serde(with = "crate::schema::as_yaml")]
@@ -157,6 +165,19 @@ pub struct TrainingSet {
     pub preprocessing: Preprocessing,
     /// Whether the rows were generated rather than observed.
     pub simulated: bool,
+}
+
+impl TrainingSet {
+    /// Makes the set of rows that are left once the holdout is split off; called by the
+    /// transformation stage alone.
+    pub fn without_holdout(
+        schema: Schema,
+        records: Records,
+        preprocessing: Preprocessing,
+        simulated: bool,
+    ) -> Self {
+        Self { schema, records, preprocessing, simulated }
+    }
 }
 
 impl Artifact for TrainingSet {

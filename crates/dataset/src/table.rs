@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Schema;
+
 /// Validated values of the feature columns, column by column.
 ///
 /// Numbers are themselves, booleans 0 and 1, text the position of its level in the schema. Missing
@@ -48,6 +50,15 @@ impl Table {
             .iter()
             .find(|c| c.name == name)
             .map(|c| c.values.as_slice())
+    }
+
+    /// Returns the feature columns of a schema alone, without derived ones.
+    pub fn features_of(&self, schema: &Schema) -> Self {
+        let columns = schema
+            .features()
+            .filter_map(|c| self.columns.iter().find(|own| own.name == c.name).cloned())
+            .collect();
+        Self { n_rows: self.n_rows, columns }
     }
 
     /// Appends a column.

@@ -1,4 +1,66 @@
-//! The fitted classifiers of a bundle. In progress.
+//! The fitted classifiers that a bundle may hold.
 
-/// In progress.
-pub enum Classifier {}
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+
+use crate::{FeatureMatrix, linear::LinearClassifier, trees::TreeEnsemble};
+
+/// A fitted classifier: data, never code.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Classifier {
+    /// Logistic regression.
+    Linear(LinearClassifier),
+    /// A decision tree, a forest, or boosted trees.
+    Trees(TreeEnsemble),
+}
+
+impl Classifier {
+    /// Returns class probabilities, `n_rows` × `n_classes`, benign first.
+    pub fn predict_proba(&self, features: &FeatureMatrix) -> Array2<f64> {
+        match self {
+            Self::Linear(linear) => linear.predict_proba(features.values()),
+            Self::Trees(trees) => trees.predict_proba(features.values()),
+        }
+    }
+
+    /// Returns the uncalibrated threat probability of every row: 1 - P(benign).
+    pub fn threat_scores(&self, features: &FeatureMatrix) -> Vec<f64> {
+        self.predict_proba(features).column(0).iter().map(|benign| 1.0 - benign).collect()
+    }
+
+    /// Returns the number of features that it takes.
+    pub fn n_features(&self) -> usize {
+        match self {
+            Self::Linear(linear) => linear.n_features(),
+            Self::Trees(trees) => trees.n_features(),
+        }
+    }
+
+    /// Returns the number of classes that it tells apart.
+    pub fn n_classes(&self) -> usize {
+        match self {
+            Self::Linear(linear) => linear.n_classes(),
+            Self::Trees(trees) => trees.n_classes(),
+        }
+    }
+
+    /// Returns the importance of each feature, summing to 1: for trees the share of the total gain,
+    /// for linear models the mean absolute coefficient's share.
+    pub fn importance(&self) -> Vec<f64> {
+        match self {
+            Self::Linear(linear) => linear.importance(),
+            Self::Trees(trees) => trees.importance().to_vec(),
+        }
+    }
+
+    /// Checks every count, index and number; used after decoding.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong.
+    pub fn check(&self) -> Result<(), String> {
+        match self {
+            Self::Linear(linear) => linear.check(),
+            Self::Trees(trees) => trees.check(),
+        }
+    }
+}

@@ -3,6 +3,7 @@
 //! Owns preprocessors, classifiers, calibration, thresholds, the bundle that serves, and metrics.
 //! Must not know how anything is learned beyond preprocessing and calibration, nor files, nor networks.
 
+mod bundle;
 pub mod calibration;
 mod classifier;
 pub mod linear;
@@ -10,8 +11,10 @@ mod matrix;
 pub mod metrics;
 pub mod preprocessor;
 pub mod resampling;
+pub mod scoring;
 pub mod threshold;
 pub mod trees;
 
+pub use bundle::{ModelBundle, Scores, ScoringError, TrainingGroups, TrainingSummary};
 pub use classifier::Classifier;
 pub use matrix::FeatureMatrix;

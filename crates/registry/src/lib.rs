@@ -1,1 +1,25 @@
-//! In progress.
+//! Stages `champion`, `evaluation` and `promotion`, and the model registry that they write.
+//!
+//! Owns versions, aliases, their one append-only history, and the rules by which a candidate earns
+//! the champion's place. Must not know how models are learned, nor where blobs lie (a [`BlobStore`]).
+
+mod blob;
+mod champion;
+mod error;
+mod evaluation;
+mod history;
+mod local;
+mod promotion;
+mod store;
+
+pub use blob::{BlobError, BlobStore};
+pub use champion::{Champion, Incumbent};
+pub use error::RegistryError;
+pub use evaluation::{
+    Canary, Comparison, Curves, Decision, Evaluating, Evaluation, EvaluationConfig, FamilyRecall,
+    HoldoutMetrics,
+};
+pub use history::{Action, Entry, History, VersionState};
+pub use local::LocalDirectory;
+pub use promotion::{Override, Promotion, PromotionConfig, PromotionRecord};
+pub use store::Registry;

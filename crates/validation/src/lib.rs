@@ -1,1 +1,121 @@
-//! In progress.
+//! Stage `validation`: raw rows in, proven rows out, every problem reported.
+//!
+//! Owns the gate: what makes a row bad, how many bad rows are too many, and what is said about them.
+//! Must not know where rows come from, nor what is learned from them.
+
+mod error;
+mod gate;
+mod quarantine;
+mod report;
+mod rows;
+
+use artifact::{Context, Stage};
+use dataset::{
+    Provenance, RawDataset, Schema, ValidatedDataset,
+    drift::{self, DriftConfig, DriftReport},
+    profile::Profile,
+    ReferenceProfile,
+};
+use serde::{Deserialize, Serialize};
+
+pub use error::ValidationError;
+pub use report::{ColumnFindings, ProblemCount, RowCounts, ValidationReport};
+
+/// Configuration of the stage.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ValidationConfig {
+    /// Largest share of quarantined rows; the schema's when left out.
+    pub max_bad_share: Option<f64>,
+    /// How drift is judged.
+    pub drift: DriftConfig,
+    /// What drift means for training.
+    pub on_drift: OnDrift,
+}
+
+/// What drift against the champion's training data means for a training run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDrift {
+    /// It is reported: drifted data is what one retrains on.
+    #[default]
+    Warn,
+    /// The run is refused.
+    Reject,
+}
+
+/// The validation stage.
+pub struct Validation {
+    config: ValidationConfig,
+    /// A schema resolved elsewhere, whose text levels are used instead of those in the rows.
+    resolved: Option<Schema>,
+}
+
+impl Validation {
+    /// Makes the stage.
+    pub fn new(config: ValidationConfig) -> Self {
+        Self { config, resolved: None }
+    }
+
+    /// Uses a schema that another data set has resolved, so that both have the same level codes.
+    pub fn under(mut self, resolved: Schema) -> Self {
+        self.resolved = Some(resolved);
+        self
+    }
+}
+
+impl Stage for Validation {
+    const NAME: &'static str = "validation";
+    const ORDER: u8 = 2;
+    type Config = ValidationConfig;
+    type Inputs = (RawDataset, Provenance, ReferenceProfile);
+    type Outputs = (ValidatedDataset,);
+    type Error = ValidationError;
+
+    fn config(&self) -> &ValidationConfig {
+        &self.config
+    }
+
+    fn run(
+        &self,
+        (raw, provenance, reference): Self::Inputs,
+        context: &mut Context,
+    ) -> Result<Self::Outputs, ValidationError> {
+        let schema = self.resolved.clone().unwrap_or_else(|| rows::resolve_levels(&raw));
+        let judged = rows::judge(&schema, &raw);
+        let records = judged.accepted(&schema, &raw);
+        let profile = Profile::of(&schema, &records.table);
+        let drift = compare(&reference, &profile, &schema, &self.config.drift);
+        let report =
+            ValidationReport::build(&schema, &raw, &provenance, &judged, &records, profile, drift);
+        let reasons = gate::reasons(&self.config, &schema, &report);
+        let report = report.with_verdict(reasons);
+
+        context.count("rows", report.rows.total);
+        context.count("quarantined", report.rows.quarantined);
+        context.report("validation", &report);
+        if !judged.bad.is_empty() {
+            let csv = quarantine::to_csv(&raw, &provenance, &judged)?;
+            context.attach("quarantine.csv", csv);
+        }
+        if !report.passed {
+            return Err(ValidationError::Rejected { reasons: report.reasons });
+        }
+        Ok((ValidatedDataset::passed_gate(schema, records, raw.simulated),))
+    }
+}
+
+fn compare(
+    reference: &ReferenceProfile,
+    fresh: &Profile,
+    schema: &Schema,
+    config: &DriftConfig,
+) -> DriftReport {
+    match &reference.profile {
+        Some(profile) => drift::compare(profile, fresh, schema, config),
+        None => DriftReport::without_reference(config),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! The model bundle: everything that serves a detector, and nothing that runs.
+
+use artifact::{Artifact, ArtifactRecord};
+use dataset::{ClassNames, GroupKey, Label, Schema, Table, derived, profile::Profile};
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::{
+    Classifier,
+    calibration::Calibration,
+    preprocessor::{PreprocessingError, Preprocessor},
+    threshold::Thresholds,
+};
+
+/// A detector, complete: schema, preprocessor, classifier, calibration, thresholds, training profile.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelBundle {
+    /// The schema of what it takes, resolved.
+    #[serde(with = "dataset::schema::as_yaml")]
+    pub schema: Schema,
+    /// Whether it learned from generated rows.
+    pub simulated: bool,
+    /// From a table of feature columns to a feature matrix.
+    pub preprocessor: Preprocessor,
+    /// From a feature matrix to class probabilities.
+    pub classifier: Classifier,
+    /// From the raw threat score to a probability.
+    pub calibration: Calibration,
+    /// Where a probability becomes a verdict.
+    pub thresholds: Thresholds,
+    /// Distribution of the training rows, the reference for drift.
+    pub profile: Profile,
+    /// How it was trained.
+    pub training: TrainingSummary,
+}
+
+/// How a bundle was trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrainingSummary {
+    /// Model family, such as `gradient_boosting`.
+    pub family: String,
+    /// Name of the chosen candidate.
+    pub candidate: String,
+    /// Its parameters as JSON.
+    pub parameters: String,
+    /// Training rows.
+    pub n_rows: u64,
+    /// Distinct feature vectors among them.
+    pub n_groups: u64,
+    /// The seed.
+    pub seed: u64,
+    /// Mean and standard deviation of each metric over the grouped folds.
+    pub cross_validation: Vec<(String, f64, f64)>,
+    /// Features with their importance, the most important first.
+    pub importance: Vec<(String, f64)>,
+    /// Artifacts that it was learned from.
+    pub inputs: Vec<ArtifactRecord>,
+}
+
+/// Threat probabilities and classes of some rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scores {
+    /// Calibrated probability that the row is a threat, in [0, 1].
+    pub threat: Vec<f64>,
+    /// Class probabilities, `n_rows` × `n_classes`, consistent with `threat`.
+    pub classes: Array2<f64>,
+}
+
+/// Why a bundle does not score rows.
+#[derive(Debug, Error)]
+pub enum ScoringError {
+    /// The rows do not fit the preprocessor.
+    #[error(transparent)]
+    Preprocessing(#[from] PreprocessingError),
+}
+
+impl artifact::Classified for ScoringError {
+    fn kind(&self) -> artifact::ErrorKind {
+        match self {
+            Self::Preprocessing(error) => error.kind(),
+        }
+    }
+}
+
+impl ModelBundle {
+    /// Scores rows of typed feature columns (derived columns are computed here).
+    ///
+    /// # Errors
+    /// When the table lacks a column that the preprocessor needs.
+    pub fn score(&self, table: &Table) -> Result<Scores, ScoringError> {
+        let mut table = table.clone();
+        derived::append(&self.schema, &mut table);
+        let features = self.preprocessor.transform(&table)?;
+        let mut classes = self.classifier.predict_proba(&features);
+        let mut threat = Vec::with_capacity(classes.nrows());
+        for mut row in classes.rows_mut() {
+            let raw = 1.0 - row[0];
+            let calibrated = self.calibration.apply(raw);
+            let scale = if raw > 0.0 { calibrated / raw } else { 0.0 };
+            row.iter_mut().skip(1).for_each(|p| *p *= scale);
+            row[0] = 1.0 - calibrated;
+            threat.push(calibrated);
+        }
+        Ok(Scores { threat, classes })
+    }
+
+    /// Returns the verdict on a scored row: a threat at or above the operating threshold, and then
+    /// the likeliest threat class.
+    pub fn verdict(&self, scores: &Scores, row: usize) -> Label {
+        if scores.threat[row] < self.thresholds.operating {
+            return Label::BENIGN;
+        }
+        let classes = scores.classes.row(row);
+        let likeliest = (1..classes.len()).fold(1, |best, class| {
+            if classes[class] > classes[best] { class } else { best }
+        });
+        Label::from_class(likeliest)
+    }
+
+    /// Returns the names of the classes, benign first.
+    pub fn class_names(&self) -> ClassNames {
+        self.schema.target.class_names()
+    }
+}
+
+impl Artifact for ModelBundle {
+    const KIND: &'static str = "model-bundle";
+    const LAYOUT: u16 = 1;
+
+    fn check(&self) -> Result<(), String> {
+        self.preprocessor.check()?;
+        self.classifier.check()?;
+        self.calibration.check()?;
+        self.thresholds.check()?;
+        self.profile.check()?;
+        let (made, taken) = (self.preprocessor.n_features(), self.classifier.n_features());
+        if made != taken {
+            return Err(format!("the preprocessor makes {made} features, the classifier takes {taken}"));
+        }
+        let (named, known) = (self.class_names().len(), self.classifier.n_classes());
+        if named != known {
+            return Err(format!("the schema names {named} classes, the classifier knows {known}"));
+        }
+        Ok(())
+    }
+}
+
+/// The groups that a bundle was trained on, kept beside it: a later candidate is compared with it
+/// only on groups that neither has seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrainingGroups {
+    /// Distinct keys, ascending.
+    pub keys: Vec<GroupKey>,
+}
+
+impl TrainingGroups {
+    /// Collects the distinct groups of some rows.
+    pub fn of(groups: &[GroupKey]) -> Self {
+        let mut keys = groups.to_vec();
+        keys.sort_unstable();
+        keys.dedup();
+        Self { keys }
+    }
+
+    /// Returns whether a group is among them.
+    pub fn contains(&self, group: GroupKey) -> bool {
+        self.keys.binary_search(&group).is_ok()
+    }
+}
+
+impl Artifact for TrainingGroups {
+    const KIND: &'static str = "training-groups";
+    const LAYOUT: u16 = 1;
+
+    fn check(&self) -> Result<(), String> {
+        let ascending = self.keys.is_sorted_by(|a, b| a < b);
+        if ascending { Ok(()) } else { Err("the groups are not ascending".to_owned()) }
+    }
+}

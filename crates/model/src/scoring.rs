@@ -1,0 +1,131 @@
+//! Scoring rows as they come: typed and checked first, bad ones named, the rest scored.
+
+use dataset::{
+    Column, ColumnType, Domain, RawBatch, RawColumn, Schema, Table, TableColumn,
+    cell::{Cell, CellProblem, read_number, read_text, value_problem},
+    format_number,
+};
+
+use crate::{ModelBundle, bundle::ScoringError};
+
+/// The outcome for one row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Prediction {
+    /// The row was scored.
+    Scored {
+        /// Name of the class.
+        label: String,
+        /// Whether the class is a threat.
+        is_threat: bool,
+        /// Calibrated probability that it is a threat.
+        threat_probability: f64,
+    },
+    /// The row was not scored: everything that is wrong with it.
+    Refused {
+        /// One entry a problem.
+        problems: Vec<String>,
+    },
+}
+
+/// Scores every row of a batch: one prediction a row, in the batch's order.
+///
+/// Columns are found by name; the target, never-used and unknown columns are not looked at.
+///
+/// # Errors
+/// [`ScoringError`] when the bundle itself does not fit together.
+pub fn predict(bundle: &ModelBundle, batch: &RawBatch) -> Result<Vec<Prediction>, ScoringError> {
+    let (table, problems) = read(&bundle.schema, batch);
+    let good: Vec<usize> = (0..batch.n_rows()).filter(|&row| problems[row].is_empty()).collect();
+    let scores = bundle.score(&table.select(&good))?;
+    let names = bundle.class_names();
+    let mut predictions: Vec<Prediction> =
+        problems.into_iter().map(|problems| Prediction::Refused { problems }).collect();
+    for (scored, &row) in good.iter().enumerate() {
+        let label = bundle.verdict(&scores, scored);
+        predictions[row] = Prediction::Scored {
+            label: names.name(label).to_owned(),
+            is_threat: label.is_threat(),
+            threat_probability: scores.threat[scored],
+        };
+    }
+    Ok(predictions)
+}
+
+/// Reads the feature columns of a batch: a table of all rows, and what is wrong with each row.
+pub fn read(schema: &Schema, batch: &RawBatch) -> (Table, Vec<Vec<String>>) {
+    let n = batch.n_rows();
+    let mut problems = vec![Vec::new(); n];
+    for (row, reason) in &batch.defects {
+        problems[*row].push(reason.clone());
+    }
+    let columns = schema
+        .features()
+        .map(|column| {
+            let cells = batch.position(&column.name).map(|at| &batch.columns[at]);
+            let values = (0..n)
+                .map(|row| {
+                    read_cell(schema, column, cells, row).unwrap_or_else(|problem| {
+                        problems[row].push(problem);
+                        f64::NAN
+                    })
+                })
+                .collect();
+            TableColumn { name: column.name.clone(), values }
+        })
+        .collect();
+    for (row, _) in &batch.defects {
+        problems[*row].truncate(1);
+    }
+    (Table::new(n, columns), problems)
+}
+
+fn read_cell(
+    schema: &Schema,
+    column: &Column,
+    cells: Option<&RawColumn>,
+    row: usize,
+) -> Result<f64, String> {
+    let missing = || {
+        if column.may_be_missing {
+            Ok(f64::NAN)
+        } else if cells.is_none() {
+            Err(format!("{}: column is missing", column.name))
+        } else {
+            Err(CellProblem::Missing.explain(column, ""))
+        }
+    };
+    let number = match cells {
+        None => return missing(),
+        Some(RawColumn::Text(texts)) => {
+            let Some(text) = texts.get(row) else { return missing() };
+            if column.kind == ColumnType::Text {
+                let trimmed = text.trim();
+                return if schema.is_missing_token(trimmed) { missing() } else { level(column, trimmed) };
+            }
+            match read_text(schema, column, text) {
+                Cell::Missing => return missing(),
+                Cell::Unreadable => return Err(CellProblem::WrongType.explain(column, text.trim())),
+                Cell::Value(number) => number,
+            }
+        }
+        Some(RawColumn::Number(numbers)) => match read_number(numbers[row]) {
+            Cell::Missing => return missing(),
+            Cell::Unreadable => return Err(CellProblem::WrongType.explain(column, "infinite")),
+            Cell::Value(number) if column.kind == ColumnType::Text => {
+                return level(column, &format_number(number));
+            }
+            Cell::Value(number) => number,
+        },
+    };
+    match value_problem(column, number) {
+        Some(problem) => Err(problem.explain(column, &format_number(number))),
+        None => Ok(number),
+    }
+}
+
+fn level(column: &Column, text: &str) -> Result<f64, String> {
+    if column.domain == Domain::Any {
+        return Ok(f64::NAN);
+    }
+    column.level_code(text).ok_or_else(|| CellProblem::OutsideDomain.explain(column, text))
+}

@@ -1,0 +1,56 @@
+//! Where the registry's bytes lie: a blocking trait, so that a directory and a bucket look alike.
+
+use artifact::{Classified, ErrorKind};
+use thiserror::Error;
+
+/// Keeps named bytes. Keys are `/`-separated words of letters, digits, `.`, `-` and `_`.
+pub trait BlobStore: Send + Sync {
+    /// Returns where the bytes lie, for people; never with a secret in it.
+    fn location(&self) -> String;
+
+    /// Returns the bytes of a key, or `None` when there is no such key.
+    ///
+    /// # Errors
+    /// [`BlobError`].
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BlobError>;
+
+    /// Writes bytes under a key, whole or not at all; what was there is replaced.
+    ///
+    /// # Errors
+    /// [`BlobError`].
+    fn put(&self, key: &str, bytes: &[u8]) -> Result<(), BlobError>;
+
+    /// Writes bytes under a key unless there is one already; returns whether it was written.
+    ///
+    /// This is the registry's only means of deciding between two writers.
+    ///
+    /// # Errors
+    /// [`BlobError`].
+    fn put_if_absent(&self, key: &str, bytes: &[u8]) -> Result<bool, BlobError>;
+
+    /// Returns all keys that begin with a prefix, ascending.
+    ///
+    /// # Errors
+    /// [`BlobError`].
+    fn list(&self, prefix: &str) -> Result<Vec<String>, BlobError>;
+}
+
+/// Why the registry's bytes could not be read or written.
+#[derive(Debug, Error)]
+#[error("registry at {location}: cannot {action} `{key}`: {reason}")]
+pub struct BlobError {
+    /// Where.
+    pub location: String,
+    /// What was tried.
+    pub action: &'static str,
+    /// On which key.
+    pub key: String,
+    /// Why it failed.
+    pub reason: String,
+}
+
+impl Classified for BlobError {
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Unavailable
+    }
+}

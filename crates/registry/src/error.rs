@@ -1,0 +1,59 @@
+//! Why the registry or one of its stages fails.
+
+use artifact::{Classified, CodecError, ErrorKind};
+use model::ScoringError;
+use thiserror::Error;
+
+use crate::BlobError;
+
+/// Error of the registry and its stages.
+#[derive(Debug, Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum RegistryError {
+    #[error(transparent)]
+    Blob(#[from] BlobError),
+    #[error("registry, `{key}`: {source}")]
+    Codec { key: String, source: CodecError },
+    #[error("registry, `{key}`: {reason}")]
+    Damaged { key: String, reason: String },
+    #[error("`{name}` is not a model's name: use letters, digits, `-` and `_`")]
+    BadName { name: String },
+    #[error("there is no model `{name}`; known: {known}")]
+    NoModel { name: String, known: String },
+    #[error("`{name}` has no champion yet: `netsec run` trains one")]
+    NoChampion { name: String },
+    #[error("`{name}` has no version {version}; it has {known}")]
+    NoVersion { name: String, version: u64, known: String },
+    #[error("`{name}`: version {version} is the champion already")]
+    AlreadyChampion { name: String, version: u64 },
+    #[error("`{name}` has never had another champion: there is nothing to roll back to")]
+    NothingToRollBack { name: String },
+    #[error("`{name}`: version {version} was declined ({reasons}); give --force --why TEXT to override")]
+    Declined { name: String, version: u64, reasons: String },
+    #[error("`{name}`: another process changed the registry {attempts} times meanwhile; try again")]
+    Contended { name: String, attempts: u32 },
+    #[error("the holdout has no rows")]
+    EmptyHoldout,
+    #[error(transparent)]
+    Scoring(#[from] ScoringError),
+    #[error("evaluation.resamples is {n}: use 0 (no intervals) or 100 to 100,000")]
+    Resamples { n: u32 },
+}
+
+impl Classified for RegistryError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Blob(error) => error.kind(),
+            Self::Codec { .. } | Self::Damaged { .. } => ErrorKind::Internal,
+            Self::BadName { .. }
+            | Self::NoModel { .. }
+            | Self::NoVersion { .. }
+            | Self::AlreadyChampion { .. }
+            | Self::NothingToRollBack { .. } => ErrorKind::Usage,
+            Self::NoChampion { .. } | Self::Contended { .. } => ErrorKind::Unavailable,
+            Self::Declined { .. } | Self::EmptyHoldout => ErrorKind::Rejected,
+            Self::Scoring(error) => error.kind(),
+            Self::Resamples { .. } => ErrorKind::Config,
+        }
+    }
+}

@@ -1,0 +1,57 @@
+use super::*;
+
+fn entry(sequence: u64, action: Action, version: u64) -> Entry {
+    let digest = Digest::of(&version.to_le_bytes());
+    Entry {
+        sequence,
+        at: format!("2026-02-0{sequence}T00:00:00Z"),
+        action,
+        version,
+        bundle: digest,
+        training_groups: digest,
+        evaluation: digest,
+        run: "run".to_owned(),
+        simulated: false,
+        reasons: Vec::new(),
+        why: None,
+    }
+}
+
+fn check(actions: &[(Action, u64)]) -> History {
+    let number = |(at, (action, version)): (usize, &(Action, u64))| entry(at as u64 + 1, *action, *version);
+    History::new(actions.iter().enumerate().map(number).collect())
+}
+
+use Action::{Declined, Promoted, RolledBack};
+
+#[test]
+fn the_champion_is_the_last_entry_that_is_not_a_refusal() {
+    let history = check(&[(Promoted, 1), (Declined, 2)]);
+    assert_eq!(history.champion().unwrap().version, 1);
+    assert_eq!(history.challenger().unwrap().version, 2);
+    let promoted = check(&[(Promoted, 1), (Declined, 2), (Promoted, 2)]);
+    assert_eq!(promoted.champion().unwrap().version, 2);
+    assert!(promoted.challenger().is_none());
+    assert_eq!(promoted.next_version(), 3);
+}
+
+#[test]
+fn two_rollbacks_in_a_row_go_two_champions_back() {
+    let mut actions = vec![(Promoted, 1), (Promoted, 2), (Promoted, 3)];
+    assert_eq!(check(&actions).previous_champion().unwrap().version, 2);
+    actions.push((RolledBack, 2));
+    assert_eq!(check(&actions).previous_champion().unwrap().version, 1);
+    actions.push((RolledBack, 1));
+    assert!(check(&actions).previous_champion().is_none());
+}
+
+#[test]
+fn a_moment_in_the_past_has_its_own_champion() {
+    let history = check(&[(Promoted, 1), (Declined, 2), (Promoted, 3)]);
+    let at = |text: &str| {
+        history.champion_at(clock::parse(text).unwrap()).map(|entry| entry.version)
+    };
+    assert_eq!(at("2026-01-31"), None);
+    assert_eq!(at("2026-02-02T12:00:00Z"), Some(1));
+    assert_eq!(at("2026-02-03T00:00:00Z"), Some(3));
+}

@@ -1,0 +1,113 @@
+//! A registry in a local directory.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use artifact::{read_bounded, write_atomic};
+
+use crate::{BlobError, BlobStore};
+
+const MAX_BLOB_BYTES: u64 = 8 << 30;
+
+/// Keeps blobs as files below a directory. Safe between processes on one machine: a key is claimed by
+/// a hard link, which the file system makes once only.
+#[derive(Debug, Clone)]
+pub struct LocalDirectory {
+    root: PathBuf,
+}
+
+impl LocalDirectory {
+    /// Uses a directory; it is made when something is first written.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    fn path(&self, key: &str) -> Result<PathBuf, BlobError> {
+        let is_word = |part: &str| {
+            !part.is_empty()
+                && !part.starts_with('.')
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c))
+        };
+        if key.split('/').all(is_word) {
+            Ok(self.root.join(key))
+        } else {
+            Err(self.error("use", key, "not a key of letters, digits, `.`, `-`, `_` and `/`"))
+        }
+    }
+
+    fn error(&self, action: &'static str, key: &str, reason: impl ToString) -> BlobError {
+        BlobError { location: self.location(), action, key: key.to_owned(), reason: reason.to_string() }
+    }
+
+    fn prepare(&self, key: &str, path: &Path) -> Result<(), BlobError> {
+        let parent = path.parent().unwrap_or(&self.root);
+        fs::create_dir_all(parent).map_err(|e| self.error("create the directory of", key, e))
+    }
+}
+
+impl BlobStore for LocalDirectory {
+    fn location(&self) -> String {
+        self.root.display().to_string()
+    }
+
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BlobError> {
+        let path = self.path(key)?;
+        if !path.exists() {
+            return Ok(None);
+        }
+        read_bounded(&path, MAX_BLOB_BYTES).map(Some).map_err(|e| self.error("read", key, e))
+    }
+
+    fn put(&self, key: &str, bytes: &[u8]) -> Result<(), BlobError> {
+        let path = self.path(key)?;
+        self.prepare(key, &path)?;
+        write_atomic(&path, bytes).map_err(|e| self.error("write", key, e))
+    }
+
+    fn put_if_absent(&self, key: &str, bytes: &[u8]) -> Result<bool, BlobError> {
+        static COUNTER: AtomicU64 = AtomicU64::new(0);
+        let path = self.path(key)?;
+        self.prepare(key, &path)?;
+        let unique = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let claim = path.with_extension(format!("{}-{unique}.claim", std::process::id()));
+        write_atomic(&claim, bytes).map_err(|e| self.error("write", key, e))?;
+        let linked = fs::hard_link(&claim, &path);
+        // A claim that stays behind is never listed: its name is no key of the registry.
+        let _ = fs::remove_file(&claim);
+        match linked {
+            Ok(()) => {
+                let parent = path.parent().unwrap_or(&self.root);
+                let synced = fs::File::open(parent).and_then(|d| d.sync_all());
+                synced.map(|()| true).map_err(|e| self.error("sync", key, e))
+            }
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(e) => Err(self.error("claim", key, e)),
+        }
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<String>, BlobError> {
+        let mut keys = Vec::new();
+        let mut open = vec![self.root.clone()];
+        while let Some(directory) = open.pop() {
+            let entries = match fs::read_dir(&directory) {
+                Ok(entries) => entries,
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                Err(e) => return Err(self.error("list", prefix, e)),
+            };
+            for entry in entries {
+                let path = entry.map_err(|e| self.error("list", prefix, e))?.path();
+                if path.is_dir() {
+                    open.push(path);
+                } else if let Ok(relative) = path.strip_prefix(&self.root) {
+                    keys.push(relative.to_string_lossy().replace('\\', "/"));
+                }
+            }
+        }
+        keys.retain(|key| key.starts_with(prefix) && !key.ends_with(".claim") && !key.ends_with(".tmp"));
+        keys.sort();
+        Ok(keys)
+    }
+}

@@ -1,0 +1,253 @@
+//! Stage `promotion`: whether the candidate becomes the champion, and the entry that says so.
+
+use artifact::{Artifact, Context, Stage, clock};
+use dataset::Schema;
+use model::{ModelBundle, TrainingGroups};
+use serde::{Deserialize, Serialize};
+
+use crate::{Action, Comparison, Entry, Evaluation, History, Registry, RegistryError};
+
+/// Configuration of the stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PromotionConfig {
+    /// How much worse than the champion the candidate may be: the lower 95 % bound of the paired
+    /// PR AUC difference must be at least the negative of this.
+    pub margin: f64,
+}
+
+impl Default for PromotionConfig {
+    fn default() -> Self {
+        Self { margin: 0.005 }
+    }
+}
+
+/// Somebody's decision to set the rules aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Override {
+    /// Why; recorded in the history.
+    pub why: String,
+}
+
+/// The promotion stage.
+pub struct Promotion {
+    config: PromotionConfig,
+    registry: Registry,
+    name: String,
+    run: String,
+    now: clock::Timestamp,
+    forced: Option<Override>,
+}
+
+/// What was decided.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PromotionRecord {
+    /// Name of the registered model.
+    pub model: String,
+    /// Whether the candidate became the champion.
+    pub promoted: bool,
+    /// Whether an identical bundle is registered already.
+    pub unchanged: bool,
+    /// The version that was made; none for an identical bundle.
+    pub version: Option<u64>,
+    /// The champion's version after all.
+    pub champion: Option<u64>,
+    /// Why it was declined, what was set aside, or what it was promoted over.
+    pub reasons: Vec<String>,
+}
+
+impl Artifact for PromotionRecord {
+    const KIND: &'static str = "promotion-record";
+    const LAYOUT: u16 = 1;
+}
+
+impl Promotion {
+    /// Makes the stage: the registered model's name, the run's name, and the present moment for the
+    /// history's entry.
+    pub fn new(
+        config: PromotionConfig,
+        registry: Registry,
+        name: impl Into<String>,
+        run: impl Into<String>,
+        now: clock::Timestamp,
+    ) -> Self {
+        Self { config, registry, name: name.into(), run: run.into(), now, forced: None }
+    }
+
+    /// Sets the rules aside; what they say is still recorded.
+    pub fn forced(mut self, forced: Option<Override>) -> Self {
+        self.forced = forced;
+        self
+    }
+}
+
+impl Stage for Promotion {
+    const NAME: &'static str = "promotion";
+    const ORDER: u8 = 6;
+    type Config = PromotionConfig;
+    type Inputs = (ModelBundle, TrainingGroups, Evaluation);
+    type Outputs = (PromotionRecord,);
+    type Error = RegistryError;
+
+    fn config(&self) -> &PromotionConfig {
+        &self.config
+    }
+
+    fn run(
+        &self,
+        (bundle, groups, evaluation): Self::Inputs,
+        context: &mut Context,
+    ) -> Result<Self::Outputs, RegistryError> {
+        let record = self.decide(&bundle, &groups, &evaluation)?;
+        context.report("promotion", &record);
+        Ok((record,))
+    }
+}
+
+impl Promotion {
+    fn decide(
+        &self,
+        bundle: &ModelBundle,
+        groups: &TrainingGroups,
+        evaluation: &Evaluation,
+    ) -> Result<PromotionRecord, RegistryError> {
+        let draft = Entry {
+            sequence: 0,
+            at: clock::rfc3339(self.now),
+            action: Action::Declined,
+            version: 0,
+            bundle: self.registry.write(bundle)?,
+            training_groups: self.registry.write(groups)?,
+            evaluation: self.registry.write(evaluation)?,
+            run: self.run.clone(),
+            simulated: bundle.simulated,
+            reasons: Vec::new(),
+            why: self.forced.as_ref().map(|f| f.why.clone()),
+        };
+        let mut against = minima(&bundle.schema, evaluation);
+        against.extend(against_champion(&self.config, &evaluation.comparison));
+        against.extend(self.query_written(&draft, evaluation)?);
+
+        let appended = self.registry.append(&self.name, |history| {
+            Ok(self.entry(history, &draft, &against, evaluation))
+        })?;
+        let history = self.registry.history(&self.name)?;
+        Ok(self.record(&history, appended, &draft))
+    }
+
+    /// Loads the bundle as written and queries it, as a server would.
+    fn query_written(
+        &self,
+        draft: &Entry,
+        evaluation: &Evaluation,
+    ) -> Result<Option<String>, RegistryError> {
+        let written = self.registry.bundle(draft)?;
+        Ok(evaluation.canary.query(&written).err())
+    }
+
+    /// Writes the entry for the history as it stands; none when the bundle is known already.
+    fn entry(
+        &self,
+        history: &History,
+        draft: &Entry,
+        against: &[String],
+        evaluation: &Evaluation,
+    ) -> Option<Entry> {
+        let known = history.with_bundle(draft.bundle);
+        let is_champion = history.champion().is_some_and(|c| c.bundle == draft.bundle);
+        if is_champion || (known.is_some() && self.forced.is_none()) {
+            return None;
+        }
+        let mut reasons = against.to_vec();
+        reasons.extend(moved_champion(history, &evaluation.comparison));
+        let promoted = reasons.is_empty() || self.forced.is_some();
+        Some(Entry {
+            action: if promoted { Action::Promoted } else { Action::Declined },
+            version: known.map_or(history.next_version(), |k| k.version),
+            reasons,
+            ..draft.clone()
+        })
+    }
+
+    fn record(&self, history: &History, appended: Option<Entry>, draft: &Entry) -> PromotionRecord {
+        let champion = history.champion().map(|c| c.version);
+        let Some(entry) = appended else {
+            let known = history.with_bundle(draft.bundle).map_or(0, |k| k.version);
+            return PromotionRecord {
+                model: self.name.clone(),
+                promoted: false,
+                unchanged: true,
+                version: None,
+                champion,
+                reasons: vec![format!("version {known} is this very bundle")],
+            };
+        };
+        PromotionRecord {
+            model: self.name.clone(),
+            promoted: entry.action == Action::Promoted,
+            unchanged: false,
+            version: Some(entry.version),
+            champion,
+            reasons: entry.reasons,
+        }
+    }
+}
+
+/// Lists the schema's minima that the evaluation misses.
+fn minima(schema: &Schema, evaluation: &Evaluation) -> Vec<String> {
+    let asked = &schema.promotion;
+    let got = &evaluation.metrics;
+    let least = |name: &str, got: f64, least: Option<f64>| {
+        // Written so that an undefined metric (NaN) fails as well.
+        let least = least.filter(|least| !(got >= *least))?;
+        Some(format!("{name} on the holdout is {got:.4}, at least {least} is asked"))
+    };
+    let most = |name: &str, got: f64, most: Option<f64>| {
+        let most = most.filter(|most| !(got <= *most))?;
+        Some(format!("{name} on the holdout is {got:.4}, at most {most} is allowed"))
+    };
+    [
+        least("PR AUC", got.pr_auc.value, asked.pr_auc),
+        least("ROC AUC", got.roc_auc.value, asked.roc_auc),
+        least("recall at the operating threshold", got.recall.value, asked.recall),
+        most("the false-positive rate", got.fpr.value, asked.max_fpr),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn against_champion(config: &PromotionConfig, comparison: &Comparison) -> Option<String> {
+    match comparison {
+        Comparison::NoChampion => None,
+        Comparison::NotComparable { version, reason, .. } => {
+            Some(format!("not comparable with champion version {version}: {reason}"))
+        }
+        Comparison::Compared { version, groups, difference, .. } => {
+            let allowed = -config.margin;
+            if difference.low >= allowed {
+                return None;
+            }
+            let (value, low) = (difference.value, difference.low);
+            Some(format!(
+                "PR AUC against champion version {version} on {groups} unseen groups: {value:+.4}, \
+                 lower 95 % bound {low:+.4}, at least {allowed:+.4} is asked"
+            ))
+        }
+    }
+}
+
+/// Says when the champion is no longer the one that the candidate was compared with.
+fn moved_champion(history: &History, comparison: &Comparison) -> Option<String> {
+    let compared = match comparison {
+        Comparison::NoChampion => None,
+        Comparison::NotComparable { version, .. } | Comparison::Compared { version, .. } => {
+            Some(*version)
+        }
+    };
+    let now = history.champion().map(|c| c.version);
+    let name = |version: Option<u64>| version.map_or("none".to_owned(), |v| format!("version {v}"));
+    (compared != now).then(|| {
+        format!("the champion changed during the run, from {} to {}: run again", name(compared), name(now))
+    })
+}

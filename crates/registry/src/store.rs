@@ -1,0 +1,257 @@
+//! The registry: bundles under their digests, and one history a model.
+
+use std::sync::Arc;
+
+use artifact::{Artifact, Digest, clock, codec};
+use model::{ModelBundle, TrainingGroups};
+
+use crate::{Action, BlobStore, Entry, Evaluation, History, RegistryError};
+
+/// How often an append is tried when others append at the same time.
+const MAX_ATTEMPTS: u32 = 16;
+
+/// Models, their versions and histories, in some [`BlobStore`].
+#[derive(Clone)]
+pub struct Registry {
+    blobs: Arc<dyn BlobStore>,
+}
+
+impl Registry {
+    /// Uses a store of blobs.
+    pub fn new(blobs: Arc<dyn BlobStore>) -> Self {
+        Self { blobs }
+    }
+
+    /// Returns where the registry lies.
+    pub fn location(&self) -> String {
+        self.blobs.location()
+    }
+
+    /// Returns the names of all models, ascending.
+    ///
+    /// # Errors
+    /// [`RegistryError::Blob`].
+    pub fn names(&self) -> Result<Vec<String>, RegistryError> {
+        let keys = self.blobs.list("models/")?;
+        let mut names: Vec<String> =
+            keys.iter().filter_map(|key| Some(key.split('/').nth(1)?.to_owned())).collect();
+        names.dedup();
+        Ok(names)
+    }
+
+    /// Reads the history of a model; empty for one that does not exist.
+    ///
+    /// # Errors
+    /// [`RegistryError::Damaged`] when an entry does not parse or one is missing in between.
+    pub fn history(&self, name: &str) -> Result<History, RegistryError> {
+        check_name(name)?;
+        let prefix = format!("models/{name}/history/");
+        let mut entries = Vec::new();
+        for (at, key) in self.blobs.list(&prefix)?.into_iter().enumerate() {
+            let bytes = self.blobs.get(&key)?.unwrap_or_default();
+            let damaged = |reason: String| RegistryError::Damaged { key: key.clone(), reason };
+            let entry: Entry =
+                serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
+            if entry.sequence != at as u64 + 1 {
+                let (found, expected) = (entry.sequence, at + 1);
+                return Err(damaged(format!("entry {found} stands where {expected} should")));
+            }
+            entries.push(entry);
+        }
+        Ok(History::new(entries))
+    }
+
+    /// Reads the history of a model that must exist.
+    ///
+    /// # Errors
+    /// As [`Registry::history`], and [`RegistryError::NoModel`] with the known names.
+    pub fn existing(&self, name: &str) -> Result<History, RegistryError> {
+        let history = self.history(name)?;
+        if history.entries().is_empty() {
+            let known = self.names()?.join(", ");
+            return Err(RegistryError::NoModel { name: name.to_owned(), known });
+        }
+        Ok(history)
+    }
+
+    /// Reads the champion's bundle with its entry.
+    ///
+    /// # Errors
+    /// [`RegistryError::NoModel`], [`RegistryError::NoChampion`], or what reading fails with.
+    pub fn champion(&self, name: &str) -> Result<(Entry, ModelBundle), RegistryError> {
+        let history = self.existing(name)?;
+        let entry = history
+            .champion()
+            .ok_or_else(|| RegistryError::NoChampion { name: name.to_owned() })?;
+        Ok((entry.clone(), self.bundle(entry)?))
+    }
+
+    /// Reads the bundle of an entry and checks it against the entry's digest.
+    ///
+    /// # Errors
+    /// [`RegistryError::Codec`] or [`RegistryError::Damaged`].
+    pub fn bundle(&self, entry: &Entry) -> Result<ModelBundle, RegistryError> {
+        self.read(entry.bundle)
+    }
+
+    /// Reads the groups that an entry's bundle was trained on.
+    ///
+    /// # Errors
+    /// As [`Registry::bundle`].
+    pub fn training_groups(&self, entry: &Entry) -> Result<TrainingGroups, RegistryError> {
+        self.read(entry.training_groups)
+    }
+
+    /// Reads the evaluation of an entry's bundle.
+    ///
+    /// # Errors
+    /// As [`Registry::bundle`].
+    pub fn evaluation(&self, entry: &Entry) -> Result<Evaluation, RegistryError> {
+        self.read(entry.evaluation)
+    }
+
+    /// Writes an artifact under its digest; writing it again changes nothing.
+    ///
+    /// # Errors
+    /// [`RegistryError::Blob`], [`RegistryError::Codec`].
+    pub fn write<A: Artifact>(&self, artifact: &A) -> Result<Digest, RegistryError> {
+        let wrap = |source| RegistryError::Codec { key: A::KIND.to_owned(), source };
+        let bytes = codec::encode(artifact).map_err(wrap)?;
+        let digest = codec::verify(&bytes, A::KIND).map_err(wrap)?;
+        self.blobs.put(&blob_key(digest), &bytes)?;
+        Ok(digest)
+    }
+
+    fn read<A: Artifact>(&self, digest: Digest) -> Result<A, RegistryError> {
+        let key = blob_key(digest);
+        let damaged = |reason: String| RegistryError::Damaged { key: key.clone(), reason };
+        let bytes = self.blobs.get(&key)?.ok_or_else(|| damaged("is missing".to_owned()))?;
+        let wrap = |source| RegistryError::Codec { key: key.clone(), source };
+        let found = codec::verify(&bytes, A::KIND).map_err(wrap)?;
+        if found != digest {
+            return Err(damaged(format!("holds {found}")));
+        }
+        codec::decode(&bytes).map_err(wrap)
+    }
+
+    /// Appends an entry that `make` writes from the history as it stands; the one commit point.
+    ///
+    /// `make` is asked again when another process has appended in between; `None` appends nothing.
+    ///
+    /// # Errors
+    /// Whatever `make` fails with, and [`RegistryError::Contended`].
+    pub fn append(
+        &self,
+        name: &str,
+        make: impl Fn(&History) -> Result<Option<Entry>, RegistryError>,
+    ) -> Result<Option<Entry>, RegistryError> {
+        for _ in 0..MAX_ATTEMPTS {
+            let history = self.history(name)?;
+            let Some(mut entry) = make(&history)? else { return Ok(None) };
+            entry.sequence = history.entries().len() as u64 + 1;
+            let key = format!("models/{name}/history/{:08}.json", entry.sequence);
+            let bytes = serde_json::to_vec_pretty(&entry).expect("an entry is plain data");
+            if self.blobs.put_if_absent(&key, &bytes)? {
+                return Ok(Some(entry));
+            }
+        }
+        Err(RegistryError::Contended { name: name.to_owned(), attempts: MAX_ATTEMPTS })
+    }
+
+    /// Makes a version the champion by hand. A version that was declined needs `why`.
+    ///
+    /// # Errors
+    /// [`RegistryError::NoVersion`], [`RegistryError::AlreadyChampion`], [`RegistryError::Declined`].
+    pub fn promote(
+        &self,
+        name: &str,
+        version: u64,
+        why: Option<&str>,
+        now: clock::Timestamp,
+    ) -> Result<Entry, RegistryError> {
+        self.existing(name)?;
+        let appended = self.append(name, |history| {
+            let known = find(history, name, version)?;
+            if history.champion().is_some_and(|c| c.version == version) {
+                return Err(RegistryError::AlreadyChampion { name: name.to_owned(), version });
+            }
+            if known.action == Action::Declined && why.is_none() {
+                let reasons = known.reasons.join("; ");
+                return Err(RegistryError::Declined { name: name.to_owned(), version, reasons });
+            }
+            Ok(Some(Entry {
+                at: clock::rfc3339(now),
+                action: Action::Promoted,
+                why: why.map(str::to_owned),
+                ..known.clone()
+            }))
+        })?;
+        Ok(appended.expect("an entry was made"))
+    }
+
+    /// Makes the former champion (or a given version that once was) the champion again.
+    ///
+    /// # Errors
+    /// [`RegistryError::NothingToRollBack`], [`RegistryError::NoVersion`].
+    pub fn roll_back(
+        &self,
+        name: &str,
+        to: Option<u64>,
+        why: Option<&str>,
+        now: clock::Timestamp,
+    ) -> Result<Entry, RegistryError> {
+        self.existing(name)?;
+        let appended = self.append(name, |history| {
+            let nothing = || RegistryError::NothingToRollBack { name: name.to_owned() };
+            let target = match to {
+                None => history.previous_champion().ok_or_else(nothing)?,
+                Some(version) => find(history, name, version)?,
+            };
+            if history.champion().is_some_and(|c| c.version == target.version) {
+                let version = target.version;
+                return Err(RegistryError::AlreadyChampion { name: name.to_owned(), version });
+            }
+            let was_champion = history
+                .entries()
+                .iter()
+                .any(|e| e.version == target.version && e.action != Action::Declined);
+            if !was_champion {
+                return Err(nothing());
+            }
+            Ok(Some(Entry {
+                at: clock::rfc3339(now),
+                action: Action::RolledBack,
+                why: why.map(str::to_owned),
+                reasons: Vec::new(),
+                ..target.clone()
+            }))
+        })?;
+        Ok(appended.expect("an entry was made"))
+    }
+}
+
+fn find<'a>(history: &'a History, name: &str, version: u64) -> Result<&'a Entry, RegistryError> {
+    history.version(version).ok_or_else(|| {
+        let known: Vec<String> =
+            history.versions().iter().map(|v| v.version.to_string()).collect();
+        RegistryError::NoVersion { name: name.to_owned(), version, known: known.join(", ") }
+    })
+}
+
+fn blob_key(digest: Digest) -> String {
+    format!("blobs/{digest}.bin")
+}
+
+fn check_name(name: &str) -> Result<(), RegistryError> {
+    let good = !name.is_empty()
+        && name.len() <= 100
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+    if good { Ok(()) } else { Err(RegistryError::BadName { name: name.to_owned() }) }
+}
+
+impl RegistryError {
+    /// Returns whether it says that there is no model or no champion yet.
+    pub fn is_absence(&self) -> bool {
+        matches!(self, Self::NoModel { .. } | Self::NoChampion { .. })
+    }
+}

@@ -1,0 +1,177 @@
+//! Configuration of the search.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::{Family, Learner, TrainingError};
+
+/// Values to try for each parameter of a family; every combination is a candidate.
+pub type Grid = BTreeMap<String, Vec<Value>>;
+
+/// Configuration of the training stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TrainingConfig {
+    /// Number of grouped stratified folds, at least 2.
+    pub folds: usize,
+    /// What the best candidate is chosen by, as the mean over the folds.
+    pub select_by: SelectionMetric,
+    /// Highest false-positive rate of the operating threshold, in (0, 1).
+    pub max_fpr: f64,
+    /// How raw scores become probabilities.
+    pub calibration: CalibrationKind,
+    /// Families that take part, in the order in which ties are decided.
+    pub families: Vec<Family>,
+    /// Parameter values to try, by family.
+    pub search: BTreeMap<Family, Grid>,
+    /// Rows on which k-NN and naive Bayes are scored as baselines, at most 5,000; 0 leaves them out.
+    pub baseline_rows: usize,
+}
+
+/// What candidates are compared by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SelectionMetric {
+    /// Area under the precision-recall curve of the threat.
+    #[default]
+    AveragePrecision,
+    /// Area under the ROC curve.
+    RocAuc,
+    /// Highest recall at a false-positive rate of at most 1 %.
+    RecallAtFpr1pct,
+    /// F1 of the threat at 0.5.
+    F1,
+    /// Logarithmic loss, the least.
+    LogLoss,
+}
+
+/// How raw scores become probabilities.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CalibrationKind {
+    /// Platt scaling.
+    #[default]
+    Platt,
+    /// Isotonic regression.
+    Isotonic,
+    /// Raw scores as they are.
+    None,
+}
+
+impl Default for TrainingConfig {
+    fn default() -> Self {
+        Self {
+            folds: 5,
+            select_by: SelectionMetric::default(),
+            max_fpr: 0.01,
+            calibration: CalibrationKind::default(),
+            families: vec![
+                Family::LogisticRegression,
+                Family::DecisionTree,
+                Family::RandomForest,
+                Family::GradientBoosting,
+            ],
+            search: default_search(),
+            baseline_rows: 2_000,
+        }
+    }
+}
+
+fn default_search() -> BTreeMap<Family, Grid> {
+    let grid = |parameters: Value| -> Grid {
+        serde_json::from_value(parameters).expect("the default grids are lists by name")
+    };
+    BTreeMap::from([
+        (Family::LogisticRegression, grid(json!({"c": [0.03, 0.3, 3.0, 30.0]}))),
+        (
+            Family::DecisionTree,
+            grid(json!({"max_depth": [8, 12, 20], "min_samples_leaf": [2, 10]})),
+        ),
+        (
+            Family::RandomForest,
+            grid(json!({
+                "n_estimators": [100],
+                "max_features": ["sqrt", {"fraction": 0.4}],
+                "min_samples_leaf": [1, 2, 4],
+            })),
+        ),
+        (
+            Family::GradientBoosting,
+            grid(json!({
+                "n_estimators": [100],
+                "learning_rate": [0.05, 0.1, 0.2],
+                "num_leaves": [15, 31, 63],
+            })),
+        ),
+    ])
+}
+
+impl TrainingConfig {
+    /// Checks the plain values and unfolds the search space into candidates with their names.
+    ///
+    /// # Errors
+    /// [`TrainingError::Config`] with the key at fault.
+    pub fn candidates(&self) -> Result<Vec<(String, Learner)>, TrainingError> {
+        self.check()?;
+        let mut candidates = Vec::new();
+        for family in &self.families {
+            let grid = self.search.get(family).cloned().unwrap_or_default();
+            for combination in combinations(&grid) {
+                let name = name_of(*family, &combination);
+                let value = Value::Object(combination.into_iter().collect());
+                let learner = Learner::parse(*family, value).map_err(|problem| {
+                    TrainingError::Config { key: format!("search.{}", family.name()), problem }
+                })?;
+                candidates.push((name, learner));
+            }
+        }
+        Ok(candidates)
+    }
+
+    fn check(&self) -> Result<(), TrainingError> {
+        let bad = |key: &str, problem: String| {
+            Err(TrainingError::Config { key: key.to_owned(), problem })
+        };
+        if !(2..=100).contains(&self.folds) {
+            return bad("folds", format!("{} is not between 2 and 100", self.folds));
+        }
+        if !(self.max_fpr > 0.0 && self.max_fpr < 1.0) {
+            return bad("max_fpr", format!("{} is not between 0 and 1", self.max_fpr));
+        }
+        if self.families.is_empty() {
+            return bad("families", "name at least one".to_owned());
+        }
+        if self.baseline_rows > 5_000 {
+            return bad("baseline_rows", format!("{} is over 5,000", self.baseline_rows));
+        }
+        Ok(())
+    }
+}
+
+/// Returns every combination of the grid's values, in the order of names and lists.
+fn combinations(grid: &Grid) -> Vec<Vec<(String, Value)>> {
+    grid.iter().fold(vec![Vec::new()], |sofar, (name, values)| {
+        let extend = |head: &Vec<(String, Value)>| {
+            let head = head.clone();
+            values.iter().map(move |value| {
+                let mut next = head.clone();
+                next.push((name.clone(), value.clone()));
+                next
+            }).collect::<Vec<_>>()
+        };
+        sofar.iter().flat_map(extend).collect()
+    })
+}
+
+fn name_of(family: Family, combination: &[(String, Value)]) -> String {
+    let parts: Vec<String> = combination
+        .iter()
+        .map(|(name, value)| match value {
+            Value::String(text) => format!("{name}={text}"),
+            other => format!("{name}={other}"),
+        })
+        .collect();
+    format!("{}({})", family.name(), parts.join(", "))
+}

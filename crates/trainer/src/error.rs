@@ -1,0 +1,42 @@
+//! Why training fails.
+
+use artifact::{Classified, ErrorKind};
+use model::preprocessor::PreprocessingError;
+use thiserror::Error;
+use trees::TreesError;
+
+use crate::logistic::LogisticError;
+
+/// Error of the training stage.
+#[derive(Debug, Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum TrainingError {
+    #[error("training.{key}: {problem}")]
+    Config { key: String, problem: String },
+    #[error(
+        "cannot make {folds} folds: class `{class}` has {groups} distinct feature vectors; \
+         lower training.folds or give more rows"
+    )]
+    TooFewGroups { folds: usize, class: String, groups: usize },
+    #[error("preprocessing for {family}: {source}")]
+    Preprocessing { family: &'static str, source: PreprocessingError },
+    #[error("candidate {candidate}: {source}")]
+    Trees { candidate: String, source: TreesError },
+    #[error("candidate {candidate}: {source}")]
+    Logistic { candidate: String, source: LogisticError },
+    #[error("baseline {name}: {reason}")]
+    Baseline { name: &'static str, reason: String },
+}
+
+impl Classified for TrainingError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Config { .. } => ErrorKind::Config,
+            Self::TooFewGroups { .. } => ErrorKind::Rejected,
+            Self::Preprocessing { source, .. } => source.kind(),
+            Self::Trees { source, .. } => source.kind(),
+            Self::Logistic { source, .. } => source.kind(),
+            Self::Baseline { .. } => ErrorKind::Internal,
+        }
+    }
+}
