@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
 /// Preprocessed features: `n_rows` × `n_features`, `f32`, row-major, NaN where nothing was imputed.
 ///
@@ -28,5 +28,34 @@ impl FeatureMatrix {
     /// Returns the names of the features, as people should read them: `port`, `service=http`.
     pub fn names(&self) -> &[String] {
         &self.names
+    }
+
+    /// Returns the number of rows.
+    pub fn n_rows(&self) -> usize {
+        self.values.nrows()
+    }
+
+    /// Returns the number of features.
+    pub fn n_features(&self) -> usize {
+        self.values.ncols()
+    }
+
+    /// Returns the features of one row.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub fn row(&self, row: usize) -> ArrayView1<'_, f32> {
+        self.values.row(row)
+    }
+
+    /// Returns the rows of these indices, in their order; an index may repeat.
+    ///
+    /// # Panics
+    /// When there is no such row.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        Self {
+            values: self.values.select(Axis(0), rows),
+            names: Arc::clone(&self.names),
+        }
     }
 }

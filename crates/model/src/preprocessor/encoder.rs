@@ -1,0 +1,194 @@
+//! Encoding: from one cell a column to one or several features.
+
+use dataset::{Column, ColumnType, Domain, EncoderKind, Schema, format_number};
+use serde::{Deserialize, Serialize};
+
+use super::PreprocessingError;
+
+/// A raw column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Input {
+    pub(super) name: String,
+    pub(super) kind: InputKind,
+}
+
+/// What the cells of a raw column are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) enum InputKind {
+    /// Numbers, of a domain that lists none.
+    Number,
+    /// Numbers out of these, ascending.
+    Listed(Vec<f64>),
+    /// Codes of these levels; the code after the last is the unknown level.
+    Text(Vec<String>),
+}
+
+/// How each column becomes features, in the order of the columns.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Encoder {
+    columns: Vec<Encoding>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+enum Encoding {
+    /// One feature: the cell.
+    Cell,
+    /// One feature a level; the cell is its position.
+    Codes(usize),
+    /// One feature a value; the cell is the nearest.
+    Values(Vec<f64>),
+}
+
+/// Lists the raw columns of a schema and how each is encoded.
+pub(super) fn plan(
+    kind: EncoderKind,
+    schema: &Schema,
+) -> Result<(Vec<Input>, Encoder), PreprocessingError> {
+    let mut inputs: Vec<Input> = schema.features().map(input).collect::<Result<_, _>>()?;
+    inputs.extend(schema.derived.iter().map(|derived| Input {
+        name: derived.name.clone(),
+        kind: InputKind::Number,
+    }));
+    let columns = inputs.iter().map(|i| encoding(kind, &i.kind)).collect();
+    Ok((inputs, Encoder { columns }))
+}
+
+fn input(column: &Column) -> Result<Input, PreprocessingError> {
+    let kind = match (&column.kind, &column.domain) {
+        (ColumnType::Text, Domain::Levels(levels)) if !levels.is_empty() => {
+            InputKind::Text(levels.clone())
+        }
+        (ColumnType::Text, _) => {
+            return Err(PreprocessingError::NoLevels {
+                column: column.name.clone(),
+            });
+        }
+        (_, Domain::Values(values)) => InputKind::Listed(values.clone()),
+        _ => InputKind::Number,
+    };
+    Ok(Input {
+        name: column.name.clone(),
+        kind,
+    })
+}
+
+fn encoding(encoder: EncoderKind, column: &InputKind) -> Encoding {
+    match (encoder, column) {
+        (EncoderKind::OneHotText | EncoderKind::OneHotLevels, InputKind::Text(levels)) => {
+            Encoding::Codes(levels.len())
+        }
+        (EncoderKind::OneHotLevels, InputKind::Listed(values)) => Encoding::Values(values.clone()),
+        _ => Encoding::Cell,
+    }
+}
+
+impl Encoder {
+    /// Encodes a row; `emit` gets each feature's position and value, in order.
+    pub(super) fn encode(&self, row: &[f64], mut emit: impl FnMut(usize, f64)) {
+        let mut feature = 0;
+        for (encoding, &cell) in self.columns.iter().zip(row) {
+            if let Encoding::Cell = encoding {
+                emit(feature, cell);
+                feature += 1;
+                continue;
+            }
+            let hot = encoding.level_of(cell);
+            for level in 0..encoding.n_features() {
+                emit(feature, f64::from(u8::from(hot == Some(level))));
+                feature += 1;
+            }
+        }
+    }
+
+    /// Returns for each feature the position of its column.
+    pub(super) fn sources(&self) -> Vec<usize> {
+        self.per_feature(|column, _| column)
+    }
+
+    /// Returns for each feature whether it is one of a one-hot group.
+    pub(super) fn one_hot_features(&self) -> Vec<bool> {
+        self.per_feature(|_, encoding| *encoding != Encoding::Cell)
+    }
+
+    fn per_feature<T: Clone>(&self, of: impl Fn(usize, &Encoding) -> T) -> Vec<T> {
+        let columns = self.columns.iter().enumerate();
+        columns
+            .flat_map(|(at, encoding)| vec![of(at, encoding); encoding.n_features()])
+            .collect()
+    }
+
+    /// Returns the names of the features; `inputs` are as many as there are columns.
+    pub(super) fn names(&self, inputs: &[Input]) -> Vec<String> {
+        let columns = self.columns.iter().zip(inputs);
+        columns
+            .flat_map(|(encoding, input)| encoding.names(input))
+            .collect()
+    }
+
+    /// Checks that this encodes these columns, as a specification asks for.
+    pub(super) fn check(&self, kind: EncoderKind, inputs: &[Input]) -> Result<(), String> {
+        let planned = inputs.iter().map(|input| encoding(kind, &input.kind));
+        if !planned.eq(self.columns.iter().cloned()) {
+            return Err("the encoder does not go with the columns".to_owned());
+        }
+        match inputs.iter().find(|input| !input.kind.is_sound()) {
+            Some(input) => Err(format!("column `{}`: its values do not ascend", input.name)),
+            None if inputs.is_empty() => Err("no columns".to_owned()),
+            None => Ok(()),
+        }
+    }
+}
+
+impl InputKind {
+    fn is_sound(&self) -> bool {
+        match self {
+            Self::Number => true,
+            Self::Listed(values) => {
+                !values.is_empty()
+                    && values.iter().all(|v| v.is_finite())
+                    && values.is_sorted_by(|a, b| a < b)
+            }
+            Self::Text(levels) => !levels.is_empty(),
+        }
+    }
+}
+
+impl Encoding {
+    fn n_features(&self) -> usize {
+        match self {
+            Self::Cell => 1,
+            Self::Codes(levels) => *levels,
+            Self::Values(values) => values.len(),
+        }
+    }
+
+    fn level_of(&self, cell: f64) -> Option<usize> {
+        match self {
+            _ if cell.is_nan() => None,
+            Self::Cell => None,
+            Self::Codes(levels) => Some(cell as usize).filter(|code| code < levels),
+            Self::Values(values) => Some(nearest(values, cell)),
+        }
+    }
+
+    fn names(&self, input: &Input) -> Vec<String> {
+        let label = |level: String| format!("{}={level}", input.name);
+        match (self, &input.kind) {
+            (Self::Values(values), _) => values.iter().map(|v| label(format_number(*v))).collect(),
+            (Self::Codes(_), InputKind::Text(levels)) => {
+                levels.iter().cloned().map(label).collect()
+            }
+            _ => vec![input.name.clone()],
+        }
+    }
+}
+
+/// Returns the position of the value nearest to a number, the lesser of two.
+fn nearest(ascending: &[f64], number: f64) -> usize {
+    let above = ascending.partition_point(|v| *v < number);
+    match (above.checked_sub(1), ascending.get(above)) {
+        (Some(below), Some(value)) if value - number < number - ascending[below] => above,
+        (Some(below), _) => below,
+        (None, _) => above,
+    }
+}
