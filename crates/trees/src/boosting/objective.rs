@@ -1,0 +1,83 @@
+//! The losses of boosting and their derivatives.
+
+use crate::cases::Cases;
+
+/// The least prior probability: a class without rows starts here, as in LightGBM.
+const LEAST_PRIOR: f64 = 1e-15;
+
+/// What boosting minimises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Objective {
+    /// Log-loss of two classes over the log-odds of class 1.
+    Logistic,
+    /// Log-loss of several classes over a margin a class.
+    Softmax,
+}
+
+/// The derivatives of the loss of a row of weight one by its margin.
+pub(super) struct Slope {
+    pub(super) gradient: f64,
+    pub(super) hessian: f64,
+}
+
+impl Objective {
+    pub(super) fn of(n_classes: usize) -> Self {
+        if n_classes == 2 {
+            Self::Logistic
+        } else {
+            Self::Softmax
+        }
+    }
+
+    /// Returns the class whose probability an output's margin raises.
+    pub(super) fn class_of_output(self, output: usize) -> u16 {
+        match self {
+            Self::Logistic => 1,
+            Self::Softmax => output as u16,
+        }
+    }
+
+    /// Returns the margins without any tree: those of the weighted shares of the classes.
+    pub(super) fn base(self, cases: &Cases, n_classes: usize) -> Vec<f64> {
+        let mut prior = vec![0.0; n_classes];
+        for (label, weight) in cases.labels.iter().zip(&cases.weights) {
+            prior[usize::from(*label)] += weight;
+        }
+        match self {
+            Self::Logistic => vec![(prior[1] / prior[0]).ln()],
+            Self::Softmax => {
+                let total = cases.total_weight();
+                let log = |weight: f64| (weight / total).max(LEAST_PRIOR).ln();
+                prior.into_iter().map(log).collect()
+            }
+        }
+    }
+
+    /// Returns the derivatives at a margin; `normaliser` is the logarithm of the softmax denominator.
+    #[inline]
+    pub(super) fn slope(self, score: f64, normaliser: f64, is_class: bool) -> Slope {
+        let (probability, factor) = match self {
+            Self::Logistic => (1.0 / (1.0 + (-score).exp()), 1.0),
+            Self::Softmax => ((score - normaliser).exp(), 2.0),
+        };
+        Slope {
+            gradient: probability - f64::from(u8::from(is_class)),
+            hessian: factor * probability * (1.0 - probability),
+        }
+    }
+}
+
+/// Returns the logarithm of each case's softmax denominator, from the margins of each class.
+pub(super) fn normalisers(scores: &[&[f64]]) -> Vec<f64> {
+    let n_cases = scores.first().map_or(0, |scores| scores.len());
+    let of_case = |case: usize| {
+        let margins = scores.iter().map(|scores| scores[case]);
+        let largest = margins.clone().fold(f64::NEG_INFINITY, f64::max);
+        largest
+            + margins
+                .map(|margin| (margin - largest).exp())
+                .sum::<f64>()
+                .ln()
+    };
+    (0..n_cases).map(of_case).collect()
+}

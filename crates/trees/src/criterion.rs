@@ -1,0 +1,123 @@
+//! What a split is worth: the Gini criterion of the forests and the Newton step of boosting.
+
+use crate::packing::Packing;
+
+/// Scores sums over rows; a split gains the children's scores less their parent's.
+pub(crate) trait Criterion: Sync {
+    /// The sums that a node or a histogram's cell holds: [`Self::width`] words.
+    type Sums: AsRef<[i64]> + AsMut<[i64]> + Clone + Send;
+
+    fn width(&self) -> usize;
+
+    fn zero(&self) -> Self::Sums;
+
+    /// Returns the number of rows that were summed.
+    fn count(&self, sums: &[i64]) -> u64;
+
+    /// Tells whether a child with these sums is large enough.
+    fn admits(&self, sums: &[i64]) -> bool;
+
+    fn score(&self, sums: &[i64]) -> f64;
+}
+
+/// Gini impurity: the sums are the packed weight of each class, the score is `sum w_k^2 / sum w_k`.
+pub(crate) struct Gini<S> {
+    pub(crate) zero: S,
+    pub(crate) packing: Packing,
+    pub(crate) min_rows: u64,
+}
+
+impl<S: AsRef<[i64]> + AsMut<[i64]> + Clone + Send + Sync> Criterion for Gini<S> {
+    type Sums = S;
+
+    #[inline]
+    fn width(&self) -> usize {
+        self.zero.as_ref().len()
+    }
+
+    fn zero(&self) -> S {
+        self.zero.clone()
+    }
+
+    #[inline]
+    fn count(&self, sums: &[i64]) -> u64 {
+        self.packing.count(sums.iter().sum())
+    }
+
+    #[inline]
+    fn admits(&self, sums: &[i64]) -> bool {
+        self.count(sums) >= self.min_rows
+    }
+
+    #[inline]
+    fn score(&self, sums: &[i64]) -> f64 {
+        let mut weight = 0.0;
+        let mut squares = 0.0;
+        for &word in sums {
+            let steps = self.packing.steps(word);
+            weight += steps;
+            squares += steps * steps;
+        }
+        squares / weight
+    }
+}
+
+/// The second-order objective of boosting: the sums are the gradient and the packed hessian.
+pub(crate) struct Newton {
+    pub(crate) gradients: Packing,
+    pub(crate) hessians: Packing,
+    pub(crate) min_rows: u64,
+    pub(crate) min_hessian: f64,
+    pub(crate) lambda_l1: f64,
+    pub(crate) lambda_l2: f64,
+}
+
+impl Newton {
+    /// Returns the margin that minimises the objective in a leaf, before the learning rate.
+    pub(crate) fn margin(&self, sums: &[i64]) -> f64 {
+        let (gradient, hessian) = self.read(sums);
+        -gradient / (hessian + self.lambda_l2)
+    }
+
+    /// Returns the gradient, shrunk by `lambda_l1`, and the hessian.
+    #[inline]
+    fn read(&self, sums: &[i64]) -> (f64, f64) {
+        let gradient = self.gradients.value(sums[0]);
+        let shrunk = (gradient.abs() - self.lambda_l1)
+            .max(0.0)
+            .copysign(gradient);
+        (shrunk, self.hessians.value(sums[1]))
+    }
+}
+
+impl Criterion for Newton {
+    type Sums = [i64; 2];
+
+    #[inline]
+    fn width(&self) -> usize {
+        2
+    }
+
+    fn zero(&self) -> [i64; 2] {
+        [0; 2]
+    }
+
+    #[inline]
+    fn count(&self, sums: &[i64]) -> u64 {
+        self.hessians.count(sums[1])
+    }
+
+    #[inline]
+    fn admits(&self, sums: &[i64]) -> bool {
+        let hessian = self.hessians.value(sums[1]);
+        self.count(sums) >= self.min_rows
+            && hessian >= self.min_hessian
+            && hessian + self.lambda_l2 > 0.0
+    }
+
+    #[inline]
+    fn score(&self, sums: &[i64]) -> f64 {
+        let (gradient, hessian) = self.read(sums);
+        gradient * gradient / (hessian + self.lambda_l2)
+    }
+}

@@ -1,0 +1,127 @@
+//! Trees as they grow: splits by bins, and the division of a node's rows.
+
+pub(crate) mod depth_first;
+pub(crate) mod leaf_wise;
+
+use model::trees::{Node, Split, Tree};
+
+use crate::{binning::Column, split::Candidate};
+
+/// A tree that was grown, with the gain of each of its splits.
+pub(crate) struct GrownTree {
+    pub(crate) tree: Tree,
+    /// Feature and gain of each split.
+    pub(crate) gains: Vec<(u16, f64)>,
+}
+
+/// Nodes that are being grown.
+#[derive(Default)]
+pub(crate) struct Sprout {
+    nodes: Vec<Node>,
+    cover: Vec<f64>,
+    values: Vec<f32>,
+    gains: Vec<(u16, f64)>,
+}
+
+impl Sprout {
+    /// Starts with a root that is neither split nor a leaf yet.
+    pub(crate) fn new() -> Self {
+        let mut sprout = Self::default();
+        sprout.add();
+        sprout
+    }
+
+    fn add(&mut self) {
+        self.nodes.push(Node::leaf(u32::MAX));
+        self.cover.push(0.0);
+    }
+
+    /// Splits a node and returns its left child; the right one follows it.
+    pub(crate) fn split<S>(&mut self, node: usize, split: &Candidate<S>, column: &Column) -> usize {
+        let left = self.nodes.len();
+        self.add();
+        self.add();
+        self.nodes[node] = Node::split(Split {
+            feature: split.feature,
+            threshold: column.threshold(split.bin),
+            missing_left: split.missing_left,
+            left: left as u32,
+        });
+        self.gains.push((split.feature, split.gain));
+        left
+    }
+
+    /// Makes a node a leaf with these values, reached by rows of this weight.
+    pub(crate) fn set_leaf(
+        &mut self,
+        node: usize,
+        weight: f64,
+        values: impl ExactSizeIterator<Item = f32>,
+    ) {
+        let index = self.values.len() / values.len();
+        self.nodes[node] = Node::leaf(index as u32);
+        self.cover[node] = weight;
+        self.values.extend(values);
+    }
+
+    /// Finishes the tree; `unit` turns its gains into those of a row of weight one.
+    pub(crate) fn finish(mut self, unit: f64) -> GrownTree {
+        for node in (0..self.nodes.len()).rev() {
+            if let Some(split) = self.nodes[node].as_split() {
+                let left = split.left as usize;
+                self.cover[node] = self.cover[left] + self.cover[left + 1];
+            }
+        }
+        let cover = self.cover.into_iter().map(|weight| weight as f32).collect();
+        let gains = self.gains.into_iter().map(|(f, gain)| (f, gain * unit));
+        GrownTree {
+            gains: gains.collect(),
+            tree: Tree::new(self.nodes, cover, self.values),
+        }
+    }
+}
+
+/// Adds up the gain of each feature over trees, in their order.
+pub(crate) fn total_gains(n_features: usize, gains: &[Vec<(u16, f64)>]) -> Vec<f64> {
+    let mut total = vec![0.0; n_features];
+    for &(feature, gain) in gains.iter().flatten() {
+        // A split without gain may read as a tiny loss.
+        total[usize::from(feature)] += gain.max(0.0);
+    }
+    total
+}
+
+/// Tells for each bin whether it goes left.
+pub(crate) fn sides<S>(split: &Candidate<S>, column: &Column) -> [bool; 256] {
+    let mut left = [false; 256];
+    left[..=usize::from(split.bin)].fill(true);
+    if let Some(missing) = column.missing_bin() {
+        left[missing] = split.missing_left;
+    }
+    left
+}
+
+/// Moves the items that go left before the others, keeping their order, and returns their number.
+#[inline]
+pub(crate) fn partition<T: Copy>(
+    items: &mut [T],
+    spare: &mut Vec<T>,
+    goes_left: impl Fn(&T) -> bool,
+) -> usize {
+    if spare.len() < items.len() {
+        spare.extend_from_slice(&items[spare.len()..]);
+    }
+    let spare = &mut spare[..items.len()];
+    let (mut left, mut right) = (0, 0);
+    // Both stores always happen, so that there is no branch to mispredict.
+    for i in 0..items.len() {
+        let item = items[i];
+        let goes_left = usize::from(goes_left(&item));
+        items[left] = item;
+        spare[right] = item;
+        left += goes_left;
+        right += 1 - goes_left;
+    }
+    items[left..].copy_from_slice(&spare[..right]);
+    left
+}
