@@ -1,1 +1,88 @@
-//! In progress.
+//! CSV, JSON Lines and Parquet: bytes to batches of raw rows and back.
+//!
+//! Owns how rows are laid out in files, compression included.
+//! Must not know what columns mean: of a schema it sees the layout of text files alone.
+
+mod columnar;
+mod delimited;
+mod format;
+mod input;
+mod json_lines;
+mod output;
+mod parquet_writer;
+mod text_writer;
+
+use std::{io::Read, path::Path};
+
+use dataset::{Sink, SinkError, Source, SourceError};
+
+pub use format::{FileFormat, Layout};
+pub use parquet_writer::{ParquetColumn, ParquetWriter, parquet_bytes};
+pub use text_writer::{CsvWriter, JsonLinesWriter, csv_bytes, json_lines_bytes};
+
+/// Rows of a batch at most.
+const BATCH_ROWS: usize = 8192;
+/// Bytes of a batch, roughly; a batch ends with the row that reaches them.
+const BATCH_BYTES: usize = 16 << 20;
+/// Bytes of one record of text at most; beyond it a quote or a line was never closed.
+const RECORD_BYTES: usize = 64 << 20;
+
+/// Opens a file for reading; gzip is recognised by its content.
+///
+/// # Errors
+/// [`SourceError::Unavailable`] when the path is no readable file, [`SourceError::Malformed`] when it
+/// is empty or damaged, [`SourceError::Unsupported`] when it holds another format.
+pub fn open(path: &Path, format: &FileFormat) -> Result<Box<dyn Source>, SourceError> {
+    let location = path.display().to_string();
+    let file = input::open_file(path, &location)?;
+    match format {
+        FileFormat::Parquet => Ok(Box::new(columnar::ParquetSource::of_file(file, location)?)),
+        _ => read(Box::new(file), location, format),
+    }
+}
+
+/// Reads rows from any stream of bytes, as a connector has them; `location` is for people.
+///
+/// Parquet needs its end first, so its bytes are held in memory.
+///
+/// # Errors
+/// As [`open`].
+pub fn read(
+    reader: Box<dyn Read + Send>,
+    location: String,
+    format: &FileFormat,
+) -> Result<Box<dyn Source>, SourceError> {
+    Ok(match format {
+        FileFormat::Csv { delimiter, header } => {
+            let text = input::text(reader, &location)?;
+            let header = header.clone();
+            Box::new(delimited::CsvSource::new(
+                text, location, *delimiter, header,
+            )?)
+        }
+        FileFormat::JsonLines => {
+            let text = input::text(reader, &location)?;
+            Box::new(json_lines::JsonLinesSource::new(text, location))
+        }
+        FileFormat::Parquet => {
+            let bytes = input::all(reader, &location)?;
+            Box::new(columnar::ParquetSource::of_bytes(bytes, location)?)
+        }
+    })
+}
+
+/// Makes a file of a format, visible under its name only once it is finished; text is compressed when
+/// the name ends with `.gz`.
+///
+/// # Errors
+/// [`SinkError::Unavailable`] when the file cannot be made.
+pub fn create(path: &Path, format: &FileFormat) -> Result<Box<dyn Sink>, SinkError> {
+    Ok(match format {
+        FileFormat::Csv { delimiter, .. } => Box::new(CsvWriter::create(path, *delimiter)?),
+        FileFormat::JsonLines => Box::new(JsonLinesWriter::create(path)?),
+        FileFormat::Parquet => Box::new(ParquetWriter::create(path)?),
+    })
+}
+
+#[cfg(test)]
+mod tests;

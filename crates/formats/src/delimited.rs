@@ -1,0 +1,192 @@
+//! Reads delimited text.
+
+use std::io::{self, Read};
+
+use csv::{ByteRecord, StringRecord};
+use dataset::{RawBatch, RawColumn, Source, SourceError, TextColumn};
+
+use crate::{
+    BATCH_BYTES, BATCH_ROWS, RECORD_BYTES,
+    input::{Bytes, failed, malformed},
+};
+
+/// Delimited text as a source of rows.
+///
+/// A row with another number of cells than there are names, or with bytes that are not UTF-8, is kept
+/// as a defect with all cells missing. Lines without anything on them are not rows.
+pub(crate) struct CsvSource {
+    location: String,
+    reader: csv::Reader<Budgeted<Bytes>>,
+    names: Vec<String>,
+    record: ByteRecord,
+    /// Records read so far, the line of names not counted.
+    n_read: u64,
+    names_given: bool,
+}
+
+impl Source for CsvSource {
+    fn description(&self) -> &str {
+        &self.location
+    }
+
+    fn next_batch(&mut self) -> Result<Option<RawBatch>, SourceError> {
+        let mut rows = Rows::new(self.names.len());
+        while rows.n_rows < BATCH_ROWS && rows.n_bytes < BATCH_BYTES {
+            if !self.read_record()? {
+                break;
+            }
+            rows.push(&mut self.record, &self.names);
+        }
+        // A file of names alone still has to say its names.
+        if rows.n_rows == 0 && self.names_given {
+            return Ok(None);
+        }
+        self.names_given = true;
+        let first = self.n_read + 1 - rows.n_rows as u64;
+        Ok(Some(rows.into_batch(self.names.clone(), first)))
+    }
+}
+
+impl CsvSource {
+    pub(crate) fn new(
+        text: Bytes,
+        location: String,
+        delimiter: u8,
+        header: Option<Vec<String>>,
+    ) -> Result<Self, SourceError> {
+        let reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(delimiter)
+            .buffer_capacity(1 << 16)
+            .from_reader(Budgeted {
+                inner: text,
+                left: RECORD_BYTES,
+            });
+        let mut source = Self {
+            location,
+            reader,
+            names: Vec::new(),
+            record: ByteRecord::new(),
+            n_read: 0,
+            names_given: false,
+        };
+        source.names = match header {
+            Some(names) => names,
+            None => source.read_names()?,
+        };
+        Ok(source)
+    }
+
+    fn read_names(&mut self) -> Result<Vec<String>, SourceError> {
+        if !self.read_record()? {
+            return Err(malformed(
+                &self.location,
+                "it has neither names nor rows, only empty lines",
+            ));
+        }
+        self.n_read = 0;
+        let names = StringRecord::from_byte_record(std::mem::take(&mut self.record))
+            .map_err(|_| malformed(&self.location, "its line of names is not UTF-8"))?;
+        Ok(names.iter().map(|name| name.trim().to_owned()).collect())
+    }
+
+    fn read_record(&mut self) -> Result<bool, SourceError> {
+        self.reader.get_mut().left = RECORD_BYTES;
+        let more = self
+            .reader
+            .read_byte_record(&mut self.record)
+            .map_err(|error| self.explain(error))?;
+        self.n_read += u64::from(more);
+        Ok(more)
+    }
+
+    fn explain(&self, error: csv::Error) -> SourceError {
+        if self.reader.get_ref().left == 0 {
+            let reason = format!(
+                "record {} does not end within {} MiB: is a quote left open?",
+                self.n_read + 1,
+                RECORD_BYTES >> 20
+            );
+            return malformed(&self.location, &reason);
+        }
+        match error.into_kind() {
+            csv::ErrorKind::Io(error) => failed(&self.location, &error),
+            other => malformed(&self.location, &format!("{other:?}")),
+        }
+    }
+}
+
+/// The rows of one batch while they are read.
+struct Rows {
+    columns: Vec<TextColumn>,
+    n_rows: usize,
+    n_bytes: usize,
+    defects: Vec<(usize, String)>,
+}
+
+impl Rows {
+    fn new(n_columns: usize) -> Self {
+        Self {
+            columns: vec![TextColumn::new(); n_columns],
+            n_rows: 0,
+            n_bytes: 0,
+            defects: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, record: &mut ByteRecord, names: &[String]) {
+        let n_bytes = record.as_slice().len() + 4 * self.columns.len();
+        match StringRecord::from_byte_record(std::mem::take(record)) {
+            Ok(cells) if cells.len() == names.len() => {
+                for (column, cell) in self.columns.iter_mut().zip(&cells) {
+                    column.push(Some(cell));
+                }
+                *record = cells.into_byte_record();
+            }
+            Ok(cells) => {
+                self.push_defect(format!("{} cells for {} names", cells.len(), names.len()));
+                *record = cells.into_byte_record();
+            }
+            Err(error) => {
+                let at = error.utf8_error().field();
+                let name = names.get(at).map_or("", String::as_str);
+                self.push_defect(format!("cell {} ({name}) is not UTF-8", at + 1));
+                *record = error.into_byte_record();
+            }
+        }
+        self.n_rows += 1;
+        self.n_bytes += n_bytes;
+    }
+
+    fn push_defect(&mut self, reason: String) {
+        self.columns.iter_mut().for_each(|column| column.push(None));
+        self.defects.push((self.n_rows, reason));
+    }
+
+    fn into_batch(self, names: Vec<String>, first: u64) -> RawBatch {
+        RawBatch {
+            names,
+            columns: self.columns.into_iter().map(RawColumn::Text).collect(),
+            row_numbers: (first..first + self.n_rows as u64).collect(),
+            defects: self.defects,
+        }
+    }
+}
+
+/// Fails once more bytes were read than are left; bounds the memory that one record can take.
+struct Budgeted<R> {
+    inner: R,
+    left: usize,
+}
+
+impl<R: Read> Read for Budgeted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            return Err(io::Error::other("the record is too long"));
+        }
+        let n = self.inner.read(buffer)?;
+        self.left = self.left.saturating_sub(n);
+        Ok(n)
+    }
+}

@@ -1,0 +1,112 @@
+//! Streams of bytes before any format looks at them: files, gzip, byte order marks, foreign formats.
+
+use std::{
+    fs::File,
+    io::{self, Cursor, Read},
+    path::Path,
+};
+
+use dataset::SourceError;
+use flate2::read::MultiGzDecoder;
+
+pub(crate) type Bytes = Box<dyn Read + Send>;
+
+/// Opens a regular file.
+pub(crate) fn open_file(path: &Path, location: &str) -> Result<File, SourceError> {
+    let fail = |e: io::Error| unavailable(location, &e);
+    let file = File::open(path).map_err(fail)?;
+    if file.metadata().map_err(fail)?.is_dir() {
+        return Err(SourceError::Unavailable {
+            location: location.to_owned(),
+            reason: "it is a directory: name a file in it".to_owned(),
+        });
+    }
+    Ok(file)
+}
+
+/// Prepares text: decompressed, without a byte order mark, known to have at least one byte.
+pub(crate) fn text(reader: Bytes, location: &str) -> Result<Bytes, SourceError> {
+    let (mut head, mut reader) = peek(reader, location)?;
+    if head.starts_with(&[0x1f, 0x8b]) {
+        (head, reader) = peek(Box::new(MultiGzDecoder::new(reader)), location)?;
+    }
+    if let Some(reason) = foreign(&head) {
+        let location = location.to_owned();
+        return Err(SourceError::Unsupported { location, reason });
+    }
+    let has_mark = head.starts_with(&[0xef, 0xbb, 0xbf]);
+    if has_mark {
+        reader
+            .read_exact(&mut [0; 3])
+            .map_err(|e| failed(location, &e))?;
+    }
+    if head.is_empty() || (has_mark && head.len() == 3) {
+        return Err(malformed(location, "it is empty"));
+    }
+    Ok(reader)
+}
+
+/// Reads everything into memory.
+pub(crate) fn all(mut reader: Bytes, location: &str) -> Result<Vec<u8>, SourceError> {
+    let mut bytes = Vec::new();
+    reader
+        .read_to_end(&mut bytes)
+        .map_err(|e| failed(location, &e))?;
+    Ok(bytes)
+}
+
+/// Looks at the first four bytes; the reader that is given back starts with them again.
+fn peek(mut reader: Bytes, location: &str) -> Result<(Vec<u8>, Bytes), SourceError> {
+    let mut head = Vec::new();
+    reader
+        .by_ref()
+        .take(4)
+        .read_to_end(&mut head)
+        .map_err(|e| failed(location, &e))?;
+    let whole = Cursor::new(head.clone()).chain(reader);
+    Ok((head, Box::new(whole)))
+}
+
+fn foreign(head: &[u8]) -> Option<String> {
+    let known: [(&[u8], &str); 5] = [
+        (
+            b"PAR1",
+            "it is a Parquet file: give it a name that ends with .parquet",
+        ),
+        (b"PK\x03\x04", "it is a ZIP archive: unpack it first"),
+        (
+            &[0x28, 0xb5, 0x2f, 0xfd],
+            "it is compressed with zstd: use gzip or none",
+        ),
+        (&[0xff, 0xfe], "it is UTF-16 text: convert it to UTF-8"),
+        (&[0xfe, 0xff], "it is UTF-16 text: convert it to UTF-8"),
+    ];
+    known
+        .iter()
+        .find(|(magic, _)| head.starts_with(magic))
+        .map(|(_, reason)| (*reason).to_owned())
+}
+
+/// Tells damage of the content from trouble on the way to it.
+pub(crate) fn failed(location: &str, error: &io::Error) -> SourceError {
+    match error.kind() {
+        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
+            malformed(location, &format!("damaged or cut short: {error}"))
+        }
+        _ => unavailable(location, error),
+    }
+}
+
+pub(crate) fn malformed(location: &str, reason: &str) -> SourceError {
+    SourceError::Malformed {
+        location: location.to_owned(),
+        reason: reason.to_owned(),
+    }
+}
+
+fn unavailable(location: &str, error: &io::Error) -> SourceError {
+    SourceError::Unavailable {
+        location: location.to_owned(),
+        reason: error.to_string(),
+    }
+}

@@ -1,0 +1,118 @@
+//! Reads JSON Lines: one object a line.
+
+mod columns;
+mod line;
+
+use std::io::{BufRead, BufReader, Read};
+
+use dataset::{RawBatch, Source, SourceError};
+
+use crate::{
+    BATCH_BYTES, BATCH_ROWS, RECORD_BYTES,
+    input::{Bytes, failed, malformed},
+};
+use columns::Columns;
+use line::Line;
+
+/// JSON Lines as a source of rows.
+///
+/// Nested objects become columns with dotted names. A column of a batch is one of numbers when all its
+/// cells are numbers or null, otherwise of text; true and false are the texts `true` and `false`. A
+/// line that is no object, holds an array or names a field twice is kept as a defect with all cells
+/// missing. Lines without anything on them are not rows.
+pub(crate) struct JsonLinesSource {
+    location: String,
+    reader: BufReader<Bytes>,
+    columns: Columns,
+    line: Line,
+    buffer: Vec<u8>,
+    n_read: u64,
+}
+
+impl Source for JsonLinesSource {
+    fn description(&self) -> &str {
+        &self.location
+    }
+
+    fn next_batch(&mut self) -> Result<Option<RawBatch>, SourceError> {
+        let mut defects = Vec::new();
+        let (mut n_rows, mut n_bytes) = (0, 0);
+        while n_rows < BATCH_ROWS && n_bytes < BATCH_BYTES {
+            if !self.read_line()? {
+                break;
+            }
+            if let Err(reason) = self.line.parse(&self.buffer, &mut self.columns) {
+                defects.push((n_rows, reason));
+            } else {
+                self.columns.push_row(n_rows, self.line.cells());
+            }
+            n_rows += 1;
+            n_bytes += self.buffer.len() + 8 * self.columns.len();
+            self.check_width()?;
+        }
+        if n_rows == 0 {
+            return match self.n_read {
+                0 => Err(malformed(&self.location, "it holds only empty lines")),
+                _ => Ok(None),
+            };
+        }
+        let first = self.n_read + 1 - n_rows as u64;
+        let (names, columns) = self.columns.take(n_rows);
+        Ok(Some(RawBatch {
+            names,
+            columns,
+            row_numbers: (first..=self.n_read).collect(),
+            defects,
+        }))
+    }
+}
+
+/// Fields that the lines of one file may have between them.
+const MAX_FIELDS: usize = 1 << 16;
+
+impl JsonLinesSource {
+    pub(crate) fn new(text: Bytes, location: String) -> Self {
+        Self {
+            location,
+            reader: BufReader::with_capacity(1 << 16, text),
+            columns: Columns::default(),
+            line: Line::default(),
+            buffer: Vec::new(),
+            n_read: 0,
+        }
+    }
+
+    /// Reads the next line that has anything on it.
+    fn read_line(&mut self) -> Result<bool, SourceError> {
+        loop {
+            self.buffer.clear();
+            let n = (&mut self.reader)
+                .take(RECORD_BYTES as u64)
+                .read_until(b'\n', &mut self.buffer)
+                .map_err(|e| failed(&self.location, &e))?;
+            if n == RECORD_BYTES && self.buffer.last() != Some(&b'\n') {
+                let (record, limit) = (self.n_read + 1, RECORD_BYTES >> 20);
+                let reason = format!("record {record} does not end within {limit} MiB");
+                return Err(malformed(&self.location, &reason));
+            }
+            if n == 0 {
+                return Ok(false);
+            }
+            if !self.buffer.trim_ascii().is_empty() {
+                self.n_read += 1;
+                return Ok(true);
+            }
+        }
+    }
+
+    fn check_width(&self) -> Result<(), SourceError> {
+        if self.columns.len() <= MAX_FIELDS {
+            return Ok(());
+        }
+        let reason = format!(
+            "more than {MAX_FIELDS} different fields up to record {}: are values used as names?",
+            self.n_read
+        );
+        Err(malformed(&self.location, &reason))
+    }
+}

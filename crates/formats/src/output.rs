@@ -1,0 +1,122 @@
+//! Where written bytes go: a file that appears whole or not at all, or memory.
+
+use std::{
+    fs::{self, File},
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use dataset::SinkError;
+use flate2::{Compression, write::GzEncoder};
+
+/// A file under a temporary name beside its place, removed again unless it is committed.
+pub(crate) struct PendingFile {
+    writer: BufWriter<File>,
+    temporary: PathBuf,
+    path: PathBuf,
+    is_committed: bool,
+}
+
+impl PendingFile {
+    pub(crate) fn create(path: &Path) -> Result<Self, SinkError> {
+        let name = path
+            .file_name()
+            .map(|n| n.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+        let file = File::create(&temporary).map_err(|e| unavailable(path, &e))?;
+        Ok(Self {
+            writer: BufWriter::with_capacity(1 << 16, file),
+            temporary,
+            path: path.to_owned(),
+            is_committed: false,
+        })
+    }
+
+    /// Makes the file durable, then visible.
+    pub(crate) fn commit(mut self) -> io::Result<()> {
+        self.writer.flush()?;
+        self.writer.get_ref().sync_all()?;
+        fs::rename(&self.temporary, &self.path)?;
+        self.is_committed = true;
+        let directory = self.path.parent().filter(|p| !p.as_os_str().is_empty());
+        File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+    }
+}
+
+impl Write for PendingFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.writer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+impl Drop for PendingFile {
+    fn drop(&mut self) {
+        if !self.is_committed {
+            // Whoever gave up has its own error to report; a left-over is harmless.
+            let _ = fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+/// A file of text, compressed or not.
+pub(crate) enum TextFile {
+    Plain(PendingFile),
+    /// Its header holds neither a name nor a time.
+    Gzip(GzEncoder<PendingFile>),
+}
+
+impl TextFile {
+    pub(crate) fn create(path: &Path) -> Result<Self, SinkError> {
+        let file = PendingFile::create(path)?;
+        let is_gzip = path
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("gz"));
+        Ok(if is_gzip {
+            Self::Gzip(GzEncoder::new(file, Compression::default()))
+        } else {
+            Self::Plain(file)
+        })
+    }
+
+    pub(crate) fn commit(self) -> io::Result<()> {
+        match self {
+            Self::Plain(file) => file.commit(),
+            Self::Gzip(encoder) => encoder.finish()?.commit(),
+        }
+    }
+}
+
+impl Write for TextFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(file) => file.write(bytes),
+            Self::Gzip(encoder) => encoder.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(file) => file.flush(),
+            Self::Gzip(encoder) => encoder.flush(),
+        }
+    }
+}
+
+pub(crate) fn unavailable(path: &Path, error: &impl std::fmt::Display) -> SinkError {
+    SinkError::Unavailable {
+        location: path.display().to_string(),
+        reason: error.to_string(),
+    }
+}
+
+pub(crate) fn rejected(location: &str, reason: impl Into<String>) -> SinkError {
+    SinkError::Rejected {
+        location: location.to_owned(),
+        reason: reason.into(),
+    }
+}

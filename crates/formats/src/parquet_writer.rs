@@ -1,0 +1,388 @@
+//! Writes Parquet.
+
+use std::{
+    borrow::Cow,
+    io::Write,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use dataset::{RawBatch, RawColumn, Sink, SinkError, format_number};
+use parquet::{
+    basic::{Compression, LogicalType, Repetition, Type as Physical},
+    column::writer::ColumnWriter,
+    data_type::ByteArray,
+    errors::{ParquetError, Result as ParquetResult},
+    file::{
+        properties::{EnabledStatistics, WriterProperties},
+        writer::{SerializedFileWriter, SerializedRowGroupWriter},
+    },
+    schema::types::{Type, TypePtr},
+};
+
+use crate::{
+    output::{PendingFile, rejected, unavailable},
+    text_writer::Names,
+};
+
+/// Rows of a row group.
+const GROUP_ROWS: usize = 1 << 17;
+
+/// A column to be written; every column may have missing cells.
+#[derive(Debug, Clone)]
+pub enum ParquetColumn<'a> {
+    /// Floating-point numbers; NaN is a missing cell.
+    Double(Cow<'a, [f64]>),
+    /// Whole numbers.
+    Int64(Cow<'a, [Option<i64>]>),
+    /// Text.
+    Text(Vec<Option<&'a str>>),
+    /// True or false.
+    Boolean(Cow<'a, [Option<bool>]>),
+}
+
+impl ParquetColumn<'_> {
+    /// Returns the number of cells.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Double(cells) => cells.len(),
+            Self::Int64(cells) => cells.len(),
+            Self::Text(cells) => cells.len(),
+            Self::Boolean(cells) => cells.len(),
+        }
+    }
+
+    /// Returns whether there are no cells.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Double(_) => Kind::Double,
+            Self::Int64(_) => Kind::Int64,
+            Self::Text(_) => Kind::Text,
+            Self::Boolean(_) => Kind::Boolean,
+        }
+    }
+}
+
+/// Writes named columns of equal length into memory, Snappy-compressed; equal columns give equal bytes.
+///
+/// # Errors
+/// [`SinkError::Rejected`] when there are no columns, lengths differ or a name stands twice.
+pub fn parquet_bytes(columns: &[(&str, ParquetColumn<'_>)]) -> Result<Vec<u8>, SinkError> {
+    let location = "memory";
+    let n_rows = columns.first().map_or(0, |(_, column)| column.len());
+    if let Some((name, column)) = columns.iter().find(|(_, column)| column.len() != n_rows) {
+        let reason = format!("column `{name}` has {} of {n_rows} rows", column.len());
+        return Err(rejected(location, reason));
+    }
+    let names = Names(Some(columns.iter().map(|(n, _)| (*n).to_owned()).collect()));
+    names.require(location)?;
+    names.require_distinct(location)?;
+    let schema: Vec<(&str, Kind)> = columns
+        .iter()
+        .map(|(name, column)| (*name, column.kind()))
+        .collect();
+    let write = || -> ParquetResult<Vec<u8>> {
+        let mut file = start(Vec::new(), &schema)?;
+        for first in (0..n_rows).step_by(GROUP_ROWS) {
+            let rows = first..n_rows.min(first + GROUP_ROWS);
+            let mut group = file.next_row_group()?;
+            for (_, column) in columns {
+                write_column(&mut group, column, rows.clone())?;
+            }
+            group.close()?;
+        }
+        file.into_inner()
+    };
+    write().map_err(|e| rejected(location, e.to_string()))
+}
+
+/// Parquet as a sink.
+///
+/// The first row group decides names and types: a column of numbers alone is one of doubles, any
+/// other one of text. A later text that is no number, in a column of doubles, is refused.
+pub struct ParquetWriter {
+    location: String,
+    path: PathBuf,
+    names: Names,
+    /// What awaits the next row group, one column a name.
+    pending: Vec<Pending>,
+    n_pending: usize,
+    open: Open,
+}
+
+/// The file before and after the types are known.
+enum Open {
+    Untyped(PendingFile),
+    Typed(Box<SerializedFileWriter<PendingFile>>, Vec<Kind>),
+    Broken,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    Double,
+    Int64,
+    Text,
+    Boolean,
+}
+
+#[derive(Default)]
+struct Pending {
+    numbers: Vec<f64>,
+    /// Empty as long as all cells are numbers.
+    texts: Vec<Option<String>>,
+    has_number: bool,
+}
+
+impl ParquetWriter {
+    /// Makes the file; nothing is visible under its name until it is finished.
+    ///
+    /// # Errors
+    /// [`SinkError::Unavailable`].
+    pub fn create(path: &Path) -> Result<Self, SinkError> {
+        Ok(Self {
+            location: path.display().to_string(),
+            path: path.to_owned(),
+            names: Names::default(),
+            pending: Vec::new(),
+            n_pending: 0,
+            open: Open::Untyped(PendingFile::create(path)?),
+        })
+    }
+
+    fn flush(&mut self) -> Result<(), SinkError> {
+        self.names.require(&self.location)?;
+        self.settle_types()?;
+        let Open::Typed(file, kinds) = &mut self.open else {
+            return Err(rejected(&self.location, "an earlier write has failed"));
+        };
+        let names = self.names.0.iter().flatten();
+        let columns: Vec<ParquetColumn<'_>> = names
+            .zip(&mut self.pending)
+            .zip(kinds.iter())
+            .map(|((name, pending), kind)| {
+                pending
+                    .column(*kind)
+                    .map_err(|text| late_text(&self.location, name, &text))
+            })
+            .collect::<Result<_, _>>()?;
+        let n_rows = self.n_pending;
+        if n_rows > 0 {
+            write_group(file, &columns, n_rows).map_err(|e| unavailable(&self.path, &e))?;
+        }
+        drop(columns);
+        self.n_pending = 0;
+        self.pending.iter_mut().for_each(Pending::clear);
+        Ok(())
+    }
+
+    fn settle_types(&mut self) -> Result<(), SinkError> {
+        let open = match std::mem::replace(&mut self.open, Open::Broken) {
+            Open::Untyped(file) => {
+                let kinds: Vec<Kind> = self.pending.iter().map(Pending::kind).collect();
+                let names = self.names.0.iter().flatten().map(String::as_str);
+                let schema: Vec<(&str, Kind)> = names.zip(kinds.iter().copied()).collect();
+                let writer = start(file, &schema).map_err(|e| unavailable(&self.path, &e))?;
+                Open::Typed(Box::new(writer), kinds)
+            }
+            other => other,
+        };
+        self.open = open;
+        Ok(())
+    }
+}
+
+impl Sink for ParquetWriter {
+    fn description(&self) -> &str {
+        &self.location
+    }
+
+    fn write(&mut self, batch: &RawBatch) -> Result<(), SinkError> {
+        let places = self.names.places(batch, &self.location)?;
+        self.names.require_distinct(&self.location)?;
+        self.pending.resize_with(places.len(), Pending::default);
+        for (pending, place) in self.pending.iter_mut().zip(places) {
+            pending.push(place.map(|i| &batch.columns[i]), batch.n_rows());
+        }
+        self.n_pending += batch.n_rows();
+        if self.n_pending >= GROUP_ROWS {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<(), SinkError> {
+        self.flush()?;
+        let path = self.path;
+        match self.open {
+            Open::Typed(file, _) => {
+                let file = file.into_inner().map_err(|e| unavailable(&path, &e))?;
+                file.commit().map_err(|e| unavailable(&path, &e))
+            }
+            _ => Err(rejected(&self.location, "an earlier write has failed")),
+        }
+    }
+}
+
+fn late_text(location: &str, name: &str, text: &str) -> SinkError {
+    let shown: String = text.chars().take(40).collect();
+    rejected(
+        location,
+        format!(
+            "column `{name}` holds numbers in its first rows, and then the text `{shown}`: \
+             write .csv or .jsonl"
+        ),
+    )
+}
+
+impl Pending {
+    fn push(&mut self, column: Option<&RawColumn>, n_rows: usize) {
+        match column {
+            Some(RawColumn::Text(texts)) => {
+                self.become_text();
+                self.texts
+                    .extend(texts.iter().map(|t| t.map(str::to_owned)));
+            }
+            Some(RawColumn::Number(numbers)) if self.texts.is_empty() => {
+                self.has_number |= numbers.iter().any(|n| !n.is_nan());
+                self.numbers.extend(numbers);
+            }
+            Some(RawColumn::Number(numbers)) => {
+                self.texts.extend(numbers.iter().map(|&n| number_text(n)));
+            }
+            None if self.texts.is_empty() => {
+                self.numbers.resize(self.numbers.len() + n_rows, f64::NAN);
+            }
+            None => self.texts.resize(self.texts.len() + n_rows, None),
+        }
+    }
+
+    fn become_text(&mut self) {
+        let numbers = std::mem::take(&mut self.numbers);
+        self.texts.extend(numbers.into_iter().map(number_text));
+    }
+
+    fn kind(&self) -> Kind {
+        if self.has_number && self.texts.is_empty() {
+            Kind::Double
+        } else {
+            Kind::Text
+        }
+    }
+
+    /// Gives the cells as the file's type; a text that is no number is given back as the error.
+    fn column(&mut self, kind: Kind) -> Result<ParquetColumn<'_>, String> {
+        if kind == Kind::Text {
+            self.become_text();
+            let texts = self.texts.iter().map(Option::as_deref).collect();
+            return Ok(ParquetColumn::Text(texts));
+        }
+        for text in std::mem::take(&mut self.texts) {
+            let number = match text.as_deref().map(str::trim) {
+                None | Some("") => f64::NAN,
+                Some(text) => text.parse().map_err(|_| text.to_owned())?,
+            };
+            self.numbers.push(number);
+        }
+        Ok(ParquetColumn::Double(Cow::Borrowed(&self.numbers)))
+    }
+
+    fn clear(&mut self) {
+        self.numbers.clear();
+        self.texts.clear();
+    }
+}
+
+fn number_text(number: f64) -> Option<String> {
+    (!number.is_nan()).then(|| format_number(number))
+}
+
+fn start<W: Write + Send>(
+    writer: W,
+    columns: &[(&str, Kind)],
+) -> ParquetResult<SerializedFileWriter<W>> {
+    let fields = columns
+        .iter()
+        .map(|(name, kind)| field(name, *kind))
+        .collect::<ParquetResult<Vec<TypePtr>>>()?;
+    let schema = Type::group_type_builder("schema")
+        .with_fields(fields)
+        .build()?;
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::SNAPPY)
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .set_created_by("netsec".to_owned())
+        .build();
+    SerializedFileWriter::new(writer, Arc::new(schema), Arc::new(properties))
+}
+
+fn field(name: &str, kind: Kind) -> ParquetResult<TypePtr> {
+    let (physical, logical) = match kind {
+        Kind::Double => (Physical::DOUBLE, None),
+        Kind::Int64 => (Physical::INT64, None),
+        Kind::Text => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
+        Kind::Boolean => (Physical::BOOLEAN, None),
+    };
+    Type::primitive_type_builder(name, physical)
+        .with_repetition(Repetition::OPTIONAL)
+        .with_logical_type(logical)
+        .build()
+        .map(Arc::new)
+}
+
+fn write_group<W: Write + Send>(
+    file: &mut SerializedFileWriter<W>,
+    columns: &[ParquetColumn<'_>],
+    n_rows: usize,
+) -> ParquetResult<()> {
+    let mut group = file.next_row_group()?;
+    for column in columns {
+        write_column(&mut group, column, 0..n_rows)?;
+    }
+    group.close().map(drop)
+}
+
+fn write_column<W: Write + Send>(
+    group: &mut SerializedRowGroupWriter<'_, W>,
+    column: &ParquetColumn<'_>,
+    rows: std::ops::Range<usize>,
+) -> ParquetResult<()> {
+    let mut open = group
+        .next_column()?
+        .ok_or_else(|| ParquetError::General("more columns than the schema has".to_owned()))?;
+    match (open.untyped(), column) {
+        (ColumnWriter::DoubleColumnWriter(writer), ParquetColumn::Double(cells)) => {
+            let cells = &cells[rows];
+            let values: Vec<f64> = cells.iter().copied().filter(|v| !v.is_nan()).collect();
+            writer.write_batch(&values, Some(&levels(cells, |v| !v.is_nan())), None)?;
+        }
+        (ColumnWriter::Int64ColumnWriter(writer), ParquetColumn::Int64(cells)) => {
+            let cells = &cells[rows];
+            let values: Vec<i64> = cells.iter().copied().flatten().collect();
+            writer.write_batch(&values, Some(&levels(cells, Option::is_some)), None)?;
+        }
+        (ColumnWriter::BoolColumnWriter(writer), ParquetColumn::Boolean(cells)) => {
+            let cells = &cells[rows];
+            let values: Vec<bool> = cells.iter().copied().flatten().collect();
+            writer.write_batch(&values, Some(&levels(cells, Option::is_some)), None)?;
+        }
+        (ColumnWriter::ByteArrayColumnWriter(writer), ParquetColumn::Text(cells)) => {
+            let cells = &cells[rows];
+            let values: Vec<ByteArray> = cells.iter().flatten().map(|t| (*t).into()).collect();
+            writer.write_batch(&values, Some(&levels(cells, Option::is_some)), None)?;
+        }
+        _ => {
+            let message = "a column is not of the type that the schema says";
+            return Err(ParquetError::General(message.to_owned()));
+        }
+    }
+    open.close()
+}
+
+/// Definition levels of optional cells: 1 where there is a value.
+fn levels<T>(cells: &[T], is_there: impl Fn(&T) -> bool) -> Vec<i16> {
+    cells.iter().map(|c| i16::from(is_there(c))).collect()
+}

@@ -1,0 +1,143 @@
+use super::*;
+
+fn sample() -> Vec<u8> {
+    let columns = [
+        (
+            "d",
+            ParquetColumn::Double(vec![0.5, f64::NAN, -1e308].into()),
+        ),
+        (
+            "i",
+            ParquetColumn::Int64(vec![Some(1), None, Some(-7)].into()),
+        ),
+        ("t", ParquetColumn::Text(vec![Some("x"), Some(""), None])),
+        (
+            "b",
+            ParquetColumn::Boolean(vec![None, Some(true), Some(false)].into()),
+        ),
+    ];
+    parquet_bytes(&columns).unwrap()
+}
+
+fn parquet(bytes: &[u8]) -> String {
+    check(bytes, &FileFormat::Parquet)
+}
+
+#[test]
+fn all_types_and_nulls_survive_the_round_trip_in_equal_bytes() {
+    assert_eq!(
+        parquet(&sample()),
+        "d# i# t$ b$ \n1: 0.5 1.0 \"x\" ~\n2: ~ ~ \"\" \"true\"\n3: -1e308 -7.0 ~ \"false\"\n"
+    );
+    assert_eq!(sample(), sample());
+}
+
+#[test]
+fn whole_numbers_that_no_double_holds_are_text() {
+    let cells = vec![Some(1), None, Some(i64::MAX)];
+    let bytes = parquet_bytes(&[("id", ParquetColumn::Int64(cells.into()))]).unwrap();
+    assert_eq!(
+        parquet(&bytes),
+        "id$ \n1: \"1\"\n2: ~\n3: \"9223372036854775807\"\n"
+    );
+}
+
+#[test]
+fn several_row_groups_are_read_in_order() {
+    let n = 300_000;
+    let numbers: Vec<f64> = (0..n).map(f64::from).collect();
+    let labels: Vec<String> = (0..n).map(|i| format!("v{}", i % 1000)).collect();
+    let texts = labels.iter().map(|l| Some(l.as_str())).collect();
+    let columns = [
+        ("n", ParquetColumn::Double(numbers.as_slice().into())),
+        ("t", ParquetColumn::Text(texts)),
+    ];
+    let bytes = parquet_bytes(&columns).unwrap();
+    let reader = Box::new(std::io::Cursor::new(bytes));
+    let mut source = read(reader, "t".to_owned(), &FileFormat::Parquet).unwrap();
+    let mut next = 0;
+    for batch in drain(source.as_mut()).unwrap() {
+        let (RawColumn::Number(n), RawColumn::Text(t)) = (&batch.columns[0], &batch.columns[1])
+        else {
+            panic!("types changed");
+        };
+        for row in 0..batch.n_rows() {
+            assert_eq!(n[row], next as f64);
+            assert_eq!(t.get(row), Some(labels[next].as_str()));
+            assert_eq!(batch.row_numbers[row], next as u64 + 1);
+            next += 1;
+        }
+    }
+    assert_eq!(next, n as usize);
+}
+
+#[test]
+fn columns_without_rows_still_say_their_names() {
+    let columns = [("a", ParquetColumn::Double(vec![].into()))];
+    assert_eq!(parquet(&parquet_bytes(&columns).unwrap()), "a# \n");
+}
+
+#[test]
+fn every_flipped_byte_and_every_truncation_is_an_answer_and_not_a_crash() {
+    let whole = sample();
+    for at in 0..whole.len() {
+        for flip in [0x01, 0x80, 0xff] {
+            let mut damaged = whole.clone();
+            damaged[at] ^= flip;
+            parquet(&damaged);
+        }
+        assert!(parquet(&whole[..at]).starts_with("input: "), "{at} bytes");
+    }
+}
+
+/// Files that pyarrow wrote (bench/parity/parquet_types.py), so that both sides are not ours.
+fn fixture(name: &str) -> Vec<u8> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures")
+        .join(name);
+    std::fs::read(path).unwrap()
+}
+
+#[test]
+fn what_pyarrow_writes_is_read_whatever_its_encoding() {
+    let expected = "flag$ i8# u32# big$ f32# text$ day$ at$ price$ nest.x# nest.y$ none# \n\
+        1: \"true\" -8.0 4000000000.0 \"18446744073709551615\" 0.5 \"naïve\" \"2026-02-03\" \"2026-02-03T10:11:12.345Z\" \"1.50\" 1.0 \"a\" ~\n\
+        2: ~ ~ ~ ~ ~ ~ ~ ~ ~ ~ ~ ~\n\
+        3: \"false\" 7.0 0.0 \"3\" -1.25 \"\" \"1969-12-31\" \"1969-12-31T23:59:59.999Z\" \"-0.05\" ~ \"b\" ~\n";
+    for name in [
+        "types_snappy.parquet",
+        "types_gzip_v2.parquet",
+        "types_plain.parquet",
+    ] {
+        assert_eq!(parquet(&fixture(name)), expected, "{name}");
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_named_with_its_column() {
+    let list = parquet(&fixture("list.parquet"));
+    assert!(
+        list.contains("column `tags.list.element`") && list.contains("lists"),
+        "{list}"
+    );
+    let zstd = parquet(&fixture("zstd.parquet"));
+    assert!(
+        zstd.contains("column `a` is compressed with ZSTD"),
+        "{zstd}"
+    );
+    let time = parquet(&fixture("time.parquet"));
+    assert!(
+        time.contains("column `t`") && time.contains("INT64"),
+        "{time}"
+    );
+    let fixed = parquet(&fixture("fixed.parquet"));
+    assert!(
+        fixed.contains("column `f`") && fixed.contains("FIXED_LEN_BYTE_ARRAY"),
+        "{fixed}"
+    );
+    let bytes = parquet(&fixture("binary.parquet"));
+    assert_eq!(
+        bytes,
+        "a# raw$ \n1: 1.0 \"ok\"\n2: ~ ~ ! a text is not UTF-8\n"
+    );
+}

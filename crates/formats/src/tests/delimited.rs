@@ -1,0 +1,93 @@
+use super::*;
+
+#[test]
+fn a_byte_order_mark_crlf_and_padded_names_do_not_count() {
+    let plain = check(b"a,b\n1,x\n2,y\n", &CSV);
+    assert_eq!(plain, "a$ b$ \n1: \"1\" \"x\"\n2: \"2\" \"y\"\n");
+    assert_eq!(check(b"\xef\xbb\xbfa, b \r\n1,x\r\n\r\n2,y", &CSV), plain);
+}
+
+#[test]
+fn gzip_is_told_by_content_also_in_several_members() {
+    let plain = check(b"a,b\n1,x\n2,y\n", &CSV);
+    let members = [gzip(b"a,b\n1,"), gzip(b"x\n2,y\n")].concat();
+    assert_eq!(check(&members, &CSV), plain);
+    let whole = gzip(b"a,b\n1,x\n2,y\n");
+    assert!(check(&whole[..whole.len() - 9], &CSV).contains("damaged or cut short"));
+}
+
+#[test]
+fn quoted_cells_hold_delimiters_quotes_and_line_ends() {
+    assert_eq!(
+        check(b"a,b\n\"1,\"\"2\",\"x\ny\"\n", &CSV),
+        "a$ b$ \n1: \"1,\\\"2\" \"x\\ny\"\n"
+    );
+}
+
+#[test]
+fn ragged_rows_and_foreign_bytes_are_defects_of_their_row_alone() {
+    assert_eq!(
+        check(b"a,b\n1\n1,2,3\n1,\xff\n5,6\n", &CSV),
+        "a$ b$ \n1: ~ ~ ! 1 cells for 2 names\n2: ~ ~ ! 3 cells for 2 names\n\
+         3: ~ ~ ! cell 2 (b) is not UTF-8\n4: \"5\" \"6\"\n"
+    );
+    assert!(check(b"a,\xff\n1,2\n", &CSV).contains("line of names is not UTF-8"));
+}
+
+#[test]
+fn a_character_split_by_a_delimiter_is_not_utf8() {
+    assert!(check(b"a,b\n\xc3,\xa9\n", &CSV).contains("! cell 1 (a) is not UTF-8"));
+}
+
+#[test]
+fn names_alone_still_arrive_and_duplicates_are_kept() {
+    assert_eq!(check(b"a,b,a\n", &CSV), "a$ b$ a$ \n");
+}
+
+#[test]
+fn a_file_without_names_takes_those_of_the_layout() {
+    let format = FileFormat::Csv {
+        delimiter: b';',
+        header: Some(vec!["p".to_owned(), "q".to_owned()]),
+    };
+    assert_eq!(check(b"1;2\n", &format), "p$ q$ \n1: \"1\" \"2\"\n");
+}
+
+#[test]
+fn many_rows_come_in_bounded_batches_with_running_numbers() {
+    let mut text = "a,b\n".to_owned();
+    (0..20_000).for_each(|i| text += &format!("{i},{}\n", i % 7));
+    let reader = Box::new(std::io::Cursor::new(text.into_bytes()));
+    let mut source = read(reader, "input".to_owned(), &CSV).unwrap();
+    let batches = drain(source.as_mut()).unwrap();
+    assert_eq!(
+        batches.iter().map(RawBatch::n_rows).collect::<Vec<_>>(),
+        [8192, 8192, 3616]
+    );
+    let numbers: Vec<u64> = batches.iter().flat_map(|b| b.row_numbers.clone()).collect();
+    assert_eq!(numbers, (1..=20_000).collect::<Vec<_>>());
+}
+
+#[test]
+fn ten_thousand_columns_are_read() {
+    let line =
+        |cell: &dyn Fn(usize) -> String| (0..10_000).map(cell).collect::<Vec<_>>().join(",") + "\n";
+    let mut text = line(&|i| format!("c{i}"));
+    (0..500).for_each(|row| text += &line(&|i| (i % 10 + row % 3).to_string()));
+    let reader = Box::new(std::io::Cursor::new(text.into_bytes()));
+    let mut source = read(reader, "input".to_owned(), &CSV).unwrap();
+    let batches = drain(source.as_mut()).unwrap();
+    assert!(batches.len() > 1, "wide rows make small batches");
+    assert_eq!(batches.iter().map(RawBatch::n_rows).sum::<usize>(), 500);
+    assert_eq!(batches[0].columns.len(), 10_000);
+}
+
+#[test]
+fn an_open_quote_does_not_swallow_a_large_file() {
+    let mut bytes = b"a,b\n1,\"2\n".to_vec();
+    bytes.resize(RECORD_BYTES + (1 << 20), b'x');
+    assert_eq!(
+        check(&bytes, &CSV),
+        "input: record 1 does not end within 64 MiB: is a quote left open?"
+    );
+}

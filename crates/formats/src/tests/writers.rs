@@ -1,0 +1,110 @@
+use super::*;
+
+fn batch(text: &str) -> RawBatch {
+    let reader = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
+    let mut source = read(reader, "t".to_owned(), &FileFormat::JsonLines).unwrap();
+    source.next_batch().unwrap().unwrap()
+}
+
+const ROWS: &str =
+    "{\"n\":-1,\"t\":\"x, \\\"y\\\"\\nz\"}\n{\"n\":0.5,\"t\":null}\n{\"n\":null,\"t\":\"é\"}\n";
+
+#[test]
+fn what_is_written_reads_back_in_every_format() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["a.jsonl", "a.jsonl.gz", "a.parquet"] {
+        let path = directory.path().join(name);
+        let format = FileFormat::of_path(&path, &Layout::default()).unwrap();
+        let mut sink = create(&path, &format).unwrap();
+        sink.write(&batch(ROWS)).unwrap();
+        assert!(
+            !path.exists(),
+            "{name} is not visible before it is finished"
+        );
+        sink.finish().unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        assert_eq!(
+            check(&bytes, &format),
+            check(ROWS.as_bytes(), &FileFormat::JsonLines)
+        );
+    }
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 3);
+}
+
+#[test]
+fn csv_keeps_quotes_and_leaves_missing_cells_empty() {
+    let bytes = csv_bytes(&[batch(ROWS)], b',').unwrap();
+    let text = String::from_utf8(bytes.clone()).unwrap();
+    assert_eq!(text, "n,t\n-1,\"x, \"\"y\"\"\nz\"\n0.5,\n,é\n");
+    assert!(check(&bytes, &CSV).contains("x, \\\"y\\\"\\nz"));
+}
+
+#[test]
+fn json_lines_are_written_as_they_were_read() {
+    let bytes = json_lines_bytes(&[batch(ROWS)]).unwrap();
+    assert_eq!(String::from_utf8(bytes).unwrap(), ROWS);
+}
+
+#[test]
+fn an_abandoned_file_leaves_nothing_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.parquet");
+    let mut sink = create(&path, &FileFormat::Parquet).unwrap();
+    sink.write(&batch(ROWS)).unwrap();
+    drop(sink);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn later_batches_may_lack_columns_but_not_bring_new_ones() {
+    let (one, less, more) = (
+        batch("{\"a\":1,\"b\":2}"),
+        batch("{\"b\":3}"),
+        batch("{\"c\":1}"),
+    );
+    let text = csv_bytes(&[one.clone(), less], b';').unwrap();
+    assert_eq!(text, b"a;b\n1;2\n;3\n");
+    let error = csv_bytes(&[one, more], b';').unwrap_err().to_string();
+    assert!(error.contains("column `c` appears only after"), "{error}");
+}
+
+#[test]
+fn nothing_to_write_and_names_that_stand_twice_are_refused() {
+    let twice = || ("a", ParquetColumn::Double(vec![1.0].into()));
+    let message = parquet_bytes(&[twice(), twice()]).unwrap_err().to_string();
+    assert!(message.contains("two columns are named `a`"), "{message}");
+    assert!(
+        parquet_bytes(&[])
+            .unwrap_err()
+            .to_string()
+            .contains("no columns")
+    );
+    assert!(
+        csv_bytes(&[], b',')
+            .unwrap_err()
+            .to_string()
+            .contains("no columns")
+    );
+    let uneven = [twice(), ("b", ParquetColumn::Int64(vec![].into()))];
+    assert!(
+        parquet_bytes(&uneven)
+            .unwrap_err()
+            .to_string()
+            .contains("0 of 1 rows")
+    );
+}
+
+#[test]
+fn a_text_that_comes_late_into_a_parquet_column_of_numbers_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut sink = create(&directory.path().join("a.parquet"), &FileFormat::Parquet).unwrap();
+    let many = "{\"a\":1}\n".repeat(8192);
+    (0..16).for_each(|_| sink.write(&batch(&many)).unwrap());
+    sink.write(&batch("{\"a\":\"2.5\"}\n")).unwrap();
+    sink.write(&batch("{\"a\":\"wrong\"}\n")).unwrap();
+    let error = sink.finish().unwrap_err().to_string();
+    assert!(
+        error.contains("column `a` holds numbers") && error.contains("`wrong`"),
+        "{error}"
+    );
+}
