@@ -45,7 +45,7 @@ pub enum CodecError {
     #[error("holds a `{found}` where a `{expected}` is needed")]
     WrongKind {
         found: String,
-        expected: &'static str,
+        expected: String,
     },
     #[error(
         "layout {found} of `{kind}` is newer than this program knows ({known}): use a newer program"
@@ -152,6 +152,19 @@ pub fn verify(bytes: &[u8], kind: &'static str) -> Result<Digest, CodecError> {
     Ok(Digest::from_bytes(digest))
 }
 
+/// As [`verify`], for an artifact of whatever kind its envelope names.
+///
+/// # Errors
+/// As [`verify`], but for another kind.
+pub fn verify_any(bytes: &[u8]) -> Result<Digest, CodecError> {
+    let name_end = 11 + usize::from(*bytes.get(10).unwrap_or(&0));
+    let name = bytes.get(11..name_end).unwrap_or_default();
+    open(bytes, &String::from_utf8_lossy(name))?;
+    let mut digest = [0; 32];
+    digest.copy_from_slice(&bytes[name_end + 8..name_end + 40]);
+    Ok(Digest::from_bytes(digest))
+}
+
 fn header<A: Artifact>(payload_bytes: u64) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(8 + 2 + 1 + A::KIND.len() + 8 + 32 + payload_bytes as usize);
     bytes.extend_from_slice(MAGIC);
@@ -167,7 +180,7 @@ fn digest_of(header: &[u8], payload: &[u8]) -> Digest {
 }
 
 /// Checks the envelope and returns layout and payload.
-fn open<'a>(bytes: &'a [u8], expected: &'static str) -> Result<(u16, &'a [u8]), CodecError> {
+fn open<'a>(bytes: &'a [u8], expected: &str) -> Result<(u16, &'a [u8]), CodecError> {
     let have = bytes.len() as u64;
     if !bytes.starts_with(MAGIC) {
         return Err(CodecError::Foreign);
@@ -190,7 +203,7 @@ fn open<'a>(bytes: &'a [u8], expected: &'static str) -> Result<(u16, &'a [u8]), 
     if found != expected {
         return Err(CodecError::WrongKind {
             found: found.into_owned(),
-            expected,
+            expected: expected.to_owned(),
         });
     }
     let mut length = [0; 8];

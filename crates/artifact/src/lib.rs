@@ -20,5 +20,5 @@ pub use error::{Classified, ErrorKind, Failure};
 pub use file::{StoreError, read_bounded, write_atomic};
 pub use lineage::{Lineage, LineageNode};
 pub use manifest::{ArtifactRecord, FileRecord, Manifest};
-pub use run::{Id, Run};
+pub use run::{Id, Run, digest_of_file};
 pub use stage::{Context, Inputs, Outputs, Progress, Stage};

@@ -297,3 +297,15 @@ fn write_artifacts<O: Outputs>(step: &Path, outputs: &O) -> Result<Vec<ArtifactR
     }
     Ok(records)
 }
+
+/// Returns the digest in the envelope of an artifact's file, after checking it against the content.
+///
+/// # Errors
+/// [`StoreError`] when the file cannot be read, is foreign or damaged.
+pub fn digest_of_file(path: &Path) -> Result<Digest, StoreError> {
+    let bytes = read_bounded(path, codec::MAX_BYTES)?;
+    codec::verify_any(&bytes).map_err(|source| StoreError::Codec {
+        path: path.to_owned(),
+        source,
+    })
+}

@@ -13,6 +13,7 @@ pub mod profile;
 mod raw;
 mod raw_dataset;
 mod records;
+mod reference;
 pub mod schema;
 mod source;
 mod table;
@@ -26,6 +27,7 @@ pub use preprocessing::{
 pub use raw::{RawBatch, RawColumn, TextColumn, format_number};
 pub use raw_dataset::{Cells, IngestedColumn, MISSING_CODE, Provenance, RawDataset};
 pub use records::{Records, Target, TrainingSet, ValidatedDataset};
+pub use reference::ReferenceProfile;
 pub use schema::{Column, ColumnType, Domain, Schema, SchemaError};
 pub use source::{Sink, SinkError, Source, SourceError};
 pub use table::{Table, TableColumn};

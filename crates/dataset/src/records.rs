@@ -139,7 +139,11 @@ pub struct ValidatedDataset {
 impl ValidatedDataset {
     /// Makes the proof that rows passed the gate; called by the validation stage alone.
     pub fn passed_gate(schema: Schema, records: Records, simulated: bool) -> Self {
-        Self { schema, records, simulated }
+        Self {
+            schema,
+            records,
+            simulated,
+        }
     }
 }
 
@@ -176,7 +180,12 @@ impl TrainingSet {
         preprocessing: Preprocessing,
         simulated: bool,
     ) -> Self {
-        Self { schema, records, preprocessing, simulated }
+        Self {
+            schema,
+            records,
+            preprocessing,
+            simulated,
+        }
     }
 }
 

@@ -58,7 +58,10 @@ impl Table {
             .features()
             .filter_map(|c| self.columns.iter().find(|own| own.name == c.name).cloned())
             .collect();
-        Self { n_rows: self.n_rows, columns }
+        Self {
+            n_rows: self.n_rows,
+            columns,
+        }
     }
 
     /// Appends a column.

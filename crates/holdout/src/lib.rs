@@ -29,7 +29,13 @@ impl HoldoutSet {
     /// stage alone.
     pub fn split_off(schema: Schema, records: Records, simulated: bool) -> Self {
         let overlaps_training = vec![false; records.n_rows()];
-        Self { schema, records, overlaps_training, given: false, simulated }
+        Self {
+            schema,
+            records,
+            overlaps_training,
+            given: false,
+            simulated,
+        }
     }
 
     /// Makes the holdout of a partition that was given, with a mark on every row whose group also
@@ -40,7 +46,13 @@ impl HoldoutSet {
         overlaps_training: Vec<bool>,
         simulated: bool,
     ) -> Self {
-        Self { schema, records, overlaps_training, given: true, simulated }
+        Self {
+            schema,
+            records,
+            overlaps_training,
+            given: true,
+            simulated,
+        }
     }
 }
 

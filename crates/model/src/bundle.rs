@@ -113,7 +113,11 @@ impl ModelBundle {
         }
         let classes = scores.classes.row(row);
         let likeliest = (1..classes.len()).fold(1, |best, class| {
-            if classes[class] > classes[best] { class } else { best }
+            if classes[class] > classes[best] {
+                class
+            } else {
+                best
+            }
         });
         Label::from_class(likeliest)
     }
@@ -136,11 +140,15 @@ impl Artifact for ModelBundle {
         self.profile.check()?;
         let (made, taken) = (self.preprocessor.n_features(), self.classifier.n_features());
         if made != taken {
-            return Err(format!("the preprocessor makes {made} features, the classifier takes {taken}"));
+            return Err(format!(
+                "the preprocessor makes {made} features, the classifier takes {taken}"
+            ));
         }
         let (named, known) = (self.class_names().len(), self.classifier.n_classes());
         if named != known {
-            return Err(format!("the schema names {named} classes, the classifier knows {known}"));
+            return Err(format!(
+                "the schema names {named} classes, the classifier knows {known}"
+            ));
         }
         Ok(())
     }
@@ -175,6 +183,10 @@ impl Artifact for TrainingGroups {
 
     fn check(&self) -> Result<(), String> {
         let ascending = self.keys.is_sorted_by(|a, b| a < b);
-        if ascending { Ok(()) } else { Err("the groups are not ascending".to_owned()) }
+        if ascending {
+            Ok(())
+        } else {
+            Err("the groups are not ascending".to_owned())
+        }
     }
 }

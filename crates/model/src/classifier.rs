@@ -25,13 +25,17 @@ impl Classifier {
 
     /// Returns the uncalibrated threat probability of every row: 1 - P(benign).
     pub fn threat_scores(&self, features: &FeatureMatrix) -> Vec<f64> {
-        self.predict_proba(features).column(0).iter().map(|benign| 1.0 - benign).collect()
+        self.predict_proba(features)
+            .column(0)
+            .iter()
+            .map(|benign| 1.0 - benign)
+            .collect()
     }
 
     /// Returns the number of features that it takes.
     pub fn n_features(&self) -> usize {
         match self {
-            Self::Linear(linear) => linear.n_features(),
+            Self::Linear(linear) => linear.n_features,
             Self::Trees(trees) => trees.n_features(),
         }
     }
@@ -39,7 +43,7 @@ impl Classifier {
     /// Returns the number of classes that it tells apart.
     pub fn n_classes(&self) -> usize {
         match self {
-            Self::Linear(linear) => linear.n_classes(),
+            Self::Linear(linear) => linear.n_classes,
             Self::Trees(trees) => trees.n_classes(),
         }
     }

@@ -35,11 +35,15 @@ pub enum Prediction {
 /// [`ScoringError`] when the bundle itself does not fit together.
 pub fn predict(bundle: &ModelBundle, batch: &RawBatch) -> Result<Vec<Prediction>, ScoringError> {
     let (table, problems) = read(&bundle.schema, batch);
-    let good: Vec<usize> = (0..batch.n_rows()).filter(|&row| problems[row].is_empty()).collect();
+    let good: Vec<usize> = (0..batch.n_rows())
+        .filter(|&row| problems[row].is_empty())
+        .collect();
     let scores = bundle.score(&table.select(&good))?;
     let names = bundle.class_names();
-    let mut predictions: Vec<Prediction> =
-        problems.into_iter().map(|problems| Prediction::Refused { problems }).collect();
+    let mut predictions: Vec<Prediction> = problems
+        .into_iter()
+        .map(|problems| Prediction::Refused { problems })
+        .collect();
     for (scored, &row) in good.iter().enumerate() {
         let label = bundle.verdict(&scores, scored);
         predictions[row] = Prediction::Scored {
@@ -70,7 +74,10 @@ pub fn read(schema: &Schema, batch: &RawBatch) -> (Table, Vec<Vec<String>>) {
                     })
                 })
                 .collect();
-            TableColumn { name: column.name.clone(), values }
+            TableColumn {
+                name: column.name.clone(),
+                values,
+            }
         })
         .collect();
     for (row, _) in &batch.defects {
@@ -97,10 +104,16 @@ fn read_cell(
     let number = match cells {
         None => return missing(),
         Some(RawColumn::Text(texts)) => {
-            let Some(text) = texts.get(row) else { return missing() };
+            let Some(text) = texts.get(row) else {
+                return missing();
+            };
             if column.kind == ColumnType::Text {
                 let trimmed = text.trim();
-                return if schema.is_missing_token(trimmed) { missing() } else { level(column, trimmed) };
+                return if schema.is_missing_token(trimmed) {
+                    missing()
+                } else {
+                    level(column, trimmed)
+                };
             }
             match read_text(schema, column, text) {
                 Cell::Missing => return missing(),
@@ -127,5 +140,7 @@ fn level(column: &Column, text: &str) -> Result<f64, String> {
     if column.domain == Domain::Any {
         return Ok(f64::NAN);
     }
-    column.level_code(text).ok_or_else(|| CellProblem::OutsideDomain.explain(column, text))
+    column
+        .level_code(text)
+        .ok_or_else(|| CellProblem::OutsideDomain.explain(column, text))
 }

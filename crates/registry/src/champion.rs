@@ -19,10 +19,12 @@ impl Artifact for Incumbent {
     const LAYOUT: u16 = 1;
 
     fn check(&self) -> Result<(), String> {
-        self.champion.as_ref().map_or(Ok(()), |(_, bundle, groups)| {
-            bundle.check()?;
-            groups.check()
-        })
+        self.champion
+            .as_ref()
+            .map_or(Ok(()), |(_, bundle, groups)| {
+                bundle.check()?;
+                groups.check()
+            })
     }
 }
 
@@ -35,7 +37,10 @@ pub struct Champion {
 impl Champion {
     /// Makes the stage for a registered model's name.
     pub fn new(registry: Registry, name: impl Into<String>) -> Self {
-        Self { registry, name: name.into() }
+        Self {
+            registry,
+            name: name.into(),
+        }
     }
 }
 
@@ -60,7 +65,10 @@ impl Stage for Champion {
         let Some((entry, bundle)) = entry else {
             return Ok((
                 Incumbent { champion: None },
-                ReferenceProfile { version: None, profile: None },
+                ReferenceProfile {
+                    version: None,
+                    profile: None,
+                },
             ));
         };
         context.report("champion", &entry);
@@ -69,6 +77,11 @@ impl Stage for Champion {
             version: Some(entry.version),
             profile: Some(bundle.profile.clone()),
         };
-        Ok((Incumbent { champion: Some((entry.version, bundle, groups)) }, reference))
+        Ok((
+            Incumbent {
+                champion: Some((entry.version, bundle, groups)),
+            },
+            reference,
+        ))
     }
 }

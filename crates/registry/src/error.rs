@@ -23,13 +23,23 @@ pub enum RegistryError {
     #[error("`{name}` has no champion yet: `netsec run` trains one")]
     NoChampion { name: String },
     #[error("`{name}` has no version {version}; it has {known}")]
-    NoVersion { name: String, version: u64, known: String },
+    NoVersion {
+        name: String,
+        version: u64,
+        known: String,
+    },
     #[error("`{name}`: version {version} is the champion already")]
     AlreadyChampion { name: String, version: u64 },
     #[error("`{name}` has never had another champion: there is nothing to roll back to")]
     NothingToRollBack { name: String },
-    #[error("`{name}`: version {version} was declined ({reasons}); give --force --why TEXT to override")]
-    Declined { name: String, version: u64, reasons: String },
+    #[error(
+        "`{name}`: version {version} was declined ({reasons}); give --force --why TEXT to override"
+    )]
+    Declined {
+        name: String,
+        version: u64,
+        reasons: String,
+    },
     #[error("`{name}`: another process changed the registry {attempts} times meanwhile; try again")]
     Contended { name: String, attempts: u32 },
     #[error("the holdout has no rows")]

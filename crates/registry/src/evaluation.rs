@@ -33,7 +33,10 @@ pub struct EvaluationConfig {
 
 impl Default for EvaluationConfig {
     fn default() -> Self {
-        Self { resamples: 1_000, min_comparable_groups: 500 }
+        Self {
+            resamples: 1_000,
+            min_comparable_groups: 500,
+        }
     }
 }
 
@@ -143,9 +146,17 @@ impl Stage for Evaluating {
         (bundle, holdout, incumbent): Self::Inputs,
         context: &mut Context,
     ) -> Result<Self::Outputs, RegistryError> {
-        let digest = context.inputs.first().map_or(Digest::of(b""), |record| record.digest);
-        let evaluation =
-            evaluate(&self.config, (digest, &bundle), &holdout, &incumbent, context.seed)?;
+        let digest = context
+            .inputs
+            .first()
+            .map_or(Digest::of(b""), |record| record.digest);
+        let evaluation = evaluate(
+            &self.config,
+            (digest, &bundle),
+            &holdout,
+            &incumbent,
+            context.seed,
+        )?;
         context.count("rows", holdout.records.n_rows());
         context.report("evaluation", &evaluation);
         Ok((evaluation,))
@@ -181,8 +192,9 @@ fn evaluate(
     let bootstrap = GroupBootstrap::new(&records.groups, n, seed);
     let overlapping = holdout.overlaps_training.iter().filter(|&&o| o).count();
     let without_overlap = (overlapping > 0 && overlapping < records.n_rows()).then(|| {
-        let rows: Vec<usize> =
-            (0..records.n_rows()).filter(|&row| !holdout.overlaps_training[row]).collect();
+        let rows: Vec<usize> = (0..records.n_rows())
+            .filter(|&row| !holdout.overlaps_training[row])
+            .collect();
         metrics_of_rows(bundle, holdout, &scores, &truth, &rows, (n, seed))
     });
     Ok(Evaluation {
@@ -205,7 +217,14 @@ fn evaluate(
             pr: ranked.pr_curve(CURVE_POINTS, None),
             reliability: ranked.reliability(None),
         },
-        comparison: comparison::compare(config, bundle, holdout, incumbent, (&scores, &truth), seed)?,
+        comparison: comparison::compare(
+            config,
+            bundle,
+            holdout,
+            incumbent,
+            (&scores, &truth),
+            seed,
+        )?,
         canary: canary(&records.table, &scores),
     })
 }
@@ -220,16 +239,23 @@ fn metrics_of_rows(
 ) -> HoldoutMetrics {
     let pick: Vec<f64> = rows.iter().map(|&row| scores.threat[row]).collect();
     let threats: Vec<bool> = rows.iter().map(|&row| truth.threats[row]).collect();
-    let groups: Vec<_> = rows.iter().map(|&row| holdout.records.groups[row]).collect();
+    let groups: Vec<_> = rows
+        .iter()
+        .map(|&row| holdout.records.groups[row])
+        .collect();
     let ranked = RankedScores::new(&pick, &threats);
-    HoldoutMetrics::of(&ranked, &bundle.thresholds, &GroupBootstrap::new(&groups, resamples, seed))
+    HoldoutMetrics::of(
+        &ranked,
+        &bundle.thresholds,
+        &GroupBootstrap::new(&groups, resamples, seed),
+    )
 }
 
 fn class_matrix(bundle: &ModelBundle, scores: &Scores, truth: &Truth) -> ConfusionMatrix {
-    let actual: Vec<u16> = truth.labels.iter().map(|label| label.class() as u16).collect();
-    let decided: Vec<u16> =
-        (0..actual.len()).map(|row| bundle.verdict(scores, row).class() as u16).collect();
-    ConfusionMatrix::new(bundle.class_names().len(), &actual, &decided, None)
+    let decided: Vec<Label> = (0..truth.labels.len())
+        .map(|row| bundle.verdict(scores, row))
+        .collect();
+    ConfusionMatrix::new(bundle.class_names().len(), &truth.labels, &decided, None)
 }
 
 fn families(bundle: &ModelBundle, holdout: &HoldoutSet, scores: &Scores) -> Vec<FamilyRecall> {
@@ -240,10 +266,12 @@ fn families(bundle: &ModelBundle, holdout: &HoldoutSet, scores: &Scores) -> Vec<
         .enumerate()
         .map(|(class, name)| {
             let family = Label::from_class(class);
-            let rows: Vec<usize> =
-                (0..families.len()).filter(|&row| families[row] == family).collect();
+            let rows: Vec<usize> = (0..families.len())
+                .filter(|&row| families[row] == family)
+                .collect();
             let right = |threshold: f64| {
-                let flagged = |row: &&usize| (scores.threat[**row] >= threshold) == family.is_threat();
+                let flagged =
+                    |row: &&usize| (scores.threat[**row] >= threshold) == family.is_threat();
                 rows.iter().filter(flagged).count() as f64 / rows.len() as f64
             };
             FamilyRecall {
@@ -264,7 +292,10 @@ fn majority(threats: &[bool]) -> f64 {
 
 fn canary(table: &Table, scores: &Scores) -> Canary {
     let rows: Vec<usize> = (0..table.n_rows().min(CANARY_ROWS)).collect();
-    Canary { table: table.select(&rows), threat: scores.threat[..rows.len()].to_vec() }
+    Canary {
+        table: table.select(&rows),
+        threat: scores.threat[..rows.len()].to_vec(),
+    }
 }
 
 impl Canary {
@@ -276,7 +307,9 @@ impl Canary {
         let scores = bundle.score(&self.table).map_err(|e| e.to_string())?;
         for (row, (got, expected)) in scores.threat.iter().zip(&self.threat).enumerate() {
             if got.to_bits() != expected.to_bits() {
-                return Err(format!("canary row {row} scores {got} instead of {expected}"));
+                return Err(format!(
+                    "canary row {row} scores {got} instead of {expected}"
+                ));
             }
         }
         Ok(())

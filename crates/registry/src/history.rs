@@ -78,7 +78,10 @@ impl History {
 
     /// Returns the entry that made the present champion.
     pub fn champion(&self) -> Option<&Entry> {
-        self.entries.iter().rev().find(|e| e.action != Action::Declined)
+        self.entries
+            .iter()
+            .rev()
+            .find(|e| e.action != Action::Declined)
     }
 
     /// Returns the entry of the candidate that was declined since the champion was made, the latest.
@@ -111,7 +114,10 @@ impl History {
                 _ => stack.push(entry),
             }
         }
-        stack.into_iter().rev().find(|e| e.version != present.version)
+        stack
+            .into_iter()
+            .rev()
+            .find(|e| e.version != present.version)
     }
 
     /// Returns the first entry of a version.
@@ -135,17 +141,19 @@ impl History {
         let challenger = self.challenger().map(|e| e.version);
         let mut versions = BTreeMap::new();
         for entry in &self.entries {
-            versions.entry(entry.version).or_insert_with(|| VersionState {
-                version: entry.version,
-                bundle: entry.bundle,
-                registered: entry.at.clone(),
-                run: entry.run.clone(),
-                alias: match Some(entry.version) {
-                    version if version == champion => Some("champion"),
-                    version if version == challenger => Some("challenger"),
-                    _ => None,
-                },
-            });
+            versions
+                .entry(entry.version)
+                .or_insert_with(|| VersionState {
+                    version: entry.version,
+                    bundle: entry.bundle,
+                    registered: entry.at.clone(),
+                    run: entry.run.clone(),
+                    alias: match Some(entry.version) {
+                        version if version == champion => Some("champion"),
+                        version if version == challenger => Some("challenger"),
+                        _ => None,
+                    },
+                });
         }
         versions.into_values().collect()
     }

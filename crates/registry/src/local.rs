@@ -29,17 +29,28 @@ impl LocalDirectory {
         let is_word = |part: &str| {
             !part.is_empty()
                 && !part.starts_with('.')
-                && part.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c))
+                && part
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c))
         };
         if key.split('/').all(is_word) {
             Ok(self.root.join(key))
         } else {
-            Err(self.error("use", key, "not a key of letters, digits, `.`, `-`, `_` and `/`"))
+            Err(self.error(
+                "use",
+                key,
+                "not a key of letters, digits, `.`, `-`, `_` and `/`",
+            ))
         }
     }
 
     fn error(&self, action: &'static str, key: &str, reason: impl ToString) -> BlobError {
-        BlobError { location: self.location(), action, key: key.to_owned(), reason: reason.to_string() }
+        BlobError {
+            location: self.location(),
+            action,
+            key: key.to_owned(),
+            reason: reason.to_string(),
+        }
     }
 
     fn prepare(&self, key: &str, path: &Path) -> Result<(), BlobError> {
@@ -58,7 +69,9 @@ impl BlobStore for LocalDirectory {
         if !path.exists() {
             return Ok(None);
         }
-        read_bounded(&path, MAX_BLOB_BYTES).map(Some).map_err(|e| self.error("read", key, e))
+        read_bounded(&path, MAX_BLOB_BYTES)
+            .map(Some)
+            .map_err(|e| self.error("read", key, e))
     }
 
     fn put(&self, key: &str, bytes: &[u8]) -> Result<(), BlobError> {
@@ -81,7 +94,9 @@ impl BlobStore for LocalDirectory {
             Ok(()) => {
                 let parent = path.parent().unwrap_or(&self.root);
                 let synced = fs::File::open(parent).and_then(|d| d.sync_all());
-                synced.map(|()| true).map_err(|e| self.error("sync", key, e))
+                synced
+                    .map(|()| true)
+                    .map_err(|e| self.error("sync", key, e))
             }
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             Err(e) => Err(self.error("claim", key, e)),
@@ -106,7 +121,9 @@ impl BlobStore for LocalDirectory {
                 }
             }
         }
-        keys.retain(|key| key.starts_with(prefix) && !key.ends_with(".claim") && !key.ends_with(".tmp"));
+        keys.retain(|key| {
+            key.starts_with(prefix) && !key.ends_with(".claim") && !key.ends_with(".tmp")
+        });
         keys.sort();
         Ok(keys)
     }

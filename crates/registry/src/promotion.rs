@@ -71,7 +71,14 @@ impl Promotion {
         run: impl Into<String>,
         now: clock::Timestamp,
     ) -> Self {
-        Self { config, registry, name: name.into(), run: run.into(), now, forced: None }
+        Self {
+            config,
+            registry,
+            name: name.into(),
+            run: run.into(),
+            now,
+            forced: None,
+        }
     }
 
     /// Sets the rules aside; what they say is still recorded.
@@ -162,7 +169,11 @@ impl Promotion {
         reasons.extend(moved_champion(history, &evaluation.comparison));
         let promoted = reasons.is_empty() || self.forced.is_some();
         Some(Entry {
-            action: if promoted { Action::Promoted } else { Action::Declined },
+            action: if promoted {
+                Action::Promoted
+            } else {
+                Action::Declined
+            },
             version: known.map_or(history.next_version(), |k| k.version),
             reasons,
             ..draft.clone()
@@ -200,16 +211,24 @@ fn minima(schema: &Schema, evaluation: &Evaluation) -> Vec<String> {
     let least = |name: &str, got: f64, least: Option<f64>| {
         // Written so that an undefined metric (NaN) fails as well.
         let least = least.filter(|least| !(got >= *least))?;
-        Some(format!("{name} on the holdout is {got:.4}, at least {least} is asked"))
+        Some(format!(
+            "{name} on the holdout is {got:.4}, at least {least} is asked"
+        ))
     };
     let most = |name: &str, got: f64, most: Option<f64>| {
         let most = most.filter(|most| !(got <= *most))?;
-        Some(format!("{name} on the holdout is {got:.4}, at most {most} is allowed"))
+        Some(format!(
+            "{name} on the holdout is {got:.4}, at most {most} is allowed"
+        ))
     };
     [
         least("PR AUC", got.pr_auc.value, asked.pr_auc),
         least("ROC AUC", got.roc_auc.value, asked.roc_auc),
-        least("recall at the operating threshold", got.recall.value, asked.recall),
+        least(
+            "recall at the operating threshold",
+            got.recall.value,
+            asked.recall,
+        ),
         most("the false-positive rate", got.fpr.value, asked.max_fpr),
     ]
     .into_iter()
@@ -220,10 +239,17 @@ fn minima(schema: &Schema, evaluation: &Evaluation) -> Vec<String> {
 fn against_champion(config: &PromotionConfig, comparison: &Comparison) -> Option<String> {
     match comparison {
         Comparison::NoChampion => None,
-        Comparison::NotComparable { version, reason, .. } => {
-            Some(format!("not comparable with champion version {version}: {reason}"))
-        }
-        Comparison::Compared { version, groups, difference, .. } => {
+        Comparison::NotComparable {
+            version, reason, ..
+        } => Some(format!(
+            "not comparable with champion version {version}: {reason}"
+        )),
+        Comparison::Compared {
+            version,
+            groups,
+            difference,
+            ..
+        } => {
             let allowed = -config.margin;
             if difference.low >= allowed {
                 return None;
@@ -248,6 +274,10 @@ fn moved_champion(history: &History, comparison: &Comparison) -> Option<String> 
     let now = history.champion().map(|c| c.version);
     let name = |version: Option<u64>| version.map_or("none".to_owned(), |v| format!("version {v}"));
     (compared != now).then(|| {
-        format!("the champion changed during the run, from {} to {}: run again", name(compared), name(now))
+        format!(
+            "the champion changed during the run, from {} to {}: run again",
+            name(compared),
+            name(now)
+        )
     })
 }

@@ -33,8 +33,10 @@ impl Registry {
     /// [`RegistryError::Blob`].
     pub fn names(&self) -> Result<Vec<String>, RegistryError> {
         let keys = self.blobs.list("models/")?;
-        let mut names: Vec<String> =
-            keys.iter().filter_map(|key| Some(key.split('/').nth(1)?.to_owned())).collect();
+        let mut names: Vec<String> = keys
+            .iter()
+            .filter_map(|key| Some(key.split('/').nth(1)?.to_owned()))
+            .collect();
         names.dedup();
         Ok(names)
     }
@@ -49,12 +51,17 @@ impl Registry {
         let mut entries = Vec::new();
         for (at, key) in self.blobs.list(&prefix)?.into_iter().enumerate() {
             let bytes = self.blobs.get(&key)?.unwrap_or_default();
-            let damaged = |reason: String| RegistryError::Damaged { key: key.clone(), reason };
+            let damaged = |reason: String| RegistryError::Damaged {
+                key: key.clone(),
+                reason,
+            };
             let entry: Entry =
                 serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
             if entry.sequence != at as u64 + 1 {
                 let (found, expected) = (entry.sequence, at + 1);
-                return Err(damaged(format!("entry {found} stands where {expected} should")));
+                return Err(damaged(format!(
+                    "entry {found} stands where {expected} should"
+                )));
             }
             entries.push(entry);
         }
@@ -69,7 +76,10 @@ impl Registry {
         let history = self.history(name)?;
         if history.entries().is_empty() {
             let known = self.names()?.join(", ");
-            return Err(RegistryError::NoModel { name: name.to_owned(), known });
+            return Err(RegistryError::NoModel {
+                name: name.to_owned(),
+                known,
+            });
         }
         Ok(history)
     }
@@ -82,7 +92,9 @@ impl Registry {
         let history = self.existing(name)?;
         let entry = history
             .champion()
-            .ok_or_else(|| RegistryError::NoChampion { name: name.to_owned() })?;
+            .ok_or_else(|| RegistryError::NoChampion {
+                name: name.to_owned(),
+            })?;
         Ok((entry.clone(), self.bundle(entry)?))
     }
 
@@ -115,7 +127,10 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::Blob`], [`RegistryError::Codec`].
     pub fn write<A: Artifact>(&self, artifact: &A) -> Result<Digest, RegistryError> {
-        let wrap = |source| RegistryError::Codec { key: A::KIND.to_owned(), source };
+        let wrap = |source| RegistryError::Codec {
+            key: A::KIND.to_owned(),
+            source,
+        };
         let bytes = codec::encode(artifact).map_err(wrap)?;
         let digest = codec::verify(&bytes, A::KIND).map_err(wrap)?;
         self.blobs.put(&blob_key(digest), &bytes)?;
@@ -124,9 +139,18 @@ impl Registry {
 
     fn read<A: Artifact>(&self, digest: Digest) -> Result<A, RegistryError> {
         let key = blob_key(digest);
-        let damaged = |reason: String| RegistryError::Damaged { key: key.clone(), reason };
-        let bytes = self.blobs.get(&key)?.ok_or_else(|| damaged("is missing".to_owned()))?;
-        let wrap = |source| RegistryError::Codec { key: key.clone(), source };
+        let damaged = |reason: String| RegistryError::Damaged {
+            key: key.clone(),
+            reason,
+        };
+        let bytes = self
+            .blobs
+            .get(&key)?
+            .ok_or_else(|| damaged("is missing".to_owned()))?;
+        let wrap = |source| RegistryError::Codec {
+            key: key.clone(),
+            source,
+        };
         let found = codec::verify(&bytes, A::KIND).map_err(wrap)?;
         if found != digest {
             return Err(damaged(format!("holds {found}")));
@@ -147,7 +171,9 @@ impl Registry {
     ) -> Result<Option<Entry>, RegistryError> {
         for _ in 0..MAX_ATTEMPTS {
             let history = self.history(name)?;
-            let Some(mut entry) = make(&history)? else { return Ok(None) };
+            let Some(mut entry) = make(&history)? else {
+                return Ok(None);
+            };
             entry.sequence = history.entries().len() as u64 + 1;
             let key = format!("models/{name}/history/{:08}.json", entry.sequence);
             let bytes = serde_json::to_vec_pretty(&entry).expect("an entry is plain data");
@@ -155,7 +181,10 @@ impl Registry {
                 return Ok(Some(entry));
             }
         }
-        Err(RegistryError::Contended { name: name.to_owned(), attempts: MAX_ATTEMPTS })
+        Err(RegistryError::Contended {
+            name: name.to_owned(),
+            attempts: MAX_ATTEMPTS,
+        })
     }
 
     /// Makes a version the champion by hand. A version that was declined needs `why`.
@@ -173,11 +202,18 @@ impl Registry {
         let appended = self.append(name, |history| {
             let known = find(history, name, version)?;
             if history.champion().is_some_and(|c| c.version == version) {
-                return Err(RegistryError::AlreadyChampion { name: name.to_owned(), version });
+                return Err(RegistryError::AlreadyChampion {
+                    name: name.to_owned(),
+                    version,
+                });
             }
             if known.action == Action::Declined && why.is_none() {
                 let reasons = known.reasons.join("; ");
-                return Err(RegistryError::Declined { name: name.to_owned(), version, reasons });
+                return Err(RegistryError::Declined {
+                    name: name.to_owned(),
+                    version,
+                    reasons,
+                });
             }
             Ok(Some(Entry {
                 at: clock::rfc3339(now),
@@ -202,14 +238,22 @@ impl Registry {
     ) -> Result<Entry, RegistryError> {
         self.existing(name)?;
         let appended = self.append(name, |history| {
-            let nothing = || RegistryError::NothingToRollBack { name: name.to_owned() };
+            let nothing = || RegistryError::NothingToRollBack {
+                name: name.to_owned(),
+            };
             let target = match to {
                 None => history.previous_champion().ok_or_else(nothing)?,
                 Some(version) => find(history, name, version)?,
             };
-            if history.champion().is_some_and(|c| c.version == target.version) {
+            if history
+                .champion()
+                .is_some_and(|c| c.version == target.version)
+            {
                 let version = target.version;
-                return Err(RegistryError::AlreadyChampion { name: name.to_owned(), version });
+                return Err(RegistryError::AlreadyChampion {
+                    name: name.to_owned(),
+                    version,
+                });
             }
             let was_champion = history
                 .entries()
@@ -232,9 +276,16 @@ impl Registry {
 
 fn find<'a>(history: &'a History, name: &str, version: u64) -> Result<&'a Entry, RegistryError> {
     history.version(version).ok_or_else(|| {
-        let known: Vec<String> =
-            history.versions().iter().map(|v| v.version.to_string()).collect();
-        RegistryError::NoVersion { name: name.to_owned(), version, known: known.join(", ") }
+        let known: Vec<String> = history
+            .versions()
+            .iter()
+            .map(|v| v.version.to_string())
+            .collect();
+        RegistryError::NoVersion {
+            name: name.to_owned(),
+            version,
+            known: known.join(", "),
+        }
     })
 }
 
@@ -245,8 +296,16 @@ fn blob_key(digest: Digest) -> String {
 fn check_name(name: &str) -> Result<(), RegistryError> {
     let good = !name.is_empty()
         && name.len() <= 100
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
-    if good { Ok(()) } else { Err(RegistryError::BadName { name: name.to_owned() }) }
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+    if good {
+        Ok(())
+    } else {
+        Err(RegistryError::BadName {
+            name: name.to_owned(),
+        })
+    }
 }
 
 impl RegistryError {

@@ -14,9 +14,7 @@ use smartcore::{
     neighbors::knn_classifier::{KNNClassifier, KNNClassifierParameters},
 };
 
-use crate::{
-    CandidateReport, MetricSummary, TrainingConfig, TrainingError, report::FoldMetrics,
-};
+use crate::{CandidateReport, MetricSummary, TrainingConfig, TrainingError, report::FoldMetrics};
 
 const N_NEIGHBOURS: usize = 5;
 /// Share of the largest variance that is added to every variance, as in scikit-learn's `GaussianNB`.
@@ -53,22 +51,38 @@ pub(crate) fn score(
     rows.sort_by_key(|&row| (set.records.groups[row], row));
     rows.truncate(config.baseline_rows);
     if rows.is_empty() {
-        return Ok(Baselines { reports: Vec::new(), n_rows: 0 });
+        return Ok(Baselines {
+            reports: Vec::new(),
+            n_rows: 0,
+        });
     }
     let folds: Vec<FoldData> = (0..config.folds)
         .into_par_iter()
-        .map(|fold| prepare(set, labels, &rows, |row| usize::from(fold_of_row[row]) == fold))
+        .map(|fold| {
+            prepare(set, labels, &rows, |row| {
+                usize::from(fold_of_row[row]) == fold
+            })
+        })
         .collect::<Result<_, _>>()?;
     // A sample may leave a fold with one class: nothing can be said of it there.
-    let usable: Vec<&FoldData> = folds.iter().filter(|fold| fold.has_both_classes()).collect();
+    let usable: Vec<&FoldData> = folds
+        .iter()
+        .filter(|fold| fold.has_both_classes())
+        .collect();
     if usable.is_empty() {
-        return Ok(Baselines { reports: Vec::new(), n_rows: rows.len() });
+        return Ok(Baselines {
+            reports: Vec::new(),
+            n_rows: rows.len(),
+        });
     }
     let reports = [Baseline::Neighbours, Baseline::NaiveBayes]
         .into_iter()
         .map(|baseline| report(baseline, &usable))
         .collect::<Result<_, _>>()?;
-    Ok(Baselines { reports, n_rows: rows.len() })
+    Ok(Baselines {
+        reports,
+        n_rows: rows.len(),
+    })
 }
 
 fn prepare(
@@ -77,15 +91,23 @@ fn prepare(
     rows: &[usize],
     is_scored: impl Fn(usize) -> bool,
 ) -> Result<FoldData, TrainingError> {
-    let wrap = |source| TrainingError::Preprocessing { family: "baselines", source };
+    let wrap = |source| TrainingError::Preprocessing {
+        family: "baselines",
+        source,
+    };
     let (scored, fitted): (Vec<usize>, Vec<usize>) = rows.iter().partition(|row| is_scored(**row));
     let table = set.records.table.select(&fitted);
     let preprocessor =
         Preprocessor::fit(&set.preprocessing.baselines, &set.schema, &table).map_err(wrap)?;
     Ok(FoldData {
         train: preprocessor.transform(&table).map_err(wrap)?,
-        train_classes: fitted.iter().map(|&row| u32::from(labels[row].is_threat())).collect(),
-        test: preprocessor.transform(&set.records.table.select(&scored)).map_err(wrap)?,
+        train_classes: fitted
+            .iter()
+            .map(|&row| u32::from(labels[row].is_threat()))
+            .collect(),
+        test: preprocessor
+            .transform(&set.records.table.select(&scored))
+            .map_err(wrap)?,
         truth: scored.iter().map(|&row| labels[row].is_threat()).collect(),
     })
 }
@@ -94,7 +116,10 @@ impl FoldData {
     fn has_both_classes(&self) -> bool {
         let threats = self.truth.iter().filter(|&&t| t).count();
         let learned = self.train_classes.iter().filter(|&&c| c == 1).count();
-        threats > 0 && threats < self.truth.len() && learned > 0 && learned < self.train_classes.len()
+        threats > 0
+            && threats < self.truth.len()
+            && learned > 0
+            && learned < self.train_classes.len()
     }
 }
 
@@ -135,7 +160,10 @@ impl Baseline {
                     .with_algorithm(KNNAlgorithmName::LinearSearch);
                 let knn = KNNClassifier::fit(&x, y, parameters).map_err(wrap)?;
                 let rows = knn.predict_proba(&test).map_err(wrap)?;
-                Ok(rows.into_iter().map(|p| p.last().copied().unwrap_or(0.0)).collect())
+                Ok(rows
+                    .into_iter()
+                    .map(|p| p.last().copied().unwrap_or(0.0))
+                    .collect())
             }
             Self::NaiveBayes => {
                 let nb = GaussianNB::fit(&x, y, GaussianNBParameters::default()).map_err(wrap)?;

@@ -84,7 +84,10 @@ fn default_search() -> BTreeMap<Family, Grid> {
         serde_json::from_value(parameters).expect("the default grids are lists by name")
     };
     BTreeMap::from([
-        (Family::LogisticRegression, grid(json!({"c": [0.03, 0.3, 3.0, 30.0]}))),
+        (
+            Family::LogisticRegression,
+            grid(json!({"c": [0.03, 0.3, 3.0, 30.0]})),
+        ),
         (
             Family::DecisionTree,
             grid(json!({"max_depth": [8, 12, 20], "min_samples_leaf": [2, 10]})),
@@ -93,7 +96,7 @@ fn default_search() -> BTreeMap<Family, Grid> {
             Family::RandomForest,
             grid(json!({
                 "n_estimators": [100],
-                "max_features": ["sqrt", {"fraction": 0.4}],
+                "max_features": ["sqrt", 0.4],
                 "min_samples_leaf": [1, 2, 4],
             })),
         ),
@@ -121,9 +124,11 @@ impl TrainingConfig {
             for combination in combinations(&grid) {
                 let name = name_of(*family, &combination);
                 let value = Value::Object(combination.into_iter().collect());
-                let learner = Learner::parse(*family, value).map_err(|problem| {
-                    TrainingError::Config { key: format!("search.{}", family.name()), problem }
-                })?;
+                let learner =
+                    Learner::parse(*family, value).map_err(|problem| TrainingError::Config {
+                        key: format!("search.{}", family.name()),
+                        problem,
+                    })?;
                 candidates.push((name, learner));
             }
         }
@@ -132,19 +137,28 @@ impl TrainingConfig {
 
     fn check(&self) -> Result<(), TrainingError> {
         let bad = |key: &str, problem: String| {
-            Err(TrainingError::Config { key: key.to_owned(), problem })
+            Err(TrainingError::Config {
+                key: key.to_owned(),
+                problem,
+            })
         };
         if !(2..=100).contains(&self.folds) {
             return bad("folds", format!("{} is not between 2 and 100", self.folds));
         }
         if !(self.max_fpr > 0.0 && self.max_fpr < 1.0) {
-            return bad("max_fpr", format!("{} is not between 0 and 1", self.max_fpr));
+            return bad(
+                "max_fpr",
+                format!("{} is not between 0 and 1", self.max_fpr),
+            );
         }
         if self.families.is_empty() {
             return bad("families", "name at least one".to_owned());
         }
         if self.baseline_rows > 5_000 {
-            return bad("baseline_rows", format!("{} is over 5,000", self.baseline_rows));
+            return bad(
+                "baseline_rows",
+                format!("{} is over 5,000", self.baseline_rows),
+            );
         }
         Ok(())
     }
@@ -155,11 +169,14 @@ fn combinations(grid: &Grid) -> Vec<Vec<(String, Value)>> {
     grid.iter().fold(vec![Vec::new()], |sofar, (name, values)| {
         let extend = |head: &Vec<(String, Value)>| {
             let head = head.clone();
-            values.iter().map(move |value| {
-                let mut next = head.clone();
-                next.push((name.clone(), value.clone()));
-                next
-            }).collect::<Vec<_>>()
+            values
+                .iter()
+                .map(move |value| {
+                    let mut next = head.clone();
+                    next.push((name.clone(), value.clone()));
+                    next
+                })
+                .collect::<Vec<_>>()
         };
         sofar.iter().flat_map(extend).collect()
     })

@@ -82,11 +82,18 @@ pub(crate) fn run(
         })
         .collect::<Result<_, TrainingError>>()?;
     scored.sort_by_key(|(task, ..)| *task);
-    Ok(scored.chunks(folds.len()).map(|of_candidate| gather(of_candidate, folds, labels)).collect())
+    Ok(scored
+        .chunks(folds.len())
+        .map(|of_candidate| gather(of_candidate, folds, labels))
+        .collect())
 }
 
 fn score(learner: &Learner, classifier: &Classifier, side: &ScoredSide) -> Vec<f64> {
-    let features = if learner.family().is_linear() { &side.linear } else { &side.trees };
+    let features = if learner.family().is_linear() {
+        &side.linear
+    } else {
+        &side.trees
+    };
     classifier.threat_scores(features)
 }
 
@@ -97,7 +104,9 @@ fn gather(scored: &[((usize, usize), Vec<f64>, f64)], folds: &[Fold], labels: &[
         let rows = &folds[*fold].scored.rows;
         let truth: Vec<bool> = rows.iter().map(|&row| labels[row].is_threat()).collect();
         metrics.push(FoldMetrics::of(scores, &truth));
-        rows.iter().zip(scores).for_each(|(&row, &score)| out_of_fold[row] = score);
+        rows.iter()
+            .zip(scores)
+            .for_each(|(&row, &score)| out_of_fold[row] = score);
     }
     let seconds = scored.iter().map(|(_, _, seconds)| seconds).sum::<f64>();
     Outcome {

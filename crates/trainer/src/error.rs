@@ -17,13 +17,26 @@ pub enum TrainingError {
         "cannot make {folds} folds: class `{class}` has {groups} distinct feature vectors; \
          lower training.folds or give more rows"
     )]
-    TooFewGroups { folds: usize, class: String, groups: usize },
+    TooFewGroups {
+        folds: usize,
+        class: String,
+        groups: usize,
+    },
     #[error("preprocessing for {family}: {source}")]
-    Preprocessing { family: &'static str, source: PreprocessingError },
+    Preprocessing {
+        family: &'static str,
+        source: PreprocessingError,
+    },
     #[error("candidate {candidate}: {source}")]
-    Trees { candidate: String, source: TreesError },
+    Trees {
+        candidate: String,
+        source: TreesError,
+    },
     #[error("candidate {candidate}: {source}")]
-    Logistic { candidate: String, source: LogisticError },
+    Logistic {
+        candidate: String,
+        source: LogisticError,
+    },
     #[error("baseline {name}: {reason}")]
     Baseline { name: &'static str, reason: String },
 }

@@ -8,10 +8,19 @@ use dataset::{GroupKey, Label};
 /// Assigns every row a fold such that whole groups stay together and each fold has about the same
 /// number of rows of each class; after scikit-learn's `StratifiedGroupKFold`, but by keyed hash
 /// instead of by row order.
-pub fn grouped_stratified(groups: &[GroupKey], labels: &[Label], folds: usize, seed: u64) -> Vec<u8> {
+pub fn grouped_stratified(
+    groups: &[GroupKey],
+    labels: &[Label],
+    folds: usize,
+    seed: u64,
+) -> Vec<u8> {
     let mut members: BTreeMap<GroupKey, BTreeMap<usize, usize>> = BTreeMap::new();
     for (group, label) in groups.iter().zip(labels) {
-        *members.entry(*group).or_default().entry(label.class()).or_insert(0) += 1;
+        *members
+            .entry(*group)
+            .or_default()
+            .entry(label.class())
+            .or_insert(0) += 1;
     }
     let assigned = assign(members, folds, seed);
     groups.iter().map(|group| assigned[group]).collect()
@@ -34,9 +43,16 @@ fn assign(
     let mut order: Vec<(usize, u64, GroupKey, usize)> = members
         .iter()
         .map(|(group, classes)| {
-            let main = classes.iter().max_by_key(|(class, n)| (**n, usize::MAX - **class));
+            let main = classes
+                .iter()
+                .max_by_key(|(class, n)| (**n, usize::MAX - **class));
             let (class, _) = main.expect("a group has a row");
-            (usize::MAX - classes.values().sum::<usize>(), keyed(*group, seed), *group, *class)
+            (
+                usize::MAX - classes.values().sum::<usize>(),
+                keyed(*group, seed),
+                *group,
+                *class,
+            )
         })
         .collect();
     order.sort_unstable();
@@ -44,7 +60,13 @@ fn assign(
     let mut totals = vec![0usize; folds];
     let mut assigned = BTreeMap::new();
     for (_, _, group, class) in order {
-        let load = |fold: &usize| (rows.get(&(class, *fold)).copied().unwrap_or(0), totals[*fold], *fold);
+        let load = |fold: &usize| {
+            (
+                rows.get(&(class, *fold)).copied().unwrap_or(0),
+                totals[*fold],
+                *fold,
+            )
+        };
         let fold = (0..folds).min_by_key(load).expect("there are folds");
         for (class, n) in &members[&group] {
             *rows.entry((*class, fold)).or_insert(0) += n;

@@ -98,16 +98,21 @@ impl Learner {
     ) -> Result<Classifier, TrainingError> {
         let (y, k) = (&side.classes[..], side.n_classes);
         let from_trees = |fitted: Result<_, _>| {
-            fitted.map(Classifier::Trees).map_err(|source| TrainingError::Trees {
-                candidate: name.to_owned(),
-                source,
-            })
+            fitted
+                .map(Classifier::Trees)
+                .map_err(|source| TrainingError::Trees {
+                    candidate: name.to_owned(),
+                    source,
+                })
         };
         match self {
             Self::LogisticRegression(l) => l
                 .fit(side.linear.values(), y, k)
                 .map(Classifier::Linear)
-                .map_err(|source| TrainingError::Logistic { candidate: name.to_owned(), source }),
+                .map_err(|source| TrainingError::Logistic {
+                    candidate: name.to_owned(),
+                    source,
+                }),
             Self::DecisionTree(l) => from_trees(l.fit(&side.binned, y, k, None, seed)),
             Self::RandomForest(l) => from_trees(l.fit(&side.binned, y, k, None, seed)),
             Self::ExtraTrees(l) => from_trees(l.fit(&side.binned, y, k, None, seed)),

@@ -30,12 +30,19 @@ pub(crate) fn training_side(
     rows: &[usize],
 ) -> Result<TrainingSide, TrainingError> {
     let table = set.records.table.select(rows);
-    let linear_preprocessor = fit(&set.schema, &table, &set.preprocessing.linear, "linear models")?;
+    let linear_preprocessor = fit(
+        &set.schema,
+        &table,
+        &set.preprocessing.linear,
+        "linear models",
+    )?;
     let trees_preprocessor = fit(&set.schema, &table, &set.preprocessing.trees, "trees")?;
     let linear = transform(&linear_preprocessor, &table, "linear models")?;
     let trees = transform(&trees_preprocessor, &table, "trees")?;
-    let binned = BinnedMatrix::new(trees.values())
-        .map_err(|source| TrainingError::Trees { candidate: "all trees".to_owned(), source })?;
+    let binned = BinnedMatrix::new(trees.values()).map_err(|source| TrainingError::Trees {
+        candidate: "all trees".to_owned(),
+        source,
+    })?;
     Ok(TrainingSide {
         linear,
         binned,
@@ -75,5 +82,7 @@ fn transform(
     table: &Table,
     family: &'static str,
 ) -> Result<FeatureMatrix, TrainingError> {
-    preprocessor.transform(table).map_err(|source| TrainingError::Preprocessing { family, source })
+    preprocessor
+        .transform(table)
+        .map_err(|source| TrainingError::Preprocessing { family, source })
 }

@@ -99,9 +99,18 @@ impl MetricSummary {
         let spread = |at: usize| {
             let mean = folds.iter().map(|f| f.0[at]).sum::<f64>() / n;
             let variance = folds.iter().map(|f| (f.0[at] - mean).powi(2)).sum::<f64>() / n;
-            Spread { mean, std: variance.sqrt() }
+            Spread {
+                mean,
+                std: variance.sqrt(),
+            }
         };
-        Self(METRICS.iter().enumerate().map(|(at, name)| ((*name).to_owned(), spread(at))).collect())
+        Self(
+            METRICS
+                .iter()
+                .enumerate()
+                .map(|(at, name)| ((*name).to_owned(), spread(at)))
+                .collect(),
+        )
     }
 
     /// Returns the mean of a metric; NaN for an unknown name.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use artifact::Context;
 use dataset::{GroupKey, Label, TrainingSet, profile::Profile};
 use model::{
-    Classifier, ModelBundle, TrainingSummary, calibration::Calibration,
-    preprocessor::Preprocessor, threshold::Thresholds,
+    Classifier, ModelBundle, TrainingSummary, calibration::Calibration, preprocessor::Preprocessor,
+    threshold::Thresholds,
 };
 
 use crate::{
@@ -114,10 +114,18 @@ fn select(metric: SelectionMetric, outcomes: &[Outcome]) -> usize {
             SelectionMetric::F1 => outcome.summary.mean("f1"),
             SelectionMetric::LogLoss => -outcome.summary.mean("log_loss"),
         };
-        if value.is_nan() { f64::NEG_INFINITY } else { value }
+        if value.is_nan() {
+            f64::NEG_INFINITY
+        } else {
+            value
+        }
     };
     (0..outcomes.len()).fold(0, |best, at| {
-        if value(&outcomes[at]) > value(&outcomes[best]) { at } else { best }
+        if value(&outcomes[at]) > value(&outcomes[best]) {
+            at
+        } else {
+            best
+        }
     })
 }
 
@@ -144,7 +152,10 @@ fn score_row_wise(
     let progress = (context.progress(), "row-wise");
     let candidate = std::slice::from_ref(candidate);
     let outcome = cross_validation::run(candidate, &folds, labels, context.seed, progress)?;
-    Ok(outcome.into_iter().next().map_or_else(|| MetricSummary::of(&[]), |o| o.summary))
+    Ok(outcome
+        .into_iter()
+        .next()
+        .map_or_else(|| MetricSummary::of(&[]), |o| o.summary))
 }
 
 /// Calibrates on out-of-fold scores and chooses the thresholds on the calibrated ones.
@@ -159,7 +170,11 @@ fn calibrate(
         CalibrationKind::Isotonic => Calibration::fit_isotonic(&outcome.out_of_fold, &truth),
         CalibrationKind::None => Calibration::None,
     };
-    let calibrated: Vec<f64> = outcome.out_of_fold.iter().map(|&s| calibration.apply(s)).collect();
+    let calibrated: Vec<f64> = outcome
+        .out_of_fold
+        .iter()
+        .map(|&s| calibration.apply(s))
+        .collect();
     let thresholds = Thresholds::choose(&calibrated, &truth, config.max_fpr);
     (calibration, thresholds)
 }
@@ -186,7 +201,11 @@ fn refit(
         side.trees_preprocessor
     };
     let importance = rank_importance(preprocessor.feature_names(), &classifier);
-    Ok(Refit { preprocessor, classifier, importance })
+    Ok(Refit {
+        preprocessor,
+        classifier,
+        importance,
+    })
 }
 
 fn rank_importance(names: &[String], classifier: &Classifier) -> Vec<(String, f64)> {
@@ -201,5 +220,9 @@ fn distinct(groups: &[GroupKey]) -> usize {
 }
 
 fn spreads(summary: &MetricSummary) -> Vec<(String, f64, f64)> {
-    summary.0.iter().map(|(name, spread)| (name.clone(), spread.mean, spread.std)).collect()
+    summary
+        .0
+        .iter()
+        .map(|(name, spread)| (name.clone(), spread.mean, spread.std))
+        .collect()
 }

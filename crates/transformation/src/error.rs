@@ -14,7 +14,11 @@ pub enum TransformationError {
         "the {side} set has {threats} threats and {benign} benign rows: both are needed; \
          give more rows or another holdout_share"
     )]
-    OneClass { side: &'static str, threats: usize, benign: usize },
+    OneClass {
+        side: &'static str,
+        threats: usize,
+        benign: usize,
+    },
     #[error("cannot write a partition: {0}")]
     Partition(#[from] SinkError),
 }

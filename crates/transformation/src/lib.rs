@@ -70,16 +70,27 @@ impl Stage for Transformation {
         if !(share > 0.0 && share < 1.0) {
             return Err(TransformationError::HoldoutShare { share });
         }
-        let ValidatedDataset { schema, records, simulated, .. } = validated;
+        let ValidatedDataset {
+            schema,
+            records,
+            simulated,
+            ..
+        } = validated;
         let (mut training, holdout) = match given.dataset {
             None => {
                 let (train, held) = split::by_group(&records, share, context.seed);
-                (train, HoldoutSet::split_off(schema.clone(), held, simulated))
+                (
+                    train,
+                    HoldoutSet::split_off(schema.clone(), held, simulated),
+                )
             }
             Some(given) => {
                 let overlaps = split::overlaps(&given.records, &records);
                 let held = given.records;
-                (records, HoldoutSet::adopt(schema.clone(), held, overlaps, given.simulated))
+                (
+                    records,
+                    HoldoutSet::adopt(schema.clone(), held, overlaps, given.simulated),
+                )
             }
         };
         let report = SplitReport::of(&schema, &training, &holdout);
@@ -89,7 +100,10 @@ impl Stage for Transformation {
         report.check()?;
         if self.config.export_partitions {
             context.attach("train.parquet", partitions::to_parquet(&schema, &training)?);
-            context.attach("holdout.parquet", partitions::to_parquet(&schema, &holdout.records)?);
+            context.attach(
+                "holdout.parquet",
+                partitions::to_parquet(&schema, &holdout.records)?,
+            );
         }
         derived::append(&schema, &mut training.table);
         let preprocessing = self.config.preprocessing.clone();

@@ -13,14 +13,19 @@ use crate::TransformationError;
 /// Membership depends on the group's key and the seed alone: it does not move when rows are added,
 /// removed or reordered.
 pub fn holdout_rows(groups: &[GroupKey], share: f64, seed: u64) -> Vec<bool> {
-    groups.iter().map(|group| group.unit(seed) < share).collect()
+    groups
+        .iter()
+        .map(|group| group.unit(seed) < share)
+        .collect()
 }
 
 /// Splits records into training and holdout rows.
 pub(crate) fn by_group(records: &Records, share: f64, seed: u64) -> (Records, Records) {
     let held = holdout_rows(&records.groups, share, seed);
     let rows = |side: bool| -> Vec<usize> {
-        (0..records.n_rows()).filter(|&row| held[row] == side).collect()
+        (0..records.n_rows())
+            .filter(|&row| held[row] == side)
+            .collect()
     };
     (records.select(&rows(false)), records.select(&rows(true)))
 }
@@ -28,7 +33,11 @@ pub(crate) fn by_group(records: &Records, share: f64, seed: u64) -> (Records, Re
 /// Marks the rows of a given holdout whose feature vector also stands among the training rows.
 pub(crate) fn overlaps(holdout: &Records, training: &Records) -> Vec<bool> {
     let seen: BTreeSet<GroupKey> = training.groups.iter().copied().collect();
-    holdout.groups.iter().map(|group| seen.contains(group)).collect()
+    holdout
+        .groups
+        .iter()
+        .map(|group| seen.contains(group))
+        .collect()
 }
 
 /// What the split gave, `transformation.json`.
@@ -73,7 +82,11 @@ impl SplitReport {
         for (side, counts) in [("training", self.train), ("holdout", self.holdout)] {
             let (threats, benign) = (counts.threats, counts.rows - counts.threats);
             if threats == 0 || benign == 0 {
-                return Err(TransformationError::OneClass { side, threats, benign });
+                return Err(TransformationError::OneClass {
+                    side,
+                    threats,
+                    benign,
+                });
             }
         }
         Ok(())
@@ -85,7 +98,11 @@ impl SideCounts {
         Self {
             rows: records.n_rows(),
             groups: records.groups.iter().collect::<BTreeSet<_>>().len(),
-            threats: records.labels(schema).iter().filter(|label| label.is_threat()).count(),
+            threats: records
+                .labels(schema)
+                .iter()
+                .filter(|label| label.is_threat())
+                .count(),
         }
     }
 }

@@ -32,7 +32,10 @@ proptest! {
 fn the_holdout_has_the_share_that_was_asked_for_under_every_seed() {
     let groups: Vec<GroupKey> = (0..20_000).map(GroupKey).collect();
     for seed in [0, 42, 101, u64::MAX] {
-        let held = holdout_rows(&groups, 0.2, seed).into_iter().filter(|&h| h).count();
+        let held = holdout_rows(&groups, 0.2, seed)
+            .into_iter()
+            .filter(|&h| h)
+            .count();
         // Five standard deviations of a binomial with n = 20,000 and p = 0.2 are 283.
         assert!(held.abs_diff(4_000) < 283, "seed {seed}: {held} of 20,000");
     }

@@ -20,7 +20,10 @@ pub(crate) fn reasons(
             .filter(|c| c.drifted)
             .map(|c| c.name.as_str())
             .collect();
-        reasons.push(format!("the data has drifted from the champion's in {}", names.join(", ")));
+        reasons.push(format!(
+            "the data has drifted from the champion's in {}",
+            names.join(", ")
+        ));
     }
     reasons
 }
@@ -30,13 +33,23 @@ fn column_reasons(schema: &Schema, report: &ValidationReport) -> Vec<String> {
     let target = &schema.target.column;
     let needed = |name: &String| {
         name == target
-            || schema.column(name).is_some_and(|c| !c.may_be_missing && !c.never_use)
+            || schema
+                .column(name)
+                .is_some_and(|c| !c.may_be_missing && !c.never_use)
     };
-    let missing: Vec<&str> =
-        report.columns.missing.iter().filter(|n| needed(n)).map(String::as_str).collect();
+    let missing: Vec<&str> = report
+        .columns
+        .missing
+        .iter()
+        .filter(|n| needed(n))
+        .map(String::as_str)
+        .collect();
     if !missing.is_empty() {
         let (n, hint) = (missing.len(), unknown_hint(report));
-        reasons.push(format!("{n} columns are missing: {}{hint}", shorten(&missing)));
+        reasons.push(format!(
+            "{n} columns are missing: {}{hint}",
+            shorten(&missing)
+        ));
     }
     let twice: Vec<&str> = report
         .columns
@@ -64,14 +77,21 @@ fn row_reasons(
     let share = config.max_bad_share.unwrap_or(schema.quality.max_bad_share);
     let allowed = (share * rows.total as f64).floor() as usize;
     if rows.quarantined > allowed {
-        let most = report.problems.first().map_or(String::new(), |p| format!(" (most often: {})", p.example));
+        let most = report
+            .problems
+            .first()
+            .map_or(String::new(), |p| format!(" (most often: {})", p.example));
         reasons.push(format!(
             "{} of {} rows quarantined, at most {allowed} allowed{most}",
             rows.quarantined, rows.total
         ));
     }
     if rows.accepted > 0 && !(report.threat_share > 0.0 && report.threat_share < 1.0) {
-        let side = if report.threat_share > 0.0 { "a threat" } else { "benign" };
+        let side = if report.threat_share > 0.0 {
+            "a threat"
+        } else {
+            "benign"
+        };
         reasons.push(format!(
             "all {} accepted rows are {side}: learning needs both classes",
             rows.accepted

@@ -11,10 +11,9 @@ mod rows;
 
 use artifact::{Context, Stage};
 use dataset::{
-    Provenance, RawDataset, Schema, ValidatedDataset,
-    drift::{self, DriftConfig, DriftReport},
+    Provenance, RawDataset, ReferenceProfile, Schema, ValidatedDataset,
+    drift::{self, DriftConfig},
     profile::Profile,
-    ReferenceProfile,
 };
 use serde::{Deserialize, Serialize};
 
@@ -54,7 +53,10 @@ pub struct Validation {
 impl Validation {
     /// Makes the stage.
     pub fn new(config: ValidationConfig) -> Self {
-        Self { config, resolved: None }
+        Self {
+            config,
+            resolved: None,
+        }
     }
 
     /// Uses a schema that another data set has resolved, so that both have the same level codes.
@@ -81,13 +83,23 @@ impl Stage for Validation {
         (raw, provenance, reference): Self::Inputs,
         context: &mut Context,
     ) -> Result<Self::Outputs, ValidationError> {
-        let schema = self.resolved.clone().unwrap_or_else(|| rows::resolve_levels(&raw));
+        let schema = self
+            .resolved
+            .clone()
+            .unwrap_or_else(|| rows::resolve_levels(&raw));
         let judged = rows::judge(&schema, &raw);
         let records = judged.accepted(&schema, &raw);
         let profile = Profile::of(&schema, &records.table);
-        let drift = compare(&reference, &profile, &schema, &self.config.drift);
-        let report =
-            ValidationReport::build(&schema, &raw, &provenance, &judged, &records, profile, drift);
+        let drift = drift::compare(reference.profile.as_ref(), &profile, &self.config.drift);
+        let report = ValidationReport::build(
+            &schema,
+            &raw,
+            &provenance,
+            &judged,
+            &records,
+            profile,
+            drift,
+        );
         let reasons = gate::reasons(&self.config, &schema, &report);
         let report = report.with_verdict(reasons);
 
@@ -99,21 +111,15 @@ impl Stage for Validation {
             context.attach("quarantine.csv", csv);
         }
         if !report.passed {
-            return Err(ValidationError::Rejected { reasons: report.reasons });
+            return Err(ValidationError::Rejected {
+                reasons: report.reasons,
+            });
         }
-        Ok((ValidatedDataset::passed_gate(schema, records, raw.simulated),))
-    }
-}
-
-fn compare(
-    reference: &ReferenceProfile,
-    fresh: &Profile,
-    schema: &Schema,
-    config: &DriftConfig,
-) -> DriftReport {
-    match &reference.profile {
-        Some(profile) => drift::compare(profile, fresh, schema, config),
-        None => DriftReport::without_reference(config),
+        Ok((ValidatedDataset::passed_gate(
+            schema,
+            records,
+            raw.simulated,
+        ),))
     }
 }
 

@@ -24,7 +24,9 @@ pub(crate) fn to_csv(
         record.extend((0..raw.columns.len()).map(|column| unparsed.cell(raw, column, row)));
         writer.write_record(&record)?;
     }
-    Ok(writer.into_inner().expect("writing to memory does not fail"))
+    Ok(writer
+        .into_inner()
+        .expect("writing to memory does not fail"))
 }
 
 /// The unreadable texts of each column by row.
@@ -33,9 +35,10 @@ struct UnparsedTexts<'a>(Vec<std::collections::BTreeMap<u64, &'a str>>);
 impl<'a> UnparsedTexts<'a> {
     fn of(raw: &'a RawDataset) -> Self {
         let of_column = |cells: &'a Cells| match cells {
-            Cells::Numbers { unparsed, .. } => {
-                unparsed.iter().map(|(row, text)| (*row, text.as_str())).collect()
-            }
+            Cells::Numbers { unparsed, .. } => unparsed
+                .iter()
+                .map(|(row, text)| (*row, text.as_str()))
+                .collect(),
             Cells::Texts { .. } => Default::default(),
         };
         Self(raw.columns.iter().map(|c| of_column(&c.cells)).collect())

@@ -95,7 +95,11 @@ impl ValidationReport {
             rows: count_rows(raw, judged, records, &labels),
             columns: column_findings(raw, provenance, records),
             problems: count_problems(judged, provenance),
-            classes: records.target_counts().into_iter().map(|(v, n)| (v.to_owned(), n)).collect(),
+            classes: records
+                .target_counts()
+                .into_iter()
+                .map(|(v, n)| (v.to_owned(), n))
+                .collect(),
             threat_share: threats as f64 / labels.len().max(1) as f64,
             profile,
             drift,
@@ -117,8 +121,11 @@ fn count_rows(raw: &RawDataset, judged: &Judged, records: &Records, labels: &[La
         let (benign, threat) = sides.entry(group).or_default();
         *(if label.is_threat() { threat } else { benign }) += 1;
     }
-    let conflicting =
-        sides.values().filter(|(b, t)| *b > 0 && *t > 0).map(|(b, t)| b + t).sum();
+    let conflicting = sides
+        .values()
+        .filter(|(b, t)| *b > 0 && *t > 0)
+        .map(|(b, t)| b + t)
+        .sum();
     RowCounts {
         total: raw.n_rows as usize,
         accepted: records.n_rows(),
@@ -131,8 +138,12 @@ fn count_rows(raw: &RawDataset, judged: &Judged, records: &Records, labels: &[La
 
 fn column_findings(raw: &RawDataset, provenance: &Provenance, records: &Records) -> ColumnFindings {
     let mut seen = BTreeSet::new();
-    let mut duplicated: Vec<String> =
-        provenance.names_found.iter().filter(|name| !seen.insert(*name)).cloned().collect();
+    let mut duplicated: Vec<String> = provenance
+        .names_found
+        .iter()
+        .filter(|name| !seen.insert(*name))
+        .cloned()
+        .collect();
     duplicated.dedup();
     ColumnFindings {
         missing: raw.absent.clone(),
@@ -152,7 +163,10 @@ fn constant_columns(records: &Records) -> Vec<String> {
         }
     };
     let columns = records.table.columns().iter();
-    columns.filter(|c| is_constant(&c.values)).map(|c| c.name.clone()).collect()
+    columns
+        .filter(|c| is_constant(&c.values))
+        .map(|c| c.name.clone())
+        .collect()
 }
 
 fn count_problems(judged: &Judged, provenance: &Provenance) -> Vec<ProblemCount> {
@@ -160,15 +174,21 @@ fn count_problems(judged: &Judged, provenance: &Provenance) -> Vec<ProblemCount>
     for (row, problems) in &judged.bad {
         for problem in problems {
             let column = problem.column.clone().unwrap_or_default();
-            let entry = counts.entry((column.clone(), problem.kind)).or_insert_with(|| {
-                let number = provenance.row_numbers.get(*row).copied().unwrap_or_default();
-                ProblemCount {
-                    column,
-                    problem: problem.kind.to_owned(),
-                    rows: 0,
-                    example: format!("row {number}: {}", problem.text),
-                }
-            });
+            let entry = counts
+                .entry((column.clone(), problem.kind))
+                .or_insert_with(|| {
+                    let number = provenance
+                        .row_numbers
+                        .get(*row)
+                        .copied()
+                        .unwrap_or_default();
+                    ProblemCount {
+                        column,
+                        problem: problem.kind.to_owned(),
+                        rows: 0,
+                        example: format!("row {number}: {}", problem.text),
+                    }
+                });
             entry.rows += 1;
         }
     }

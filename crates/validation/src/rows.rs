@@ -49,7 +49,10 @@ pub(crate) fn resolve_levels(raw: &RawDataset) -> Schema {
 
 /// Judges every row by every column; collects all problems instead of stopping at the first.
 pub(crate) fn judge(schema: &Schema, raw: &RawDataset) -> Judged {
-    let mut judged = Judged { n_rows: raw.n_rows as usize, ..Judged::default() };
+    let mut judged = Judged {
+        n_rows: raw.n_rows as usize,
+        ..Judged::default()
+    };
     for (row, reason) in &raw.defects {
         judged.note(*row as usize, None, "malformed row", reason.clone());
     }
@@ -69,7 +72,11 @@ impl Judged {
         if problems.iter().any(|p| p.column.is_none()) {
             return;
         }
-        problems.push(RowProblem { column: column.map(str::to_owned), kind, text });
+        problems.push(RowProblem {
+            column: column.map(str::to_owned),
+            kind,
+            text,
+        });
     }
 
     fn note_cell(&mut self, row: usize, column: &Column, problem: CellProblem, value: &str) {
@@ -78,12 +85,19 @@ impl Judged {
             CellProblem::WrongType => "wrong type",
             CellProblem::OutsideDomain => "outside the domain",
         };
-        self.note(row, Some(&column.name), kind, problem.explain(column, value));
+        self.note(
+            row,
+            Some(&column.name),
+            kind,
+            problem.explain(column, value),
+        );
     }
 
     /// Returns the rows that nothing is wrong with, as typed records.
     pub(crate) fn accepted(&self, schema: &Schema, raw: &RawDataset) -> Records {
-        let rows: Vec<usize> = (0..self.n_rows).filter(|row| !self.bad.contains_key(row)).collect();
+        let rows: Vec<usize> = (0..self.n_rows)
+            .filter(|row| !self.bad.contains_key(row))
+            .collect();
         let columns = schema
             .features()
             .map(|column| TableColumn {
@@ -93,7 +107,11 @@ impl Judged {
             .collect();
         let table = Table::new(rows.len(), columns);
         let groups = GroupKey::of_rows(&table);
-        Records { groups, target: target_of(schema, raw, &rows), table }
+        Records {
+            groups,
+            target: target_of(schema, raw, &rows),
+            table,
+        }
     }
 }
 
@@ -114,8 +132,10 @@ fn judge_column(column: &Column, cells: &Cells, judged: &mut Judged) {
             }
         }
         Cells::Texts { dictionary, codes } => {
-            let known: Vec<bool> =
-                dictionary.iter().map(|text| column.level_code(text).is_some()).collect();
+            let known: Vec<bool> = dictionary
+                .iter()
+                .map(|text| column.level_code(text).is_some())
+                .collect();
             for (row, code) in codes.iter().enumerate() {
                 if *code == MISSING_CODE {
                     if !column.may_be_missing {
@@ -132,12 +152,21 @@ fn judge_column(column: &Column, cells: &Cells, judged: &mut Judged) {
 
 fn judge_target(schema: &Schema, raw: &RawDataset, judged: &mut Judged) {
     let name = schema.target.column.as_str();
-    let Some(Cells::Texts { dictionary, codes }) = raw.cells(name) else { return };
-    let known: Vec<bool> =
-        dictionary.iter().map(|text| schema.target.family_of(text).is_some()).collect();
+    let Some(Cells::Texts { dictionary, codes }) = raw.cells(name) else {
+        return;
+    };
+    let known: Vec<bool> = dictionary
+        .iter()
+        .map(|text| schema.target.family_of(text).is_some())
+        .collect();
     for (row, code) in codes.iter().enumerate() {
         if *code == MISSING_CODE {
-            judged.note(row, Some(name), "missing target", format!("{name}: missing target"));
+            judged.note(
+                row,
+                Some(name),
+                "missing target",
+                format!("{name}: missing target"),
+            );
         } else if !known[*code as usize] {
             let text: String = dictionary[*code as usize].chars().take(40).collect();
             let text = format!("{name}: `{text}` is not a target value of the schema");
@@ -151,8 +180,10 @@ fn typed_values(column: &Column, cells: Option<&Cells>, rows: &[usize]) -> Vec<f
         None => vec![f64::NAN; rows.len()],
         Some(Cells::Numbers { values, .. }) => rows.iter().map(|&row| values[row]).collect(),
         Some(Cells::Texts { dictionary, codes }) => {
-            let by_code: Vec<f64> =
-                dictionary.iter().map(|t| column.level_code(t).unwrap_or(f64::NAN)).collect();
+            let by_code: Vec<f64> = dictionary
+                .iter()
+                .map(|t| column.level_code(t).unwrap_or(f64::NAN))
+                .collect();
             let value = |code: u32| by_code.get(code as usize).copied().unwrap_or(f64::NAN);
             rows.iter().map(|&row| value(codes[row])).collect()
         }
@@ -165,12 +196,23 @@ fn target_of(schema: &Schema, raw: &RawDataset, rows: &[usize]) -> Target {
         return Target::default();
     };
     let mut used = vec![false; dictionary.len()];
-    rows.iter().for_each(|&row| used[codes[row] as usize] = true);
+    rows.iter()
+        .for_each(|&row| used[codes[row] as usize] = true);
     let mut new_code = vec![0u16; dictionary.len()];
     let mut values = Vec::new();
-    for (code, text) in dictionary.iter().enumerate().filter(|(code, _)| used[*code]) {
+    for (code, text) in dictionary
+        .iter()
+        .enumerate()
+        .filter(|(code, _)| used[*code])
+    {
         new_code[code] = u16::try_from(values.len()).expect("a schema lists few target values");
         values.push(text.clone());
     }
-    Target { codes: rows.iter().map(|&row| new_code[codes[row] as usize]).collect(), values }
+    Target {
+        codes: rows
+            .iter()
+            .map(|&row| new_code[codes[row] as usize])
+            .collect(),
+        values,
+    }
 }

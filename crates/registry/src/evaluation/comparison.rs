@@ -3,7 +3,11 @@
 use std::collections::BTreeSet;
 
 use holdout::HoldoutSet;
-use model::{ModelBundle, Scores, metrics::RankedScores, resampling::{GroupBootstrap, Interval}};
+use model::{
+    ModelBundle, Scores,
+    metrics::RankedScores,
+    resampling::{GroupBootstrap, Interval},
+};
 use serde::{Deserialize, Serialize};
 
 use super::{EvaluationConfig, Truth, unseen_rows};
@@ -52,7 +56,11 @@ pub(super) fn compare(
     };
     let version = *version;
     if let Some(reason) = incompatibility(candidate, champion) {
-        return Ok(Comparison::NotComparable { version, groups: 0, reason });
+        return Ok(Comparison::NotComparable {
+            version,
+            groups: 0,
+            reason,
+        });
     }
     let rows = unseen_rows(holdout, trained_on);
     let records = holdout.records.select(&rows);
@@ -93,7 +101,11 @@ fn incompatibility(candidate: &ModelBundle, champion: &ModelBundle) -> Option<St
         return Some("one was trained on simulated data and the other on real data".to_owned());
     }
     let contract = |bundle: &ModelBundle| {
-        bundle.schema.features().map(|c| (c.name.clone(), c.kind)).collect::<Vec<_>>()
+        bundle
+            .schema
+            .features()
+            .map(|c| (c.name.clone(), c.kind))
+            .collect::<Vec<_>>()
     };
     let (ours, theirs) = (contract(candidate), contract(champion));
     let changed: Vec<&str> = ours
@@ -103,7 +115,10 @@ fn incompatibility(candidate: &ModelBundle, champion: &ModelBundle) -> Option<St
         .map(|(name, _)| name.as_str())
         .collect();
     if !changed.is_empty() {
-        return Some(format!("the schema's columns have changed: {}", changed.join(", ")));
+        return Some(format!(
+            "the schema's columns have changed: {}",
+            changed.join(", ")
+        ));
     }
     (candidate.schema.target != champion.schema.target)
         .then(|| "the schema's target has changed".to_owned())

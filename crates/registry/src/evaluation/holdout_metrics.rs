@@ -71,12 +71,30 @@ impl HoldoutMetrics {
             ]
         });
         let [
-            accuracy, precision, recall, f1, fpr, roc_auc, pr_auc, recall_at_fpr_1pct, log_loss,
-            brier, ece,
+            accuracy,
+            precision,
+            recall,
+            f1,
+            fpr,
+            roc_auc,
+            pr_auc,
+            recall_at_fpr_1pct,
+            log_loss,
+            brier,
+            ece,
         ] = all;
         Self {
-            accuracy, precision, recall, f1, fpr, roc_auc, pr_auc, recall_at_fpr_1pct, log_loss,
-            brier, ece,
+            accuracy,
+            precision,
+            recall,
+            f1,
+            fpr,
+            roc_auc,
+            pr_auc,
+            recall_at_fpr_1pct,
+            log_loss,
+            brier,
+            ece,
         }
     }
 

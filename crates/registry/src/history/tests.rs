@@ -18,7 +18,8 @@ fn entry(sequence: u64, action: Action, version: u64) -> Entry {
 }
 
 fn check(actions: &[(Action, u64)]) -> History {
-    let number = |(at, (action, version)): (usize, &(Action, u64))| entry(at as u64 + 1, *action, *version);
+    let number =
+        |(at, (action, version)): (usize, &(Action, u64))| entry(at as u64 + 1, *action, *version);
     History::new(actions.iter().enumerate().map(number).collect())
 }
 
@@ -49,7 +50,9 @@ fn two_rollbacks_in_a_row_go_two_champions_back() {
 fn a_moment_in_the_past_has_its_own_champion() {
     let history = check(&[(Promoted, 1), (Declined, 2), (Promoted, 3)]);
     let at = |text: &str| {
-        history.champion_at(clock::parse(text).unwrap()).map(|entry| entry.version)
+        history
+            .champion_at(clock::parse(text).unwrap())
+            .map(|entry| entry.version)
     };
     assert_eq!(at("2026-01-31"), None);
     assert_eq!(at("2026-02-02T12:00:00Z"), Some(1));

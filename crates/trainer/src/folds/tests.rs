@@ -4,8 +4,16 @@ use super::*;
 
 fn sample() -> impl Strategy<Value = (Vec<GroupKey>, Vec<Label>)> {
     prop::collection::vec((0u64..60, prop::bool::ANY), 40..400).prop_map(|rows| {
-        let label = |threat: bool| if threat { Label::threat(0) } else { Label::BENIGN };
-        rows.into_iter().map(|(group, threat)| (GroupKey(group), label(threat))).unzip()
+        let label = |threat: bool| {
+            if threat {
+                Label::threat(0)
+            } else {
+                Label::BENIGN
+            }
+        };
+        rows.into_iter()
+            .map(|(group, threat)| (GroupKey(group), label(threat)))
+            .unzip()
     })
 }
 
@@ -32,11 +40,20 @@ proptest! {
 
 #[test]
 fn every_fold_has_its_share_of_each_class() {
-    let labels: Vec<Label> =
-        (0..1000).map(|i| if i % 10 == 0 { Label::threat(0) } else { Label::BENIGN }).collect();
+    let labels: Vec<Label> = (0..1000)
+        .map(|i| {
+            if i % 10 == 0 {
+                Label::threat(0)
+            } else {
+                Label::BENIGN
+            }
+        })
+        .collect();
     let folds = row_wise_stratified(&labels, 5, 42);
     for fold in 0..5 {
-        let threats = (0..1000).filter(|&i| folds[i] == fold && labels[i].is_threat()).count();
+        let threats = (0..1000)
+            .filter(|&i| folds[i] == fold && labels[i].is_threat())
+            .count();
         let rows = folds.iter().filter(|&&f| f == fold).count();
         assert_eq!((threats, rows), (20, 200));
     }

@@ -1,0 +1,130 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use artifact::Failure;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{inspect, models, pipeline, predict, stages};
+
+/// Trains, evaluates, promotes and applies detectors of network threats.
+///
+/// Without a command it trains on the embedded, simulated phishing sample.
+#[derive(Parser)]
+#[command(name = "netsec", version)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: RunArguments,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the whole pipeline: ingest, validate, transform, train, evaluate, promote
+    Run(RunArguments),
+    /// Run one stage again on an existing run directory
+    Stage(stages::StageArguments),
+    /// List the run directories
+    Runs(Place),
+    /// Show the stages of a run, their artifacts, counts and times
+    Show(inspect::RunArgument),
+    /// Check every artifact and file of a run against its manifest
+    Verify(inspect::RunArgument),
+    /// Score a file with the champion
+    Predict(predict::PredictArguments),
+    /// List, show, promote and roll back registered models
+    #[command(subcommand)]
+    Models(models::ModelsCommand),
+}
+
+/// Where artifacts lie.
+#[derive(Args, Clone)]
+pub struct Place {
+    /// Directory of runs, feature store and registry
+    #[arg(
+        long,
+        env = "NETSEC_ARTIFACTS",
+        default_value = "artifacts",
+        value_name = "DIR"
+    )]
+    pub artifacts: PathBuf,
+    /// Print JSON for programs instead of text for people
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `netsec run` takes.
+#[derive(Args, Clone)]
+pub struct RunArguments {
+    /// Data set: phishing, nsl_kdd, or the path of a schema file
+    #[arg(long, value_name = "NAME|PATH.yaml")]
+    pub dataset: Option<String>,
+    /// Where the records are: a path, file://…, or synth://NAME?rows=N
+    #[arg(long, value_name = "URI")]
+    pub source: Option<String>,
+    /// Use this partition as the holdout, as it is, instead of splitting one off
+    #[arg(long, value_name = "FILE")]
+    pub holdout: Option<PathBuf>,
+    /// Name to register the model under; the schema's name by default
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// Configuration file
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Seed of everything random
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Set a configuration key, such as training.folds=3
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub settings: Vec<String>,
+    /// Exit with 65 when the candidate is not promoted
+    #[arg(long)]
+    pub require_promotion: bool,
+    /// Promote whatever the rules say; needs --why
+    #[arg(long, requires = "why")]
+    pub force: bool,
+    /// Why the rules are set aside; recorded in the history
+    #[arg(long, value_name = "TEXT")]
+    pub why: Option<String>,
+    /// How progress is shown on standard error
+    #[arg(long, value_enum, default_value = "auto")]
+    pub progress: Progress,
+    #[command(flatten)]
+    pub place: Place,
+}
+
+/// How progress is shown.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Progress {
+    /// A bar on a terminal
+    Auto,
+    /// JSON lines
+    Json,
+    /// Not at all
+    Off,
+}
+
+impl From<Progress> for harness::ProgressMode {
+    fn from(progress: Progress) -> Self {
+        match progress {
+            Progress::Auto => Self::Auto,
+            Progress::Json => Self::Json,
+            Progress::Off => Self::Off,
+        }
+    }
+}
+
+/// Carries out what the command line asks for; returns the exit code.
+pub fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
+    match arguments.command {
+        None => pipeline::run(&arguments.run),
+        Some(Command::Run(run)) => pipeline::run(&run),
+        Some(Command::Stage(stage)) => stages::run(&stage),
+        Some(Command::Runs(place)) => inspect::runs(&place),
+        Some(Command::Show(run)) => inspect::show(&run),
+        Some(Command::Verify(run)) => inspect::verify(&run),
+        Some(Command::Predict(predict)) => predict::run(&predict),
+        Some(Command::Models(command)) => models::run(&command),
+    }
+}

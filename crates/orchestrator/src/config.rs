@@ -1,0 +1,116 @@
+//! The configuration of a run: one section a stage, and what the run as a whole needs.
+
+use std::path::{Path, PathBuf};
+
+use artifact::{ErrorKind, Failure, read_bounded};
+use dataset::Schema;
+use ingestion::IngestionConfig;
+use registry::{EvaluationConfig, PromotionConfig};
+use serde::{Deserialize, Serialize};
+use trainer::TrainingConfig;
+use transformation::TransformationConfig;
+use validation::ValidationConfig;
+
+use crate::cli::RunArguments;
+
+const MAX_SCHEMA_BYTES: u64 = 16 << 20;
+
+/// The configuration as a file, the environment and `--set` give it; kept in every run directory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Data set: an embedded name or the path of a schema file.
+    pub dataset: String,
+    /// Where the records are.
+    pub source: String,
+    /// A partition to use as the holdout.
+    pub holdout: Option<PathBuf>,
+    /// Name to register under; the schema's when left out.
+    pub model: Option<String>,
+    pub ingestion: IngestionConfig,
+    pub validation: ValidationConfig,
+    pub transformation: TransformationConfig,
+    pub training: TrainingConfig,
+    pub evaluation: EvaluationConfig,
+    pub promotion: PromotionConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            seed: 42,
+            dataset: "phishing".to_owned(),
+            source: "synth://phishing?rows=11055".to_owned(),
+            holdout: None,
+            model: None,
+            ingestion: IngestionConfig::default(),
+            validation: ValidationConfig::default(),
+            transformation: TransformationConfig::default(),
+            training: TrainingConfig::default(),
+            evaluation: EvaluationConfig::default(),
+            promotion: PromotionConfig::default(),
+        }
+    }
+}
+
+impl Config {
+    /// Builds the configuration of a run: flags over `--set` over environment over file over default.
+    pub fn of(arguments: &RunArguments) -> Result<Self, Failure> {
+        let mut config: Self =
+            harness::config::load(arguments.config.as_deref(), &arguments.settings)?;
+        if let Some(seed) = arguments.seed {
+            config.seed = seed;
+        }
+        if let Some(dataset) = &arguments.dataset {
+            config.dataset.clone_from(dataset);
+        }
+        if let Some(source) = &arguments.source {
+            config.source.clone_from(source);
+        }
+        if arguments.holdout.is_some() {
+            config.holdout.clone_from(&arguments.holdout);
+        }
+        if arguments.model.is_some() {
+            config.model.clone_from(&arguments.model);
+        }
+        Ok(config)
+    }
+
+    /// Returns the schema that the configuration names.
+    pub fn schema(&self) -> Result<Schema, Failure> {
+        let embedded = match self.dataset.as_str() {
+            "phishing" => Some(include_str!("../../../schema/phishing.yaml")),
+            "nsl_kdd" => Some(include_str!("../../../schema/nsl_kdd.yaml")),
+            _ => None,
+        };
+        match embedded {
+            Some(text) => Ok(Schema::parse(text, "embedded")?),
+            None => read_schema(Path::new(&self.dataset)),
+        }
+    }
+
+    /// Returns the name to register under: simulated data never shares a name with real data.
+    pub fn model_name(&self, schema: &Schema, simulated: bool) -> String {
+        let name = self.model.clone().unwrap_or_else(|| schema.name.clone());
+        if simulated && !name.ends_with("-simulated") {
+            format!("{name}-simulated")
+        } else {
+            name
+        }
+    }
+}
+
+fn read_schema(path: &Path) -> Result<Schema, Failure> {
+    let shown = path.display();
+    if path.extension().is_none_or(|e| e != "yaml" && e != "yml") {
+        let message =
+            format!("no data set `{shown}`: give phishing, nsl_kdd, or the path of a .yaml file");
+        return Err(Failure::new(ErrorKind::Usage, message));
+    }
+    let bytes = read_bounded(path, MAX_SCHEMA_BYTES)?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Failure::new(ErrorKind::Config, format!("{shown} is not UTF-8")))?;
+    Ok(Schema::parse(&text, &shown.to_string())?)
+}

@@ -1,0 +1,178 @@
+//! `netsec models …`: the registry on the command line.
+
+use artifact::{ErrorKind, Failure, clock};
+use clap::{Args, Subcommand};
+use registry::{Entry, Registry};
+use serde_json::json;
+
+use crate::{
+    cli::Place,
+    pipeline::{print, registry},
+    summary::describe,
+};
+
+#[derive(Subcommand)]
+pub enum ModelsCommand {
+    /// List the registered models
+    List(Place),
+    /// Show a model's champion, its evaluation and its versions
+    Show(Named),
+    /// Show what was promoted, declined and rolled back, and when
+    History(HistoryArguments),
+    /// Make a version the champion
+    Promote(PromoteArguments),
+    /// Make the former champion the champion again
+    Rollback(RollbackArguments),
+}
+
+#[derive(Args)]
+pub struct Named {
+    /// Name of the model
+    name: String,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Args)]
+pub struct HistoryArguments {
+    #[command(flatten)]
+    model: Named,
+    /// Show only what served at this time: 2026-02-03T10:11:12Z or 2026-02-03
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+}
+
+#[derive(Args)]
+pub struct PromoteArguments {
+    #[command(flatten)]
+    model: Named,
+    /// Version
+    #[arg(long, value_name = "N")]
+    version: u64,
+    /// Promote a version that was declined; needs --why
+    #[arg(long, requires = "why")]
+    force: bool,
+    /// Why; recorded in the history
+    #[arg(long, value_name = "TEXT")]
+    why: Option<String>,
+}
+
+#[derive(Args)]
+pub struct RollbackArguments {
+    #[command(flatten)]
+    model: Named,
+    /// Version to go back to; the champion before the present one by default
+    #[arg(long, value_name = "N")]
+    to: Option<u64>,
+    /// Why; recorded in the history
+    #[arg(long, value_name = "TEXT")]
+    why: Option<String>,
+}
+
+/// Carries out a command on the registry.
+pub fn run(command: &ModelsCommand) -> Result<u8, Failure> {
+    match command {
+        ModelsCommand::List(place) => list(place),
+        ModelsCommand::Show(model) => show(model),
+        ModelsCommand::History(arguments) => history(arguments),
+        ModelsCommand::Promote(a) => {
+            let why = a.why.as_deref().filter(|_| a.force);
+            let done =
+                registry(&a.model.place).promote(&a.model.name, a.version, why, clock::now())?;
+            tell(&a.model.place, &[done])
+        }
+        ModelsCommand::Rollback(a) => {
+            let registry = registry(&a.model.place);
+            let done = registry.roll_back(&a.model.name, a.to, a.why.as_deref(), clock::now())?;
+            tell(&a.model.place, &[done])
+        }
+    }?;
+    Ok(0)
+}
+
+fn list(place: &Place) -> Result<(), Failure> {
+    let registry = registry(place);
+    let names = registry.names()?;
+    if place.json {
+        return print(&json!(names).to_string());
+    }
+    if names.is_empty() {
+        return print(&format!(
+            "no models in {} yet: `netsec run` trains one",
+            registry.location()
+        ));
+    }
+    for name in names {
+        let history = registry.history(&name)?;
+        let champion = history.champion().map_or("no champion".to_owned(), line);
+        print(&format!(
+            "{name}: {} versions; {champion}",
+            history.versions().len()
+        ))?;
+    }
+    Ok(())
+}
+
+fn show(model: &Named) -> Result<(), Failure> {
+    let registry: Registry = registry(&model.place);
+    let history = registry.existing(&model.name)?;
+    let (entry, bundle) = registry.champion(&model.name)?;
+    let evaluation = registry.evaluation(&entry)?;
+    let shown = json!({
+        "model": model.name,
+        "champion": entry,
+        "bundle": describe(&bundle),
+        "holdout": evaluation.metrics,
+        "versions": history.versions(),
+    });
+    let text = if model.place.json {
+        shown.to_string()
+    } else {
+        format!("{shown:#}")
+    };
+    print(&text)
+}
+
+fn history(arguments: &HistoryArguments) -> Result<(), Failure> {
+    let model = &arguments.model;
+    let history = registry(&model.place).existing(&model.name)?;
+    let Some(at) = &arguments.at else {
+        return tell(&model.place, history.entries());
+    };
+    let moment = clock::parse(at).map_err(|e| Failure::new(ErrorKind::Usage, e))?;
+    match history.champion_at(moment) {
+        Some(entry) => tell(&model.place, std::slice::from_ref(entry)),
+        None => {
+            let message = format!("`{}` had no champion at {at}", model.name);
+            Err(Failure::new(ErrorKind::Usage, message))
+        }
+    }
+}
+
+fn tell(place: &Place, entries: &[Entry]) -> Result<(), Failure> {
+    if place.json {
+        return print(&json!(entries).to_string());
+    }
+    entries.iter().try_for_each(|entry| print(&line(entry)))
+}
+
+fn line(entry: &Entry) -> String {
+    let action = match entry.action {
+        registry::Action::Promoted => "promoted",
+        registry::Action::Declined => "declined",
+        registry::Action::RolledBack => "rolled back to",
+    };
+    let mut text = format!(
+        "{} {action} version {} ({})",
+        entry.at,
+        entry.version,
+        entry.bundle.short()
+    );
+    if let Some(why) = &entry.why {
+        text += &format!(", because: {why}");
+    }
+    if !entry.reasons.is_empty() {
+        text += &format!("; {}", entry.reasons.join("; "));
+    }
+    text
+}

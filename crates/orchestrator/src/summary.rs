@@ -1,0 +1,305 @@
+//! What a finished run says: one JSON object for programs, a table for people.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use artifact::{Failure, Run, StoreError, read_bounded};
+use dataset::{ValidatedDataset, drift::DriftReport};
+use model::{ModelBundle, resampling::Interval};
+use registry::{Comparison, Decision, Evaluation, PromotionRecord};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use trainer::TrainingReport;
+use transformation::SplitReport;
+use validation::{RowCounts, ValidationReport};
+
+use crate::{config::Config, pipeline::run_name};
+
+const MAX_REPORT_BYTES: u64 = 1 << 30;
+
+/// Everything that `netsec run` tells.
+pub struct Summary {
+    run: String,
+    config: Config,
+    dataset: String,
+    simulated: bool,
+    rows: RowCounts,
+    drift: DriftReport,
+    split: SplitReport,
+    training: TrainingReport,
+    evaluation: Evaluation,
+    pub verdict: PromotionRecord,
+    seconds: BTreeMap<String, f64>,
+    partitions: Value,
+}
+
+impl Summary {
+    /// Gathers the reports of a finished run; `seconds` is its wall time.
+    pub fn of(run: &Run, config: &Config, name: &str, seconds: f64) -> Result<Self, Failure> {
+        let validation: ValidationReport = report(run, "02-validation/validation.json")?;
+        let validated: ValidatedDataset = run.get()?;
+        let mut times: BTreeMap<String, f64> = run
+            .manifests()?
+            .into_iter()
+            .map(|(_, m)| (m.stage, m.seconds))
+            .collect();
+        times.insert("total".to_owned(), seconds);
+        let step = run.directory().join("03-transformation");
+        let partition = |file: &str| {
+            let path = step.join(file);
+            if path.is_file() {
+                json!(path)
+            } else {
+                Value::Null
+            }
+        };
+        tracing::info!(run = %run_name(run), model = name, "run finished");
+        Ok(Self {
+            run: run.directory().display().to_string(),
+            config: config.clone(),
+            dataset: validated.schema.name,
+            simulated: validated.simulated,
+            rows: validation.rows,
+            drift: validation.drift,
+            split: report(run, "03-transformation/transformation.json")?,
+            training: report(run, "04-training/training.json")?,
+            evaluation: run.get()?,
+            verdict: run.get()?,
+            seconds: times,
+            partitions: json!({
+                "train": partition("train.parquet"),
+                "holdout": partition("holdout.parquet"),
+            }),
+        })
+    }
+
+    /// Writes the object of `--json`.
+    pub fn to_json(&self) -> String {
+        let bundle = &self.training;
+        let metrics: serde_json::Map<String, Value> = self
+            .evaluation
+            .metrics
+            .named()
+            .iter()
+            .map(|(name, interval)| ((*name).to_owned(), json!(interval)))
+            .collect();
+        let means = |summary: &trainer::MetricSummary| -> BTreeMap<String, f64> {
+            summary
+                .0
+                .iter()
+                .map(|(name, spread)| (name.clone(), spread.mean))
+                .collect()
+        };
+        let object = json!({
+            "run": self.run,
+            "dataset": self.dataset,
+            "model": self.verdict.model,
+            "source": self.config.source,
+            "simulated": self.simulated,
+            "rows": {
+                "total": self.rows.total,
+                "train": self.split.train.rows,
+                "holdout": self.split.holdout.rows,
+                "quarantined": self.rows.quarantined,
+                "duplicates": self.rows.duplicates,
+                "conflicting": self.rows.conflicting,
+            },
+            "partitions": self.partitions,
+            "candidates": bundle.candidates,
+            "baselines": bundle.baselines,
+            "chosen": bundle.chosen,
+            "holdout": metrics,
+            "holdout_without_overlap": self.evaluation.without_overlap,
+            "holdout_at_f1_threshold": Decision::from(&self.evaluation.at_f1),
+            "families": self.evaluation.families,
+            "overlapping_rows": self.evaluation.n_overlapping,
+            "row_wise_cv": means(&bundle.row_wise_cv),
+            "grouped_cv": means(&bundle.grouped_cv),
+            "threshold": bundle.thresholds,
+            "drift": self.drift,
+            "comparison": self.evaluation.comparison,
+            "verdict": {
+                "promoted": self.verdict.promoted,
+                "unchanged": self.verdict.unchanged,
+                "reasons": self.verdict.reasons,
+            },
+            "version": self.verdict.version,
+            "seconds": self.seconds,
+        });
+        object.to_string()
+    }
+
+    /// Writes the tables for people.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String does not fail.
+        let _ = self.write_rows(&mut text);
+        let _ = self.write_candidates(&mut text);
+        let _ = self.write_holdout(&mut text);
+        let _ = self.write_verdict(&mut text);
+        text
+    }
+
+    fn write_rows(&self, out: &mut String) -> std::fmt::Result {
+        let rows = &self.rows;
+        writeln!(
+            out,
+            "\n{} rows, {} quarantined, {} repeated, {} conflicting; {} to learn from, {} held out",
+            rows.total,
+            rows.quarantined,
+            rows.duplicates,
+            rows.conflicting,
+            self.split.train.rows,
+            self.split.holdout.rows,
+        )
+    }
+
+    fn write_candidates(&self, out: &mut String) -> std::fmt::Result {
+        let folds = self.training.folds;
+        writeln!(
+            out,
+            "\nCandidates, mean over {folds} grouped folds (best first)"
+        )?;
+        writeln!(
+            out,
+            "  {:>8} {:>8} {:>8} {:>7}  candidate",
+            "PR AUC", "ROC AUC", "F1", "fit s"
+        )?;
+        let mut ranked: Vec<_> = self
+            .training
+            .candidates
+            .iter()
+            .chain(&self.training.baselines)
+            .collect();
+        let value = |c: &trainer::CandidateReport| c.cv.mean("average_precision");
+        ranked.sort_by(|a, b| value(b).total_cmp(&value(a)));
+        for c in ranked {
+            let mark = if c.name == self.training.chosen {
+                "*"
+            } else {
+                " "
+            };
+            writeln!(
+                out,
+                "{mark} {:>8.4} {:>8.4} {:>8.4} {:>7.3}  {}{}",
+                value(c),
+                c.cv.mean("roc_auc"),
+                c.cv.mean("f1"),
+                c.fit_seconds,
+                c.name,
+                if c.family == "baseline" {
+                    " (baseline, on a sample)"
+                } else {
+                    ""
+                },
+            )?;
+        }
+        Ok(())
+    }
+
+    fn write_holdout(&self, out: &mut String) -> std::fmt::Result {
+        let e = &self.evaluation;
+        writeln!(
+            out,
+            "\nHoldout: {} rows, {} distinct, {} threats (95 % intervals over groups)",
+            e.n_rows, e.n_groups, e.n_threats
+        )?;
+        for (name, Interval { value, low, high }) in e.metrics.named() {
+            writeln!(out, "  {name:<20} {value:.4}  [{low:.4}, {high:.4}]")?;
+        }
+        let f1 = Decision::from(&e.at_f1);
+        writeln!(
+            out,
+            "  at the F1 threshold  accuracy {:.4}, F1 {:.4}, FPR {:.4}",
+            f1.accuracy, f1.f1, f1.fpr
+        )?;
+        writeln!(
+            out,
+            "  always the majority  accuracy {:.4}",
+            e.majority_accuracy
+        )?;
+        for family in e.families.iter().filter(|_| e.families.len() > 2) {
+            writeln!(
+                out,
+                "  {:<20} {} rows, right {:.4}",
+                family.family, family.rows, family.at_operating
+            )?;
+        }
+        let (grouped, row_wise) = (&self.training.grouped_cv, &self.training.row_wise_cv);
+        writeln!(
+            out,
+            "\nWhat repeated rows would have pretended (cross-validation of the chosen candidate)"
+        )?;
+        for metric in ["accuracy", "f1", "roc_auc"] {
+            let (honest, leaky) = (grouped.mean(metric), row_wise.mean(metric));
+            writeln!(
+                out,
+                "  {metric:<20} grouped {honest:.4}, row-wise {leaky:.4} ({:+.4})",
+                leaky - honest
+            )?;
+        }
+        Ok(())
+    }
+
+    fn write_verdict(&self, out: &mut String) -> std::fmt::Result {
+        let v = &self.verdict;
+        let version = v.version.map_or(String::new(), |n| format!(" version {n}"));
+        let word = match (v.promoted, v.unchanged) {
+            (true, _) => "promoted",
+            (_, true) => "unchanged",
+            _ => "declined",
+        };
+        writeln!(out, "\n{}{version}: {word}", v.model)?;
+        for reason in &v.reasons {
+            writeln!(out, "  - {reason}")?;
+        }
+        if let Comparison::Compared {
+            version,
+            groups,
+            difference,
+            ..
+        } = &self.evaluation.comparison
+        {
+            let Interval { value, low, high } = difference;
+            writeln!(
+                out,
+                "  PR AUC against version {version} on {groups} unseen groups: {value:+.4} [{low:+.4}, {high:+.4}]"
+            )?;
+        }
+        write!(
+            out,
+            "run    {}\n{:.1} s in all",
+            self.run, self.seconds["total"]
+        )
+    }
+}
+
+/// Reads a JSON report of a stage.
+pub fn report<T: DeserializeOwned>(run: &Run, file: &str) -> Result<T, Failure> {
+    let path = run.directory().join(file);
+    let bytes = read_bounded(&path, MAX_REPORT_BYTES)?;
+    serde_json::from_slice(&bytes).map_err(|e| {
+        StoreError::Manifest {
+            path,
+            reason: e.to_string(),
+        }
+        .into()
+    })
+}
+
+/// Says what a bundle is, for `models show`.
+pub fn describe(bundle: &ModelBundle) -> impl Serialize {
+    let t = &bundle.training;
+    json!({
+        "dataset": bundle.schema.name,
+        "simulated": bundle.simulated,
+        "family": t.family,
+        "candidate": t.candidate,
+        "rows": t.n_rows,
+        "groups": t.n_groups,
+        "seed": t.seed,
+        "thresholds": bundle.thresholds,
+        "features": bundle.preprocessor.n_features(),
+        "carries_training_rows": bundle.preprocessor.carries_training_rows(),
+        "importance": t.importance.iter().take(10).collect::<Vec<_>>(),
+    })
+}
