@@ -1,4 +1,393 @@
 //! A first schema from data, for a person to edit.
 
-/// Collects what columns look like. (in progress)
-pub struct Inference;
+use std::collections::BTreeSet;
+
+use artifact::yaml;
+
+use super::{
+    Column, ColumnType, Domain, FileLayout, PromotionMinima, Quality, Schema, SchemaError,
+    TargetSpec, UnknownLevels,
+};
+use crate::{RawBatch, RawColumn, format_number};
+
+/// Whole numbers of at most this many distinct values get them as their domain.
+const FEW_INTEGERS: usize = 20;
+
+/// Text of at most this many distinct values gets them as its levels.
+const FEW_TEXTS: usize = 100;
+
+/// Distinct values that are remembered a column: more than a target may have families.
+const MOST_DISTINCT: usize = 1001;
+
+/// A text beyond this length is no level of anything.
+const LONGEST_LEVEL: usize = 200;
+
+/// Names that a target goes by, the likeliest first.
+const TARGET_NAMES: [&str; 4] = ["label", "class", "target", "result"];
+
+/// Texts that mean harmless, in lower case.
+const BENIGN_TEXTS: [&str; 10] = [
+    "normal",
+    "benign",
+    "legitimate",
+    "legit",
+    "good",
+    "safe",
+    "clean",
+    "ham",
+    "false",
+    "no",
+];
+
+/// Collects what columns look like, in memory that the number of rows does not move.
+#[derive(Debug, Clone)]
+pub struct Inference {
+    missing_tokens: Vec<String>,
+    n_rows: u64,
+    columns: Vec<Observed>,
+}
+
+/// What was seen of one column.
+#[derive(Debug, Clone)]
+struct Observed {
+    name: String,
+    n_present: u64,
+    n_infinite: u64,
+    all_numbers: bool,
+    all_whole: bool,
+    all_booleans: bool,
+    min: f64,
+    max: f64,
+    /// Distinct cells as text; empty once `is_full`.
+    distinct: BTreeSet<String>,
+    /// Number of cells when there were too many distinct ones to remember.
+    full_at: Option<u64>,
+}
+
+impl Inference {
+    /// Starts with the texts that mean "no value".
+    pub fn new(missing_tokens: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            missing_tokens: missing_tokens.into_iter().collect(),
+            n_rows: 0,
+            columns: Vec::new(),
+        }
+    }
+
+    /// Looks at some rows; of columns with one name in a batch, only at the first.
+    pub fn observe(&mut self, batch: &RawBatch) {
+        self.n_rows += batch.n_rows() as u64;
+        for (i, (name, cells)) in batch.names.iter().zip(&batch.columns).enumerate() {
+            if batch.position(name) == Some(i) {
+                let at = self.position(name.trim());
+                self.observe_cells(at, cells);
+            }
+        }
+    }
+
+    /// Returns a schema that accepts what was seen, its descriptions saying what to review.
+    ///
+    /// The target is the named column; without a name one called label, class, target or result in
+    /// whatever case, else the last. Which of its values are benign is a guess.
+    ///
+    /// # Errors
+    /// [`SchemaError::Invalid`] when there is no such column, when its values cannot be classes, or
+    /// when `name` cannot be a schema's.
+    pub fn finish(self, name: &str, target: Option<&str>) -> Result<Schema, SchemaError> {
+        let invalid = |problem| SchemaError::Invalid {
+            name: name.to_owned(),
+            problem,
+        };
+        let target = self.target(target).map_err(invalid)?;
+        let (spec, review) = target.as_target().map_err(invalid)?;
+        let columns = self.columns.iter().map(|c| {
+            if c.name == target.name {
+                c.with_domain(Domain::Any, "")
+            } else {
+                c.as_column(self.n_rows)
+            }
+        });
+        let schema = Schema {
+            name: name.to_owned(),
+            description: format!("Inferred from {} rows; {review}", self.n_rows),
+            file: FileLayout::default(),
+            columns: columns.collect(),
+            target: spec,
+            derived: Vec::new(),
+            quality: Quality::default(),
+            promotion: PromotionMinima::default(),
+            missing_tokens: self.missing_tokens,
+        };
+        schema.check()?;
+        Ok(schema)
+    }
+
+    fn position(&mut self, name: &str) -> usize {
+        let found = self.columns.iter().position(|c| c.name == name);
+        found.unwrap_or_else(|| {
+            self.columns.push(Observed::new(name));
+            self.columns.len() - 1
+        })
+    }
+
+    fn observe_cells(&mut self, at: usize, cells: &RawColumn) {
+        let column = &mut self.columns[at];
+        match cells {
+            RawColumn::Number(numbers) => {
+                for number in numbers.iter().filter(|n| !n.is_nan()) {
+                    column.see_number(*number);
+                    column.remember(&format_number(*number));
+                }
+            }
+            RawColumn::Text(texts) => {
+                let present = texts.iter().flatten().map(str::trim);
+                for text in present.filter(|t| !self.missing_tokens.iter().any(|m| m == t)) {
+                    column.see_text(text);
+                    column.remember(text);
+                }
+            }
+        }
+    }
+
+    fn target(&self, named: Option<&str>) -> Result<&Observed, String> {
+        let names = || self.columns.iter().map(|c| c.name.as_str());
+        if let Some(named) = named {
+            return self
+                .columns
+                .iter()
+                .find(|c| c.name == named)
+                .ok_or_else(|| {
+                    let hint = yaml::nearest(named, names())
+                        .map_or_else(String::new, |near| format!("; did you mean `{near}`?"));
+                    format!("target: there is no column `{named}`{hint}")
+                });
+        }
+        TARGET_NAMES
+            .iter()
+            .find_map(|t| self.columns.iter().find(|c| c.name.eq_ignore_ascii_case(t)))
+            .or(self.columns.last())
+            .ok_or_else(|| "there are no columns to infer from".to_owned())
+    }
+}
+
+impl Observed {
+    fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            n_present: 0,
+            n_infinite: 0,
+            all_numbers: true,
+            all_whole: true,
+            all_booleans: true,
+            min: f64::INFINITY,
+            max: f64::NEG_INFINITY,
+            distinct: BTreeSet::new(),
+            full_at: None,
+        }
+    }
+
+    fn see_text(&mut self, text: &str) {
+        match text.parse() {
+            Ok(number) if !f64::is_nan(number) => self.see_number(number),
+            _ => {
+                self.n_present += 1;
+                self.all_numbers = false;
+                let words = ["true", "false", "yes", "no"];
+                self.all_booleans &= words.iter().any(|w| w.eq_ignore_ascii_case(text));
+            }
+        }
+    }
+
+    fn see_number(&mut self, number: f64) {
+        self.n_present += 1;
+        self.all_booleans = false;
+        // A rate over a span of no time is written as `Infinity` and makes no column text.
+        if number.is_infinite() {
+            self.n_infinite += 1;
+            return;
+        }
+        self.all_whole &= number == number.trunc();
+        self.min = self.min.min(number + 0.0);
+        self.max = self.max.max(number + 0.0);
+    }
+
+    fn remember(&mut self, text: &str) {
+        if self.full_at.is_some() || self.distinct.contains(text) {
+            return;
+        }
+        if self.distinct.len() == MOST_DISTINCT || text.len() > LONGEST_LEVEL {
+            self.full_at = Some(self.n_present);
+            self.distinct.clear();
+        } else {
+            self.distinct.insert(text.to_owned());
+        }
+    }
+
+    fn kind(&self) -> ColumnType {
+        match (self.all_numbers, self.all_whole) {
+            _ if self.n_present > 0 && self.all_booleans => ColumnType::Boolean,
+            (true, true) if self.min <= self.max => ColumnType::Integer,
+            (true, _) => ColumnType::Number,
+            (false, _) => ColumnType::Text,
+        }
+    }
+
+    fn as_column(&self, n_rows: u64) -> Column {
+        let mut column = match self.kind() {
+            _ if self.n_present == 0 => self.with_domain(Domain::Any, "REVIEW: no value was seen."),
+            ColumnType::Boolean => self.with_domain(Domain::Any, ""),
+            ColumnType::Text => self.as_text(),
+            ColumnType::Integer | ColumnType::Number => self.as_number(),
+        };
+        column.may_be_missing = self.n_present < n_rows;
+        if self.n_infinite > 0 {
+            column.description = format!(
+                "REVIEW: {} infinite values; add how they are written to `missing_tokens`. {}",
+                self.n_infinite, column.description
+            );
+        }
+        column
+    }
+
+    fn as_text(&self) -> Column {
+        if self.full_at.is_none() && self.distinct.len() <= FEW_TEXTS {
+            return self.with_domain(Domain::Levels(self.distinct.iter().cloned().collect()), "");
+        }
+        let n_distinct = self.full_at.map_or(self.distinct.len(), |_| MOST_DISTINCT) as u64;
+        if 2 * n_distinct < self.full_at.unwrap_or(self.n_present) {
+            return self.with_domain(
+                Domain::Any,
+                "REVIEW: many levels, taken from training data.",
+            );
+        }
+        let mut column = self.with_domain(
+            Domain::Any,
+            "REVIEW: nearly every text differs, so that there is nothing to learn from it.",
+        );
+        column.never_use = true;
+        column
+    }
+
+    fn as_number(&self) -> Column {
+        let values = self.numbers();
+        if self.kind() == ColumnType::Integer && (1..=FEW_INTEGERS).contains(&values.len()) {
+            return self.with_domain(Domain::Values(values), "");
+        }
+        if self.min > self.max {
+            return self.with_domain(Domain::Any, "REVIEW: no finite value was seen.");
+        }
+        let range = Domain::Range {
+            min: Some(self.min),
+            max: Some(self.max),
+        };
+        self.with_domain(
+            range,
+            "REVIEW: the range is what was seen; widen it to what can be.",
+        )
+    }
+
+    /// The distinct finite numbers, ascending; empty when they were too many.
+    fn numbers(&self) -> Vec<f64> {
+        let parsed = self.distinct.iter().filter_map(|text| text.parse().ok());
+        let mut numbers: Vec<f64> = parsed
+            .filter(|n: &f64| n.is_finite())
+            .map(|n| n + 0.0)
+            .collect();
+        numbers.sort_by(f64::total_cmp);
+        numbers.dedup();
+        numbers
+    }
+
+    fn with_domain(&self, domain: Domain, description: &str) -> Column {
+        Column {
+            name: self.name.clone(),
+            kind: self.kind(),
+            domain,
+            unknown_levels: UnknownLevels::default(),
+            may_be_missing: false,
+            never_use: false,
+            description: description.to_owned(),
+        }
+    }
+
+    /// Returns the target's mapping with a sentence on what to review.
+    fn as_target(&self) -> Result<(TargetSpec, String), String> {
+        let name = &self.name;
+        if self.full_at.is_some() || self.distinct.len() < 2 {
+            let n = self
+                .full_at
+                .map_or(self.distinct.len(), |_| MOST_DISTINCT + 1);
+            return Err(format!(
+                "target: column `{name}` has {n} distinct values, a target has 2 to {MOST_DISTINCT}; \
+                 name another column"
+            ));
+        }
+        let (benign, reason) = self.benign_values();
+        let is_threat = |value: &&String| !benign.contains(value);
+        let threats: Vec<&String> = self.distinct.iter().filter(is_threat).collect();
+        if threats.is_empty() {
+            return Err(format!(
+                "target: every value of column `{name}` means harmless"
+            ));
+        }
+        let label = match benign.as_slice() {
+            [text] if text.parse::<f64>().is_err() => text.clone(),
+            _ => "benign".to_owned(),
+        };
+        let review = format!(
+            "REVIEW: column `{name}` was taken as the target, and `{}` as benign, {reason}.",
+            benign.join("`, `")
+        );
+        let spec = TargetSpec {
+            column: name.clone(),
+            threats: threats
+                .iter()
+                .map(|value| (family_name(value, threats.len()), vec![(*value).clone()]))
+                .collect(),
+            benign: [(label, benign)].into(),
+            classes: Default::default(),
+            threat_name: None,
+        };
+        Ok((spec, review))
+    }
+
+    fn benign_values(&self) -> (Vec<String>, &'static str) {
+        let means_benign =
+            |value: &&String| BENIGN_TEXTS.iter().any(|b| b.eq_ignore_ascii_case(value));
+        let words: Vec<String> = self.distinct.iter().filter(means_benign).cloned().collect();
+        if !words.is_empty() {
+            return (words, "by its name");
+        }
+        let of_number = |number| {
+            let written = |t: &&String| t.parse() == Ok(number);
+            self.distinct
+                .iter()
+                .filter(written)
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        match self.numbers().as_slice() {
+            [-1.0, 1.0] => (
+                of_number(1.0),
+                "as in the UCI phishing data; others mean the reverse",
+            ),
+            [0.0, ..] if self.all_numbers => (of_number(0.0), "as is usual"),
+            _ => {
+                let first = self.distinct.first().cloned();
+                (first.into_iter().collect(), "only because it sorts first")
+            }
+        }
+    }
+}
+
+/// A name for the threat of a value: the text itself, and for numbers `threat` or `threat_2`.
+fn family_name(value: &str, n_families: usize) -> String {
+    match (value.parse::<f64>(), n_families) {
+        (Err(_), _) => value.to_owned(),
+        (Ok(_), 1) => "threat".to_owned(),
+        (Ok(_), _) => format!("threat_{value}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
