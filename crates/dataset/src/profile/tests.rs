@@ -369,3 +369,22 @@ fn numbers_of(profile: &mut Profile) -> &mut NumberSummary {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn a_profile_inside_an_artifact_is_small_and_survives() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Sample(Profile);
+    impl artifact::Artifact for Sample {
+        const KIND: &'static str = "sample";
+        const LAYOUT: u16 = 1;
+        fn check(&self) -> Result<(), String> {
+            self.0.check()
+        }
+    }
+    for (name, values) in hard() {
+        let sample = Sample(profile_of("size", &values));
+        let bytes = artifact::codec::encode(&sample).unwrap();
+        assert!(bytes.len() < 5000, "{name}: {} bytes", bytes.len());
+        assert_eq!(artifact::codec::decode::<Sample>(&bytes).unwrap(), sample);
+    }
+}
