@@ -12,8 +12,11 @@ use super::quantile::{ascending, mean, most_frequent, quantile};
 /// A fitted imputer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Imputer {
-    /// What a missing cell of each column takes unless neighbours know better; NaN leaves it so.
-    fills: Vec<f64>,
+    /// Number of columns.
+    width: usize,
+    /// What a missing cell of each column takes unless neighbours know better; none when cells stay
+    /// missing.
+    fills: Option<Vec<f64>>,
     /// Asked first, where there is one.
     neighbours: Option<KnnImputer>,
 }
@@ -23,7 +26,8 @@ impl Imputer {
         let fills = inputs.iter().zip(columns);
         let fills = fills.map(|(input, column)| fill_of(spec.imputer, &input.kind, column));
         Self {
-            fills: fills.collect(),
+            width: inputs.len(),
+            fills: (spec.imputer != ImputerKind::None).then(|| fills.collect()),
             neighbours: (spec.imputer == ImputerKind::Knn).then(|| {
                 let positions = numeric_positions(inputs);
                 KnnImputer::fit(spec.knn, positions, columns)
@@ -33,18 +37,20 @@ impl Imputer {
 
     /// Fills the missing cells of row-major rows; shared out among threads by blocks of rows.
     pub(super) fn fill(&self, rows: &mut [f64]) {
-        rows.par_chunks_mut(BLOCK * self.fills.len())
+        rows.par_chunks_mut(BLOCK * self.width)
             .for_each(|block| self.fill_block(block));
     }
 
     /// Fills the missing cells of a few rows, on this thread.
     pub(super) fn fill_block(&self, rows: &mut [f64]) {
-        let width = self.fills.len();
         if let Some(neighbours) = &self.neighbours {
-            neighbours.fill(rows, width);
+            neighbours.fill(rows, self.width);
         }
-        for row in rows.chunks_exact_mut(width) {
-            for (cell, fill) in row.iter_mut().zip(&self.fills) {
+        let Some(fills) = &self.fills else {
+            return;
+        };
+        for row in rows.chunks_exact_mut(self.width) {
+            for (cell, fill) in row.iter_mut().zip(fills) {
                 if cell.is_nan() {
                     *cell = *fill;
                 }
@@ -57,17 +63,20 @@ impl Imputer {
     }
 
     pub(super) fn check(&self, inputs: &[Input], spec: &PreprocessorSpec) -> Result<(), String> {
-        let (fills, columns) = (self.fills.len(), inputs.len());
-        if fills != columns {
-            return Err(format!("{fills} fills for {columns} columns"));
-        }
+        let width = inputs.len();
         let none = spec.imputer == ImputerKind::None;
-        if let Some(column) = self
-            .fills
-            .iter()
-            .position(|fill| fill.is_infinite() || fill.is_nan() != none)
-        {
-            return Err(format!("column {column}: fill {}", self.fills[column]));
+        match &self.fills {
+            Some(fills) if fills.len() != width || none => {
+                return Err(format!("{} fills for {width} columns", fills.len()));
+            }
+            None if !none => return Err("no fills".to_owned()),
+            Some(fills) if fills.iter().any(|fill| !fill.is_finite()) => {
+                return Err("a fill is not finite".to_owned());
+            }
+            _ if self.width != width => {
+                return Err(format!("{} of {width} columns to impute", self.width));
+            }
+            _ => {}
         }
         match &self.neighbours {
             Some(knn) if spec.imputer == ImputerKind::Knn => {
@@ -85,9 +94,6 @@ fn numeric_positions(inputs: &[Input]) -> Vec<usize> {
 }
 
 fn fill_of(imputer: ImputerKind, kind: &InputKind, column: &[f64]) -> f64 {
-    if imputer == ImputerKind::None {
-        return f64::NAN;
-    }
     let present = ascending(column.iter().copied());
     if let InputKind::Text(levels) = kind {
         return most_frequent(&present).unwrap_or(levels.len() as f64);

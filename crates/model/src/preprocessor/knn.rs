@@ -37,13 +37,11 @@ pub(super) struct KnnImputer {
 impl PartialEq for KnnImputer {
     fn eq(&self, other: &Self) -> bool {
         let same = |a: &f64, b: &f64| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan());
-        let columns = self.columns.iter().zip(&other.columns);
+        let mut columns = self.columns.iter().zip(&other.columns);
         self.parameters == other.parameters
             && self.positions == other.positions
             && self.columns.len() == other.columns.len()
-            && columns
-                .map(|(a, b)| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)))
-                .all(|equal| equal)
+            && columns.all(|(a, b)| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)))
     }
 }
 
