@@ -102,6 +102,7 @@ fn fill_of(imputer: ImputerKind, kind: &InputKind, column: &[f64]) -> f64 {
         return 0.0;
     }
     match imputer {
+        // Nobody asks: without an imputer there are no fills.
         ImputerKind::None => f64::NAN,
         ImputerKind::Median => quantile(&present, 0.5),
         ImputerKind::MostFrequent => most_frequent(&present).unwrap_or(0.0),

@@ -362,7 +362,10 @@ fn any_spec() -> impl Strategy<Value = PreprocessorSpec> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(96) })]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(96)
+    })]
 
     #[test]
     fn a_row_is_transformed_for_itself(
@@ -377,7 +380,9 @@ proptest! {
 
     #[test]
     fn present_cells_are_left_alone_and_missing_ones_filled(
-        kind in prop::sample::select(vec![ImputerKind::Median, ImputerKind::MostFrequent, ImputerKind::Knn]),
+        kind in prop::sample::select(
+            vec![ImputerKind::Median, ImputerKind::MostFrequent, ImputerKind::Knn]
+        ),
         train in any_rows(1..40), rows in any_rows(1..20),
     ) {
         let fitted = fit(&spec(kind, EncoderKind::Ordinal, ScalerKind::None), &table(&train));
@@ -395,7 +400,8 @@ proptest! {
         turned.columns.rotate_left(2);
         let here = fit(&spec, &table(&train));
         let there = Preprocessor::fit(&spec, &turned, &table(&train)).unwrap();
-        let (a, b) = (here.transform(&table(&rows)).unwrap(), there.transform(&table(&rows)).unwrap());
+        let a = here.transform(&table(&rows)).unwrap();
+        let b = there.transform(&table(&rows)).unwrap();
         for (at, name) in here.feature_names().iter().enumerate() {
             let to = there.feature_names().iter().position(|n| n == name).unwrap();
             for (a, b) in a.values().column(at).iter().zip(b.values().column(to)) {
@@ -406,9 +412,8 @@ proptest! {
 
     #[test]
     fn scaled_training_rows_lie_where_the_scaler_says(train in any_rows(2..40)) {
-        let (_, matrix) = Preprocessor::fit_transform(
-            &spec(ImputerKind::Median, EncoderKind::Ordinal, ScalerKind::MinMax), &schema(), &table(&train),
-        ).unwrap();
+        let spec = spec(ImputerKind::Median, EncoderKind::Ordinal, ScalerKind::MinMax);
+        let (_, matrix) = Preprocessor::fit_transform(&spec, &schema(), &table(&train)).unwrap();
         for column in matrix.values().columns() {
             prop_assert!(column.iter().all(|v| (0.0..=1.0).contains(v)));
             prop_assert!(column.iter().any(|v| *v == 0.0));

@@ -179,22 +179,38 @@ fn assert_by_definition(k: usize, width: usize, cells: &[f64]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(128) })]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(128)
+    })]
 
     #[test]
-    fn codes_are_filled_by_definition(k in 1..6_usize, t in any_table((-1..2_i32).prop_map(f64::from))) {
+    fn codes_are_filled_by_definition(
+        k in 1..6_usize, t in any_table((-1..2_i32).prop_map(f64::from)),
+    ) {
         assert_by_definition(k, t.0, &t.1);
     }
 
     #[test]
-    fn fractions_are_filled_by_definition(k in 1..6_usize, t in any_table((-99..99_i32).prop_map(|v| f64::from(v) / 4.0))) {
+    fn whole_numbers_too_wide_for_bytes_are_filled_by_definition(
+        k in 1..6_usize, t in any_table((0..15_i32).prop_map(f64::from)),
+    ) {
+        assert_by_definition(k, t.0, &t.1);
+    }
+
+    #[test]
+    fn fractions_are_filled_by_definition(
+        k in 1..6_usize, t in any_table((-99..99_i32).prop_map(|v| f64::from(v) / 4.0)),
+    ) {
         assert_by_definition(k, t.0, &t.1);
     }
 
     #[test]
     fn numbers_that_f32_cannot_tell_apart_are_filled_by_definition(
         k in 1..6_usize,
-        t in any_table((0..5_i32, 0..2_i32).prop_map(|(v, far)| f64::from(v) + f64::from(far) * 67_108_864.0)),
+        t in any_table((0..5_i32, 0..2_i32).prop_map(|(v, far)| {
+            f64::from(v) + f64::from(far) * 67_108_864.0
+        })),
     ) {
         assert_by_definition(k, t.0, &t.1);
     }
