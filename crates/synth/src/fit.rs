@@ -46,8 +46,7 @@ impl Recipe {
     /// Numeric columns of at most 16 distinct values keep them; others are cut to quantile intervals.
     /// Target values of fewer than 50 rows are pooled with their family, then with their class. Each
     /// pool gets a mixture of Chow-Liu trees by expectation maximization from a start along the first
-    /// principal component. The same rows in another order give the same recipe, up to the last digit
-    /// of a rounded weight.
+    /// principal component. The same rows in another order give the same recipe.
     ///
     /// # Errors
     /// [`SynthError::TooFewRows`] for a class of fewer than 50 rows, [`SynthError::OpenText`],

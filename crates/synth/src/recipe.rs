@@ -15,7 +15,10 @@ pub use weights::{Repeats, Weights};
 use crate::SynthError;
 
 /// The recipes that are part of the program, ascending by name.
-const EMBEDDED: [(&str, &str); 1] = [("phishing", include_str!("../recipes/phishing.yaml"))];
+const EMBEDDED: [(&str, &str); 2] = [
+    ("nsl_kdd", include_str!("../recipes/nsl_kdd.yaml")),
+    ("phishing", include_str!("../recipes/phishing.yaml")),
+];
 
 /// Statistics of a data set, enough to draw rows like its own and too few to give any of them back.
 ///
