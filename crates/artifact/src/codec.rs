@@ -43,10 +43,7 @@ pub enum CodecError {
     #[error("{extra} bytes follow the end of the artifact; make it again from its stage")]
     Trailing { extra: u64 },
     #[error("holds a `{found}` where a `{expected}` is needed")]
-    WrongKind {
-        found: String,
-        expected: String,
-    },
+    WrongKind { found: String, expected: String },
     #[error(
         "layout {found} of `{kind}` is newer than this program knows ({known}): use a newer program"
     )]

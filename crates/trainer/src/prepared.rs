@@ -30,15 +30,10 @@ pub(crate) fn training_side(
     rows: &[usize],
 ) -> Result<TrainingSide, TrainingError> {
     let table = set.records.table.select(rows);
-    let linear_preprocessor = fit(
-        &set.schema,
-        &table,
-        &set.preprocessing.linear,
-        "linear models",
-    )?;
-    let trees_preprocessor = fit(&set.schema, &table, &set.preprocessing.trees, "trees")?;
-    let linear = transform(&linear_preprocessor, &table, "linear models")?;
-    let trees = transform(&trees_preprocessor, &table, "trees")?;
+    let (schema, preprocessing) = (&set.schema, &set.preprocessing);
+    let (linear_preprocessor, linear) =
+        fit(schema, &table, &preprocessing.linear, "linear models")?;
+    let (trees_preprocessor, trees) = fit(schema, &table, &preprocessing.trees, "trees")?;
     let binned = BinnedMatrix::new(trees.values()).map_err(|source| TrainingError::Trees {
         candidate: "all trees".to_owned(),
         source,
@@ -72,8 +67,8 @@ fn fit(
     table: &Table,
     spec: &PreprocessorSpec,
     family: &'static str,
-) -> Result<Preprocessor, TrainingError> {
-    Preprocessor::fit(spec, schema, table)
+) -> Result<(Preprocessor, FeatureMatrix), TrainingError> {
+    Preprocessor::fit_transform(spec, schema, table)
         .map_err(|source| TrainingError::Preprocessing { family, source })
 }
 

@@ -1,0 +1,169 @@
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+
+const STAGES: [&str; 5] = [
+    "ingestion",
+    "validation",
+    "transformation",
+    "trainer",
+    "registry",
+];
+
+struct Workspace {
+    /// Direct dependencies of every package under default features, build and development left out.
+    direct: BTreeMap<String, BTreeSet<String>>,
+    members: BTreeSet<String>,
+}
+
+impl Workspace {
+    fn read() -> Self {
+        let metadata = MetadataCommand::new().exec().unwrap();
+        let name = |id| metadata[id].name.to_string();
+        let resolve = metadata.resolve.as_ref().unwrap();
+        let mut direct: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for node in &resolve.nodes {
+            let normal = node.deps.iter().filter(|dependency| {
+                dependency
+                    .dep_kinds
+                    .iter()
+                    .any(|kind| kind.kind == DependencyKind::Normal)
+            });
+            let names = normal.map(|dependency| name(&dependency.pkg));
+            direct.entry(name(&node.id)).or_default().extend(names);
+        }
+        let members = metadata
+            .workspace_packages()
+            .iter()
+            .map(|p| p.name.to_string())
+            .collect();
+        Self { direct, members }
+    }
+
+    fn reached(&self, from: &str) -> BTreeSet<String> {
+        let mut seen = BTreeSet::new();
+        let mut open = vec![from.to_owned()];
+        while let Some(next) = open.pop() {
+            let direct = self.direct.get(&next).into_iter().flatten();
+            open.extend(direct.filter(|d| seen.insert((*d).clone())).cloned());
+        }
+        assert!(
+            !seen.is_empty(),
+            "{from} is not a package of this workspace"
+        );
+        seen
+    }
+
+    fn direct_users(&self, dependency: &str) -> Vec<&str> {
+        let users = self
+            .members
+            .iter()
+            .filter(|m| self.direct[*m].contains(dependency));
+        users.map(String::as_str).collect()
+    }
+}
+
+#[test]
+fn no_stage_reaches_another_stage_or_the_shell() {
+    let workspace = Workspace::read();
+    for stage in STAGES {
+        let reached = workspace.reached(stage);
+        let shell = [
+            "tokio",
+            "clap",
+            "mongodb",
+            "sqlx",
+            "reqwest",
+            "actix-web",
+            "anyhow",
+        ];
+        for forbidden in STAGES.iter().filter(|other| **other != stage).chain(&shell) {
+            assert!(!reached.contains(*forbidden), "{stage} reaches {forbidden}");
+        }
+        assert!(
+            !reached.iter().any(|name| name.starts_with("aws-")),
+            "{stage} reaches aws"
+        );
+    }
+}
+
+#[test]
+fn the_trainer_cannot_name_the_holdout() {
+    assert!(!Workspace::read().reached("trainer").contains("holdout"));
+}
+
+#[test]
+fn unmaintained_serializers_have_one_user_each() {
+    let workspace = Workspace::read();
+    assert_eq!(workspace.direct_users("bincode"), ["artifact"]);
+    assert_eq!(workspace.direct_users("serde_yaml"), ["artifact"]);
+}
+
+#[test]
+fn the_command_line_and_logging_stay_in_the_shell() {
+    let workspace = Workspace::read();
+    for dependency in ["anyhow", "clap", "tracing-subscriber"] {
+        for user in workspace.direct_users(dependency) {
+            assert!(
+                ["harness", "orchestrator", "server", "bench"].contains(&user),
+                "{user} uses {dependency}"
+            );
+        }
+    }
+    assert_eq!(workspace.direct_users("parquet"), ["formats"]);
+}
+
+#[test]
+fn proven_types_are_made_where_the_proof_is() {
+    let makers = [
+        ("ValidatedDataset::passed_gate(", "validation"),
+        ("TrainingSet::without_holdout(", "transformation"),
+        ("HoldoutSet::split_off(", "transformation"),
+        ("HoldoutSet::adopt(", "transformation"),
+    ];
+    for (constructor, owner) in makers {
+        let callers: BTreeSet<String> = sources()
+            .into_iter()
+            .filter(|(_, text)| text.contains(constructor))
+            .map(|(path, _)| crate_of(&path))
+            .filter(|name| name != "itest")
+            .collect();
+        assert_eq!(callers, BTreeSet::from([owner.to_owned()]), "{constructor}");
+    }
+}
+
+fn crates() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
+}
+
+fn crate_of(path: &Path) -> String {
+    let inside = path.strip_prefix(crates()).unwrap();
+    inside.iter().next().unwrap().to_string_lossy().into_owned()
+}
+
+/// Returns every source file of the product: tests and examples left out.
+fn sources() -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut open = vec![crates()];
+    while let Some(directory) = open.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() && !["tests", "examples", "target"].contains(&name.as_str()) {
+                open.push(path);
+            } else if name.ends_with(".rs") && name != "tests.rs" {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push((path, text));
+            }
+        }
+    }
+    assert!(found.len() > 50, "the sources were not found");
+    found
+}

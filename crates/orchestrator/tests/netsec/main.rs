@@ -1,0 +1,8 @@
+//! The program as its users run it: whole runs, single stages, wrong input, damage.
+
+mod bad_input;
+mod faults;
+#[cfg(feature = "real-data")]
+mod real_data;
+mod runs;
+mod support;

@@ -1,0 +1,128 @@
+//! Running `netsec` in a directory of its own.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use serde_json::Value;
+
+/// A directory to work in, with its own artifacts.
+pub struct Workplace(tempfile::TempDir);
+
+/// What a call gave.
+pub struct Called {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+/// A search that is small enough for every test run.
+pub const SMALL: [&str; 4] = [
+    "--set",
+    "training.families=[logistic_regression, decision_tree]",
+    "--set",
+    "training.baseline_rows=300",
+];
+
+impl Workplace {
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> String {
+        fs::write(self.path(name), content).unwrap();
+        self.path(name).display().to_string()
+    }
+
+    /// Calls `netsec` with the arguments.
+    pub fn call(&self, arguments: &[&str]) -> Called {
+        self.call_with(arguments, &[])
+    }
+
+    pub fn call_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Called {
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = Command::new(env!("CARGO_BIN_EXE_netsec"))
+            .args(arguments)
+            .current_dir(self.0.path())
+            .env_remove("NETSEC_LOG")
+            .envs(environment.iter().copied())
+            .output()
+            .unwrap();
+        Called {
+            code: status.code().unwrap_or(-1),
+            out: String::from_utf8(stdout).unwrap(),
+            err: String::from_utf8(stderr).unwrap(),
+        }
+    }
+
+    /// Runs the pipeline with the small search and returns its JSON.
+    pub fn run(&self, arguments: &[&str]) -> Value {
+        let called = self.call(&[&["run", "--json"], &SMALL[..], arguments].concat());
+        assert_eq!(called.code, 0, "{}", called.err);
+        serde_json::from_str(&called.out).unwrap()
+    }
+
+    /// Returns the bytes of every artifact of a run by its path within the run.
+    pub fn artifacts(&self, run: &Value) -> BTreeMap<String, Vec<u8>> {
+        let directory = self.path(run["run"].as_str().unwrap());
+        let mut found = BTreeMap::new();
+        collect(&directory, &directory, &mut found);
+        found
+    }
+}
+
+fn collect(root: &Path, directory: &Path, found: &mut BTreeMap<String, Vec<u8>>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(root, &path, found);
+        } else if path.extension().is_some_and(|e| e == "bin") {
+            let name = path.strip_prefix(root).unwrap().display().to_string();
+            found.insert(name, fs::read(&path).unwrap());
+        }
+    }
+}
+
+/// Makes a small data set of the phishing schema as CSV from the generator, by way of a run's partitions.
+pub fn small_csv(rows: usize) -> String {
+    let schema = include_str!("../../../../schema/phishing.yaml");
+    let names: Vec<&str> = schema
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- {name: ")?.split(',').next())
+        .collect();
+    let mut text = names.join(",") + ",Result\n";
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    for _ in 0..rows {
+        let mut sum = 0i64;
+        let cells: Vec<String> = names
+            .iter()
+            .map(|name| {
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1);
+                // `Redirect` takes 0 and 1; 1 and, elsewhere, -1 suit every other column.
+                let up = (state >> 33) % 3 > 0;
+                let value = match (*name, up) {
+                    ("Redirect", up) => i64::from(up),
+                    (_, true) => 1,
+                    (_, false) => -1,
+                };
+                sum += value;
+                value.to_string()
+            })
+            .collect();
+        let label = if sum > 9 { "1" } else { "-1" };
+        text += &format!("{},{label}\n", cells.join(","));
+    }
+    text
+}
