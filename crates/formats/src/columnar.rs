@@ -2,7 +2,11 @@
 
 mod column;
 
-use std::{fs::File, sync::Arc};
+use std::{
+    fs::File,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use dataset::{RawBatch, RawColumn, Source, SourceError};
 use parquet::{
@@ -42,6 +46,22 @@ impl Source for ParquetSource {
     }
 
     fn next_batch(&mut self) -> Result<Option<RawBatch>, SourceError> {
+        let location = self.location.clone();
+        contain(&location, || self.read_batch())
+    }
+}
+
+impl ParquetSource {
+    pub(crate) fn of_file(file: File, location: String) -> Result<Self, SourceError> {
+        contain(&location.clone(), || Self::new(file, location))
+    }
+
+    pub(crate) fn of_bytes(bytes: Vec<u8>, location: String) -> Result<Self, SourceError> {
+        let bytes = bytes::Bytes::from(bytes);
+        contain(&location.clone(), || Self::new(bytes, location))
+    }
+
+    fn read_batch(&mut self) -> Result<Option<RawBatch>, SourceError> {
         while self.rows_left == 0 && self.next_group < self.file.num_row_groups() {
             self.open_group().map_err(|e| self.explain(&e))?;
         }
@@ -66,16 +86,6 @@ impl Source for ParquetSource {
         self.rows_left -= n_rows;
         self.n_read += n_rows as u64;
         Ok(Some(batch))
-    }
-}
-
-impl ParquetSource {
-    pub(crate) fn of_file(file: File, location: String) -> Result<Self, SourceError> {
-        Self::new(file, location)
-    }
-
-    pub(crate) fn of_bytes(bytes: Vec<u8>, location: String) -> Result<Self, SourceError> {
-        Self::new(bytes::Bytes::from(bytes), location)
     }
 
     fn new<R: ChunkReader + 'static>(reader: R, location: String) -> Result<Self, SourceError> {
@@ -145,6 +155,23 @@ impl ParquetSource {
     fn explain(&self, error: &ParquetError) -> SourceError {
         malformed(&self.location, &format!("damaged: {error}"))
     }
+}
+
+/// Turns a panic of the parser, which a damaged page can bring about, into an error.
+///
+/// The source is dropped or not asked again after an error, so no torn state is seen.
+fn contain<T>(
+    location: &str,
+    read: impl FnOnce() -> Result<T, SourceError>,
+) -> Result<T, SourceError> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied());
+        let reason = format!("damaged: {}", text.unwrap_or("the parser gave up"));
+        Err(malformed(location, &reason))
+    })
 }
 
 /// Keeps one reason a row, and makes all cells of such rows missing.

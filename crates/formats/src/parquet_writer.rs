@@ -1,8 +1,8 @@
 //! Writes Parquet.
 
 use std::{
-    borrow::Cow,
     io::Write,
+    ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -32,13 +32,24 @@ const GROUP_ROWS: usize = 1 << 17;
 #[derive(Debug, Clone)]
 pub enum ParquetColumn<'a> {
     /// Floating-point numbers; NaN is a missing cell.
-    Double(Cow<'a, [f64]>),
+    Double(Vec<f64>),
     /// Whole numbers.
-    Int64(Cow<'a, [Option<i64>]>),
+    Int64(Vec<Option<i64>>),
     /// Text.
-    Text(Vec<Option<&'a str>>),
+    Text(Vec<Option<String>>),
     /// True or false.
-    Boolean(Cow<'a, [Option<bool>]>),
+    Boolean(Vec<Option<bool>>),
+    /// Borrowed floating-point numbers; NaN is a missing cell.
+    DoubleSlice(&'a [f64]),
+    /// Borrowed whole numbers of at most 2^53, written as 64-bit integers; NaN is a missing cell.
+    WholeSlice(&'a [f64]),
+    /// Borrowed text as indices into its distinct values; an index beyond them is a missing cell.
+    Coded {
+        /// The distinct values.
+        dictionary: &'a [String],
+        /// One index a row.
+        codes: &'a [u32],
+    },
 }
 
 impl ParquetColumn<'_> {
@@ -49,6 +60,8 @@ impl ParquetColumn<'_> {
             Self::Int64(cells) => cells.len(),
             Self::Text(cells) => cells.len(),
             Self::Boolean(cells) => cells.len(),
+            Self::DoubleSlice(cells) | Self::WholeSlice(cells) => cells.len(),
+            Self::Coded { codes, .. } => codes.len(),
         }
     }
 
@@ -59,9 +72,9 @@ impl ParquetColumn<'_> {
 
     fn kind(&self) -> Kind {
         match self {
-            Self::Double(_) => Kind::Double,
-            Self::Int64(_) => Kind::Int64,
-            Self::Text(_) => Kind::Text,
+            Self::Double(_) | Self::DoubleSlice(_) => Kind::Double,
+            Self::Int64(_) | Self::WholeSlice(_) => Kind::Int64,
+            Self::Text(_) | Self::Coded { .. } => Kind::Text,
             Self::Boolean(_) => Kind::Boolean,
         }
     }
@@ -71,29 +84,30 @@ impl ParquetColumn<'_> {
 ///
 /// # Errors
 /// [`SinkError::Rejected`] when there are no columns, lengths differ or a name stands twice.
-pub fn parquet_bytes(columns: &[(&str, ParquetColumn<'_>)]) -> Result<Vec<u8>, SinkError> {
+pub fn parquet_bytes<N: AsRef<str>>(
+    columns: &[(N, ParquetColumn<'_>)],
+) -> Result<Vec<u8>, SinkError> {
     let location = "memory";
     let n_rows = columns.first().map_or(0, |(_, column)| column.len());
     if let Some((name, column)) = columns.iter().find(|(_, column)| column.len() != n_rows) {
-        let reason = format!("column `{name}` has {} of {n_rows} rows", column.len());
+        let (name, n) = (name.as_ref(), column.len());
+        let reason = format!("column `{name}` has {n} of {n_rows} rows");
         return Err(rejected(location, reason));
     }
-    let names = Names(Some(columns.iter().map(|(n, _)| (*n).to_owned()).collect()));
+    let owned = columns.iter().map(|(name, _)| name.as_ref().to_owned());
+    let names = Names(Some(owned.collect()));
     names.require(location)?;
     names.require_distinct(location)?;
     let schema: Vec<(&str, Kind)> = columns
         .iter()
-        .map(|(name, column)| (*name, column.kind()))
+        .map(|(name, column)| (name.as_ref(), column.kind()))
         .collect();
     let write = || -> ParquetResult<Vec<u8>> {
         let mut file = start(Vec::new(), &schema)?;
         for first in (0..n_rows).step_by(GROUP_ROWS) {
             let rows = first..n_rows.min(first + GROUP_ROWS);
-            let mut group = file.next_row_group()?;
-            for (_, column) in columns {
-                write_column(&mut group, column, rows.clone())?;
-            }
-            group.close()?;
+            let columns = columns.iter().map(|(_, column)| column);
+            write_group(&mut file, columns, rows)?;
         }
         file.into_inner()
     };
@@ -164,18 +178,16 @@ impl ParquetWriter {
             .zip(&mut self.pending)
             .zip(kinds.iter())
             .map(|((name, pending), kind)| {
-                pending
-                    .column(*kind)
-                    .map_err(|text| late_text(&self.location, name, &text))
+                let cells = pending.take(*kind);
+                cells.map_err(|text| late_text(&self.location, name, &text))
             })
             .collect::<Result<_, _>>()?;
         let n_rows = self.n_pending;
         if n_rows > 0 {
-            write_group(file, &columns, n_rows).map_err(|e| unavailable(&self.path, &e))?;
+            write_group(file, columns.iter(), 0..n_rows)
+                .map_err(|e| unavailable(&self.path, &e))?;
         }
-        drop(columns);
         self.n_pending = 0;
-        self.pending.iter_mut().for_each(Pending::clear);
         Ok(())
     }
 
@@ -273,26 +285,20 @@ impl Pending {
         }
     }
 
-    /// Gives the cells as the file's type; a text that is no number is given back as the error.
-    fn column(&mut self, kind: Kind) -> Result<ParquetColumn<'_>, String> {
+    /// Takes the cells as the file's type; a text that is no number is given back as the error.
+    fn take(&mut self, kind: Kind) -> Result<ParquetColumn<'static>, String> {
         if kind == Kind::Text {
             self.become_text();
-            let texts = self.texts.iter().map(Option::as_deref).collect();
-            return Ok(ParquetColumn::Text(texts));
+            return Ok(ParquetColumn::Text(std::mem::take(&mut self.texts)));
         }
+        let mut numbers = std::mem::take(&mut self.numbers);
         for text in std::mem::take(&mut self.texts) {
-            let number = match text.as_deref().map(str::trim) {
+            numbers.push(match text.as_deref().map(str::trim) {
                 None | Some("") => f64::NAN,
                 Some(text) => text.parse().map_err(|_| text.to_owned())?,
-            };
-            self.numbers.push(number);
+            });
         }
-        Ok(ParquetColumn::Double(Cow::Borrowed(&self.numbers)))
-    }
-
-    fn clear(&mut self) {
-        self.numbers.clear();
-        self.texts.clear();
+        Ok(ParquetColumn::Double(numbers))
     }
 }
 
@@ -333,14 +339,14 @@ fn field(name: &str, kind: Kind) -> ParquetResult<TypePtr> {
         .map(Arc::new)
 }
 
-fn write_group<W: Write + Send>(
+fn write_group<'a, W: Write + Send>(
     file: &mut SerializedFileWriter<W>,
-    columns: &[ParquetColumn<'_>],
-    n_rows: usize,
+    columns: impl Iterator<Item = &'a ParquetColumn<'a>>,
+    rows: Range<usize>,
 ) -> ParquetResult<()> {
     let mut group = file.next_row_group()?;
     for column in columns {
-        write_column(&mut group, column, 0..n_rows)?;
+        write_column(&mut group, column, rows.clone())?;
     }
     group.close().map(drop)
 }
@@ -348,41 +354,84 @@ fn write_group<W: Write + Send>(
 fn write_column<W: Write + Send>(
     group: &mut SerializedRowGroupWriter<'_, W>,
     column: &ParquetColumn<'_>,
-    rows: std::ops::Range<usize>,
+    rows: Range<usize>,
 ) -> ParquetResult<()> {
     let mut open = group
         .next_column()?
         .ok_or_else(|| ParquetError::General("more columns than the schema has".to_owned()))?;
-    match (open.untyped(), column) {
-        (ColumnWriter::DoubleColumnWriter(writer), ParquetColumn::Double(cells)) => {
-            let cells = &cells[rows];
-            let values: Vec<f64> = cells.iter().copied().filter(|v| !v.is_nan()).collect();
-            writer.write_batch(&values, Some(&levels(cells, |v| !v.is_nan())), None)?;
+    let writer = open.untyped();
+    match column {
+        ParquetColumn::Double(cells) => write_doubles(writer, &cells[rows]),
+        ParquetColumn::DoubleSlice(cells) => write_doubles(writer, &cells[rows]),
+        ParquetColumn::Int64(cells) => write_int64(writer, cells[rows].iter().copied()),
+        ParquetColumn::WholeSlice(cells) => {
+            let whole = |v: &f64| (!v.is_nan()).then_some(*v as i64);
+            write_int64(writer, cells[rows].iter().map(whole))
         }
-        (ColumnWriter::Int64ColumnWriter(writer), ParquetColumn::Int64(cells)) => {
-            let cells = &cells[rows];
-            let values: Vec<i64> = cells.iter().copied().flatten().collect();
-            writer.write_batch(&values, Some(&levels(cells, Option::is_some)), None)?;
+        ParquetColumn::Text(cells) => write_texts(writer, cells[rows].iter().map(Option::as_deref)),
+        ParquetColumn::Coded { dictionary, codes } => {
+            let text = |code: &u32| dictionary.get(*code as usize).map(String::as_str);
+            write_texts(writer, codes[rows].iter().map(text))
         }
-        (ColumnWriter::BoolColumnWriter(writer), ParquetColumn::Boolean(cells)) => {
-            let cells = &cells[rows];
-            let values: Vec<bool> = cells.iter().copied().flatten().collect();
-            writer.write_batch(&values, Some(&levels(cells, Option::is_some)), None)?;
-        }
-        (ColumnWriter::ByteArrayColumnWriter(writer), ParquetColumn::Text(cells)) => {
-            let cells = &cells[rows];
-            let values: Vec<ByteArray> = cells.iter().flatten().map(|t| (*t).into()).collect();
-            writer.write_batch(&values, Some(&levels(cells, Option::is_some)), None)?;
-        }
-        _ => {
-            let message = "a column is not of the type that the schema says";
-            return Err(ParquetError::General(message.to_owned()));
-        }
-    }
+        ParquetColumn::Boolean(cells) => write_booleans(writer, cells[rows].iter().copied()),
+    }?;
     open.close()
 }
 
-/// Definition levels of optional cells: 1 where there is a value.
-fn levels<T>(cells: &[T], is_there: impl Fn(&T) -> bool) -> Vec<i16> {
-    cells.iter().map(|c| i16::from(is_there(c))).collect()
+fn write_doubles(writer: &mut ColumnWriter<'_>, cells: &[f64]) -> ParquetResult<usize> {
+    let ColumnWriter::DoubleColumnWriter(writer) = writer else {
+        return Err(wrong_type());
+    };
+    let (values, levels) = split(cells.iter().map(|v| (!v.is_nan()).then_some(*v)));
+    writer.write_batch(&values, Some(&levels), None)
+}
+
+fn write_int64(
+    writer: &mut ColumnWriter<'_>,
+    cells: impl Iterator<Item = Option<i64>>,
+) -> ParquetResult<usize> {
+    let ColumnWriter::Int64ColumnWriter(writer) = writer else {
+        return Err(wrong_type());
+    };
+    let (values, levels) = split(cells);
+    writer.write_batch(&values, Some(&levels), None)
+}
+
+fn write_texts<'a>(
+    writer: &mut ColumnWriter<'_>,
+    cells: impl Iterator<Item = Option<&'a str>>,
+) -> ParquetResult<usize> {
+    let ColumnWriter::ByteArrayColumnWriter(writer) = writer else {
+        return Err(wrong_type());
+    };
+    let (values, levels) = split(cells.map(|cell| cell.map(ByteArray::from)));
+    writer.write_batch(&values, Some(&levels), None)
+}
+
+fn write_booleans(
+    writer: &mut ColumnWriter<'_>,
+    cells: impl Iterator<Item = Option<bool>>,
+) -> ParquetResult<usize> {
+    let ColumnWriter::BoolColumnWriter(writer) = writer else {
+        return Err(wrong_type());
+    };
+    let (values, levels) = split(cells);
+    writer.write_batch(&values, Some(&levels), None)
+}
+
+/// Parts cells into the values that are there and definition levels: 1 where there is one.
+fn split<T>(cells: impl Iterator<Item = Option<T>>) -> (Vec<T>, Vec<i16>) {
+    let mut values = Vec::new();
+    let levels = cells
+        .map(|cell| {
+            let level = i16::from(cell.is_some());
+            values.extend(cell);
+            level
+        })
+        .collect();
+    (values, levels)
+}
+
+fn wrong_type() -> ParquetError {
+    ParquetError::General("a column is not of the type that the schema says".to_owned())
 }

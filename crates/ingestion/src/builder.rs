@@ -1,248 +1,218 @@
-//! From batches to typed columns: memory is bounded by the columns, not by the text.
+//! Collects the cells of one column, batch by batch, already typed.
 
-use std::collections::{BTreeMap, BTreeSet};
+#[expect(
+    clippy::disallowed_types,
+    reason = "texts are looked up by it and numbered anew in sorted order: its own order is not seen"
+)]
+use std::collections::HashMap;
 
 use dataset::{
-    Cells, Column, ColumnType, IngestedColumn, MISSING_CODE, Provenance, RawBatch, RawColumn,
-    RawDataset, Schema,
-    cell::{Cell, read_number, read_text},
+    Cells, Column, ColumnType, MISSING_CODE, RawColumn, Schema, TextColumn,
+    cell::{self, Cell},
     format_number,
 };
 
-use crate::IngestionError;
-
-/// Distinct texts that a column may have.
-const MAX_TEXTS: usize = 16 << 20;
-
-/// Collects batches under a schema.
-pub(crate) struct DatasetBuilder<'a> {
-    schema: &'a Schema,
-    columns: Vec<ColumnBuilder>,
-    names_found: Vec<String>,
-    row_numbers: Vec<u64>,
-    defects: Vec<(u64, String)>,
+/// The cells of one column so far, in the source's order.
+pub(crate) enum Builder {
+    Numbers(Numbers),
+    Texts(Texts),
 }
 
-struct ColumnBuilder {
-    name: String,
-    /// The declaration, unless cells are kept as text: of text columns and of the target.
-    numeric: Option<Column>,
+impl Builder {
+    /// Makes the builder of a column; `None` is a target that the schema does not list as a column.
+    pub(crate) fn new(schema: &Schema, column: Option<&Column>) -> Self {
+        match column {
+            Some(column)
+                if column.kind != ColumnType::Text && column.name != schema.target.column =>
+            {
+                Self::Numbers(Numbers::new(schema, column))
+            }
+            _ => Self::Texts(Texts::default()),
+        }
+    }
+
+    /// Adds missing cells up to `n_rows`.
+    pub(crate) fn pad(&mut self, n_rows: usize) {
+        match self {
+            Self::Numbers(numbers) => numbers.values.resize(n_rows, f64::NAN),
+            Self::Texts(texts) => texts.codes.resize(n_rows, MISSING_CODE),
+        }
+    }
+
+    /// Adds the first `n` cells of a batch's column.
+    pub(crate) fn push(&mut self, schema: &Schema, cells: &RawColumn, n: usize) {
+        match (self, cells) {
+            (Self::Numbers(own), RawColumn::Text(texts)) => own.push_texts(schema, texts, n),
+            (Self::Numbers(own), RawColumn::Number(numbers)) => {
+                numbers[..n]
+                    .iter()
+                    .for_each(|v| own.push_number(schema, *v));
+            }
+            (Self::Texts(own), RawColumn::Text(texts)) => {
+                texts.iter().take(n).for_each(|text| own.push(schema, text));
+            }
+            (Self::Texts(own), RawColumn::Number(numbers)) => {
+                for &number in &numbers[..n] {
+                    let text = (!number.is_nan()).then(|| format_number(number));
+                    own.push(schema, text.as_deref());
+                }
+            }
+        }
+    }
+
+    /// Gives the cells, the dictionary sorted, rows still in the source's order.
+    pub(crate) fn finish(self) -> Cells {
+        match self {
+            Self::Numbers(numbers) => Cells::Numbers {
+                values: numbers.values,
+                unparsed: numbers.unparsed,
+            },
+            Self::Texts(texts) => texts.finish(),
+        }
+    }
+}
+
+/// A numeric or boolean column.
+pub(crate) struct Numbers {
+    column: Column,
     values: Vec<f64>,
     unparsed: Vec<(u64, String)>,
-    dictionary: BTreeMap<String, u32>,
+    /// Whether a number may mean "no value", so that numbers too have to be looked at as text.
+    has_numeric_token: bool,
+    memo: Memo,
+}
+
+impl Numbers {
+    fn new(schema: &Schema, column: &Column) -> Self {
+        let is_number = |token: &String| token.trim().parse::<f64>().is_ok_and(f64::is_finite);
+        Self {
+            column: column.clone(),
+            values: Vec::new(),
+            unparsed: Vec::new(),
+            has_numeric_token: schema.missing_tokens.iter().any(is_number),
+            memo: Memo::new(),
+        }
+    }
+
+    fn push_texts(&mut self, schema: &Schema, texts: &TextColumn, n: usize) {
+        for text in texts.iter().take(n) {
+            match text {
+                None => self.values.push(f64::NAN),
+                Some(text) => self.push_text(schema, text),
+            }
+        }
+    }
+
+    fn push_text(&mut self, schema: &Schema, text: &str) {
+        let key = Memo::key(text);
+        if let Some(value) = key.and_then(|key| self.memo.get(key)) {
+            self.values.push(value);
+            return;
+        }
+        let value = match cell::read_text(schema, &self.column, text) {
+            Cell::Value(value) => value,
+            Cell::Missing => f64::NAN,
+            Cell::Unreadable => {
+                let row = self.values.len() as u64;
+                self.unparsed.push((row, text.trim().to_owned()));
+                self.values.push(f64::NAN);
+                return;
+            }
+        };
+        if let Some(key) = key {
+            self.memo.set(key, value);
+        }
+        self.values.push(value);
+    }
+
+    fn push_number(&mut self, schema: &Schema, number: f64) {
+        match cell::read_number(number) {
+            Cell::Missing => self.values.push(f64::NAN),
+            Cell::Value(value) if !self.has_numeric_token => self.values.push(value),
+            // What the same number would be as text decides; an infinite one is kept as text.
+            _ => self.push_text(schema, &format_number(number)),
+        }
+    }
+}
+
+/// What short texts were read as lately: most columns hold few distinct ones.
+struct Memo(Vec<(u64, f64)>);
+
+impl Memo {
+    const SLOTS: usize = 64;
+
+    fn new() -> Self {
+        Self(vec![(0, f64::NAN); Self::SLOTS])
+    }
+
+    /// Packs a text of one to seven bytes with its length; never 0.
+    fn key(text: &str) -> Option<u64> {
+        let bytes = text.as_bytes();
+        if bytes.is_empty() || bytes.len() > 7 {
+            return None;
+        }
+        let packed = bytes
+            .iter()
+            .fold(0, |key, byte| key << 8 | u64::from(*byte));
+        Some(packed | (bytes.len() as u64) << 56)
+    }
+
+    fn slot(key: u64) -> usize {
+        (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize
+    }
+
+    fn get(&self, key: u64) -> Option<f64> {
+        let (held, value) = self.0[Self::slot(key)];
+        (held == key).then_some(value)
+    }
+
+    fn set(&mut self, key: u64, value: f64) {
+        self.0[Self::slot(key)] = (key, value);
+    }
+}
+
+/// A text column, or the target.
+#[derive(Default)]
+pub(crate) struct Texts {
+    #[expect(clippy::disallowed_types, reason = "see its import")]
+    positions: HashMap<Box<str>, u32>,
     codes: Vec<u32>,
 }
 
-impl<'a> DatasetBuilder<'a> {
-    pub(crate) fn new(schema: &'a Schema) -> Self {
-        let columns = schema
-            .file_columns()
-            .into_iter()
-            .map(|name| {
-                let is_target = name == schema.target.column;
-                let numeric = schema
-                    .column(&name)
-                    .filter(|c| !is_target && c.kind != ColumnType::Text)
-                    .cloned();
-                ColumnBuilder {
-                    name,
-                    numeric,
-                    values: Vec::new(),
-                    unparsed: Vec::new(),
-                    dictionary: BTreeMap::new(),
-                    codes: Vec::new(),
-                }
-            })
-            .collect();
-        Self {
-            schema,
-            columns,
-            names_found: Vec::new(),
-            row_numbers: Vec::new(),
-            defects: Vec::new(),
-        }
-    }
-
-    pub(crate) fn n_rows(&self) -> u64 {
-        self.row_numbers.len() as u64
-    }
-
-    /// Takes the rows of a batch, up to `limit` rows in all.
-    pub(crate) fn push(&mut self, batch: &RawBatch, limit: u64) -> Result<(), IngestionError> {
-        self.note_names(batch);
-        let before = self.n_rows();
-        let take = (limit - before).min(batch.n_rows() as u64) as usize;
-        for column in &mut self.columns {
-            let cells = batch.position(&column.name).map(|at| &batch.columns[at]);
-            column.push(self.schema, cells, before, take)?;
-        }
-        self.row_numbers.extend(&batch.row_numbers[..take]);
-        let defects = batch.defects.iter().filter(|(row, _)| *row < take);
-        self.defects
-            .extend(defects.map(|(row, reason)| (before + *row as u64, reason.clone())));
-        Ok(())
-    }
-
-    /// Keeps the names of all batches: those of the first, then what later ones add.
-    fn note_names(&mut self, batch: &RawBatch) {
-        if self.names_found.is_empty() {
-            self.names_found.clone_from(&batch.names);
-            return;
-        }
-        if batch.names != self.names_found {
-            let new = batch
-                .names
-                .iter()
-                .filter(|name| !self.names_found.contains(name));
-            let new: Vec<String> = new.cloned().collect();
-            self.names_found.extend(new);
-        }
-    }
-
-    /// Ends the collection; rows are still in the source's order.
-    pub(crate) fn finish(self, simulated: bool, source: String) -> (RawDataset, Provenance) {
-        let n_rows = self.n_rows();
-        let known = self.schema.file_columns();
-        let unknown: BTreeSet<&String> = self
-            .names_found
-            .iter()
-            .filter(|name| !known.contains(name))
-            .collect();
-        let unknown_names = unknown.into_iter().cloned().collect();
-        let order = self
-            .names_found
-            .iter()
-            .filter_map(|n| known.iter().position(|k| k == n));
-        let provenance = Provenance {
-            source,
-            unknown_names,
-            reordered: !order.is_sorted(),
-            row_numbers: self.row_numbers,
-            names_found: self.names_found,
+impl Texts {
+    fn push(&mut self, schema: &Schema, text: Option<&str>) {
+        let code = match text.map(str::trim) {
+            None => MISSING_CODE,
+            Some(text) => self.code(schema, text),
         };
-        let (found, absent): (Vec<_>, Vec<_>) = self
-            .columns
-            .into_iter()
-            .partition(|c| provenance.names_found.contains(&c.name));
-        let raw = RawDataset {
-            schema: self.schema.clone(),
-            n_rows,
-            columns: found.into_iter().map(ColumnBuilder::finish).collect(),
-            absent: absent.into_iter().map(|c| c.name).collect(),
-            defects: self.defects,
-            simulated,
-        };
-        (raw, provenance)
-    }
-}
-
-impl ColumnBuilder {
-    fn push(
-        &mut self,
-        schema: &Schema,
-        cells: Option<&RawColumn>,
-        before: u64,
-        take: usize,
-    ) -> Result<(), IngestionError> {
-        match self.numeric.clone() {
-            Some(column) => self.push_numbers(schema, &column, cells, before, take),
-            None => self.push_texts(schema, cells, take)?,
-        }
-        Ok(())
+        self.codes.push(code);
     }
 
-    fn push_numbers(
-        &mut self,
-        schema: &Schema,
-        column: &Column,
-        cells: Option<&RawColumn>,
-        before: u64,
-        take: usize,
-    ) {
-        for row in 0..take {
-            let (cell, text) = match cells {
-                None => (Cell::Missing, None),
-                Some(RawColumn::Number(numbers)) => (read_number(numbers[row]), None),
-                Some(RawColumn::Text(texts)) => match texts.get(row) {
-                    None => (Cell::Missing, None),
-                    Some(text) => (read_text(schema, column, text), Some(text.trim())),
-                },
-            };
-            self.values.push(match cell {
-                Cell::Value(value) => value,
-                Cell::Missing => f64::NAN,
-                Cell::Unreadable => {
-                    self.unparsed
-                        .push((before + row as u64, text.unwrap_or("inf").to_owned()));
-                    f64::NAN
-                }
-            });
+    fn code(&mut self, schema: &Schema, text: &str) -> u32 {
+        if let Some(&code) = self.positions.get(text) {
+            return code;
         }
-    }
-
-    fn push_texts(
-        &mut self,
-        schema: &Schema,
-        cells: Option<&RawColumn>,
-        take: usize,
-    ) -> Result<(), IngestionError> {
-        for row in 0..take {
-            let code = match cells {
-                Some(RawColumn::Text(texts)) => match texts.get(row).map(str::trim) {
-                    Some(text) if !schema.is_missing_token(text) => self.code(text),
-                    _ => MISSING_CODE,
-                },
-                Some(RawColumn::Number(numbers)) if !numbers[row].is_nan() => {
-                    self.code(&format_number(numbers[row]))
-                }
-                _ => MISSING_CODE,
-            };
-            self.codes.push(code);
+        if schema.is_missing_token(text) {
+            return MISSING_CODE;
         }
-        if self.dictionary.len() > MAX_TEXTS {
-            let column = self.name.clone();
-            return Err(IngestionError::TooManyTexts {
-                column,
-                limit: MAX_TEXTS,
-            });
-        }
-        Ok(())
-    }
-
-    /// Returns the code of a text in the order of first appearance.
-    fn code(&mut self, text: &str) -> u32 {
-        if let Some(code) = self.dictionary.get(text) {
-            return *code;
-        }
-        let code = self.dictionary.len() as u32;
-        self.dictionary.insert(text.to_owned(), code);
+        let code = self.positions.len() as u32;
+        self.positions.insert(text.into(), code);
         code
     }
 
-    /// Renumbers the texts in ascending order.
-    fn finish(self) -> IngestedColumn {
-        let cells = if self.numeric.is_some() {
-            Cells::Numbers {
-                values: self.values,
-                unparsed: self.unparsed,
-            }
-        } else {
-            let mut new_code = vec![0; self.dictionary.len()];
-            for (ascending, first_seen) in self.dictionary.values().enumerate() {
-                new_code[*first_seen as usize] = ascending as u32;
-            }
-            let renumber = |code: u32| match code {
-                MISSING_CODE => MISSING_CODE,
-                code => new_code[code as usize],
-            };
-            Cells::Texts {
-                codes: self.codes.into_iter().map(renumber).collect(),
-                dictionary: self.dictionary.into_keys().collect(),
-            }
-        };
-        IngestedColumn {
-            name: self.name,
-            cells,
+    fn finish(self) -> Cells {
+        let mut entries: Vec<(Box<str>, u32)> = self.positions.into_iter().collect();
+        entries.sort_unstable();
+        let mut ranks = vec![0; entries.len()];
+        let mut dictionary = Vec::with_capacity(entries.len());
+        for (rank, (text, code)) in entries.into_iter().enumerate() {
+            ranks[code as usize] = rank as u32;
+            dictionary.push(text.into_string());
         }
+        let mut codes = self.codes;
+        for code in codes.iter_mut().filter(|code| **code != MISSING_CODE) {
+            *code = ranks[*code as usize];
+        }
+        Cells::Texts { dictionary, codes }
     }
 }

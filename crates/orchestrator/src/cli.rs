@@ -78,6 +78,9 @@ pub struct RunArguments {
     /// Set a configuration key, such as training.folds=3
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub settings: Vec<String>,
+    /// Read the source anew, whatever the feature store holds
+    #[arg(long)]
+    pub refresh: bool,
     /// Exit with 65 when the candidate is not promoted
     #[arg(long)]
     pub require_promotion: bool,

@@ -74,11 +74,7 @@ pub fn show(argument: &RunArgument) -> Result<u8, Failure> {
             .collect();
         let counts: Vec<String> = m.counts.iter().map(|(k, n)| format!("{k} {n}")).collect();
         let line = format!("{:<15} {:>7.3} s  {}", m.stage, m.seconds, made.join(", "));
-        print(
-            &format!("{line}  {}", counts.join(", "))
-                .trim_end()
-                .to_owned(),
-        )?;
+        print(format!("{line}  {}", counts.join(", ")).trim_end())?;
     }
     Ok(0)
 }

@@ -3,6 +3,7 @@
 mod cli;
 mod config;
 mod inspect;
+mod intake;
 mod models;
 mod pipeline;
 mod predict;

@@ -15,6 +15,7 @@ use validation::Validation;
 use crate::{
     cli::{Place, RunArguments},
     config::Config,
+    intake::Intake,
     sources,
     summary::Summary,
 };
@@ -24,11 +25,12 @@ pub fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     let clock = Instant::now();
     let config = Config::of(arguments)?;
     let schema = config.schema()?;
-    let source = sources::open(&config.source, &schema)?;
-    let simulated = source.is_simulated();
+    let simulated = config.source.starts_with("synth://");
     let name = config.model_name(&schema, simulated);
+    let intake = Intake::of(arguments, &config, &schema)?;
     if !arguments.place.json {
-        print(&opening_line(&schema, source.description(), simulated))?;
+        print(&opening_line(&schema, &config.source, simulated))?;
+        intake.snapshot_line().map_or(Ok(()), |line| print(&line))?;
     }
     let run = Run::create(&arguments.place.artifacts, &config, config.seed)?;
     let progress = ProgressReporter::new(arguments.progress.into());
@@ -42,7 +44,7 @@ pub fn run(arguments: &RunArguments) -> Result<u8, Failure> {
         }),
         report: &|what, done, total| progress.report(what, done, total),
     };
-    let outcome = chain.execute(schema, source);
+    let outcome = chain.execute(intake);
     progress.finish();
     outcome.map_err(|e| with_run(e, &run))?;
     let summary = Summary::of(&run, &config, &name, clock.elapsed().as_secs_f64())?;
@@ -65,13 +67,16 @@ struct Chain<'a> {
 
 impl Chain<'_> {
     /// The chain itself: what each stage takes is what earlier ones have given.
-    fn execute(&self, schema: Schema, source: Box<dyn dataset::Source>) -> Result<(), Failure> {
+    fn execute(&self, intake: Intake) -> Result<(), Failure> {
         let (run, config, report) = (self.run, self.config, self.report);
         let champion = Champion::new(self.registry.clone(), self.name);
         let (incumbent, reference) = run.execute(&champion, (), report)?;
 
-        let ingestion = Ingestion::new(config.ingestion.clone(), schema, source);
+        let (ingestion, keep) = intake.stage(config)?;
         let (raw, provenance) = run.execute(&ingestion, (), report)?;
+        if let Some(keep) = keep {
+            keep.save(&run.load(raw)?, &run.load(provenance)?)?;
+        }
 
         let validation = Validation::new(config.validation.clone());
         let (validated,) = run.execute(&validation, (raw, provenance, reference), report)?;
@@ -117,7 +122,7 @@ impl Chain<'_> {
             "none",
         );
         let (_, reference) = sub.execute(&no_reference, (), self.report)?;
-        let ingestion = Ingestion::new(self.config.ingestion.clone(), schema.clone(), source);
+        let ingestion = Ingestion::new(source, schema.clone(), self.config.ingestion.clone());
         let (raw, provenance) = sub.execute(&ingestion, (), self.report)?;
         let validation = Validation::new(self.config.validation.clone()).under(schema);
         let (validated,) = sub.execute(&validation, (raw, provenance, reference), self.report)?;

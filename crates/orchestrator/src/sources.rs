@@ -19,6 +19,15 @@ pub fn open(uri: &str, schema: &Schema) -> Result<Box<dyn Source>, Failure> {
     }
 }
 
+/// Returns the path of a local file, for a URI that names one.
+pub fn local_path(uri: &str) -> Option<&Path> {
+    match uri.split_once("://") {
+        None => Some(Path::new(uri)),
+        Some(("file", path)) => Some(Path::new(path)),
+        Some(_) => None,
+    }
+}
+
 fn open_file(path: &Path, schema: &Schema) -> Result<Box<dyn Source>, Failure> {
     let names = schema.file_columns();
     let layout = Layout::of(&schema.file, names);

@@ -39,7 +39,7 @@ pub fn run(arguments: &StageArguments) -> Result<u8, Failure> {
         Ingestion::NAME => {
             let schema = config.schema()?;
             let source = sources::open(&config.source, &schema)?;
-            alone(&run, &Ingestion::new(config.ingestion, schema, source))
+            alone(&run, &Ingestion::new(source, schema, config.ingestion))
         }
         Validation::NAME => alone(&run, &Validation::new(config.validation)),
         Transformation::NAME => alone(&run, &Transformation::new(config.transformation)),

@@ -209,14 +209,14 @@ fn minima(schema: &Schema, evaluation: &Evaluation) -> Vec<String> {
     let asked = &schema.promotion;
     let got = &evaluation.metrics;
     let least = |name: &str, got: f64, least: Option<f64>| {
-        // Written so that an undefined metric (NaN) fails as well.
-        let least = least.filter(|least| !(got >= *least))?;
+        // An undefined metric fails as well.
+        let least = least.filter(|least| got.is_nan() || got < *least)?;
         Some(format!(
             "{name} on the holdout is {got:.4}, at least {least} is asked"
         ))
     };
     let most = |name: &str, got: f64, most: Option<f64>| {
-        let most = most.filter(|most| !(got <= *most))?;
+        let most = most.filter(|most| got.is_nan() || got > *most)?;
         Some(format!(
             "{name} on the holdout is {got:.4}, at most {most} is allowed"
         ))

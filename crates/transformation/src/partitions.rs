@@ -9,16 +9,19 @@ pub(crate) fn to_parquet(schema: &Schema, records: &Records) -> Result<Vec<u8>, 
     for column in schema.features() {
         let values = records.table.column(&column.name).unwrap_or_default();
         let cells = match (column.kind, column.levels()) {
-            (ColumnType::Text, Some(levels)) => {
-                ParquetColumn::Text(values.iter().map(|v| level_text(levels, *v)).collect())
-            }
+            (ColumnType::Text, Some(levels)) => ParquetColumn::Text(
+                values
+                    .iter()
+                    .map(|v| level_text(levels, *v).map(str::to_owned))
+                    .collect(),
+            ),
             (ColumnType::Integer, _) => ParquetColumn::Int64(
                 values
                     .iter()
                     .map(|v| (!v.is_nan()).then_some(*v as i64))
                     .collect(),
             ),
-            _ => ParquetColumn::Double(values.into()),
+            _ => ParquetColumn::DoubleSlice(values),
         };
         columns.push((&column.name, cells));
     }
@@ -39,7 +42,7 @@ fn target(records: &Records) -> ParquetColumn<'_> {
     let texts = || (0..records.n_rows()).map(|row| records.target.text(row));
     let whole: Option<Vec<Option<i64>>> = texts().map(|t| t.parse().ok().map(Some)).collect();
     whole.map_or_else(
-        || ParquetColumn::Text(texts().map(Some).collect()),
-        |numbers| ParquetColumn::Int64(numbers.into()),
+        || ParquetColumn::Text(texts().map(|t| Some(t.to_owned())).collect()),
+        ParquetColumn::Int64,
     )
 }

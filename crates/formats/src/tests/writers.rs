@@ -70,11 +70,11 @@ fn later_batches_may_lack_columns_but_not_bring_new_ones() {
 
 #[test]
 fn nothing_to_write_and_names_that_stand_twice_are_refused() {
-    let twice = || ("a", ParquetColumn::Double(vec![1.0].into()));
+    let twice = || ("a", ParquetColumn::Double(vec![1.0]));
     let message = parquet_bytes(&[twice(), twice()]).unwrap_err().to_string();
     assert!(message.contains("two columns are named `a`"), "{message}");
     assert!(
-        parquet_bytes(&[])
+        parquet_bytes::<&str>(&[])
             .unwrap_err()
             .to_string()
             .contains("no columns")
@@ -85,7 +85,7 @@ fn nothing_to_write_and_names_that_stand_twice_are_refused() {
             .to_string()
             .contains("no columns")
     );
-    let uneven = [twice(), ("b", ParquetColumn::Int64(vec![].into()))];
+    let uneven = [twice(), ("b", ParquetColumn::Int64(vec![]))];
     assert!(
         parquet_bytes(&uneven)
             .unwrap_err()

@@ -1,5 +1,7 @@
 //! The program as its users run it: whole runs, single stages, wrong input, damage.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 mod bad_input;
 mod faults;
 #[cfg(feature = "real-data")]

@@ -1,0 +1,253 @@
+//! The feature store: snapshots of what was read, as Parquet, so that a remote source is read once.
+
+mod key;
+mod snapshot;
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    time::UNIX_EPOCH,
+};
+
+use artifact::{
+    Digest, StoreError,
+    clock::{Timestamp, parse, rfc3339},
+    read_bounded, write_atomic,
+};
+use dataset::{Provenance, RawDataset, Schema};
+use serde::{Deserialize, Serialize};
+
+pub use key::{SnapshotKey, without_secrets};
+use snapshot::Description;
+
+use crate::IngestionError;
+
+/// A directory of snapshots: `<key>.parquet` with the rows, `<key>.json` with everything about them.
+///
+/// The JSON is written last and holds the Parquet file's digest, so that the two belong together or
+/// count as absent.
+#[derive(Debug, Clone)]
+pub struct FeatureStore {
+    directory: PathBuf,
+}
+
+/// Rows read earlier, as ingestion gave them then.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    /// The rows.
+    pub raw: RawDataset,
+    /// Where they came from.
+    pub provenance: Provenance,
+    /// When they were read.
+    pub read_at: Timestamp,
+}
+
+/// What a caller knows about the reading that a snapshot keeps.
+#[derive(Debug, Clone)]
+pub struct SnapshotOrigin {
+    /// When the source was read.
+    pub read_at: Timestamp,
+    /// The state of the file before it was read, for local files.
+    pub file: Option<FileStamp>,
+}
+
+/// When a snapshot still stands for its source. To read anew regardless, do not look it up.
+#[derive(Debug, Clone, Copy)]
+pub enum Freshness<'a> {
+    /// A local file: its size and time are those of the snapshot or, if not, its content is.
+    File(&'a Path),
+    /// A remote source: read at most so many seconds before `now`.
+    MaxAge {
+        /// The present moment.
+        now: Timestamp,
+        /// The greatest age in seconds.
+        seconds: u64,
+    },
+}
+
+/// The state of a file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileStamp {
+    /// Size in bytes.
+    pub bytes: u64,
+    /// Last modification, in nanoseconds since 1970 (negative before); text, since JSON has no such numbers.
+    pub modified: String,
+    /// SHA-256 of the content.
+    pub sha256: Digest,
+}
+
+/// The content of `<key>.json`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Meta {
+    key: String,
+    read_at: String,
+    file: Option<FileStamp>,
+    parquet: Digest,
+    description: Description,
+}
+
+/// No description is larger; unreadable cells and names make up most of it.
+const MAX_META_BYTES: u64 = 1 << 30;
+
+impl FeatureStore {
+    /// Opens a directory, made when it is not there.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+        fs::create_dir_all(directory).map_err(StoreError::io("create", directory))?;
+        Ok(Self {
+            directory: directory.to_owned(),
+        })
+    }
+
+    /// Returns the snapshot of a key if there is a whole and fresh one.
+    ///
+    /// `schema` is the one that the key was made with; it may have changed in what does not decide how
+    /// cells are read. A damaged snapshot is reported as a warning and counts as absent: the source
+    /// can always be read again.
+    pub fn lookup(
+        &self,
+        key: &SnapshotKey,
+        schema: &Schema,
+        freshness: Freshness<'_>,
+    ) -> Option<Snapshot> {
+        let path = self.path(key, "json");
+        if !path.exists() {
+            return None;
+        }
+        match self.read(key, schema, freshness) {
+            Ok(snapshot) => snapshot,
+            Err(reason) => {
+                tracing::warn!(snapshot = %path.display(), %reason, "snapshot ignored, reading again");
+                None
+            }
+        }
+    }
+
+    /// Keeps what was read under a key, in place of any earlier snapshot.
+    ///
+    /// # Errors
+    /// [`IngestionError::Store`] and [`IngestionError::Snapshot`].
+    pub fn save(
+        &self,
+        key: &SnapshotKey,
+        raw: &RawDataset,
+        provenance: &Provenance,
+        origin: SnapshotOrigin,
+    ) -> Result<(), IngestionError> {
+        let parquet = snapshot::to_parquet(raw, provenance)?;
+        let meta = Meta {
+            key: key.to_string(),
+            read_at: rfc3339(origin.read_at),
+            file: origin.file,
+            parquet: Digest::of(&parquet),
+            description: Description::of(raw, provenance),
+        };
+        let text = serde_json::to_vec_pretty(&meta).expect("a description is plain data");
+        write_atomic(&self.path(key, "parquet"), &parquet)?;
+        write_atomic(&self.path(key, "json"), &text)?;
+        Ok(())
+    }
+
+    /// Returns where the rows of a key lie, for people and other tools.
+    pub fn parquet_path(&self, key: &SnapshotKey) -> PathBuf {
+        self.path(key, "parquet")
+    }
+
+    fn path(&self, key: &SnapshotKey, ending: &str) -> PathBuf {
+        self.directory.join(format!("{key}.{ending}"))
+    }
+
+    fn read(
+        &self,
+        key: &SnapshotKey,
+        schema: &Schema,
+        freshness: Freshness<'_>,
+    ) -> Result<Option<Snapshot>, String> {
+        let text = read_bounded(&self.path(key, "json"), MAX_META_BYTES);
+        let text = text.map_err(|e| e.to_string())?;
+        let meta: Meta = serde_json::from_slice(&text).map_err(|e| e.to_string())?;
+        if meta.key != key.to_string() {
+            return Err(format!("it describes the snapshot {}", meta.key));
+        }
+        let read_at = parse(&meta.read_at)?;
+        if !is_fresh(&meta, read_at, freshness) {
+            return Ok(None);
+        }
+        let path = self.path(key, "parquet");
+        let found = File::open(&path).and_then(Digest::of_reader);
+        let found = found.map_err(|e| format!("{}: {e}", path.display()))?;
+        if found != meta.parquet {
+            return Err(format!("{} has another digest", path.display()));
+        }
+        let (raw, provenance) = snapshot::read(&path, meta.description, schema)?;
+        Ok(Some(Snapshot {
+            raw,
+            provenance,
+            read_at,
+        }))
+    }
+}
+
+fn is_fresh(meta: &Meta, read_at: Timestamp, freshness: Freshness<'_>) -> bool {
+    match (freshness, &meta.file) {
+        (Freshness::MaxAge { now, seconds }, _) => {
+            u64::try_from((now - read_at).num_seconds()).is_ok_and(|age| age <= seconds)
+        }
+        (Freshness::File(path), Some(stamp)) => stamp.matches(path, read_at),
+        (Freshness::File(_), None) => false,
+    }
+}
+
+impl FileStamp {
+    /// Takes the state of a file; take it before reading, so that a change meanwhile is noticed later.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn of(path: &Path) -> Result<Self, StoreError> {
+        let fail = |e| StoreError::io("read", path)(e);
+        let (bytes, modified) = size_and_time(path).map_err(fail)?;
+        let file = File::open(path).map_err(fail)?;
+        Ok(Self {
+            bytes,
+            modified: modified.to_string(),
+            sha256: Digest::of_reader(file).map_err(fail)?,
+        })
+    }
+
+    /// Returns whether a file is still as it was when it was read.
+    ///
+    /// A file modified within two seconds of the reading may have been modified again without its
+    /// time showing it, so its content is looked at, too.
+    fn matches(&self, path: &Path, read_at: Timestamp) -> bool {
+        const UNCERTAIN: i128 = 2_000_000_000;
+        let Ok((bytes, modified)) = size_and_time(path) else {
+            return false;
+        };
+        let read_at = i128::from(read_at.timestamp_millis()) * 1_000_000;
+        let is_settled = modified + UNCERTAIN < read_at;
+        if bytes == self.bytes && modified.to_string() == self.modified && is_settled {
+            return true;
+        }
+        bytes == self.bytes
+            && File::open(path)
+                .and_then(Digest::of_reader)
+                .is_ok_and(|digest| digest == self.sha256)
+    }
+}
+
+fn size_and_time(path: &Path) -> std::io::Result<(u64, i128)> {
+    let metadata = fs::metadata(path)?;
+    let modified = metadata.modified()?;
+    let nanos = match modified.duration_since(UNIX_EPOCH) {
+        Ok(after) => after.as_nanos() as i128,
+        Err(before) => -(before.duration().as_nanos() as i128),
+    };
+    Ok((metadata.len(), nanos))
+}
+
+#[cfg(test)]
+mod tests;
