@@ -295,7 +295,7 @@ impl<'a> Booster<'a> {
     /// Grows one tree for each output and adds its margins to the scores.
     fn round(&mut self) -> Vec<GrownTree> {
         let mut outputs = std::mem::take(&mut self.outputs);
-        if self.objective == Objective::Softmax {
+        if matches!(self.objective, Objective::Softmax { .. }) {
             let scores = outputs.iter().map(|output| output.scores.as_slice());
             self.normalisers = objective::normalisers(&scores.collect::<Vec<_>>());
         }

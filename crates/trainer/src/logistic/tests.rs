@@ -153,7 +153,7 @@ fn equal_rows_give_equal_bits_on_any_thread() {
     let x = Array2::from_shape_fn((300, 20), |(row, column)| {
         ((row * 31 + column * 17) % 7) as f32 / 3.0
     });
-    let labels: Vec<u16> = (0..300).map(|row| row * row % 5 % 3).collect();
+    let labels: Vec<u16> = (0..300u32).map(|row| (row * row % 5 % 3) as u16).collect();
     let at = |threads| {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -222,35 +222,5 @@ proptest! {
         let x = Array2::from_shape_vec((30, 4), cells).unwrap();
         let fitted = exact(c).fit(x.view(), &labels, usize::from(n_classes)).unwrap();
         prop_assert!(largest_derivative(&fitted, c, &x, &labels) < 1e-10);
-    }
-}
-
-/// Prints how long fits of a CSV take (features, then the label, no header), of the path in
-/// `LOGISTIC_CSV`; run in release with `--ignored`.
-#[test]
-#[ignore = "a measurement"]
-fn time_on_a_csv() {
-    let text = std::fs::read_to_string(std::env::var("LOGISTIC_CSV").unwrap()).unwrap();
-    let rows: Vec<Vec<f32>> = text
-        .lines()
-        .map(|line| line.split(',').map(|cell| cell.parse().unwrap()).collect())
-        .collect();
-    let n_features = rows[0].len() - 1;
-    let x = Array2::from_shape_fn((rows.len(), n_features), |(row, column)| rows[row][column]);
-    let labels: Vec<u16> = rows.iter().map(|row| row[n_features] as u16).collect();
-    let n_classes = usize::from(*labels.iter().max().unwrap()) + 1;
-    for c in [0.1, 1.0, 10.0, 100.0] {
-        let start = std::time::Instant::now();
-        let regression = LogisticRegression {
-            c,
-            ..LogisticRegression::default()
-        };
-        let fitted = regression.fit(x.view(), &labels, n_classes).unwrap();
-        let seconds = start.elapsed();
-        let derivative = largest_derivative(&fitted, c, &x, &labels);
-        println!(
-            "{}x{n_features}, c {c}: {seconds:?}, derivative {derivative:e}",
-            rows.len()
-        );
     }
 }

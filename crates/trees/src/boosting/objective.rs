@@ -11,7 +11,10 @@ pub(super) enum Objective {
     /// Log-loss of two classes over the log-odds of class 1.
     Logistic,
     /// Log-loss of several classes over a margin a class.
-    Softmax,
+    Softmax {
+        /// The number of classes, at least 3.
+        n_classes: usize,
+    },
 }
 
 /// The derivatives of the loss of a row of weight one by its margin.
@@ -25,7 +28,7 @@ impl Objective {
         if n_classes == 2 {
             Self::Logistic
         } else {
-            Self::Softmax
+            Self::Softmax { n_classes }
         }
     }
 
@@ -33,7 +36,7 @@ impl Objective {
     pub(super) fn class_of_output(self, output: usize) -> u16 {
         match self {
             Self::Logistic => 1,
-            Self::Softmax => output as u16,
+            Self::Softmax { .. } => output as u16,
         }
     }
 
@@ -45,7 +48,7 @@ impl Objective {
         }
         match self {
             Self::Logistic => vec![(prior[1] / prior[0]).ln()],
-            Self::Softmax => {
+            Self::Softmax { .. } => {
                 let total = cases.total_weight();
                 let log = |weight: f64| (weight / total).max(LEAST_PRIOR).ln();
                 prior.into_iter().map(log).collect()
@@ -53,12 +56,17 @@ impl Objective {
         }
     }
 
-    /// Returns the derivatives at a margin; `normaliser` is the logarithm of the softmax denominator.
+    /// Returns the derivatives at a margin, softmax's second one enlarged as in LightGBM.
+    ///
+    /// `normaliser` is the logarithm of the softmax denominator.
     #[inline]
     pub(super) fn slope(self, score: f64, normaliser: f64, is_class: bool) -> Slope {
         let (probability, factor) = match self {
             Self::Logistic => (1.0 / (1.0 + (-score).exp()), 1.0),
-            Self::Softmax => ((score - normaliser).exp(), 2.0),
+            Self::Softmax { n_classes } => {
+                let classes = n_classes as f64;
+                ((score - normaliser).exp(), classes / (classes - 1.0))
+            }
         };
         Slope {
             gradient: probability - f64::from(u8::from(is_class)),

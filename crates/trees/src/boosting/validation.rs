@@ -108,7 +108,7 @@ impl<'a> Watch<'a> {
                     .map(|(row, label)| weight(row) * softplus(against(row, *label)))
                     .sum()
             }
-            Objective::Softmax => {
+            Objective::Softmax { .. } => {
                 let scores: Vec<&[f64]> = self.scores.iter().map(Vec::as_slice).collect();
                 let normalisers = normalisers(&scores);
                 let margin = |row: usize, label: u16| scores[usize::from(label)][row];
