@@ -154,6 +154,25 @@ impl TreeEnsemble {
         }
     }
 
+    /// Returns the ensemble as it stood after its first rounds: a tree each, or one a class in softmax
+    /// boosting. All of it when there are no more rounds than that.
+    ///
+    /// Scores are those of an ensemble that was fitted with so many rounds; importances, which are
+    /// totals over all rounds, stay zero.
+    pub fn after_rounds(&self, rounds: usize) -> Self {
+        let a_round = match &self.aggregation {
+            Aggregation::Boosting { base } => base.len(),
+            Aggregation::Averaging => 1,
+        };
+        let kept = rounds.saturating_mul(a_round).min(self.trees.len());
+        Self {
+            trees: self.trees[..kept].to_vec(),
+            importance: vec![0.0; self.importance.len()],
+            aggregation: self.aggregation.clone(),
+            ..*self
+        }
+    }
+
     /// Returns the number of values in a row.
     pub fn n_features(&self) -> usize {
         self.n_features as usize

@@ -71,6 +71,7 @@ impl Default for TrainingConfig {
                 Family::LogisticRegression,
                 Family::DecisionTree,
                 Family::RandomForest,
+                Family::ExtraTrees,
                 Family::GradientBoosting,
             ],
             search: default_search(),
@@ -90,22 +91,31 @@ fn default_search() -> BTreeMap<Family, Grid> {
         ),
         (
             Family::DecisionTree,
-            grid(json!({"max_depth": [8, 12, 20], "min_samples_leaf": [2, 10]})),
+            grid(json!({"max_depth": [8, 20], "min_samples_leaf": [2, 10]})),
         ),
         (
             Family::RandomForest,
             grid(json!({
                 "n_estimators": [100],
                 "max_features": ["sqrt", 0.4],
-                "min_samples_leaf": [1, 2, 4],
+                "min_samples_leaf": [1, 2],
+            })),
+        ),
+        (
+            Family::ExtraTrees,
+            grid(json!({
+                "n_estimators": [100],
+                "max_features": ["sqrt"],
+                "min_samples_leaf": [1, 2],
             })),
         ),
         (
             Family::GradientBoosting,
             grid(json!({
-                "n_estimators": [100],
-                "learning_rate": [0.05, 0.1, 0.2],
-                "num_leaves": [15, 31, 63],
+                "n_estimators": [100, 200, 400],
+                "learning_rate": [0.1],
+                "num_leaves": [15, 31],
+                "feature_fraction": [0.3, 1.0],
             })),
         ),
     ])

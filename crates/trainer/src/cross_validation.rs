@@ -27,7 +27,7 @@ pub(crate) struct Outcome {
     pub summary: MetricSummary,
     /// Raw threat score of every row, by the model that has not seen it.
     pub out_of_fold: Vec<f64>,
-    /// Mean over the folds.
+    /// Mean over the folds; of a shared fit, the part that its rounds are.
     pub fit_seconds: f64,
 }
 
@@ -63,29 +63,117 @@ pub(crate) fn run(
 ) -> Result<Vec<Outcome>, TrainingError> {
     let total = (candidates.len() * folds.len()) as u64;
     let done = AtomicU64::new(0);
-    let tasks: Vec<(usize, usize)> = (0..candidates.len())
+    let shared = SharedFit::plan(candidates);
+    let tasks: Vec<(&SharedFit, usize)> = shared
+        .iter()
         .rev() // The later families are the slower ones: starting with them keeps threads busy to the end.
-        .flat_map(|candidate| (0..folds.len()).map(move |fold| (candidate, fold)))
+        .flat_map(|fit| (0..folds.len()).map(move |fold| (fit, fold)))
         .collect();
-    let mut scored: Vec<((usize, usize), Vec<f64>, f64)> = tasks
+    let mut scored: Vec<Scored> = tasks
         .into_par_iter()
         .with_max_len(1)
-        .map(|(candidate, fold)| {
-            let (name, learner) = &candidates[candidate];
-            let start = Instant::now();
-            let classifier = learner.fit(name, &folds[fold].training, seed)?;
-            let seconds = start.elapsed().as_secs_f64();
-            let scores = score(learner, &classifier, &folds[fold].scored);
+        .map(|(fit, fold)| {
+            let scored = fit.run(candidates, fold, &folds[fold], seed)?;
             let (report, what) = progress;
-            report(what, done.fetch_add(1, Ordering::Relaxed) + 1, total);
-            Ok(((candidate, fold), scores, seconds))
+            let finished = scored.len() as u64;
+            report(
+                what,
+                done.fetch_add(finished, Ordering::Relaxed) + finished,
+                total,
+            );
+            Ok(scored)
         })
-        .collect::<Result<_, TrainingError>>()?;
-    scored.sort_by_key(|(task, ..)| *task);
+        .collect::<Result<Vec<_>, TrainingError>>()?
+        .into_iter()
+        .flatten()
+        .collect();
+    scored.sort_by_key(|scored| (scored.candidate, scored.fold));
     Ok(scored
         .chunks(folds.len())
         .map(|of_candidate| gather(of_candidate, folds, labels))
         .collect())
+}
+
+/// The scores of one candidate on the scored side of one fold.
+struct Scored {
+    candidate: usize,
+    fold: usize,
+    scores: Vec<f64>,
+    seconds: f64,
+}
+
+/// Candidates that differ in their number of rounds alone, and so need one fit: that of the most rounds.
+struct SharedFit {
+    learner: Learner,
+    /// The candidates, by their place in the search space.
+    members: Vec<usize>,
+}
+
+impl SharedFit {
+    fn plan(candidates: &[(String, Learner)]) -> Vec<Self> {
+        let mut plan: Vec<Self> = Vec::new();
+        for (at, (_, learner)) in candidates.iter().enumerate() {
+            let rounds = learner.rounds();
+            let alike = |fit: &&mut Self| {
+                rounds.is_some_and(|rounds| fit.learner.clone().with_rounds(rounds) == *learner)
+            };
+            match plan.iter_mut().find(alike) {
+                Some(fit) => {
+                    fit.members.push(at);
+                    if fit.learner.rounds() < rounds {
+                        fit.learner = learner.clone();
+                    }
+                }
+                None => plan.push(Self {
+                    learner: learner.clone(),
+                    members: vec![at],
+                }),
+            }
+        }
+        plan
+    }
+
+    /// Fits once, scores each member, and shares the time among them by their rounds.
+    fn run(
+        &self,
+        candidates: &[(String, Learner)],
+        fold: usize,
+        sides: &Fold,
+        seed: u64,
+    ) -> Result<Vec<Scored>, TrainingError> {
+        let longest = self
+            .members
+            .iter()
+            .find(|m| candidates[**m].1 == self.learner);
+        let name = longest.map_or("", |m| candidates[*m].0.as_str());
+        let start = Instant::now();
+        let classifier = self.learner.fit(name, &sides.training, seed)?;
+        let seconds = start.elapsed().as_secs_f64();
+        let one = |&candidate: &usize| {
+            let learner = &candidates[candidate].1;
+            let scores = match (&classifier, learner.rounds()) {
+                (Classifier::Trees(trees), Some(rounds)) if *learner != self.learner => {
+                    let trees = trees.after_rounds(rounds as usize);
+                    score(learner, &Classifier::Trees(trees), &sides.scored)
+                }
+                _ => score(learner, &classifier, &sides.scored),
+            };
+            Scored {
+                candidate,
+                fold,
+                scores,
+                seconds: seconds * self.share_of(learner),
+            }
+        };
+        Ok(self.members.iter().map(one).collect())
+    }
+
+    fn share_of(&self, learner: &Learner) -> f64 {
+        match (learner.rounds(), self.learner.rounds()) {
+            (Some(rounds), Some(most)) => f64::from(rounds) / f64::from(most),
+            _ => 1.0,
+        }
+    }
 }
 
 fn score(learner: &Learner, classifier: &Classifier, side: &ScoredSide) -> Vec<f64> {
@@ -97,21 +185,24 @@ fn score(learner: &Learner, classifier: &Classifier, side: &ScoredSide) -> Vec<f
     classifier.threat_scores(features)
 }
 
-fn gather(scored: &[((usize, usize), Vec<f64>, f64)], folds: &[Fold], labels: &[Label]) -> Outcome {
+fn gather(scored: &[Scored], folds: &[Fold], labels: &[Label]) -> Outcome {
     let mut out_of_fold = vec![f64::NAN; labels.len()];
     let mut metrics = Vec::with_capacity(folds.len());
-    for ((_, fold), scores, _) in scored {
-        let rows = &folds[*fold].scored.rows;
+    for of_fold in scored {
+        let rows = &folds[of_fold.fold].scored.rows;
         let truth: Vec<bool> = rows.iter().map(|&row| labels[row].is_threat()).collect();
-        metrics.push(FoldMetrics::of(scores, &truth));
+        metrics.push(FoldMetrics::of(&of_fold.scores, &truth));
         rows.iter()
-            .zip(scores)
+            .zip(&of_fold.scores)
             .for_each(|(&row, &score)| out_of_fold[row] = score);
     }
-    let seconds = scored.iter().map(|(_, _, seconds)| seconds).sum::<f64>();
+    let seconds = scored.iter().map(|of_fold| of_fold.seconds).sum::<f64>();
     Outcome {
         summary: MetricSummary::of(&metrics),
         out_of_fold,
         fit_seconds: seconds / scored.len() as f64,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -86,6 +86,28 @@ impl Learner {
         }
     }
 
+    /// Returns the number of rounds, for families that go round by round and whose first rounds do not
+    /// depend on how many follow.
+    pub(crate) fn rounds(&self) -> Option<u32> {
+        match self {
+            Self::LogisticRegression(_) | Self::DecisionTree(_) => None,
+            Self::RandomForest(l) => Some(l.n_estimators),
+            Self::ExtraTrees(l) => Some(l.n_estimators),
+            Self::GradientBoosting(l) => Some(l.n_estimators),
+        }
+    }
+
+    /// Returns the learner with another number of rounds; unchanged where there are none.
+    pub(crate) fn with_rounds(mut self, rounds: u32) -> Self {
+        match &mut self {
+            Self::LogisticRegression(_) | Self::DecisionTree(_) => {}
+            Self::RandomForest(l) => l.n_estimators = rounds,
+            Self::ExtraTrees(l) => l.n_estimators = rounds,
+            Self::GradientBoosting(l) => l.n_estimators = rounds,
+        }
+        self
+    }
+
     /// Fits on one side of a split.
     ///
     /// # Errors
