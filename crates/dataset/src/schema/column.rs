@@ -53,8 +53,15 @@ impl TryFrom<ColumnFields> for Column {
     fn try_from(f: ColumnFields) -> Result<Self, String> {
         let domain = match (f.values, f.levels, f.min, f.max) {
             (None, None, None, None) => Domain::Any,
-            (Some(values), None, None, None) => Domain::Values(values),
-            (None, Some(levels), None, None) => Domain::Levels(levels),
+            // People list levels in the order that suits them; codes go by the sorted ones.
+            (Some(mut values), None, None, None) => {
+                values.sort_by(f64::total_cmp);
+                Domain::Values(values)
+            }
+            (None, Some(mut levels), None, None) => {
+                levels.sort();
+                Domain::Levels(levels)
+            }
             (None, None, min, max) => Domain::Range { min, max },
             _ => {
                 let name = f.name;
@@ -219,27 +226,30 @@ impl Column {
 
     /// Returns what is wrong with the declaration.
     pub(super) fn problem(&self) -> Option<String> {
-        let ascending = |ordered: bool| {
-            (!ordered).then(|| "its domain is not ascending and distinct".to_owned())
-        };
+        let repeated = |value: String| format!("its domain lists {value} twice");
         match (&self.kind, &self.domain) {
             (_, Domain::Any) => None,
             (ColumnType::Text, Domain::Levels(levels)) if levels.is_empty() => {
                 Some("its domain is empty".to_owned())
             }
-            (ColumnType::Text, Domain::Levels(levels)) => {
-                ascending(levels.is_sorted_by(|a, b| a < b))
-            }
+            (ColumnType::Text, Domain::Levels(levels)) => levels
+                .windows(2)
+                .find(|pair| pair[0] == pair[1])
+                .map(|pair| repeated(format!("`{}`", pair[0]))),
             (ColumnType::Text, _) => Some("text takes `levels` as its domain".to_owned()),
             (_, Domain::Levels(_)) => {
-                Some("only text takes `levels`; numbers take `values` or `range`".to_owned())
+                Some("only text takes `levels`; numbers take `values` or `min`/`max`".to_owned())
             }
             (_, Domain::Values(values)) if values.is_empty() => {
                 Some("its domain is empty".to_owned())
             }
-            (_, Domain::Values(values)) => {
-                ascending(values.iter().all(|v| v.is_finite()) && values.is_sorted_by(|a, b| a < b))
-            }
+            (_, Domain::Values(values)) => match values.iter().find(|v| !v.is_finite()) {
+                Some(value) => Some(format!("its domain lists {value}, which is not finite")),
+                None => values
+                    .windows(2)
+                    .find(|pair| pair[0] == pair[1])
+                    .map(|pair| repeated(crate::format_number(pair[0]))),
+            },
             (_, Domain::Range { min, max }) => match (min, max) {
                 (Some(min), Some(max)) if min > max => {
                     Some(format!("its range is empty: {min} > {max}"))

@@ -28,6 +28,15 @@ fn a_minimal_schema_is_accepted_and_survives_its_own_yaml() {
 }
 
 #[test]
+fn domains_may_be_listed_in_any_order() {
+    let schema = Schema::parse(MINIMAL, "test").unwrap();
+    let text = MINIMAL
+        .replace("[tcp, udp]", "[udp, tcp]")
+        .replace("[-1, 1]", "[1, -1]");
+    assert_eq!(Schema::parse(&text, "test").unwrap(), schema);
+}
+
+#[test]
 fn an_unknown_key_is_named_with_the_nearest_known_one() {
     let message = check(|text| text.replace("columns:", "colums:"));
     assert!(message.contains("did you mean `columns`"), "{message}");
@@ -35,7 +44,9 @@ fn an_unknown_key_is_named_with_the_nearest_known_one() {
 
 #[test]
 fn contradictions_are_refused() {
-    assert!(check(|t| t.replace("[-1, 1]", "[1, -1]")).contains("ascending"));
+    assert!(check(|t| t.replace("[-1, 1]", "[1, -1, 1]")).contains("lists 1 twice"));
+    assert!(check(|t| t.replace("[-1, 1]", "[1, .nan]")).contains("not finite"));
+    assert!(check(|t| t.replace("[tcp, udp]", "[udp, tcp, udp]")).contains("lists `udp` twice"));
     assert!(check(|t| t.replace("name: proto", "name: size")).contains("named twice"));
     assert!(check(|t| t.replace("[nmap]", "[nmap, smurf]")).contains("listed twice"));
     assert!(check(|t| t.replace("{normal: [normal]}", "{}")).contains("exactly one"));
