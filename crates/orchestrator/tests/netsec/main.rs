@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod bad_input;
+mod champion;
+mod families;
 mod faults;
 #[cfg(feature = "real-data")]
 mod real_data;

@@ -126,3 +126,49 @@ pub fn small_csv(rows: usize) -> String {
     }
     text
 }
+
+/// A schema of small network flows with two families of attacks; `classes` is `binary` or `families`.
+pub fn flows_schema(classes: &str) -> String {
+    format!(
+        "name: flows
+columns:
+  - {{name: duration, type: integer, min: 0, max: 1000}}
+  - {{name: bytes, type: integer, min: 0, max: 1000}}
+  - {{name: rate, type: number, min: 0, max: 1}}
+  - {{name: protocol, type: text, levels: [tcp, udp, icmp]}}
+target:
+  column: attack
+  classes: {classes}
+  benign: {{normal: [normal]}}
+  threats: {{dos: [smurf, neptune], probe: [ipsweep]}}
+"
+    )
+}
+
+/// Makes flows by a rule that any model finds, and one row in 200 with a label drawn at random.
+///
+/// `shift` is added to every duration but not to what the rule reads: drift without another concept.
+pub fn flows_csv(rows: usize, seed: u64, shift: u64) -> String {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut draw = |below: u64| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    let mut text = "duration,bytes,rate,protocol,attack\n".to_owned();
+    for _ in 0..rows {
+        let (duration, bytes, rate) = (draw(100), draw(100), draw(1000));
+        let protocol = ["tcp", "udp", "icmp"][draw(3) as usize];
+        let label = match (duration + bytes, draw(200)) {
+            (_, 0) => ["normal", "smurf", "neptune", "ipsweep"][draw(4) as usize],
+            (..90, _) => "normal",
+            (_, _) if duration < bytes => "ipsweep",
+            (_, odd) if odd % 2 == 1 => "smurf",
+            _ => "neptune",
+        };
+        let duration = duration + shift;
+        text += &format!("{duration},{bytes},0.{rate:03},{protocol},{label}\n");
+    }
+    text
+}

@@ -1,0 +1,169 @@
+//! Champion and candidate: what is compared, who is promoted, who is declined.
+
+use serde_json::Value;
+
+use crate::support::{Workplace, flows_csv, flows_schema};
+
+/// Runs on the flows with one family of one candidate.
+fn run(place: &Workplace, learner: &str, arguments: &[&str]) -> Value {
+    let called = place.call(&[&["run", "--json"], &call(place, learner)[..], arguments].concat());
+    assert_eq!(called.code, 0, "{}", called.err);
+    serde_json::from_str(&called.out).unwrap()
+}
+
+const WEAK: &str = "{decision_tree: {max_depth: [1]}}";
+const STRONG: &str = "{gradient_boosting: {n_estimators: [30]}}";
+
+fn call<'a>(place: &Workplace, learner: &'a str) -> Vec<&'a str> {
+    let family = &learner[1..learner.find(':').unwrap()];
+    place.write("flows.yaml", flows_schema("binary"));
+    if !place.path("flows.csv").exists() {
+        place.write("flows.csv", flows_csv(6000, 1, 0));
+    }
+    let setting: &'a str = Box::leak(format!("training.search={learner}").into_boxed_str());
+    let families: &'a str = Box::leak(format!("training.families=[{family}]").into_boxed_str());
+    let quick = "training.baseline_rows=0";
+    vec![
+        "--dataset",
+        "flows.yaml",
+        "--source",
+        "flows.csv",
+        "--set",
+        setting,
+        "--set",
+        families,
+        "--set",
+        quick,
+    ]
+}
+
+fn champion(place: &Workplace) -> u64 {
+    let shown = place.call(&["models", "show", "flows", "--json"]);
+    let shown: Value = serde_json::from_str(&shown.out).unwrap();
+    shown["champion"]["version"].as_u64().unwrap()
+}
+
+#[test]
+fn a_better_candidate_is_promoted_over_the_champion_and_a_worse_one_declined() {
+    let place = Workplace::new();
+    let first = run(&place, WEAK, &["--force", "--why", "a start"]);
+    assert_eq!(first["version"], 1);
+    assert_eq!(first["comparison"], "no_champion");
+
+    let second = run(&place, STRONG, &[]);
+    let compared = &second["comparison"]["compared"];
+    assert_eq!(compared["version"], 1, "{}", second["comparison"]);
+    assert!(compared["groups"].as_u64().unwrap() >= 500, "{compared}");
+    let difference = compared["candidate_pr_auc"].as_f64().unwrap()
+        - compared["champion_pr_auc"].as_f64().unwrap();
+    let told = &compared["difference"];
+    assert!(
+        (told["value"].as_f64().unwrap() - difference).abs() < 1e-12,
+        "{told}"
+    );
+    assert!(told["low"].as_f64().unwrap() > 0.0, "{told}");
+    assert_eq!(second["verdict"]["promoted"], true, "{}", second["verdict"]);
+    assert_eq!(champion(&place), 2);
+
+    let third = run(&place, "{decision_tree: {max_depth: [2]}}", &[]);
+    let reasons = third["verdict"]["reasons"].to_string();
+    assert_eq!(third["verdict"]["promoted"], false, "{reasons}");
+    assert!(reasons.contains("against champion version 2"), "{reasons}");
+    assert_eq!(champion(&place), 2);
+
+    let arguments = call(&place, "{decision_tree: {max_depth: [3]}}");
+    let required = [&["run", "--require-promotion"], &arguments[..]].concat();
+    assert_eq!(place.call(&required).code, 65);
+    let history = place.call(&["models", "history", "flows", "--json"]);
+    let history: Value = serde_json::from_str(&history.out).unwrap();
+    let actions: Vec<&str> = history
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["action"].as_str().unwrap())
+        .collect();
+    assert_eq!(actions, ["promoted", "promoted", "declined", "declined"]);
+
+    let promoted = place.call(&["models", "promote", "flows", "--version", "3"]);
+    assert_eq!(
+        promoted.code, 65,
+        "a declined version was promoted without --force"
+    );
+    let forced = [
+        "models",
+        "promote",
+        "flows",
+        "--version",
+        "3",
+        "--force",
+        "--why",
+        "an outage",
+    ];
+    assert_eq!(place.call(&forced).code, 0);
+    assert_eq!(champion(&place), 3);
+}
+
+#[test]
+fn a_holdout_that_the_champion_has_trained_on_compares_nothing() {
+    let place = Workplace::new();
+    place.write("flows.csv", flows_csv(2000, 1, 0));
+    run(&place, WEAK, &["--force", "--why", "a start"]);
+    let other = run(&place, STRONG, &["--seed", "7"]);
+    let refused = &other["comparison"]["not_comparable"];
+    assert!(
+        refused["groups"].as_u64().unwrap() < 500,
+        "{}",
+        other["comparison"]
+    );
+    assert_eq!(other["verdict"]["promoted"], false);
+    let reasons = other["verdict"]["reasons"].to_string();
+    assert!(
+        reasons.contains("not comparable with champion version 1"),
+        "{reasons}"
+    );
+}
+
+#[test]
+fn drift_against_the_champions_training_data_warns_and_rejects_on_request() {
+    let place = Workplace::new();
+    run(&place, STRONG, &["--force", "--why", "a start"]);
+
+    place.write("flows.csv", flows_csv(6000, 2, 0));
+    let alike = run(&place, STRONG, &[]);
+    assert_eq!(alike["drift"]["verdict"], "stable", "{}", alike["drift"]);
+
+    place.write("flows.csv", flows_csv(6000, 3, 35));
+    let mut arguments = vec!["run", "--set", "validation.on_drift=reject"];
+    arguments.extend(call(&place, STRONG));
+    let rejected = place.call(&arguments);
+    assert_eq!(rejected.code, 65, "{}", rejected.err);
+    assert!(
+        rejected.err.contains("drifted") && rejected.err.contains("duration"),
+        "{}",
+        rejected.err
+    );
+    let latest = place.call(&["runs"]);
+    let latest = latest.out.lines().last().unwrap();
+    assert!(
+        place
+            .path("artifacts")
+            .join(latest)
+            .join("02-validation/validation.json")
+            .is_file()
+    );
+
+    let drifted = run(&place, STRONG, &[]);
+    assert_eq!(
+        drifted["drift"]["verdict"], "drifted",
+        "{}",
+        drifted["drift"]
+    );
+    let columns: Vec<&str> = drifted["drift"]["columns"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|column| column["drifted"] == true)
+        .map(|column| column["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(columns, ["duration"]);
+}
