@@ -1,7 +1,7 @@
 //! Times the KNN imputer on a table of comma-separated numbers, empty where missing.
 //!
 //! Usage: `knn_imputer TABLE K uniform|distance [OUTPUT]`. Prints seconds of fitting and transforming;
-//! writes the imputed rows, f32, when asked to. `bench/knn_imputer.py` runs it beside scikit-learn.
+//! writes the imputed rows, f32, when asked to. `crates/bench/peers/knn_imputer.py` runs it beside scikit-learn.
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
 use std::error::Error;

@@ -112,7 +112,7 @@ fn every_flipped_byte_and_every_truncation_is_an_answer_and_not_a_crash() {
     }
 }
 
-/// Files that pyarrow wrote (bench/parity/parquet_types.py), so that both sides are not ours.
+/// Files that pyarrow wrote (crates/bench/peers/parity/parquet_types.py), so that both sides are not ours.
 fn fixture(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures")

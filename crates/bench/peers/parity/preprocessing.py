@@ -1,5 +1,5 @@
 """Makes crates/model/tests/fixtures/preprocessing.json: what scikit-learn's imputers, encoder and
-scalers give on generated rows. Run: python bench/parity/preprocessing.py"""
+scalers give on generated rows. Run: python crates/bench/peers/parity/preprocessing.py"""
 
 import json
 import pathlib

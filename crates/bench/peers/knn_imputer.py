@@ -1,6 +1,6 @@
 """Times the KNN imputer beside scikit-learn's on the same table, in the same run.
 
-    python bench/knn_imputer.py [--data phishing.csv] [--rows N --columns N] [--k 3]
+    python crates/bench/peers/knn_imputer.py [--data phishing.csv] [--rows N --columns N] [--k 3]
 
 With --data: that CSV's columns but the last, 5 % of the cells blanked. Without: generated continuous
 columns. --skip-peer leaves scikit-learn out (its time grows with the square of the rows).

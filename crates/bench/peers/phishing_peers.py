@@ -1,6 +1,6 @@
 """Compares `netsec run` with LightGBM and scikit-learn's forests trained on the same exported partitions.
 
-    python bench/phishing_peers.py --netsec target/release/netsec --data phishing.csv
+    python crates/bench/peers/phishing_peers.py --netsec target/release/netsec --data phishing.csv
 
 For each seed the pipeline is run and its partitions are read back. Each peer is trained at its defaults
 (300 trees for the forests, 200 for LightGBM); its thresholds come from its own out-of-fold scores under

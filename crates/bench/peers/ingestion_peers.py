@@ -1,6 +1,6 @@
 """Reads one generated CSV of small integers with ours, polars and pandas: seconds, rows/s, peak memory.
 
-    python bench/ingestion_peers.py [--rows 1000000] [--columns 31] [--binary target/release/examples/ingest]
+    python crates/bench/peers/ingestion_peers.py [--rows 1000000] [--columns 31] [--binary target/release/examples/ingest]
 
 Each reader runs in a process of its own, three times; the best time and the greatest peak are shown.
 Ours types, sorts and keeps row numbers; the others only read, so they are also shown with a sort.

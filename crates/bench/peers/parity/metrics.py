@@ -1,6 +1,6 @@
 """Makes crates/model/tests/fixtures/metrics.json: metrics and calibrations as scikit-learn computes them.
 
-Run from the root of the repository: python bench/parity/metrics.py
+Run from the root of the repository: python crates/bench/peers/parity/metrics.py
 """
 
 import json

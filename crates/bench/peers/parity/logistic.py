@@ -1,6 +1,6 @@
 """Makes crates/trainer/tests/fixtures/logistic.json: coefficients as scikit-learn fits them.
 
-Run from the root of the repository: python bench/parity/logistic.py
+Run from the root of the repository: python crates/bench/peers/parity/logistic.py
 """
 
 import json
