@@ -1,25 +1,57 @@
-"""Reads one generated CSV of small integers with ours, polars and pandas: seconds, rows/s, peak memory.
+"""Reads and validates one generated CSV of small integers with ours, polars and pandas, in turn.
 
-    python crates/bench/peers/ingestion_peers.py [--rows 1000000] [--columns 31] [--binary target/release/examples/ingest]
+    cargo build --release -p bench
+    python crates/bench/peers/ingestion_peers.py [--rows 1000000] [--columns 31] [--binary target/release/read_rows]
 
-Each reader runs in a process of its own, three times; the best time and the greatest peak are shown.
-Ours types, sorts and keeps row numbers; the others only read, so they are also shown with a sort.
+Each runs five times in a process of its own; medians of the seconds and the greatest peak of memory are
+shown, and each one's rows/s as a ratio to ours. Ours reads, types, sorts and keeps row numbers. The peers
+read and sort. To validate means for all: the domain of every cell, missing cells, repeated rows, equal
+feature vectors under both labels, and each column's counts of values.
 """
 
 import argparse
+import json
 import os
 import pathlib
+import statistics
 import subprocess
 import sys
 import tempfile
-import time
 
-PEERS = {
-    "polars read": "import polars as pl; f = pl.read_csv(p)",
-    "polars read + sort": "import polars as pl; f = pl.read_csv(p); f = f.sort(f.columns)",
-    "pandas read": "import pandas as pd; f = pd.read_csv(p)",
-    "pandas read + sort": "import pandas as pd; f = pd.read_csv(p); f = f.sort_values(list(f.columns))",
-}
+ROUNDS = 5
+
+POLARS = """
+import json, time, sys, polars as pl
+t = time.perf_counter()
+f = pl.read_csv(sys.argv[1])
+f = f.sort(f.columns)
+read = time.perf_counter() - t
+t = time.perf_counter()
+features = f.columns[:-1]
+bad = f.select(pl.all_horizontal(pl.col(c).is_in([-1, 0, 1]) for c in f.columns).not_().sum()).item()
+missing = f.null_count()
+repeated = len(f) - f.n_unique()
+conflicting = f.group_by(features).agg(pl.col("label").n_unique()).filter(pl.col("label") > 1).height
+counts = [f[c].value_counts() for c in f.columns]
+print(json.dumps({"rows": len(f), "read": read, "validate": time.perf_counter() - t}))
+"""
+
+PANDAS = """
+import json, time, sys, pandas as pd
+t = time.perf_counter()
+f = pd.read_csv(sys.argv[1])
+f = f.sort_values(list(f.columns))
+read = time.perf_counter() - t
+t = time.perf_counter()
+features = list(f.columns[:-1])
+bad = (~f.isin([-1, 0, 1]).all(axis=1)).sum()
+missing = f.isna().sum()
+repeated = f.duplicated().sum()
+distinct = f.drop_duplicates()
+conflicting = distinct.duplicated(subset=features).sum()
+counts = [f[c].value_counts() for c in f.columns]
+print(json.dumps({"rows": len(f), "read": read, "validate": time.perf_counter() - t}))
+"""
 
 
 def generate(folder: pathlib.Path, rows: int, columns: int) -> tuple[pathlib.Path, pathlib.Path]:
@@ -33,41 +65,50 @@ def generate(folder: pathlib.Path, rows: int, columns: int) -> tuple[pathlib.Pat
     path = folder / "rows.csv"
     pl.DataFrame(frame).write_csv(path)
     schema = folder / "schema.yaml"
-    listed = "".join(f"  - {{name: {name}, type: integer}}\n" for name in names)
+    listed = "".join(f"  - {{name: {name}, type: integer, values: [-1, 0, 1]}}\n" for name in names)
     target = "target: {column: label, benign: {ok: ['1']}, threats: {bad: ['-1']}}\n"
     schema.write_text(f"name: generated\ncolumns:\n{listed}{target}")
     return path, schema
 
 
-def run(command: list[str]) -> tuple[float, float, str]:
-    """Wall seconds and peak MiB of a process, and what it printed."""
-    started = time.perf_counter()
+def run(command: list[str]) -> tuple[float, float, float]:
+    """Seconds to read, seconds to validate, and the peak MiB of the process."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     output = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
     if status != 0:
         raise SystemExit(f"{command[0]} failed")
-    return time.perf_counter() - started, usage.ru_maxrss / 1024, output
+    told = json.loads(output)
+    return told["read"], told["validate"], usage.ru_maxrss / 1024
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--columns", type=int, default=31)
-    parser.add_argument("--binary", default="target/release/examples/ingest")
+    parser.add_argument("--binary", default="target/release/read_rows")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path, schema = generate(pathlib.Path(folder), options.rows, options.columns)
         print(f"{options.rows} x {options.columns}, {path.stat().st_size / 2**20:.0f} MiB, {os.cpu_count()} cores")
-        commands = {"ours": [options.binary, str(schema), str(path)]}
-        for name, code in PEERS.items():
-            timed = f"import time; p = {str(path)!r}; {code.split(';')[0]}; t = time.perf_counter(); {code.split(';', 1)[1].strip()}; print(f'in {{time.perf_counter() - t:.3f}} s')"
-            commands[name] = [sys.executable, "-c", timed]
-        for name, command in commands.items():
-            runs = [run(command) for _ in range(3)]
-            seconds = min(float(output.split(" in ")[-1].split(" s")[0].split("in ")[-1]) for _, _, output in runs)
-            peak = max(memory for _, memory, _ in runs)
-            print(f"{name:20} {seconds:7.3f} s {options.rows / seconds:12.0f} rows/s {peak:7.0f} MiB")
+        commands = {
+            "ours": [options.binary, str(schema), str(path)],
+            "polars": [sys.executable, "-c", POLARS, str(path)],
+            "pandas": [sys.executable, "-c", PANDAS, str(path)],
+        }
+        runs = {name: [] for name in commands}
+        for _ in range(ROUNDS):
+            for name, command in commands.items():
+                runs[name].append(run(command))
+        ours = None
+        for name, of_one in runs.items():
+            read, validate = (statistics.median(r[at] for r in of_one) for at in (0, 1))
+            ours = ours or read + validate
+            print(
+                f"{name:8} read and sort {read:7.3f} s, validate {validate:7.3f} s,"
+                f" {options.rows / (read + validate):10.0f} rows/s ({ours / (read + validate):.2f} of ours),"
+                f" {max(r[2] for r in of_one):6.0f} MiB"
+            )
 
 
 if __name__ == "__main__":
