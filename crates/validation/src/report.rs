@@ -12,6 +12,10 @@ use crate::rows::Judged;
 /// The report of the validation stage, `validation.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ValidationReport {
+    /// Name of the schema.
+    pub dataset: String,
+    /// Whether the rows were generated rather than observed.
+    pub simulated: bool,
     /// Whether the gate let the data pass.
     pub passed: bool,
     /// Every reason why it did not.
@@ -90,6 +94,8 @@ impl ValidationReport {
         let labels = records.labels(schema);
         let threats = labels.iter().filter(|label| label.is_threat()).count();
         Self {
+            dataset: schema.name.clone(),
+            simulated: raw.simulated,
             passed: false,
             reasons: Vec::new(),
             rows: count_rows(raw, judged, records, &labels),
