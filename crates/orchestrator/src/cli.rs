@@ -31,6 +31,8 @@ enum Command {
     Show(inspect::RunArgument),
     /// Check every artifact and file of a run against its manifest
     Verify(inspect::RunArgument),
+    /// Write the HTML report of a run again
+    Report(inspect::RunArgument),
     /// Score a file with the champion
     Predict(predict::PredictArguments),
     /// List, show, promote and roll back registered models
@@ -127,6 +129,7 @@ pub fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
         Some(Command::Runs(place)) => inspect::runs(&place),
         Some(Command::Show(run)) => inspect::show(&run),
         Some(Command::Verify(run)) => inspect::verify(&run),
+        Some(Command::Report(run)) => inspect::report(&run),
         Some(Command::Predict(predict)) => predict::run(&predict),
         Some(Command::Models(command)) => models::run(&command),
     }

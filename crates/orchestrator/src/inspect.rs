@@ -1,4 +1,4 @@
-//! `netsec runs|show|verify`: what the run directories hold.
+//! `netsec runs|show|verify|report`: what the run directories hold.
 
 use std::{fs, fs::File, path::PathBuf};
 
@@ -110,6 +110,17 @@ pub fn verify(argument: &RunArgument) -> Result<u8, Failure> {
         return Ok(0);
     }
     Err(Failure::new(ErrorKind::Internal, damaged.join("\n")))
+}
+
+/// Writes the report of a run again, from what its directory holds, and prints where it lies.
+pub fn report(argument: &RunArgument) -> Result<u8, Failure> {
+    let path = report::write(&argument.open()?, None)?;
+    if argument.place.json {
+        print(&json!({ "report": path }).to_string())?;
+    } else {
+        print(&path.display().to_string())?;
+    }
+    Ok(0)
 }
 
 fn artifact_problem(path: &std::path::Path, expected: Digest) -> Option<String> {

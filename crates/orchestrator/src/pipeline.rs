@@ -1,6 +1,6 @@
 //! `netsec run`: the stages, typed end to end.
 
-use std::{io::Write as _, path::Path, sync::Arc, time::Instant};
+use std::{io::Write as _, sync::Arc, time::Instant};
 
 use artifact::{Context, ErrorKind, Failure, Run, Stage, clock};
 use dataset::{Schema, ValidatedDataset};
@@ -46,7 +46,8 @@ pub fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     };
     let outcome = chain.execute(intake);
     progress.finish();
-    outcome.map_err(|e| with_run(e, &run))?;
+    outcome.map_err(|e| with_report(e, &run))?;
+    report::write(&run, None)?;
     let summary = Summary::of(&run, &config, &name, clock.elapsed().as_secs_f64())?;
     print(&if arguments.place.json {
         summary.to_json()
@@ -203,11 +204,12 @@ fn exit_code(arguments: &RunArguments, summary: &Summary) -> u8 {
     }
 }
 
-/// Adds the run directory, where the reports of a refused run lie, to an error.
-fn with_run(failure: Failure, run: &Run) -> Failure {
-    let directory: &Path = run.directory();
-    Failure::new(
-        failure.kind(),
-        format!("{failure} (see {})", directory.display()),
-    )
+/// Writes the report of a run that ended early, and adds to its error where it lies.
+fn with_report(failure: Failure, run: &Run) -> Failure {
+    let place = match report::write(run, Some(failure.to_string())) {
+        Ok(path) => format!("(see {})", path.display()),
+        // The first error is the one that matters.
+        Err(e) => format!("(see {}; no report: {e})", run.directory().display()),
+    };
+    Failure::new(failure.kind(), format!("{failure} {place}"))
 }

@@ -19,6 +19,7 @@ const MAX_REPORT_BYTES: u64 = 1 << 30;
 /// Everything that `netsec run` tells.
 pub struct Summary {
     run: String,
+    report: String,
     config: Config,
     dataset: String,
     simulated: bool,
@@ -35,7 +36,7 @@ pub struct Summary {
 impl Summary {
     /// Gathers the reports of a finished run; `seconds` is its wall time.
     pub fn of(run: &Run, config: &Config, name: &str, seconds: f64) -> Result<Self, Failure> {
-        let validation: ValidationReport = report(run, "02-validation/validation.json")?;
+        let validation: ValidationReport = stage_report(run, "02-validation/validation.json")?;
         let validated: ValidatedDataset = run.get()?;
         let mut times: BTreeMap<String, f64> = run
             .manifests()?
@@ -55,13 +56,18 @@ impl Summary {
         tracing::info!(run = %run_name(run), model = name, "run finished");
         Ok(Self {
             run: run.directory().display().to_string(),
+            report: run
+                .directory()
+                .join(report::FILE_NAME)
+                .display()
+                .to_string(),
             config: config.clone(),
             dataset: validated.schema.name,
             simulated: validated.simulated,
             rows: validation.rows,
             drift: validation.drift,
-            split: report(run, "03-transformation/transformation.json")?,
-            training: report(run, "04-training/training.json")?,
+            split: stage_report(run, "03-transformation/transformation.json")?,
+            training: stage_report(run, "04-training/training.json")?,
             evaluation: run.get()?,
             verdict: run.get()?,
             seconds: times,
@@ -91,6 +97,7 @@ impl Summary {
         };
         let object = json!({
             "run": self.run,
+            "report": self.report,
             "dataset": self.dataset,
             "model": self.verdict.model,
             "source": self.config.source,
@@ -267,14 +274,14 @@ impl Summary {
         }
         write!(
             out,
-            "run    {}\n{:.1} s in all",
-            self.run, self.seconds["total"]
+            "{:.1} s in all\nrun    {}\nreport {}",
+            self.seconds["total"], self.run, self.report
         )
     }
 }
 
 /// Reads a JSON report of a stage.
-pub fn report<T: DeserializeOwned>(run: &Run, file: &str) -> Result<T, Failure> {
+fn stage_report<T: DeserializeOwned>(run: &Run, file: &str) -> Result<T, Failure> {
     let path = run.directory().join(file);
     let bytes = read_bounded(&path, MAX_REPORT_BYTES)?;
     serde_json::from_slice(&bytes).map_err(|e| {

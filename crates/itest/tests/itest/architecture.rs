@@ -104,6 +104,19 @@ fn unmaintained_serializers_have_one_user_each() {
 }
 
 #[test]
+fn the_report_is_a_leaf_above_the_stages() {
+    let workspace = Workspace::read();
+    for stage in STAGES {
+        assert!(
+            !workspace.reached(stage).contains("report"),
+            "{stage} reaches report"
+        );
+    }
+    assert_eq!(workspace.direct_users("report"), ["orchestrator"]);
+    assert_eq!(workspace.direct_users("plotters"), ["report"]);
+}
+
+#[test]
 fn the_command_line_and_logging_stay_in_the_shell() {
     let workspace = Workspace::read();
     for dependency in ["anyhow", "clap", "tracing-subscriber"] {

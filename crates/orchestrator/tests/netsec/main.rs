@@ -8,5 +8,6 @@ mod families;
 mod faults;
 #[cfg(feature = "real-data")]
 mod real_data;
+mod report;
 mod runs;
 mod support;

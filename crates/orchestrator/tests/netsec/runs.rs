@@ -45,6 +45,7 @@ fn the_json_of_a_run_keeps_its_contract() {
         "verdict",
         "version",
         "seconds",
+        "report",
     ] {
         assert!(run.get(key).is_some(), "{key} is missing");
     }
