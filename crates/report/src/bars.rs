@@ -1,6 +1,6 @@
 //! Small pictures beside figures: distributions, shares, means with their spread.
 
-use dataset::profile::{Bar, BarRange, ColumnProfile, Scale, Values};
+use dataset::profile::{Bar, BarRange, ColumnProfile, LevelCount, Scale, Values};
 
 use crate::{
     figures,
@@ -78,7 +78,8 @@ pub fn share(share: f64, class: &str) -> Markup {
     tag("svg", &attributes, bar)
 }
 
-/// Draws a mean as a dot and one standard deviation to both sides as a line, between two ends.
+/// Draws a mean as a dot and one standard deviation to both sides as a line, between two ends; a mean
+/// outside of them is an arrow at the end that it lies beyond.
 pub fn spread(mean: f64, std: f64, (low, high): (f64, f64)) -> Markup {
     let place = |value: f64| {
         let share = (value - low) / (high - low).max(f64::MIN_POSITIVE);
@@ -93,16 +94,17 @@ pub fn spread(mean: f64, std: f64, (low, high): (f64, f64)) -> Markup {
     ];
     let middle = place(mean);
     let dot = [("cx", middle.as_str()), ("cy", "7"), ("r", "3.5")];
+    let mark = match mean {
+        mean if mean < low => tag("path", &[("d", "M8 3 2 7l6 4z")], ""),
+        mean if mean > high => tag("path", &[("d", "M112 3l6 4-6 4z")], ""),
+        _ => Markup::from([tag("line", &line, ""), tag("circle", &dot, "")]),
+    };
     let attributes = [
         ("class", "spread"),
         ("viewBox", "0 0 120 14"),
         ("aria-hidden", "true"),
     ];
-    tag(
-        "svg",
-        &attributes,
-        [tag("line", &line, ""), tag("circle", &dot, "")],
-    )
+    tag("svg", &attributes, mark)
 }
 
 fn shares(counts: impl Iterator<Item = u64> + Clone) -> Vec<f64> {
@@ -152,13 +154,20 @@ fn labels(column: &ColumnProfile, bars: &[Bar], slot: f64) -> Vec<Markup> {
         (BarRange::Numbers(low, _), BarRange::Numbers(_, high)) => {
             (figures::number(*low), figures::number(*high))
         }
-        _ if column.scale == Scale::Text => return Vec::new(),
-        _ => (first.label.clone(), last.label.clone()),
+        _ => match &column.values {
+            Values::Levels(levels) if column.scale != Scale::Text => ends(levels),
+            _ => return Vec::new(),
+        },
     };
     vec![
         label(0.0, "start", &low, WIDTH / 2.0),
         label(WIDTH, "end", &high, WIDTH / 2.0),
     ]
+}
+
+fn ends(levels: &[LevelCount]) -> (String, String) {
+    let text = |level: Option<&LevelCount>| level.map_or(String::new(), |l| l.text.clone());
+    (text(levels.first()), text(levels.last()))
 }
 
 fn label(x: f64, anchor: &str, text: &str, room: f64) -> Markup {
@@ -202,7 +211,6 @@ fn coordinate(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use dataset::profile::LevelCount;
     use expect_test::expect;
 
     use super::*;
@@ -252,6 +260,8 @@ mod tests {
     #[test]
     fn shares_and_spreads_stay_within_their_frames() {
         assert!(share(7.0, "x").as_str().contains("width=\"100\""));
+        let beyond = spread(-1.0, 0.1, (0.0, 1.0));
+        assert!(!beyond.as_str().contains("circle"), "{beyond:?}");
         let drawn = spread(0.5, 9.0, (0.0, 1.0));
         assert!(drawn.as_str().contains("x1=\"4\" x2=\"116\""), "{drawn:?}");
     }

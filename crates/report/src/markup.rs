@@ -64,7 +64,7 @@ pub fn tag(name: &str, attributes: &[(&str, &str)], content: impl Into<Markup>) 
 
 /// Elements that HTML wants without an end tag, and SVG shapes without content.
 fn is_void(name: &str) -> bool {
-    matches!(name, "meta" | "br" | "rect" | "circle" | "line")
+    matches!(name, "meta" | "br" | "rect" | "circle" | "line" | "path")
 }
 
 impl From<&str> for Markup {

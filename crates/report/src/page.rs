@@ -63,7 +63,7 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 fn contents(sections: &[Section]) -> Markup {
     let links = sections.iter().map(|section| {
         let target = format!("#{}", section.id);
-        tag("li", &[], tag("a", &[("href", &target)], section.title))
+        tag("li", &[], tag("a", &[("href", &target)], section.id))
     });
     tag(
         "nav",

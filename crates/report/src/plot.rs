@@ -15,7 +15,7 @@ use crate::markup::{Markup, tag};
 const SCALE: u32 = 4;
 const WIDTH: u32 = 420 * SCALE;
 const HEIGHT: u32 = 320 * SCALE;
-const FONT: u32 = 13 * SCALE;
+const FONT: u32 = 14 * SCALE;
 
 /// Stand-ins for the page's colours, which differ between light and dark: `plotters` writes them as
 /// hexadecimal numbers, for which [`recoloured`] puts the variables of the style sheet.

@@ -110,7 +110,7 @@ fn name(candidate: &CandidateReport, training: &TrainingReport) -> Markup {
     Markup::from([
         Markup::text(figures::words(family)),
         chosen.into(),
-        tag("small", &[], figures::words(parameters)),
+        tag("small", &[], parameters),
     ])
 }
 
@@ -124,9 +124,11 @@ fn spread(candidate: &CandidateReport, metric: &str) -> (f64, f64) {
     found.map_or((f64::NAN, f64::NAN), |s| (s.mean, s.std))
 }
 
-/// Returns the ends that all candidates' spreads fit between.
-fn ends(candidates: &[&CandidateReport], metric: &str) -> (f64, f64) {
-    let spreads = || candidates.iter().map(|c| spread(c, metric));
+/// Returns the ends that the spreads of the better half fit between: a few bad candidates would press
+/// those that matter into one spot.
+fn ends(ranked: &[&CandidateReport], metric: &str) -> (f64, f64) {
+    let better = &ranked[..ranked.len().div_ceil(2)];
+    let spreads = || better.iter().map(|c| spread(c, metric));
     let low = spreads()
         .map(|(mean, std)| mean - std)
         .fold(f64::INFINITY, f64::min);

@@ -11,7 +11,9 @@ use crate::{
 
 pub fn body(e: &Evaluation) -> Markup {
     let matrix = (e.class_names.len() > 2).then(|| matrix(e));
-    Markup::from([per_class(e), matrix.into(), families(e)])
+    // Benign and one family are the two classes again.
+    let families = (e.families.len() > 2).then(|| families(e));
+    Markup::from([per_class(e), matrix.into(), families.into()])
 }
 
 fn per_class(e: &Evaluation) -> Markup {

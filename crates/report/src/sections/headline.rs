@@ -1,7 +1,7 @@
 //! What the run is about and how it ended, in one look.
 
 use model::resampling::Interval;
-use registry::Evaluation;
+use registry::{Evaluation, PromotionRecord};
 
 use super::{badge, list};
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
 struct Outcome {
     word: String,
     class: &'static str,
-    sentence: &'static str,
+    sentence: String,
     reasons: Vec<String>,
 }
 
@@ -86,28 +86,7 @@ fn facts(run: &RunReport) -> Markup {
 
 fn outcome(run: &RunReport) -> Outcome {
     if let Some(promotion) = &run.promotion {
-        let version = promotion
-            .version
-            .map_or(String::new(), |v| format!(" as version {v}"));
-        let (word, class, sentence) = match (promotion.promoted, promotion.unchanged) {
-            (true, _) => (
-                format!("Promoted{version}"),
-                "good",
-                "The candidate is the champion now.",
-            ),
-            (_, true) => ("Unchanged".to_owned(), "plain", "No new version was made."),
-            _ => (
-                format!("Declined{version}"),
-                "poor",
-                "The champion, if any, stays.",
-            ),
-        };
-        return Outcome {
-            word,
-            class,
-            sentence,
-            reasons: promotion.reasons.clone(),
-        };
+        return decided(promotion);
     }
     let rejected = run.validation.as_ref().filter(|v| !v.passed);
     let (word, class, sentence, reasons) = match rejected {
@@ -127,8 +106,30 @@ fn outcome(run: &RunReport) -> Outcome {
     Outcome {
         word: word.to_owned(),
         class,
-        sentence,
+        sentence: sentence.to_owned(),
         reasons,
+    }
+}
+
+fn decided(promotion: &PromotionRecord) -> Outcome {
+    let version = promotion
+        .version
+        .map_or(String::new(), |v| format!(" as version {v}"));
+    let (word, class) = match (promotion.promoted, promotion.unchanged) {
+        (true, _) => (format!("Promoted{version}"), "good"),
+        (_, true) => ("Unchanged, no new version".to_owned(), "plain"),
+        _ => (format!("Declined{version}"), "poor"),
+    };
+    let sentence = match promotion.champion {
+        Some(champion) if promotion.promoted => format!("Version {champion} is the champion now."),
+        Some(champion) => format!("Version {champion} stays the champion."),
+        None => "There is no champion yet.".to_owned(),
+    };
+    Outcome {
+        word,
+        class,
+        sentence,
+        reasons: promotion.reasons.clone(),
     }
 }
 
@@ -161,7 +162,8 @@ fn lead(e: &Evaluation, threshold: Option<f64>) -> String {
     let alarms = figures::percent(e.metrics.fpr.value);
     format!(
         "On {} held-out records ({} distinct, {} threats), at the operating threshold{at}, it catches \
-         {flagged} of the threats and raises a false alarm on {alarms} of the benign records.",
+         {flagged} of the threats and raises a false alarm on {alarms} of the benign \
+         records. Below each figure stands its 95 % interval.",
         figures::count(e.n_rows),
         figures::count(e.n_groups),
         figures::count(e.n_threats),
@@ -169,14 +171,13 @@ fn lead(e: &Evaluation, threshold: Option<f64>) -> String {
 }
 
 fn tile(name: &str, interval: &Interval) -> Markup {
-    let bounds = format!("95 %: {}", figures::bounds(interval));
     tag(
         "div",
         &[],
         [
             tag("dt", &[], name),
             tag("dd", &[("class", "value")], figures::metric(interval.value)),
-            tag("dd", &[("class", "bounds")], bounds),
+            tag("dd", &[("class", "bounds")], figures::bounds(interval)),
         ],
     )
 }

@@ -40,7 +40,7 @@ fn stages(stages: &[Manifest]) -> Markup {
         let counts = stage
             .counts
             .iter()
-            .map(|(name, n)| format!("{name} {}", figures::count(*n)));
+            .map(|(name, n)| format!("{} {}", figures::words(name), figures::count(*n)));
         vec![
             Markup::text(figures::words(&stage.stage)),
             artifacts(&stage.inputs),
