@@ -40,7 +40,7 @@ pub fn difference(value: f64) -> String {
 pub fn percent(share: f64) -> String {
     finite(share, |share| match share * 100.0 {
         p if p > 0.0 && p < 0.05 => "< 0.1 %".to_owned(),
-        p if p < 100.0 && p >= 99.95 => "> 99.9 %".to_owned(),
+        p if (99.95..100.0).contains(&p) => "> 99.9 %".to_owned(),
         p => format!("{p:.1} %"),
     })
 }

@@ -164,18 +164,21 @@ fn a_refused_run_has_a_report_and_its_error_says_where() {
 }
 
 #[test]
-fn a_run_that_cannot_read_its_source_still_says_so_in_a_report() {
+fn a_run_that_breaks_off_says_why_in_a_report_of_what_is_there() {
     let place = Workplace::new();
-    let source = place.write("empty.csv", "");
-    let called = place.call(&["run", "--source", &source]);
-    assert_ne!(called.code, 0);
+    let source = place.write("data.csv", small_csv(400));
+    let called = place.call(&["run", "--source", &source, "--holdout", "missing.csv"]);
+    assert_eq!(called.code, 69, "{}", called.err);
     let name = place.call(&["runs"]).out.trim_end().to_owned();
     let report = place.path("artifacts").join(name).join("report.html");
     let page = fs::read_to_string(report).unwrap();
-    parse(&page);
+    let sections = ["rows", "profile", "drift", "lineage", "configuration"];
+    assert_eq!(ids(&parse(&page)), sections);
+    assert!(page.contains("Not finished"));
     assert!(
-        page.contains("Not finished") && page.contains("empty.csv"),
-        "{page}"
+        page.contains("<li>cannot read missing.csv"),
+        "{}",
+        called.err
     );
 }
 
