@@ -21,4 +21,4 @@ pub use file::{StoreError, read_bounded, write_atomic};
 pub use lineage::{Lineage, LineageNode};
 pub use manifest::{ArtifactRecord, FileRecord, Manifest};
 pub use run::{Id, Run, digest_of_file};
-pub use stage::{Context, Inputs, Outputs, Progress, Stage};
+pub use stage::{Advance, Context, Inputs, Outputs, Progress, Stage, Watch};

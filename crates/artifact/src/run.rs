@@ -10,8 +10,8 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    Artifact, ArtifactRecord, Context, Digest, Failure, FileRecord, Inputs, Manifest, Outputs,
-    Progress, Stage, StoreError, clock, codec,
+    Advance, Artifact, ArtifactRecord, Context, Digest, Failure, FileRecord, Inputs, Manifest,
+    Outputs, Stage, StoreError, Watch, clock, codec,
     file::{read_bounded, sync_directory, write_atomic},
     yaml,
 };
@@ -115,6 +115,26 @@ impl Run {
         &self.directory
     }
 
+    /// Returns the name: that of the directory.
+    pub fn name(&self) -> String {
+        // `.` has no name of its own.
+        let whole = self.directory.canonicalize();
+        let directory = whole.as_deref().unwrap_or(&self.directory);
+        let name = directory.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
+    /// Returns the artifacts root: the directory that the run's lies in.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when the directory has gone.
+    pub fn root(&self) -> Result<PathBuf, StoreError> {
+        let fail = StoreError::io("find", &self.directory);
+        let mut root = self.directory.canonicalize().map_err(fail)?;
+        root.pop();
+        Ok(root)
+    }
+
     /// Returns the seed of everything random in this run.
     pub fn seed(&self) -> u64 {
         self.seed
@@ -136,18 +156,27 @@ impl Run {
         &self,
         stage: &S,
         inputs: <S::Inputs as Inputs>::Ids,
-        progress: &Progress<'_>,
+        watch: &Watch<'_>,
     ) -> Result<<S::Outputs as Outputs>::Ids, Failure> {
         let span = tracing::info_span!("stage", name = S::NAME);
         let _entered = span.enter();
         let started = clock::now();
         let clock = Instant::now();
+        let advance = |step: &str, done: u64, total: u64| {
+            watch(Advance {
+                stage: S::NAME,
+                step,
+                done,
+                total,
+            });
+        };
+        advance("", 0, 1);
         let step = self.step::<S>();
         fs::create_dir_all(&step).map_err(StoreError::io("create", &step))?;
         remove_if_there(&step.join("manifest.json"))?;
 
         let loaded = S::Inputs::load(self, inputs)?;
-        let mut context = Context::new(self.seed, progress);
+        let mut context = Context::new(self.seed, &advance);
         context.inputs = S::Inputs::records(inputs);
         let result = stage.run(loaded, &mut context);
         let files = write_files(&step, &context.files)?;
@@ -167,6 +196,7 @@ impl Run {
         };
         let text = serde_json::to_vec_pretty(&manifest).expect("a manifest is plain data");
         write_atomic(&step.join("manifest.json"), &text)?;
+        advance("", 1, 1);
         tracing::debug!(seconds = manifest.seconds, "stage committed");
         Ok(S::Outputs::ids(&records))
     }
@@ -178,10 +208,10 @@ impl Run {
     pub fn execute_alone<S: Stage>(
         &self,
         stage: &S,
-        progress: &Progress<'_>,
+        watch: &Watch<'_>,
     ) -> Result<<S::Outputs as Outputs>::Ids, Failure> {
         let ids = S::Inputs::find(self)?;
-        self.execute(stage, ids, progress)
+        self.execute(stage, ids, watch)
     }
 
     /// Reads an artifact back and checks that it is the one that was asked for.

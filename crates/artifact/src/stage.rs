@@ -35,8 +35,25 @@ pub trait Stage {
     ) -> Result<Self::Outputs, Self::Error>;
 }
 
-/// Receives progress: what is being done, how much of it is done, and the total.
+/// Receives a stage's progress: what is being done, how much of it is done, and the total.
 pub type Progress<'a> = dyn Fn(&str, u64, u64) + Sync + 'a;
+
+/// How far a stage has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Advance<'a> {
+    /// Name of the stage.
+    pub stage: &'a str,
+    /// What it is at; empty at its beginning and its end.
+    pub step: &'a str,
+    /// Units of this step that are done.
+    pub done: u64,
+    /// Units of this step in all; 0 while that is not known.
+    pub total: u64,
+}
+
+/// Receives the progress of every stage that is executed: 0 of 1 first, 1 of 1 once it is committed,
+/// and what the stage itself says in between.
+pub type Watch<'a> = dyn Fn(Advance<'_>) + Sync + 'a;
 
 /// What a stage may leave besides artifacts.
 pub struct Context<'a> {

@@ -4,9 +4,9 @@ mod column;
 mod infer;
 mod target;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
-use artifact::{Classified, Digest, ErrorKind, yaml};
+use artifact::{Classified, Digest, ErrorKind, Failure, read_bounded, yaml};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -101,6 +101,9 @@ fn default_missing_tokens() -> Vec<String> {
         .to_vec()
 }
 
+/// No schema is larger: 10,000 columns with their levels are a few MiB.
+const MAX_FILE_BYTES: u64 = 16 << 20;
+
 /// Why a schema cannot be used.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the messages say it")]
@@ -129,6 +132,20 @@ impl Schema {
         })?;
         schema.check()?;
         Ok(schema)
+    }
+
+    /// Reads and checks a schema file.
+    ///
+    /// # Errors
+    /// [`artifact::StoreError::Io`] when it cannot be read, [`SchemaError`] when it is no schema.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        let origin = path.display().to_string();
+        let bytes = read_bounded(path, MAX_FILE_BYTES)?;
+        let text = String::from_utf8(bytes).map_err(|_| SchemaError::Syntax {
+            origin: origin.clone(),
+            reason: "it is not UTF-8".to_owned(),
+        })?;
+        Ok(Self::parse(&text, &origin)?)
     }
 
     /// Checks what the types cannot say: duplicate names, empty domains, a target without both sides.

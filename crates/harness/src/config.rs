@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use artifact::{
-    ErrorKind, Failure, read_bounded,
+    ErrorKind, Failure, Stage, StoreError, read_bounded,
     yaml::{self, Value},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -48,16 +48,58 @@ pub fn load<C: Serialize + DeserializeOwned + Default>(
     yaml::from_value(document).map_err(|e| bad(format!("configuration: {e}")))
 }
 
-/// Reads one section of a run's `config.yaml`.
-///
-/// # Errors
-/// As [`load`].
-pub fn section<C: DeserializeOwned + Default>(text: &str, name: &str) -> Result<C, Failure> {
-    let bad = |reason: String| Failure::new(ErrorKind::Config, reason);
-    let document: Value = yaml::parse(text).map_err(bad)?;
-    match document.get(name) {
-        None => Ok(C::default()),
-        Some(value) => yaml::from_value(value.clone()).map_err(|e| bad(format!("{name}: {e}"))),
+/// The configuration that a run directory keeps: what the run was made with, whatever the environment
+/// says today.
+#[derive(Debug)]
+pub struct RunConfig {
+    document: Value,
+}
+
+impl RunConfig {
+    /// Reads the `config.yaml` of a run directory.
+    ///
+    /// # Errors
+    /// [`StoreError::NotARun`] when there is none, [`ErrorKind::Config`] when it does not parse.
+    pub fn of(directory: &Path) -> Result<Self, Failure> {
+        let path = directory.join("config.yaml");
+        if !path.is_file() {
+            return Err(StoreError::NotARun(directory.to_owned()).into());
+        }
+        let parsed = read(&path)?.parse_yaml();
+        parsed
+            .map(|document| Self { document })
+            .map_err(|e| Failure::new(ErrorKind::Config, format!("{}: {e}", path.display())))
+    }
+
+    /// Returns one of its keys.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when the key is not there or holds something else.
+    pub fn section<C: DeserializeOwned>(&self, key: &str) -> Result<C, Failure> {
+        let value = self.document.get(key).cloned().unwrap_or_default();
+        yaml::from_value(value).map_err(|e| {
+            Failure::new(
+                ErrorKind::Config,
+                format!("the run's config.yaml, {key}: {e}"),
+            )
+        })
+    }
+
+    /// Returns the section of a stage.
+    ///
+    /// # Errors
+    /// As [`RunConfig::section`].
+    pub fn of_stage<S: Stage>(&self) -> Result<S::Config, Failure> {
+        self.section(S::NAME)
+    }
+
+    /// Returns all of it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] when it is not of this type.
+    pub fn whole<C: DeserializeOwned>(&self) -> Result<C, Failure> {
+        yaml::from_value(self.document.clone())
+            .map_err(|e| Failure::new(ErrorKind::Config, format!("the run's config.yaml: {e}")))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use artifact::{ErrorKind, Failure};
+use clap::{Parser, error::ErrorKind as ClapKind};
 
 /// Exit code after Ctrl-C, as shells give it: 128 + SIGINT.
 pub const INTERRUPTED: u8 = 130;
@@ -14,6 +15,21 @@ pub fn exit_code_of(error: &anyhow::Error) -> u8 {
         .find_map(|cause| cause.downcast_ref::<Failure>())
         .map_or(ErrorKind::Internal, Failure::kind)
         .exit_code()
+}
+
+/// Parses the command line; what is wrong with it, or the help that was asked for, is printed.
+///
+/// # Errors
+/// The code to end with: 0 for help and version, else that of [`ErrorKind::Usage`].
+pub fn parse_arguments<A: Parser>() -> Result<A, ExitCode> {
+    A::try_parse().map_err(|error| {
+        // A reader that went away is no reason to fail in another way.
+        let _ = error.print();
+        match error.kind() {
+            ClapKind::DisplayHelp | ClapKind::DisplayVersion => ExitCode::SUCCESS,
+            _ => ExitCode::from(ErrorKind::Usage.exit_code()),
+        }
+    })
 }
 
 /// Ends `main`: prints an error with its causes on standard error and gives its exit code.

@@ -1,11 +1,14 @@
 //! The `main` of the small binaries that run one stage each.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use artifact::{Failure, Run, Stage};
 use clap::Parser;
 
-use crate::{ProgressMode, ProgressReporter, config, exit, init_telemetry};
+use crate::{ProgressMode, ProgressReporter, RunConfig, exit, init_telemetry};
 
 #[derive(Parser)]
 #[command(about = "Runs one stage of the pipeline on an existing run directory")]
@@ -17,27 +20,48 @@ struct Arguments {
 
 /// Runs one stage on the run directory that `--run` names, exactly as `netsec stage NAME` does.
 ///
-/// `make` gets the stage's section of the run's configuration, and the run.
-pub fn stage_main<S: Stage>(make: impl FnOnce(S::Config, &Run) -> Result<S, Failure>) -> ExitCode {
+/// `make` gets the run's configuration, and the run.
+pub fn stage_main<S: Stage>(make: impl FnOnce(&RunConfig, &Run) -> Result<S, Failure>) -> ExitCode {
+    let arguments = match exit::parse_arguments::<Arguments>() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
     init_telemetry();
-    exit::report_and_exit(execute(make).map_err(anyhow::Error::from))
+    let result = exit::stop_on_interrupt().and_then(|()| {
+        let directory = execute(&arguments.run, make)?;
+        print(&directory);
+        Ok(0)
+    });
+    exit::report_and_exit(result)
 }
 
 #[expect(clippy::print_stdout, reason = "the binary's one line of output")]
+fn print(directory: &Path) {
+    println!("{}", directory.display());
+}
+
 fn execute<S: Stage>(
-    make: impl FnOnce(S::Config, &Run) -> Result<S, Failure>,
-) -> Result<u8, Failure> {
-    let arguments = Arguments::parse();
-    let text = std::fs::read_to_string(arguments.run.join("config.yaml")).unwrap_or_default();
-    let seed = config::section::<u64>(&text, "seed")?;
-    let run = Run::open(&arguments.run, seed)?;
-    let stage = make(config::section(&text, S::NAME)?, &run)?;
-    let progress = ProgressReporter::new(ProgressMode::Auto);
-    let result = run.execute_alone(&stage, &|what, done, total| {
-        progress.report(what, done, total)
-    });
+    directory: &Path,
+    make: impl FnOnce(&RunConfig, &Run) -> Result<S, Failure>,
+) -> Result<PathBuf, Failure> {
+    let config = RunConfig::of(directory)?;
+    let run = Run::open(directory, config.section("seed")?)?;
+    let stage = make(&config, &run)?;
+    execute_stage(&run, &stage, ProgressMode::Auto)
+}
+
+/// Runs one stage on what a run directory holds for it; returns the stage's directory.
+///
+/// # Errors
+/// As [`Run::execute_alone`].
+pub fn execute_stage<S: Stage>(
+    run: &Run,
+    stage: &S,
+    mode: ProgressMode,
+) -> Result<PathBuf, Failure> {
+    let progress = ProgressReporter::new(mode);
+    let result = run.execute_alone(stage, &|advance| progress.report(advance));
     progress.finish();
     result?;
-    println!("{}", run.step::<S>().display());
-    Ok(0)
+    Ok(run.step::<S>())
 }

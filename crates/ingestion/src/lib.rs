@@ -21,6 +21,9 @@ pub use store::{
     FeatureStore, FileStamp, Freshness, Snapshot, SnapshotKey, SnapshotOrigin, without_secrets,
 };
 
+/// Name of the file in a run directory that keeps the schema that its source is read under.
+pub const SCHEMA_FILE: &str = "schema.yaml";
+
 /// Configuration of the stage.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

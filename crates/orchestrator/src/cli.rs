@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use artifact::Failure;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{inspect, models, pipeline, predict, stages};
+use crate::{duration::Seconds, inspect, models, pipeline, predict, stages};
 
 /// Trains, evaluates, promotes and applies detectors of network threats.
 ///
@@ -83,6 +83,9 @@ pub struct RunArguments {
     /// Read the source anew, whatever the feature store holds
     #[arg(long)]
     pub refresh: bool,
+    /// Age (90s, 30m, 24h, 7d) at which a remote source's snapshot is no longer used
+    #[arg(long, value_name = "DURATION", default_value = "24h")]
+    pub max_age: Seconds,
     /// Exit with 65 when the candidate is not promoted
     #[arg(long)]
     pub require_promotion: bool,
@@ -92,7 +95,7 @@ pub struct RunArguments {
     /// Why the rules are set aside; recorded in the history
     #[arg(long, value_name = "TEXT")]
     pub why: Option<String>,
-    /// How progress is shown on standard error
+    /// Progress on standard error: a bar on a terminal, JSON lines, or nothing
     #[arg(long, value_enum, default_value = "auto")]
     pub progress: Progress,
     #[command(flatten)]
@@ -102,11 +105,9 @@ pub struct RunArguments {
 /// How progress is shown.
 #[derive(Clone, Copy, ValueEnum)]
 pub enum Progress {
-    /// A bar on a terminal
+    // Without a word each, which would turn the help of every flag into a paragraph.
     Auto,
-    /// JSON lines
     Json,
-    /// Not at all
     Off,
 }
 

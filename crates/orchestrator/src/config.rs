@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use artifact::{ErrorKind, Failure, read_bounded};
+use artifact::{ErrorKind, Failure};
 use dataset::Schema;
 use ingestion::IngestionConfig;
 use registry::{EvaluationConfig, PromotionConfig};
@@ -12,8 +12,6 @@ use transformation::TransformationConfig;
 use validation::ValidationConfig;
 
 use crate::cli::RunArguments;
-
-const MAX_SCHEMA_BYTES: u64 = 16 << 20;
 
 /// The configuration as a file, the environment and `--set` give it; kept in every run directory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -80,15 +78,7 @@ impl Config {
 
     /// Returns the schema that the configuration names.
     pub fn schema(&self) -> Result<Schema, Failure> {
-        let embedded = match self.dataset.as_str() {
-            "phishing" => Some(include_str!("../../../schema/phishing.yaml")),
-            "nsl_kdd" => Some(include_str!("../../../schema/nsl_kdd.yaml")),
-            _ => None,
-        };
-        match embedded {
-            Some(text) => Ok(Schema::parse(text, "embedded")?),
-            None => read_schema(Path::new(&self.dataset)),
-        }
+        schema_of(&self.dataset)
     }
 
     /// Returns the name to register under: simulated data never shares a name with real data.
@@ -102,6 +92,19 @@ impl Config {
     }
 }
 
+/// Returns the schema of a data set: an embedded name, or the path of a schema file.
+pub fn schema_of(dataset: &str) -> Result<Schema, Failure> {
+    let embedded = match dataset {
+        "phishing" => Some(include_str!("../../../schema/phishing.yaml")),
+        "nsl_kdd" => Some(include_str!("../../../schema/nsl_kdd.yaml")),
+        _ => None,
+    };
+    match embedded {
+        Some(text) => Ok(Schema::parse(text, "embedded")?),
+        None => read_schema(Path::new(dataset)),
+    }
+}
+
 fn read_schema(path: &Path) -> Result<Schema, Failure> {
     let shown = path.display();
     if path.extension().is_none_or(|e| e != "yaml" && e != "yml") {
@@ -109,8 +112,5 @@ fn read_schema(path: &Path) -> Result<Schema, Failure> {
             format!("no data set `{shown}`: give phishing, nsl_kdd, or the path of a .yaml file");
         return Err(Failure::new(ErrorKind::Usage, message));
     }
-    let bytes = read_bounded(path, MAX_SCHEMA_BYTES)?;
-    let text = String::from_utf8(bytes)
-        .map_err(|_| Failure::new(ErrorKind::Config, format!("{shown} is not UTF-8")))?;
-    Ok(Schema::parse(&text, &shown.to_string())?)
+    Schema::read(path)
 }

@@ -1,6 +1,10 @@
 //! `netsec runs|show|verify|report`: what the run directories hold.
 
-use std::{fs, fs::File, path::PathBuf};
+use std::{
+    fs,
+    fs::File,
+    path::{Path, PathBuf},
+};
 
 use artifact::{Digest, ErrorKind, Failure, Manifest, Run, StoreError};
 use clap::Args;
@@ -18,40 +22,53 @@ pub struct RunArgument {
 
 impl RunArgument {
     fn open(&self) -> Result<Run, Failure> {
-        let inside = self.place.artifacts.join(&self.run);
-        let directory = if self.run.is_dir() {
-            &self.run
-        } else {
-            &inside
-        };
-        Ok(Run::open(directory, 0)?)
+        let directory = find_run(&self.run, Some(&self.place.artifacts))?;
+        Ok(Run::open(&directory, 0)?)
     }
+}
+
+/// Finds a run directory by its path, or by its name under the artifacts directory.
+pub fn find_run(run: &Path, artifacts: Option<&Path>) -> Result<PathBuf, Failure> {
+    let inside = artifacts.unwrap_or(Path::new("artifacts")).join(run);
+    let places = [run.to_owned(), inside];
+    let found = places.iter().find(|p| p.join("config.yaml").is_file());
+    found.cloned().ok_or_else(|| {
+        let [run, inside] = places.each_ref().map(|p| p.display());
+        Failure::new(
+            ErrorKind::Usage,
+            format!("neither {run} nor {inside} is a run directory: `netsec runs` lists them"),
+        )
+    })
 }
 
 /// Lists the run directories, the oldest first.
 pub fn runs(place: &Place) -> Result<u8, Failure> {
-    let mut names = Vec::new();
-    if place.artifacts.is_dir() {
-        let fail = |e| Failure::from(StoreError::io("list", &place.artifacts)(e));
-        for entry in fs::read_dir(&place.artifacts).map_err(fail)? {
-            let path = entry.map_err(fail)?.path();
-            if path.join("config.yaml").is_file() {
-                names.push(
-                    path.file_name()
-                        .unwrap_or_default()
-                        .to_string_lossy()
-                        .into_owned(),
-                );
-            }
-        }
-    }
-    names.sort();
+    let names = run_names(&place.artifacts)?;
     if place.json {
         print(&json!(names).to_string())?;
     } else {
         names.iter().try_for_each(|name| print(name))?;
     }
     Ok(0)
+}
+
+/// Returns the names of the run directories below an artifacts directory, ascending; none when it is
+/// not there.
+pub fn run_names(artifacts: &Path) -> Result<Vec<String>, Failure> {
+    let mut names = Vec::new();
+    if !artifacts.is_dir() {
+        return Ok(names);
+    }
+    let fail = |e| Failure::from(StoreError::io("list", artifacts)(e));
+    for entry in fs::read_dir(artifacts).map_err(fail)? {
+        let path = entry.map_err(fail)?.path();
+        if path.join("config.yaml").is_file() {
+            let name = path.file_name().unwrap_or_default();
+            names.push(name.to_string_lossy().into_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// Shows the completed stages of a run.
@@ -74,39 +91,41 @@ pub fn show(argument: &RunArgument) -> Result<u8, Failure> {
             .collect();
         let counts: Vec<String> = m.counts.iter().map(|(k, n)| format!("{k} {n}")).collect();
         let line = format!("{:<15} {:>7.3} s  {}", m.stage, m.seconds, made.join(", "));
-        print(format!("{line}  {}", counts.join(", ")).trim_end())?;
+        print(line.trim_end())?;
+        if !counts.is_empty() {
+            print(&format!("{:27}{}", "", counts.join(", ")))?;
+        }
     }
     Ok(0)
 }
 
 /// Checks every artifact and file against the manifests; damage exits with 70.
 pub fn verify(argument: &RunArgument) -> Result<u8, Failure> {
-    let mut damaged = Vec::new();
-    let mut checked = 0;
-    for (step, manifest) in argument.open()?.manifests()? {
-        for output in &manifest.outputs {
+    let run = argument.open()?;
+    let (mut checked, mut damaged) = (0, Vec::new());
+    for (step, manifest) in run.manifests()? {
+        let artifacts = manifest.outputs.iter().map(|output| {
             let path = step.join(format!("{}.bin", output.kind));
-            checked += 1;
-            damaged.extend(artifact_problem(&path, output.digest));
-        }
-        for file in &manifest.files {
+            let found = artifact::digest_of_file(&path).map_err(|e| e.to_string());
+            problem(&path, found, output.digest)
+        });
+        let files = manifest.files.iter().map(|file| {
             let path = step.join(&file.name);
-            checked += 1;
             let found = File::open(&path).and_then(Digest::of_reader);
-            if !found.as_ref().is_ok_and(|digest| *digest == file.sha256) {
-                let found = found.map_or_else(|e| e.to_string(), |d| d.short());
-                damaged.push(format!(
-                    "{}: {found} instead of {}",
-                    path.display(),
-                    file.sha256.short()
-                ));
-            }
-        }
+            problem(&path, found.map_err(|e| e.to_string()), file.sha256)
+        });
+        checked += manifest.outputs.len() + manifest.files.len();
+        damaged.extend(artifacts.chain(files).flatten());
     }
-    if damaged.is_empty() {
+    if argument.place.json {
+        let object = json!({"run": run.directory(), "checked": checked, "damaged": damaged});
+        print(&object.to_string())?;
+    } else if damaged.is_empty() {
         print(&format!(
             "{checked} artifacts and files are as their manifests say"
         ))?;
+    }
+    if damaged.is_empty() {
         return Ok(0);
     }
     Err(Failure::new(ErrorKind::Internal, damaged.join("\n")))
@@ -123,16 +142,17 @@ pub fn report(argument: &RunArgument) -> Result<u8, Failure> {
     Ok(0)
 }
 
-fn artifact_problem(path: &std::path::Path, expected: Digest) -> Option<String> {
-    let found = artifact::digest_of_file(path);
+/// Says in what a file is not the one that a manifest names.
+fn problem(path: &Path, found: Result<Digest, String>, expected: Digest) -> Option<String> {
+    let shown = path.display();
     match found {
         Ok(digest) if digest == expected => None,
         Ok(digest) => Some(format!(
-            "{}: {} instead of {}",
-            path.display(),
+            "{shown}: {} instead of {}",
             digest.short(),
             expected.short()
         )),
-        Err(error) => Some(error.to_string()),
+        Err(error) if error.contains(&shown.to_string()) => Some(error),
+        Err(error) => Some(format!("{shown}: {error}")),
     }
 }

@@ -1,18 +1,21 @@
 //! Where a run's rows come from: the source itself, or the feature store's snapshot of it.
 
+use std::path::Path;
+
 use artifact::{Failure, clock};
 use dataset::{Provenance, RawDataset, Schema};
 use ingestion::{
     FeatureStore, FileStamp, Freshness, Ingestion, Snapshot, SnapshotKey, SnapshotOrigin,
 };
+use serde::Serialize;
 
-use crate::{cli::RunArguments, config::Config, sources};
+use crate::{cli::RunArguments, config::Config};
 
 /// The rows' origin, decided before the run begins.
 pub enum Intake {
-    /// The source is read; local files are kept as a snapshot afterwards.
+    /// The source is read; unless it is generated, what was read is kept as a snapshot afterwards.
     Source(Box<dyn dataset::Source>, Box<Schema>, Option<Keep>),
-    /// The source has not changed since it was read.
+    /// A snapshot still stands for the source.
     Snapshot(Box<Snapshot>),
 }
 
@@ -23,47 +26,59 @@ pub struct Keep {
     origin: SnapshotOrigin,
 }
 
+/// The snapshot that a run took its rows from.
+#[derive(Debug, Clone, Serialize)]
+pub struct SnapshotUsed {
+    /// When its source was read, RFC 3339.
+    pub read_at: String,
+    /// How long before the run that was.
+    pub age_seconds: i64,
+}
+
 impl Intake {
-    /// Looks a local file up in the feature store, and opens the source when it is not there.
+    /// Looks the source up in the feature store, and opens it when it is not there or no longer fresh.
     pub fn of(arguments: &RunArguments, config: &Config, schema: &Schema) -> Result<Self, Failure> {
-        let source = || sources::open(&config.source, schema);
-        let Some(path) = sources::local_path(&config.source).filter(|path| path.is_file()) else {
-            return Ok(Self::Source(source()?, Box::new(schema.clone()), None));
-        };
+        let uri = &config.source;
+        let open = || connectors::open(uri, schema);
+        let local = connectors::local_path(uri);
+        let is_kept = local.map_or(!connectors::is_simulated(uri), Path::is_file);
+        if !is_kept {
+            return Ok(Self::Source(open()?, Box::new(schema.clone()), None));
+        }
         let store = FeatureStore::open(&arguments.place.artifacts.join("feature-store"))?;
-        let name = path
-            .canonicalize()
-            .unwrap_or_else(|_| path.to_owned())
-            .display()
-            .to_string();
+        let name = local.map_or_else(|| uri.clone(), whole_path);
         let key = SnapshotKey::new(&name, None, schema, &config.ingestion);
+        let now = clock::now();
+        let freshness = local.map_or(
+            Freshness::MaxAge {
+                now,
+                seconds: arguments.max_age.0,
+            },
+            Freshness::File,
+        );
         if !arguments.refresh
-            && let Some(snapshot) = store.lookup(&key, schema, Freshness::File(path))
+            && let Some(snapshot) = store.lookup(&key, schema, freshness)
         {
             return Ok(Self::Snapshot(Box::new(snapshot)));
         }
-        let opened = source()?;
+        let opened = open()?;
         let origin = SnapshotOrigin {
-            read_at: clock::now(),
-            file: Some(FileStamp::of(path)?),
+            read_at: now,
+            file: local.map(FileStamp::of).transpose()?,
         };
-        Ok(Self::Source(
-            opened,
-            Box::new(schema.clone()),
-            Some(Keep { store, key, origin }),
-        ))
+        let keep = Keep { store, key, origin };
+        Ok(Self::Source(opened, Box::new(schema.clone()), Some(keep)))
     }
 
-    /// Says when the snapshot was taken, if there is one.
-    pub fn snapshot_line(&self) -> Option<String> {
+    /// Returns the snapshot's time and age, if there is one.
+    pub fn snapshot(&self) -> Option<SnapshotUsed> {
         let Self::Snapshot(snapshot) = self else {
             return None;
         };
-        let age = (clock::now() - snapshot.read_at).num_seconds();
-        let when = clock::rfc3339(snapshot.read_at);
-        Some(format!(
-            "from the feature store: read {when}, {age} s ago; --refresh reads it again"
-        ))
+        Some(SnapshotUsed {
+            read_at: clock::rfc3339(snapshot.read_at),
+            age_seconds: (clock::now() - snapshot.read_at).num_seconds(),
+        })
     }
 
     /// Makes the stage, and says where its outputs are to be kept.
@@ -74,6 +89,23 @@ impl Intake {
             Self::Snapshot(snapshot) => (Ingestion::from_snapshot(*snapshot, section), None),
         })
     }
+}
+
+impl SnapshotUsed {
+    /// Says so to people.
+    pub fn line(&self) -> String {
+        let Self {
+            read_at,
+            age_seconds,
+        } = self;
+        format!("snapshot read {read_at}, {age_seconds} s ago (--refresh reads anew)")
+    }
+}
+
+/// Names a local file the same way from wherever it is looked at.
+fn whole_path(path: &Path) -> String {
+    let whole = path.canonicalize();
+    whole.as_deref().unwrap_or(path).display().to_string()
 }
 
 impl Keep {

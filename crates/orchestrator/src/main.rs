@@ -2,36 +2,24 @@
 
 mod cli;
 mod config;
+mod duration;
+mod given_holdout;
 mod inspect;
 mod intake;
 mod models;
 mod pipeline;
 mod predict;
-mod sources;
 mod stages;
 mod summary;
 
 use std::process::ExitCode;
 
 use artifact::{ErrorKind, Failure};
-use clap::{Parser, error::ErrorKind as ClapKind};
 
 fn main() -> ExitCode {
-    let arguments = match cli::Arguments::try_parse() {
+    let arguments = match harness::parse_arguments::<cli::Arguments>() {
         Ok(arguments) => arguments,
-        Err(error) => {
-            // A reader that went away is no reason to fail in another way.
-            let _ = error.print();
-            let asked = matches!(
-                error.kind(),
-                ClapKind::DisplayHelp | ClapKind::DisplayVersion
-            );
-            return ExitCode::from(if asked {
-                0
-            } else {
-                ErrorKind::Usage.exit_code()
-            });
-        }
+        Err(code) => return code,
     };
     harness::report_and_exit(start(arguments).map_err(anyhow::Error::from))
 }

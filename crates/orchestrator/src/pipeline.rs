@@ -1,13 +1,12 @@
 //! `netsec run`: the stages, typed end to end.
 
-use std::{io::Write as _, sync::Arc, time::Instant};
+use std::{io::Write as _, time::Instant};
 
-use artifact::{Context, ErrorKind, Failure, Run, Stage, clock};
-use dataset::{Schema, ValidatedDataset};
+use artifact::{ErrorKind, Failure, Run, clock, write_atomic, yaml};
+use dataset::Schema;
 use harness::ProgressReporter;
-use holdout::GivenHoldout;
-use ingestion::Ingestion;
-use registry::{Champion, Evaluating, LocalDirectory, Override, Promotion, Registry};
+use ingestion::SCHEMA_FILE;
+use registry::{Champion, Evaluating, Override, Promotion, Registry};
 use trainer::Training;
 use transformation::Transformation;
 use validation::Validation;
@@ -15,24 +14,30 @@ use validation::Validation;
 use crate::{
     cli::{Place, RunArguments},
     config::Config,
+    given_holdout::given_holdout,
     intake::Intake,
-    sources,
     summary::Summary,
 };
 
 /// Runs the whole pipeline; returns the exit code.
 pub fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     let clock = Instant::now();
-    let config = Config::of(arguments)?;
+    let mut config = Config::of(arguments)?;
     let schema = config.schema()?;
-    let simulated = config.source.starts_with("synth://");
+    let simulated = connectors::is_simulated(&config.source);
     let name = config.model_name(&schema, simulated);
+    // Kept in the run directory, where stages that run alone look it up.
+    config.model = Some(name.clone());
     let intake = Intake::of(arguments, &config, &schema)?;
+    let snapshot = intake.snapshot();
     if !arguments.place.json {
         print(&opening_line(&schema, &config.source, simulated))?;
-        intake.snapshot_line().map_or(Ok(()), |line| print(&line))?;
+        snapshot
+            .as_ref()
+            .map_or(Ok(()), |used| print(&used.line()))?;
     }
     let run = Run::create(&arguments.place.artifacts, &config, config.seed)?;
+    keep_schema(&run, &schema)?;
     let progress = ProgressReporter::new(arguments.progress.into());
     let chain = Chain {
         run: &run,
@@ -42,13 +47,14 @@ pub fn run(arguments: &RunArguments) -> Result<u8, Failure> {
         forced: arguments.force.then(|| Override {
             why: arguments.why.clone().unwrap_or_default(),
         }),
-        report: &|what, done, total| progress.report(what, done, total),
+        report: &|advance| progress.report(advance),
     };
     let outcome = chain.execute(intake);
     progress.finish();
     outcome.map_err(|e| with_report(e, &run))?;
     report::write(&run, None)?;
-    let summary = Summary::of(&run, &config, &name, clock.elapsed().as_secs_f64())?;
+    let mut summary = Summary::of(&run, &config, &name, clock.elapsed().as_secs_f64())?;
+    summary.snapshot = snapshot;
     print(&if arguments.place.json {
         summary.to_json()
     } else {
@@ -63,7 +69,7 @@ struct Chain<'a> {
     registry: Registry,
     name: &'a str,
     forced: Option<Override>,
-    report: &'a artifact::Progress<'a>,
+    report: &'a artifact::Watch<'a>,
 }
 
 impl Chain<'_> {
@@ -82,7 +88,8 @@ impl Chain<'_> {
         let validation = Validation::new(config.validation.clone());
         let (validated,) = run.execute(&validation, (raw, provenance, reference), report)?;
 
-        let given = self.given_holdout(&run.load(validated)?)?;
+        let resolved = run.load(validated)?.schema;
+        let given = given_holdout(run, config, &resolved, report)?;
         let (given,) = run.execute(&given, (), report)?;
 
         let transformation = Transformation::new(config.transformation.clone());
@@ -98,79 +105,25 @@ impl Chain<'_> {
             config.promotion.clone(),
             self.registry.clone(),
             self.name,
-            run_name(run),
+            run.name(),
             clock::now(),
         );
         let promotion = promotion.forced(self.forced.clone());
         run.execute(&promotion, (bundle, groups, evaluation), report)?;
         Ok(())
     }
-
-    /// Ingests and validates `--holdout FILE` in a directory of its own, under the resolved schema.
-    fn given_holdout(&self, training: &ValidatedDataset) -> Result<AdoptHoldout, Failure> {
-        let Some(path) = &self.config.holdout else {
-            return Ok(AdoptHoldout { dataset: None });
-        };
-        let schema = training.schema.clone();
-        let source = sources::open(&path.to_string_lossy(), &schema)?;
-        let sub = Run::create(
-            &self.run.directory().join("given-holdout"),
-            self.config,
-            self.run.seed(),
-        )?;
-        let no_reference = Champion::new(
-            Registry::new(Arc::new(LocalDirectory::new(sub.directory().join("none")))),
-            "none",
-        );
-        let (_, reference) = sub.execute(&no_reference, (), self.report)?;
-        let ingestion = Ingestion::new(source, schema.clone(), self.config.ingestion.clone());
-        let (raw, provenance) = sub.execute(&ingestion, (), self.report)?;
-        let validation = Validation::new(self.config.validation.clone()).under(schema);
-        let (validated,) = sub.execute(&validation, (raw, provenance, reference), self.report)?;
-        Ok(AdoptHoldout {
-            dataset: Some(sub.load(validated)?),
-        })
-    }
 }
 
-/// Brings a given partition into the run, so that what follows has one typed input more or less.
-struct AdoptHoldout {
-    dataset: Option<ValidatedDataset>,
-}
-
-impl Stage for AdoptHoldout {
-    const NAME: &'static str = "given-holdout";
-    const ORDER: u8 = 2;
-    type Config = ();
-    type Inputs = ();
-    type Outputs = (GivenHoldout,);
-    type Error = registry::RegistryError;
-
-    fn config(&self) -> &() {
-        &()
-    }
-
-    fn run(&self, (): (), _: &mut Context) -> Result<Self::Outputs, Self::Error> {
-        Ok((GivenHoldout {
-            dataset: self.dataset.clone(),
-        },))
-    }
+/// Keeps the schema in the run directory: the file that it came from may change later.
+fn keep_schema(run: &Run, schema: &Schema) -> Result<(), Failure> {
+    let path = run.directory().join(SCHEMA_FILE);
+    let text = yaml::to_text(schema).map_err(|e| Failure::new(ErrorKind::Internal, e))?;
+    Ok(write_atomic(&path, text.as_bytes())?)
 }
 
 /// Returns the registry of a place.
 pub fn registry(place: &Place) -> Registry {
-    Registry::new(Arc::new(LocalDirectory::new(
-        place.artifacts.join("registry"),
-    )))
-}
-
-/// Returns the name of a run: that of its directory.
-pub fn run_name(run: &Run) -> String {
-    let name = run
-        .directory()
-        .file_name()
-        .map(|n| n.to_string_lossy().into_owned());
-    name.unwrap_or_default()
+    Registry::local(&place.artifacts)
 }
 
 /// Prints to standard output; a reader that went away ends the printing, not the program.
@@ -187,7 +140,7 @@ pub fn print(text: &str) -> Result<(), Failure> {
 fn opening_line(schema: &Schema, source: &str, simulated: bool) -> String {
     if simulated {
         format!(
-            "SIMULATED data: {source}, generated rows of the `{}` data set, not real traffic",
+            "SIMULATED data of the `{}` data set, not real traffic\n{source}",
             schema.name
         )
     } else {

@@ -2,85 +2,132 @@
 
 use std::path::PathBuf;
 
-use artifact::{ErrorKind, Failure, Run, Stage, clock};
+use artifact::{ErrorKind, Failure, Manifest, Run, Stage, StoreError, clock};
 use clap::Args;
-use dataset::{RawDataset, Schema};
-use ingestion::Ingestion;
-use registry::{Champion, Evaluating, Promotion};
+use dataset::{Schema, ValidatedDataset};
+use harness::RunConfig;
+use ingestion::{Ingestion, SCHEMA_FILE};
+use registry::{Champion, Evaluating, Promotion, Registry};
+use serde_json::json;
 use trainer::Training;
 use transformation::Transformation;
 use validation::Validation;
 
-use crate::{cli::Place, config::Config, pipeline, sources};
+use crate::{
+    cli::Progress,
+    config::Config,
+    given_holdout::{AdoptHoldout, given_holdout},
+    inspect::find_run,
+    pipeline::print,
+};
+
+/// The stages in the order of a run.
+pub const NAMES: [&str; 8] = [
+    Champion::NAME,
+    Ingestion::NAME,
+    Validation::NAME,
+    AdoptHoldout::NAME,
+    Transformation::NAME,
+    Training::NAME,
+    Evaluating::NAME,
+    Promotion::NAME,
+];
 
 #[derive(Args)]
 pub struct StageArguments {
-    /// champion, ingestion, validation, transformation, training, evaluation or promotion
+    /// Stage to run
+    #[arg(value_parser = NAMES)]
     name: String,
-    /// Run directory
+    /// Run directory, or its name under the artifacts directory
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
-    #[command(flatten)]
-    place: Place,
+    /// Directory with the registry; the one that the run directory lies in by default
+    #[arg(long, value_name = "DIR")]
+    artifacts: Option<PathBuf>,
+    /// Progress on standard error: a bar on a terminal, JSON lines, or nothing
+    #[arg(long, value_enum, default_value = "auto")]
+    progress: Progress,
+    /// Print JSON for programs instead of text for people
+    #[arg(long)]
+    json: bool,
 }
 
 /// Runs one stage on what the run directory holds for it.
 pub fn run(arguments: &StageArguments) -> Result<u8, Failure> {
-    let config: Config = harness::config::load(Some(&arguments.run.join("config.yaml")), &[])?;
-    let run = Run::open(&arguments.run, config.seed)?;
-    let step = match arguments.name.as_str() {
-        Champion::NAME => {
-            let (registry, name) = (
-                pipeline::registry(&arguments.place),
-                model_name(&config, &run)?,
-            );
-            alone(&run, &Champion::new(registry, name))
-        }
-        Ingestion::NAME => {
-            let schema = config.schema()?;
-            let source = sources::open(&config.source, &schema)?;
-            alone(&run, &Ingestion::new(source, schema, config.ingestion))
-        }
-        Validation::NAME => alone(&run, &Validation::new(config.validation)),
-        Transformation::NAME => alone(&run, &Transformation::new(config.transformation)),
-        Training::NAME => alone(&run, &Training::new(config.training)),
-        Evaluating::NAME => alone(&run, &Evaluating::new(config.evaluation)),
-        Promotion::NAME => {
-            let (registry, name) = (
-                pipeline::registry(&arguments.place),
-                model_name(&config, &run)?,
-            );
-            let stage = Promotion::new(
-                config.promotion.clone(),
-                registry,
-                name,
-                pipeline::run_name(&run),
-                clock::now(),
-            );
-            alone(&run, &stage)
-        }
-        other => Err(Failure::new(
-            ErrorKind::Usage,
-            format!(
-                "no stage `{other}`: champion, ingestion, validation, transformation, training, \
-                 evaluation, promotion"
-            ),
-        )),
-    }?;
-    pipeline::print(&step)?;
+    let directory = find_run(&arguments.run, arguments.artifacts.as_deref())?;
+    let kept = RunConfig::of(&directory)?;
+    let config: Config = kept.whole()?;
+    let again = Again {
+        run: Run::open(&directory, config.seed)?,
+        config,
+        arguments,
+    };
+    let step = again.execute()?;
+    if arguments.json {
+        let manifest = Manifest::read(&step)?.ok_or_else(|| StoreError::NotARun(step.clone()))?;
+        print(&json!({"directory": step, "manifest": manifest}).to_string())?;
+    } else {
+        print(&step.display().to_string())?;
+    }
     Ok(0)
 }
 
-fn alone<S: Stage>(run: &Run, stage: &S) -> Result<String, Failure> {
-    run.execute_alone(stage, &|_, _, _| {})?;
-    Ok(run.step::<S>().display().to_string())
+/// A stage of a run, once more.
+struct Again<'a> {
+    run: Run,
+    config: Config,
+    arguments: &'a StageArguments,
 }
 
-fn model_name(config: &Config, run: &Run) -> Result<String, Failure> {
-    let schema: Schema = config.schema()?;
-    let simulated = match run.get::<RawDataset>() {
-        Ok(raw) => raw.simulated,
-        Err(_) => config.source.starts_with("synth://"),
-    };
-    Ok(config.model_name(&schema, simulated))
+impl Again<'_> {
+    fn execute(&self) -> Result<PathBuf, Failure> {
+        let config = self.config.clone();
+        match self.arguments.name.as_str() {
+            Champion::NAME => self.alone(&Champion::new(self.registry()?, self.model()?)),
+            Ingestion::NAME => {
+                let schema = Schema::read(&self.run.directory().join(SCHEMA_FILE))?;
+                let source = connectors::open(&config.source, &schema)?;
+                self.alone(&Ingestion::new(source, schema, config.ingestion))
+            }
+            Validation::NAME => self.alone(&Validation::new(config.validation)),
+            AdoptHoldout::NAME => {
+                let schema = self.run.get::<ValidatedDataset>()?.schema;
+                self.alone(&given_holdout(&self.run, &config, &schema, &|_| {})?)
+            }
+            Transformation::NAME => self.alone(&Transformation::new(config.transformation)),
+            Training::NAME => self.alone(&Training::new(config.training)),
+            Evaluating::NAME => self.alone(&Evaluating::new(config.evaluation)),
+            Promotion::NAME => self.alone(&Promotion::new(
+                config.promotion,
+                self.registry()?,
+                self.model()?,
+                self.run.name(),
+                clock::now(),
+            )),
+            other => Err(Failure::new(
+                ErrorKind::Usage,
+                format!("no stage `{other}`: {}", NAMES.join(", ")),
+            )),
+        }
+    }
+
+    fn alone<S: Stage>(&self, stage: &S) -> Result<PathBuf, Failure> {
+        harness::execute_stage(&self.run, stage, self.arguments.progress.into())
+    }
+
+    fn registry(&self) -> Result<Registry, Failure> {
+        Ok(match &self.arguments.artifacts {
+            Some(root) => Registry::local(root),
+            None => Registry::local(&self.run.root()?),
+        })
+    }
+
+    fn model(&self) -> Result<String, Failure> {
+        self.config.model.clone().ok_or_else(|| {
+            Failure::new(
+                ErrorKind::Config,
+                "the run's config.yaml names no `model`: write the registered name into it",
+            )
+        })
+    }
 }

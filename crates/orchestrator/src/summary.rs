@@ -1,6 +1,9 @@
 //! What a finished run says: one JSON object for programs, a table for people.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use artifact::{Failure, Run, StoreError, read_bounded};
 use dataset::{ValidatedDataset, drift::DriftReport};
@@ -8,11 +11,11 @@ use model::{ModelBundle, resampling::Interval};
 use registry::{Comparison, Decision, Evaluation, PromotionRecord};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use trainer::TrainingReport;
+use trainer::{CandidateReport, TrainingReport};
 use transformation::SplitReport;
 use validation::{RowCounts, ValidationReport};
 
-use crate::{config::Config, pipeline::run_name};
+use crate::{config::Config, intake::SnapshotUsed};
 
 const MAX_REPORT_BYTES: u64 = 1 << 30;
 
@@ -31,6 +34,8 @@ pub struct Summary {
     pub verdict: PromotionRecord,
     seconds: BTreeMap<String, f64>,
     partitions: Value,
+    /// The snapshot that the rows came from, if they did.
+    pub snapshot: Option<SnapshotUsed>,
 }
 
 impl Summary {
@@ -53,7 +58,7 @@ impl Summary {
                 Value::Null
             }
         };
-        tracing::info!(run = %run_name(run), model = name, "run finished");
+        tracing::info!(run = %run.name(), model = name, "run finished");
         Ok(Self {
             run: run.directory().display().to_string(),
             report: run
@@ -71,6 +76,7 @@ impl Summary {
             evaluation: run.get()?,
             verdict: run.get()?,
             seconds: times,
+            snapshot: None,
             partitions: json!({
                 "train": partition("train.parquet"),
                 "holdout": partition("holdout.parquet"),
@@ -102,6 +108,7 @@ impl Summary {
             "model": self.verdict.model,
             "source": self.config.source,
             "simulated": self.simulated,
+            "snapshot": self.snapshot,
             "rows": {
                 "total": self.rows.total,
                 "train": self.split.train.rows,
@@ -150,7 +157,7 @@ impl Summary {
         let rows = &self.rows;
         writeln!(
             out,
-            "\n{} rows, {} quarantined, {} repeated, {} conflicting; {} to learn from, {} held out",
+            "\n{} rows: {} quarantined, {} repeated, {} conflicting\n{} to learn from, {} held out",
             rows.total,
             rows.quarantined,
             rows.duplicates,
@@ -164,20 +171,17 @@ impl Summary {
         let folds = self.training.folds;
         writeln!(
             out,
-            "\nCandidates, mean over {folds} grouped folds (best first)"
+            "\nCandidates, mean over {folds} grouped folds (best first, * is chosen)"
         )?;
-        writeln!(
-            out,
-            "  {:>8} {:>8} {:>8} {:>7}  candidate",
-            "PR AUC", "ROC AUC", "F1", "fit s"
-        )?;
+        writeln!(out, "  PR AUC    ROC     F1 fit s  candidate")?;
+        let fixed = fixed_parameters(&self.training.candidates);
         let mut ranked: Vec<_> = self
             .training
             .candidates
             .iter()
             .chain(&self.training.baselines)
             .collect();
-        let value = |c: &trainer::CandidateReport| c.cv.mean("average_precision");
+        let value = |c: &CandidateReport| c.cv.mean("average_precision");
         ranked.sort_by(|a, b| value(b).total_cmp(&value(a)));
         for c in ranked {
             let mark = if c.name == self.training.chosen {
@@ -187,18 +191,22 @@ impl Summary {
             };
             writeln!(
                 out,
-                "{mark} {:>8.4} {:>8.4} {:>8.4} {:>7.3}  {}{}",
+                "{mark} {:>6.4} {:>6.4} {:>6.4} {:>5.3}  {}{}",
                 value(c),
                 c.cv.mean("roc_auc"),
                 c.cv.mean("f1"),
                 c.fit_seconds,
-                c.name,
+                short_name(&c.name, &fixed),
                 if c.family == "baseline" {
                     " (baseline, on a sample)"
                 } else {
                     ""
                 },
             )?;
+        }
+        for (family, parameters) in fixed.iter().filter(|(_, p)| !p.is_empty()) {
+            let parameters: Vec<&str> = parameters.iter().map(String::as_str).collect();
+            writeln!(out, "  every {family}: {}", parameters.join(", "))?;
         }
         Ok(())
     }
@@ -234,7 +242,7 @@ impl Summary {
         let (grouped, row_wise) = (&self.training.grouped_cv, &self.training.row_wise_cv);
         writeln!(
             out,
-            "\nWhat repeated rows would have pretended (cross-validation of the chosen candidate)"
+            "\nWhat repeated rows would have pretended (cross-validation, chosen candidate)"
         )?;
         for metric in ["accuracy", "f1", "roc_auc"] {
             let (honest, leaky) = (grouped.mean(metric), row_wise.mean(metric));
@@ -278,6 +286,39 @@ impl Summary {
             self.seconds["total"], self.run, self.report
         )
     }
+}
+
+/// Takes the name of a candidate apart: its family, and its parameters as `name=value`.
+fn parts(name: &str) -> (&str, Vec<&str>) {
+    match name.strip_suffix(')').and_then(|n| n.split_once('(')) {
+        Some((family, "")) => (family, Vec::new()),
+        Some((family, parameters)) => (family, parameters.split(", ").collect()),
+        None => (name, Vec::new()),
+    }
+}
+
+/// Returns the parameters that all candidates of a family share, for families of several.
+fn fixed_parameters(candidates: &[CandidateReport]) -> BTreeMap<&str, BTreeSet<String>> {
+    let mut fixed: BTreeMap<&str, (usize, BTreeSet<String>)> = BTreeMap::new();
+    for (family, parameters) in candidates.iter().map(|c| parts(&c.name)) {
+        let own = || parameters.iter().map(|p| (*p).to_owned()).collect();
+        let (n, shared) = fixed.entry(family).or_insert_with(|| (0, own()));
+        *n += 1;
+        shared.retain(|p| parameters.contains(&p.as_str()));
+    }
+    let several = fixed.into_iter().filter(|(_, (n, _))| *n > 1);
+    several
+        .map(|(family, (_, shared))| (family, shared))
+        .collect()
+}
+
+/// Writes a candidate's name with the parameters alone that tell it from others of its family.
+fn short_name(name: &str, fixed: &BTreeMap<&str, BTreeSet<String>>) -> String {
+    let (family, parameters) = parts(name);
+    let is_fixed = |p: &&str| fixed.get(family).is_some_and(|shared| shared.contains(*p));
+    let own = parameters.into_iter().filter(|p| !is_fixed(p));
+    let words: Vec<&str> = [family].into_iter().chain(own).collect();
+    words.join(" ")
 }
 
 /// Reads a JSON report of a stage.

@@ -1,11 +1,11 @@
 //! The registry: bundles under their digests, and one history a model.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use artifact::{Artifact, Digest, clock, codec};
 use model::{ModelBundle, TrainingGroups};
 
-use crate::{Action, BlobStore, Entry, Evaluation, History, RegistryError};
+use crate::{Action, BlobStore, Entry, Evaluation, History, LocalDirectory, RegistryError};
 
 /// How often an append is tried when others append at the same time.
 const MAX_ATTEMPTS: u32 = 16;
@@ -20,6 +20,11 @@ impl Registry {
     /// Uses a store of blobs.
     pub fn new(blobs: Arc<dyn BlobStore>) -> Self {
         Self { blobs }
+    }
+
+    /// Uses the registry of an artifacts root.
+    pub fn local(root: &Path) -> Self {
+        Self::new(Arc::new(LocalDirectory::new(root.join("registry"))))
     }
 
     /// Returns where the registry lies.

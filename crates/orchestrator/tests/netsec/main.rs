@@ -10,4 +10,5 @@ mod faults;
 mod real_data;
 mod report;
 mod runs;
+mod stages;
 mod support;

@@ -119,25 +119,6 @@ fn payloads_do_not_depend_on_threads_on_the_order_of_rows_or_on_the_kind_of_file
 }
 
 #[test]
-fn a_stage_alone_gives_what_it_gave_in_the_run() {
-    let place = Workplace::new();
-    let run = place.run(&["--source", "synth://phishing?rows=2000"]);
-    let before = place.artifacts(&run);
-    let directory = run["run"].as_str().unwrap();
-    for stage in [
-        "ingestion",
-        "validation",
-        "transformation",
-        "training",
-        "evaluation",
-    ] {
-        let called = place.call(&["stage", stage, "--run", directory]);
-        assert_eq!(called.code, 0, "{stage}: {}", called.err);
-    }
-    assert!(before == place.artifacts(&run));
-}
-
-#[test]
 fn no_trained_model_has_the_holdout_among_its_ancestors() {
     let place = Workplace::new();
     let run = place.run(&["--source", "synth://phishing?rows=2000"]);

@@ -1,0 +1,19 @@
+//! The stage as a program of its own: it reads the run's source again.
+
+use std::process::ExitCode;
+
+use artifact::{Failure, Run};
+use dataset::Schema;
+use harness::RunConfig;
+use ingestion::{Ingestion, SCHEMA_FILE};
+
+fn main() -> ExitCode {
+    harness::stage_main(stage)
+}
+
+fn stage(config: &RunConfig, run: &Run) -> Result<Ingestion, Failure> {
+    let schema = Schema::read(&run.directory().join(SCHEMA_FILE))?;
+    let source = connectors::open(&config.section::<String>("source")?, &schema)?;
+    let section = config.of_stage::<Ingestion>()?;
+    Ok(Ingestion::new(source, schema, section))
+}

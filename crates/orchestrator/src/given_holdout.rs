@@ -1,0 +1,61 @@
+//! `--holdout FILE`: another partition, read and validated as the run's own rows were.
+
+use artifact::{Context, Failure, Run, Stage, Watch};
+use dataset::{Schema, ValidatedDataset};
+use holdout::GivenHoldout;
+use ingestion::Ingestion;
+use registry::{Champion, Registry};
+use validation::Validation;
+
+use crate::config::Config;
+
+/// Brings a given partition into the run, so that what follows has one typed input more or less.
+///
+/// It has no crate and no program of its own, since it is made of two stages.
+pub struct AdoptHoldout {
+    dataset: Option<ValidatedDataset>,
+}
+
+/// Ingests and validates the partition that the configuration names, if it names one, in a directory
+/// of its own below the run's, under the schema that the run's rows have resolved.
+pub fn given_holdout(
+    run: &Run,
+    config: &Config,
+    resolved: &Schema,
+    watch: &Watch<'_>,
+) -> Result<AdoptHoldout, Failure> {
+    let Some(path) = &config.holdout else {
+        return Ok(AdoptHoldout { dataset: None });
+    };
+    let source = connectors::open(&path.to_string_lossy(), resolved)?;
+    let root = run.directory().join(AdoptHoldout::NAME);
+    let sub = Run::create(&root, config, run.seed())?;
+    let no_registry = Registry::local(&sub.directory().join("none"));
+    let (_, reference) = sub.execute(&Champion::new(no_registry, "none"), (), watch)?;
+    let ingestion = Ingestion::new(source, resolved.clone(), config.ingestion.clone());
+    let (raw, provenance) = sub.execute(&ingestion, (), watch)?;
+    let validation = Validation::new(config.validation.clone()).under(resolved.clone());
+    let (validated,) = sub.execute(&validation, (raw, provenance, reference), watch)?;
+    Ok(AdoptHoldout {
+        dataset: Some(sub.load(validated)?),
+    })
+}
+
+impl Stage for AdoptHoldout {
+    const NAME: &'static str = "given-holdout";
+    const ORDER: u8 = 2;
+    type Config = ();
+    type Inputs = ();
+    type Outputs = (GivenHoldout,);
+    type Error = registry::RegistryError;
+
+    fn config(&self) -> &() {
+        &()
+    }
+
+    fn run(&self, (): (), _: &mut Context) -> Result<Self::Outputs, Self::Error> {
+        Ok((GivenHoldout {
+            dataset: self.dataset.clone(),
+        },))
+    }
+}
