@@ -1,6 +1,7 @@
 //! The data contract: which columns a data set has, what they may hold, and what is to be learned.
 
 mod column;
+mod draft;
 mod infer;
 mod target;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use column::{Column, ColumnType, Domain, UnknownLevels};
+pub use draft::Draft;
 pub use infer::Inference;
 pub use target::{ClassMode, TargetSpec};
 
@@ -95,7 +97,8 @@ pub struct PromotionMinima {
     pub max_fpr: Option<f64>,
 }
 
-fn default_missing_tokens() -> Vec<String> {
+/// Returns the texts that mean "no value" when a schema does not say.
+pub fn default_missing_tokens() -> Vec<String> {
     ["", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
         .map(str::to_owned)
         .to_vec()

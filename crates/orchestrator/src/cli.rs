@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use artifact::Failure;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{duration::Seconds, inspect, models, pipeline, predict, stages};
+use crate::{duration::Seconds, inspect, models, pipeline, predict, schema_file, stages};
 
 /// Trains, evaluates, promotes and applies detectors of network threats.
 ///
@@ -35,6 +35,9 @@ enum Command {
     Report(inspect::RunArgument),
     /// Score a file with the champion
     Predict(predict::PredictArguments),
+    /// Write schema files
+    #[command(subcommand)]
+    Schema(schema_file::SchemaCommand),
     /// List, show, promote and roll back registered models
     #[command(subcommand)]
     Models(models::ModelsCommand),
@@ -132,6 +135,7 @@ pub fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
         Some(Command::Verify(run)) => inspect::verify(&run),
         Some(Command::Report(run)) => inspect::report(&run),
         Some(Command::Predict(predict)) => predict::run(&predict),
+        Some(Command::Schema(command)) => schema_file::run(&command),
         Some(Command::Models(command)) => models::run(&command),
     }
 }

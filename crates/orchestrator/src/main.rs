@@ -9,6 +9,7 @@ mod intake;
 mod models;
 mod pipeline;
 mod predict;
+mod schema_file;
 mod stages;
 mod summary;
 

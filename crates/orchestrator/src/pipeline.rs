@@ -137,6 +137,15 @@ pub fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// Says something besides the result, on standard error.
+#[expect(
+    clippy::print_stderr,
+    reason = "the person at the terminal is to read it"
+)]
+pub fn note(text: &str) {
+    eprintln!("note: {text}");
+}
+
 fn opening_line(schema: &Schema, source: &str, simulated: bool) -> String {
     if simulated {
         format!(

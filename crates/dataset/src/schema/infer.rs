@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use artifact::yaml;
 
 use super::{
-    Column, ColumnType, Domain, FileLayout, PromotionMinima, Quality, Schema, SchemaError,
+    Column, ColumnType, Domain, Draft, FileLayout, PromotionMinima, Quality, Schema, SchemaError,
     TargetSpec, UnknownLevels,
 };
 use crate::{RawBatch, RawColumn, format_number};
@@ -38,6 +38,17 @@ const BENIGN_TEXTS: [&str; 10] = [
     "false",
     "no",
 ];
+
+/// Which values of a target are harmless.
+struct Sides {
+    benign: Vec<String>,
+    /// Why, for people.
+    reason: &'static str,
+    /// Whether nobody has named the threats.
+    is_guess: bool,
+    /// Whether they can be told all the same.
+    is_known: bool,
+}
 
 /// Collects what columns look like, in memory that the number of rows does not move.
 #[derive(Debug, Clone)]
@@ -88,18 +99,25 @@ impl Inference {
     /// Returns a schema that accepts what was seen, its descriptions saying what to review.
     ///
     /// The target is the named column; without a name one called label, class, target or result in
-    /// whatever case, else the last. Which of its values are benign is a guess.
+    /// whatever case, else the last. `threats` are those of its values that are threats; when none
+    /// are named, which ones are is a guess, and known only where others mean harmless by their name.
     ///
     /// # Errors
-    /// [`SchemaError::Invalid`] when there is no such column, when its values cannot be classes, or
-    /// when `name` cannot be a schema's.
-    pub fn finish(self, name: &str, target: Option<&str>) -> Result<Schema, SchemaError> {
+    /// [`SchemaError::Invalid`] when there is no such column or value, when its values cannot be
+    /// classes, or when `name` cannot be a schema's.
+    pub fn finish(
+        self,
+        name: &str,
+        target: Option<&str>,
+        threats: &[String],
+    ) -> Result<Draft, SchemaError> {
         let invalid = |problem| SchemaError::Invalid {
             name: name.to_owned(),
             problem,
         };
         let target = self.target(target).map_err(invalid)?;
-        let (spec, review) = target.as_target().map_err(invalid)?;
+        let sides = target.sides(threats).map_err(invalid)?;
+        let (spec, review) = target.as_target(&sides).map_err(invalid)?;
         let columns = self.columns.iter().map(|c| {
             if c.name == target.name {
                 c.with_domain(Domain::Any, "")
@@ -119,7 +137,11 @@ impl Inference {
             missing_tokens: self.missing_tokens,
         };
         schema.check()?;
-        Ok(schema)
+        Ok(Draft {
+            schema,
+            threat_is_known: sides.is_known,
+            n_rows: self.n_rows,
+        })
     }
 
     fn position(&mut self, name: &str) -> usize {
@@ -310,8 +332,8 @@ impl Observed {
         }
     }
 
-    /// Returns the target's mapping with a sentence on what to review.
-    fn as_target(&self) -> Result<(TargetSpec, String), String> {
+    /// Tells the values of a target apart.
+    fn sides(&self, threats: &[String]) -> Result<Sides, String> {
         let name = &self.name;
         if self.full_at.is_some() || self.distinct.len() < 2 {
             let n = self
@@ -322,7 +344,35 @@ impl Observed {
                  name another column"
             ));
         }
-        let (benign, reason) = self.benign_values();
+        if let Some(unknown) = threats.iter().find(|t| !self.distinct.contains(*t)) {
+            let shown: Vec<&str> = self.distinct.iter().map(String::as_str).take(20).collect();
+            return Err(format!(
+                "target: `{unknown}` is no value of column `{name}`; there are {}",
+                shown.join(", ")
+            ));
+        }
+        if threats.is_empty() {
+            return Ok(self.guessed_sides());
+        }
+        let is_benign = |value: &&String| !threats.contains(value);
+        let benign: Vec<String> = self.distinct.iter().filter(is_benign).cloned().collect();
+        if benign.is_empty() {
+            return Err(format!(
+                "target: every value of column `{name}` is named as a threat"
+            ));
+        }
+        Ok(Sides {
+            benign,
+            reason: "the others being named as threats",
+            is_guess: false,
+            is_known: true,
+        })
+    }
+
+    /// Returns the target's mapping with a sentence on what to review.
+    fn as_target(&self, sides: &Sides) -> Result<(TargetSpec, String), String> {
+        let name = &self.name;
+        let Sides { benign, reason, .. } = sides;
         let is_threat = |value: &&String| !benign.contains(value);
         let threats: Vec<&String> = self.distinct.iter().filter(is_threat).collect();
         if threats.is_empty() {
@@ -334,8 +384,9 @@ impl Observed {
             [text] if text.parse::<f64>().is_err() => text.clone(),
             _ => "benign".to_owned(),
         };
+        let ask = if sides.is_guess { "REVIEW: " } else { "" };
         let review = format!(
-            "REVIEW: column `{name}` was taken as the target, and `{}` as benign, {reason}.",
+            "{ask}column `{name}` was taken as the target, and `{}` as benign, {reason}.",
             benign.join("`, `")
         );
         let spec = TargetSpec {
@@ -344,19 +395,25 @@ impl Observed {
                 .iter()
                 .map(|value| (family_name(value, threats.len()), vec![(*value).clone()]))
                 .collect(),
-            benign: [(label, benign)].into(),
+            benign: [(label, benign.clone())].into(),
             classes: Default::default(),
             threat_name: None,
         };
         Ok((spec, review))
     }
 
-    fn benign_values(&self) -> (Vec<String>, &'static str) {
+    fn guessed_sides(&self) -> Sides {
+        let guess = |benign, reason, is_known| Sides {
+            benign,
+            reason,
+            is_guess: true,
+            is_known,
+        };
         let means_benign =
             |value: &&String| BENIGN_TEXTS.iter().any(|b| b.eq_ignore_ascii_case(value));
         let words: Vec<String> = self.distinct.iter().filter(means_benign).cloned().collect();
         if !words.is_empty() {
-            return (words, "by its name");
+            return guess(words, "by its name", true);
         }
         let of_number = |number| {
             let written = |t: &&String| t.parse() == Ok(number);
@@ -367,14 +424,16 @@ impl Observed {
                 .collect::<Vec<_>>()
         };
         match self.numbers().as_slice() {
-            [-1.0, 1.0] => (
+            [-1.0, 1.0] => guess(
                 of_number(1.0),
                 "as in the UCI phishing data; others mean the reverse",
+                false,
             ),
-            [0.0, ..] if self.all_numbers => (of_number(0.0), "as is usual"),
+            [0.0, ..] if self.all_numbers => guess(of_number(0.0), "as is usual", false),
             _ => {
                 let first = self.distinct.first().cloned();
-                (first.into_iter().collect(), "only because it sorts first")
+                let first = first.into_iter().collect();
+                guess(first, "only because it sorts first", false)
             }
         }
     }

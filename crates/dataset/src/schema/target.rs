@@ -101,11 +101,20 @@ impl TargetSpec {
                 self.threats.len()
             ));
         }
+        if let Some(both) = self.threats.keys().find(|t| self.benign.contains_key(*t)) {
+            return Some(format!(
+                "target: `{both}` names a threat and what is benign"
+            ));
+        }
         let mut seen = BTreeSet::new();
         let all = self.benign.iter().chain(&self.threats);
         for (name, values) in all {
             if values.is_empty() {
-                return Some(format!("target: `{name}` has no values"));
+                return Some(format!(
+                    "target: `{name}` has no values: list the harmless values of column `{}` under \
+                     `benign`, the others under `threats`",
+                    self.column
+                ));
             }
             if let Some(twice) = values.iter().find(|v| !seen.insert(v.as_str())) {
                 return Some(format!("target: value `{twice}` is listed twice"));

@@ -10,5 +10,6 @@ mod faults;
 mod real_data;
 mod report;
 mod runs;
+mod schema_infer;
 mod stages;
 mod support;

@@ -65,3 +65,30 @@ fn nsl_kdd_trains_on_one_partition_and_is_judged_on_the_other() {
     assert!(auc > 0.95, "ROC AUC on KDDTest+ reads {auc}");
     assert_eq!(result["families"].as_array().unwrap().len(), 5);
 }
+
+#[test]
+fn inferred_schemas_train_on_the_data_that_they_were_inferred_from() {
+    let place = Workplace::new();
+    let kdd = ["--no-header", "--target", "column_42"];
+    for (file, infer, rows) in [
+        ("phishing.csv", &["--threat", "-1"][..], 11_055),
+        ("nsl_kdd/KDDTrain+.txt", &kdd, 125_973),
+    ] {
+        let (source, output) = (data(file), ["--output", "my.yaml", "--force"]);
+        let arguments = [&["schema", "infer", &source], infer, &output].concat();
+        let called = place.call(&arguments);
+        assert_eq!(called.code, 0, "{}", called.err);
+        let tree = ["--set", "training.families=[decision_tree]"];
+        let few = [
+            "--set",
+            "training.folds=2",
+            "--set",
+            "training.baseline_rows=0",
+        ];
+        let source = ["--dataset", "my.yaml", "--source", &source];
+        let result = run(&place, &[&source[..], &tree, &few].concat());
+        assert_eq!(result["rows"]["total"], rows);
+        assert_eq!(result["rows"]["quarantined"], 0);
+        assert!(result["holdout"]["roc_auc"]["value"].as_f64().unwrap() > 0.95);
+    }
+}

@@ -24,12 +24,21 @@ fn batch(text: &str) -> RawBatch {
 }
 
 fn infer(batches: &[RawBatch], target: Option<&str>) -> Result<Schema, SchemaError> {
+    draft(batches, target, &[]).map(|draft| draft.schema)
+}
+
+fn draft(
+    batches: &[RawBatch],
+    target: Option<&str>,
+    threats: &[String],
+) -> Result<Draft, SchemaError> {
     let mut inference = Inference::new(["", "?"].map(str::to_owned));
     batches.iter().for_each(|b| inference.observe(b));
-    let schema = inference.finish("sample", target)?;
+    let draft = inference.finish("sample", target, threats)?;
+    let schema = &draft.schema;
     let text = yaml::to_text(&schema).unwrap();
-    assert_eq!(Schema::parse(&text, "test").unwrap(), schema, "{text}");
-    Ok(schema)
+    assert_eq!(Schema::parse(&text, "test").unwrap(), *schema, "{text}");
+    Ok(draft)
 }
 
 /// The first column of a file with these cells and a target.
@@ -199,4 +208,59 @@ fn a_target_without_two_sides_is_refused() {
     assert!(refused("good safe").contains("means harmless"));
     let many: Vec<String> = (0..1500).map(|i| i.to_string()).collect();
     assert!(refused(&many.join(" ")).contains("name another"));
+}
+
+/// Names threats of a target with these values, and returns what the file says of the target.
+fn named(values: &str, threats: &[&str]) -> Result<String, String> {
+    let rows = values.split(' ').map(|v| format!("\n1,{v}"));
+    let text = format!("x,label{}", rows.collect::<String>());
+    let threats: Vec<String> = threats.iter().map(|t| (*t).to_owned()).collect();
+    let draft = draft(&[batch(&text)], None, &threats).map_err(|e| e.to_string())?;
+    let yaml = draft.to_yaml().unwrap();
+    let parsed = Schema::parse(&yaml, "draft").map_err(|e| e.to_string());
+    assert_eq!(parsed.is_ok(), draft.threat_is_known, "{yaml}");
+    parsed.map(|schema| {
+        let TargetSpec {
+            benign, threats, ..
+        } = schema.target;
+        format!("{benign:?} {threats:?}")
+    })
+}
+
+#[test]
+fn named_threats_make_the_file_usable() {
+    let of = |values, threats: &[&str]| named(values, threats).unwrap();
+    assert_eq!(of("0 1", &["0"]), r#"{"benign": ["1"]} {"threat": ["0"]}"#);
+    assert_eq!(
+        of("a b c", &["b", "c"]),
+        r#"{"a": ["a"]} {"b": ["b"], "c": ["c"]}"#
+    );
+    assert!(of("normal smurf", &[]).contains("normal"));
+}
+
+#[test]
+fn unknown_threats_are_asked_for_in_the_file() {
+    for values in ["0 1", "-1 1", "a b"] {
+        let error = named(values, &[]).unwrap_err();
+        assert!(
+            error.contains("list the harmless values of column `label`"),
+            "{error}"
+        );
+    }
+    assert!(named("0 1", &["2"]).unwrap_err().contains("there are 0, 1"));
+    assert!(
+        named("0 1", &["0", "1"])
+            .unwrap_err()
+            .contains("every value")
+    );
+}
+
+#[test]
+fn a_file_holds_whatever_names_and_texts_there_are() {
+    let text = "a: b,#c, yes,no: {x},label\n1,- x,true,*a,normal\n2.5,\"q\",no,&b,dos";
+    let draft = draft(&[batch(text)], None, &[]).unwrap();
+    assert_eq!(
+        Schema::parse(&draft.to_yaml().unwrap(), "draft").unwrap(),
+        draft.schema
+    );
 }

@@ -1,0 +1,211 @@
+//! `netsec schema infer`: a first schema file from data, for a person to edit.
+
+use std::path::{Path, PathBuf};
+
+use artifact::{ErrorKind, Failure, write_atomic};
+use clap::{Args, Subcommand};
+use dataset::{
+    RawBatch,
+    schema::{Draft, FileLayout, Inference, default_missing_tokens},
+};
+use formats::{FileFormat, Layout};
+use serde_json::json;
+
+use crate::pipeline::{note, print};
+
+#[derive(Subcommand)]
+pub enum SchemaCommand {
+    /// Write a first schema from a file of records, to be edited
+    Infer(InferArguments),
+}
+
+#[derive(Args)]
+pub struct InferArguments {
+    /// Records: .csv, .jsonl (each also with .gz) or .parquet
+    file: PathBuf,
+    /// Column to learn; by default one called label, class, target or result, else the last
+    #[arg(long, value_name = "COLUMN")]
+    target: Option<String>,
+    /// Value of the target that is a threat; may be given several times
+    #[arg(long = "threat", value_name = "LABEL", allow_hyphen_values = true)]
+    threats: Vec<String>,
+    /// Name of the data set; by default that of the file
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// The file has no line of names: columns are called column_1, column_2, …
+    #[arg(long)]
+    no_header: bool,
+    /// Character between cells of delimited text
+    #[arg(long, value_name = "CHAR", default_value = ",")]
+    delimiter: char,
+    /// Schema file to write; standard output by default
+    #[arg(long, value_name = "PATH.yaml")]
+    output: Option<PathBuf>,
+    /// Overwrite the schema file
+    #[arg(long)]
+    force: bool,
+    /// Print JSON for programs instead of text for people
+    #[arg(long)]
+    json: bool,
+}
+
+/// Carries out a command on schema files.
+pub fn run(command: &SchemaCommand) -> Result<u8, Failure> {
+    let SchemaCommand::Infer(arguments) = command;
+    if let Some(path) = &arguments.output {
+        refuse_to_overwrite(path, arguments.force)?;
+    }
+    let draft = arguments.infer()?;
+    let yaml = draft.to_yaml()?;
+    if let Some(path) = &arguments.output {
+        write_atomic(path, yaml.as_bytes())?;
+    }
+    match (&arguments.output, arguments.json) {
+        (output, true) => print(&to_json(&draft, output.as_deref(), &yaml))?,
+        (None, false) => print(yaml.trim_end())?,
+        (Some(path), false) => print(&said(&draft, path))?,
+    }
+    if !draft.threat_is_known {
+        note(&format!(
+            "which values of `{}` are threats is for you to say: give --threat LABEL, or edit the \
+             line that begins with # EDIT",
+            draft.schema.target.column
+        ));
+    }
+    Ok(0)
+}
+
+/// Refuses to replace a file that somebody may have edited.
+pub fn refuse_to_overwrite(path: &Path, force: bool) -> Result<(), Failure> {
+    if force || !path.exists() {
+        return Ok(());
+    }
+    let message = format!(
+        "{} is there already: give --force to overwrite it",
+        path.display()
+    );
+    Err(Failure::new(ErrorKind::Usage, message))
+}
+
+impl InferArguments {
+    fn infer(&self) -> Result<Draft, Failure> {
+        let delimiter = u8::try_from(self.delimiter).ok().filter(u8::is_ascii);
+        let delimiter = delimiter.ok_or_else(|| {
+            let message = format!("delimiter {:?} is not an ASCII character", self.delimiter);
+            Failure::new(ErrorKind::Usage, message)
+        })?;
+        let layout = Layout {
+            delimiter,
+            header: None,
+        };
+        let mut format = FileFormat::of_path(&self.file, &layout)?;
+        if self.no_header {
+            number_columns(&self.file, &mut format)?;
+        }
+        let mut source = formats::open(&self.file, &format)?;
+        let mut inference = Inference::new(default_missing_tokens());
+        let mut names = None;
+        while let Some(batch) = source.next_batch()? {
+            names.get_or_insert_with(|| batch.names.clone());
+            inference.observe(&batch);
+        }
+        if !self.no_header && is_delimited(&format) {
+            warn_of_data(&names.unwrap_or_default());
+        }
+        let name = self.name.clone().unwrap_or_else(|| name_of(&self.file));
+        let mut draft = inference.finish(&name, self.target.as_deref(), &self.threats)?;
+        draft.schema.file = FileLayout {
+            header: !self.no_header || !is_delimited(&format),
+            delimiter: self.delimiter,
+        };
+        Ok(draft)
+    }
+}
+
+fn is_delimited(format: &FileFormat) -> bool {
+    matches!(format, FileFormat::Csv { .. })
+}
+
+/// Names the columns of delimited text by their numbers.
+fn number_columns(file: &Path, format: &mut FileFormat) -> Result<(), Failure> {
+    let first: Option<RawBatch> = formats::open(file, format)?.next_batch()?;
+    if let FileFormat::Csv { header, .. } = format {
+        let n = first.map_or(0, |batch| batch.names.len());
+        *header = Some((1..=n).map(|i| format!("column_{i}")).collect());
+    }
+    Ok(())
+}
+
+fn warn_of_data(names: &[String]) {
+    if let Some(number) = names.iter().find(|name| name.trim().parse::<f64>().is_ok()) {
+        note(&format!(
+            "the first line names a column `{number}`: if it is a row, give --no-header"
+        ));
+    }
+}
+
+/// Makes a data set's name of a file's: `KDDTrain+.txt` is `KDDTrain`.
+fn name_of(file: &Path) -> String {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let stem = name.split('.').find(|part| !part.is_empty());
+    let kept = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+    let name: String = stem.unwrap_or_default().chars().map(kept).collect();
+    match name.trim_matches('_') {
+        "" => "data".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+fn said(draft: &Draft, path: &Path) -> String {
+    let schema = &draft.schema;
+    let sides = |side: &std::collections::BTreeMap<String, Vec<String>>| {
+        let values: Vec<&str> = side.values().flatten().map(String::as_str).collect();
+        values.join(", ")
+    };
+    let target = &schema.target;
+    let mut text = format!(
+        "{}: {} columns, from {} rows; target `{}`",
+        path.display(),
+        schema.columns.len(),
+        draft.n_rows,
+        target.column
+    );
+    if draft.threat_is_known {
+        text += &format!(
+            "\nharmless: {}\nthreats: {}",
+            sides(&target.benign),
+            sides(&target.threats)
+        );
+    }
+    let open = to_review(draft);
+    if !open.is_empty() {
+        text += &format!("\nto review: {}", open.join(", "));
+    }
+    text
+}
+
+/// Returns the columns whose description asks for a look.
+fn to_review(draft: &Draft) -> Vec<&str> {
+    let asks = draft
+        .schema
+        .columns
+        .iter()
+        .filter(|c| c.description.contains("REVIEW"));
+    asks.map(|c| c.name.as_str()).collect()
+}
+
+fn to_json(draft: &Draft, path: Option<&Path>, yaml: &str) -> String {
+    let schema = &draft.schema;
+    json!({
+        "schema": path,
+        "yaml": yaml,
+        "name": schema.name,
+        "rows": draft.n_rows,
+        "columns": schema.columns.len(),
+        "target": schema.target.column,
+        "target_values": draft.target_values(),
+        "threat_is_known": draft.threat_is_known,
+        "review": to_review(draft),
+    })
+    .to_string()
+}

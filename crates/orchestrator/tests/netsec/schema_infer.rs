@@ -1,0 +1,122 @@
+use serde_json::Value;
+
+use crate::support::{SMALL, Workplace, small_csv};
+
+/// Trains under a schema file and returns the run's JSON.
+fn train(place: &Workplace, schema: &str, source: &str) -> Value {
+    place.run(&["--dataset", schema, "--source", source])
+}
+
+#[test]
+fn an_inferred_schema_trains_once_the_threat_is_named() {
+    let place = Workplace::new();
+    let source = place.write("data.csv", small_csv(1500));
+    let called = place.call(&[
+        "schema", "infer", &source, "--threat", "-1", "--output", "my.yaml",
+    ]);
+    assert_eq!(called.code, 0, "{}", called.err);
+    assert!(called.out.contains("target `Result`"), "{}", called.out);
+    let run = train(&place, "my.yaml", &source);
+    assert_eq!(
+        (&run["dataset"], &run["rows"]["quarantined"]),
+        (&"data".into(), &0.into())
+    );
+    // The same rows under the schema written by hand: the same threats.
+    let by_hand = place.run(&["--source", &source]);
+    for metric in ["roc_auc", "pr_auc"] {
+        assert_eq!(
+            run["holdout"][metric], by_hand["holdout"][metric],
+            "{metric}"
+        );
+    }
+}
+
+#[test]
+fn a_file_without_a_line_of_names_gets_numbered_columns() {
+    let place = Workplace::new();
+    let rows: String = small_csv(1500)
+        .lines()
+        .skip(1)
+        .map(|l| format!("{l}\n"))
+        .collect();
+    let source = place.write("rows.txt", rows);
+    let infer = [
+        "schema",
+        "infer",
+        &source,
+        "--threat=-1",
+        "--output",
+        "my.yaml",
+    ];
+    let called = place.call(&[&infer[..], &["--no-header", "--target", "column_31"]].concat());
+    assert_eq!(called.code, 0, "{}", called.err);
+    assert_eq!(train(&place, "my.yaml", &source)["rows"]["total"], 1500);
+    let as_names = place.call(&["schema", "infer", &source]);
+    assert!(
+        as_names.err.contains("give --no-header"),
+        "{}",
+        as_names.err
+    );
+}
+
+#[test]
+fn while_nobody_says_what_the_threat_is_the_file_asks_for_it() {
+    let place = Workplace::new();
+    let source = place.write("data.csv", small_csv(400));
+    let called = place.call(&["schema", "infer", &source, "--output", "my.yaml"]);
+    assert_eq!(called.code, 0, "{}", called.err);
+    assert!(called.err.contains("--threat LABEL"), "{}", called.err);
+    let run = ["run", "--dataset", "my.yaml", "--source", &source];
+    let refused = place.call(&[&run[..], &SMALL].concat());
+    assert_eq!(refused.code, 78);
+    assert!(refused.err.contains("column `Result`"), "{}", refused.err);
+    let edited = std::fs::read_to_string(place.path("my.yaml"))
+        .unwrap()
+        .replace("{benign: []}", "{benign: [\"1\"]}")
+        .replace("{threat: []}", "{threat: [\"-1\"]}");
+    place.write("my.yaml", edited);
+    train(&place, "my.yaml", &source);
+}
+
+#[test]
+fn a_schema_file_is_never_overwritten_unasked() {
+    let place = Workplace::new();
+    let source = place.write("data.csv", small_csv(50));
+    place.write("my.yaml", "mine");
+    let infer = [
+        "schema",
+        "infer",
+        &source,
+        "--threat=-1",
+        "--output",
+        "my.yaml",
+    ];
+    let refused = place.call(&infer);
+    assert_eq!(refused.code, 64);
+    assert!(refused.err.contains("--force"), "{}", refused.err);
+    assert_eq!(
+        std::fs::read_to_string(place.path("my.yaml")).unwrap(),
+        "mine"
+    );
+    let forced = place.call(&[&infer[..], &["--force"]].concat());
+    assert_eq!(forced.code, 0, "{}", forced.err);
+    assert_ne!(
+        std::fs::read_to_string(place.path("my.yaml")).unwrap(),
+        "mine"
+    );
+}
+
+#[test]
+fn what_cannot_be_a_target_is_refused() {
+    let place = Workplace::new();
+    let source = place.write("data.csv", small_csv(50));
+    let check = |arguments: &[&str], code: i32, word: &str| {
+        let called = place.call(&[&["schema", "infer", &source], arguments].concat());
+        assert_eq!(called.code, code, "{}", called.err);
+        assert!(called.err.contains(word), "{}", called.err);
+    };
+    check(&["--target", "Resullt"], 78, "did you mean `Result`");
+    check(&["--threat", "0"], 78, "there are -1, 1");
+    check(&["--threat", "1", "--threat", "-1"], 78, "every value");
+    check(&["--delimiter", "é"], 64, "ASCII");
+}
