@@ -72,13 +72,19 @@ pub fn read(
 }
 
 /// Makes a file of a format, visible under its name only once it is finished; text is compressed when
-/// the name ends with `.gz`.
+/// the name ends with `.gz`. A format that brings its own names is written without a line of names.
 ///
 /// # Errors
 /// [`SinkError::Unavailable`] when the file cannot be made.
 pub fn create(path: &Path, format: &FileFormat) -> Result<Box<dyn Sink>, SinkError> {
     Ok(match format {
-        FileFormat::Csv { delimiter, .. } => Box::new(CsvWriter::create(path, *delimiter)?),
+        FileFormat::Csv { delimiter, header } => {
+            let writer = CsvWriter::create(path, *delimiter)?;
+            match header {
+                None => Box::new(writer),
+                Some(names) => Box::new(writer.without_header(names.clone())),
+            }
+        }
         FileFormat::JsonLines => Box::new(JsonLinesWriter::create(path)?),
         FileFormat::Parquet => Box::new(ParquetWriter::create(path)?),
     })

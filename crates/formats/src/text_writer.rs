@@ -30,6 +30,15 @@ impl CsvWriter {
             lines: CsvLines::new(TextFile::create(path)?, delimiter),
         })
     }
+
+    /// Leaves the line of names out and writes these columns in this order, as a reader that is given
+    /// the names expects them; a column that no batch has stays empty.
+    #[must_use]
+    pub fn without_header(mut self, names: Vec<String>) -> Self {
+        self.lines.names = Names(Some(names));
+        self.lines.is_named = true;
+        self
+    }
 }
 
 impl Sink for CsvWriter {
@@ -233,7 +242,7 @@ impl Names {
             return Ok((0..names.len()).map(Some).collect());
         }
         if let Some(new) = batch.names.iter().find(|name| !names.contains(name)) {
-            let reason = format!("column `{new}` appears only after the first rows were written");
+            let reason = format!("column `{new}` is not among those that the file began with");
             return Err(rejected(location, reason));
         }
         Ok(names.iter().map(|name| batch.position(name)).collect())

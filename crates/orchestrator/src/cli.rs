@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use artifact::Failure;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::{duration::Seconds, inspect, models, pipeline, predict, schema_file, stages};
+use crate::{
+    duration::Seconds, inspect, models, pipeline, predict, schema_file, simulation, stages,
+};
 
 /// Trains, evaluates, promotes and applies detectors of network threats.
 ///
@@ -38,6 +40,9 @@ enum Command {
     /// Write schema files
     #[command(subcommand)]
     Schema(schema_file::SchemaCommand),
+    /// Write simulated rows, and fit recipes for them
+    #[command(subcommand)]
+    Synth(simulation::SynthCommand),
     /// List, show, promote and roll back registered models
     #[command(subcommand)]
     Models(models::ModelsCommand),
@@ -136,6 +141,7 @@ pub fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
         Some(Command::Report(run)) => inspect::report(&run),
         Some(Command::Predict(predict)) => predict::run(&predict),
         Some(Command::Schema(command)) => schema_file::run(&command),
+        Some(Command::Synth(command)) => simulation::run(&command),
         Some(Command::Models(command)) => models::run(&command),
     }
 }

@@ -10,6 +10,7 @@ mod models;
 mod pipeline;
 mod predict;
 mod schema_file;
+mod simulation;
 mod stages;
 mod summary;
 

@@ -13,3 +13,4 @@ mod runs;
 mod schema_infer;
 mod stages;
 mod support;
+mod synth;

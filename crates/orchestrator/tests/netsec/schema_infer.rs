@@ -107,6 +107,25 @@ fn a_schema_file_is_never_overwritten_unasked() {
 }
 
 #[test]
+fn every_kind_of_file_gives_the_same_schema() {
+    let place = Workplace::new();
+    let mut schemas = Vec::new();
+    for ending in ["csv", "csv.gz", "jsonl", "parquet"] {
+        let output = format!("data.{ending}");
+        let generate = ["synth", "generate", "--recipe", "phishing", "--rows", "500"];
+        let called = place.call(&[&generate[..], &["--output", &output]].concat());
+        assert_eq!(called.code, 0, "{}", called.err);
+        let called = place.call(&["schema", "infer", &output, "--threat=-1", "--json"]);
+        assert_eq!(called.code, 0, "{}", called.err);
+        let said: Value = serde_json::from_str(&called.out).unwrap();
+        assert_eq!((&said["rows"], &said["columns"]), (&500.into(), &31.into()));
+        schemas.push(said["yaml"].as_str().unwrap().to_owned());
+    }
+    schemas.dedup();
+    assert_eq!(schemas.len(), 1, "{schemas:#?}");
+}
+
+#[test]
 fn what_cannot_be_a_target_is_refused() {
     let place = Workplace::new();
     let source = place.write("data.csv", small_csv(50));

@@ -1,0 +1,112 @@
+use serde_json::Value;
+
+use crate::support::{Workplace, small_csv};
+
+fn generate(place: &Workplace, arguments: &[&str]) -> Value {
+    let called = place.call(&[&["synth", "generate", "--json"], arguments].concat());
+    assert_eq!(called.code, 0, "{}", called.err);
+    serde_json::from_str(&called.out).unwrap()
+}
+
+#[test]
+fn generated_files_of_every_kind_hold_the_rows_of_the_uri() {
+    let place = Workplace::new();
+    let rows = |source: &str| {
+        let run = place.run(&["--source", source, "--model", "x"]);
+        let artifacts = place.artifacts(&run);
+        (
+            run["rows"].clone(),
+            artifacts["03-transformation/training-set.bin"].len(),
+        )
+    };
+    let expected = rows("synth://phishing?rows=1500&seed=9");
+    for ending in ["csv", "csv.gz", "jsonl", "parquet"] {
+        let output = format!("data.{ending}");
+        let of = ["--recipe", "phishing", "--rows", "1500", "--seed", "9"];
+        let said = generate(&place, &[&of[..], &["--output", &output]].concat());
+        assert_eq!(said["source"], "synth://phishing?rows=1500&seed=9");
+        assert_eq!(rows(&output), expected, "{ending}");
+    }
+}
+
+#[test]
+fn generated_files_follow_the_layout_of_their_data_set() {
+    let place = Workplace::new();
+    for output in ["kdd.txt", "kdd.jsonl"] {
+        generate(
+            &place,
+            &["--recipe", "nsl_kdd", "--rows", "3000", "--output", output],
+        );
+        let run = place.run(&["--dataset", "nsl_kdd", "--source", output]);
+        assert_eq!(run["rows"]["quarantined"], 0, "{output}");
+    }
+    let text = std::fs::read_to_string(place.path("kdd.txt")).unwrap();
+    assert_eq!(text.lines().count(), 3000);
+    // The column that is never used has its place and no value.
+    assert!(
+        text.lines()
+            .all(|l| l.split(',').count() == 43 && l.ends_with(','))
+    );
+}
+
+#[test]
+fn a_recipe_fitted_to_a_file_gives_rows_of_its_kind() {
+    let place = Workplace::new();
+    let source = place.write("data.csv", small_csv(2000));
+    let fit = ["synth", "fit", "--dataset", "phishing", "--source", &source];
+    let fit = [&fit[..], &["--output", "recipe.yaml"]].concat();
+    let called = place.call(&fit);
+    assert_eq!(called.code, 0, "{}", called.err);
+    assert_eq!(place.call(&fit).code, 64, "the recipe is not overwritten");
+    let recipe = [
+        "--recipe",
+        "recipe.yaml",
+        "--rows",
+        "1000",
+        "--output",
+        "again.csv",
+    ];
+    generate(&place, &recipe);
+    let run = place.run(&["--source", "again.csv"]);
+    let rows = &run["rows"];
+    assert_eq!(
+        (&rows["total"], &rows["quarantined"]),
+        (&1000.into(), &0.into())
+    );
+    let threats = |file: &str| {
+        let text = std::fs::read_to_string(place.path(file)).unwrap();
+        let n = text.lines().filter(|l| l.ends_with(",-1")).count();
+        n as f64 / (text.lines().count() - 1) as f64
+    };
+    let (real, simulated) = (threats("data.csv"), threats("again.csv"));
+    assert!((real - simulated).abs() < 0.01, "{real} {simulated}");
+}
+
+#[test]
+fn wrong_recipes_and_sources_have_their_exit_codes() {
+    let place = Workplace::new();
+    let code = |arguments: &[&str]| place.call(&[&["synth"], arguments].concat()).code;
+    let generate = ["generate", "--output", "x.csv", "--recipe"];
+    assert_eq!(code(&[&generate[..], &["phising"]].concat()), 64);
+    assert_eq!(code(&[&generate[..], &["none.yaml"]].concat()), 69);
+    place.write("bad.yaml", "schema: x");
+    assert_eq!(code(&[&generate[..], &["bad.yaml"]].concat()), 78);
+    assert_eq!(
+        code(&[&generate[..], &["phishing", "--rows", "0"]].concat()),
+        64
+    );
+    assert!(!place.path("x.csv").exists());
+    let fit = [
+        "fit",
+        "--dataset",
+        "phishing",
+        "--output",
+        "r.yaml",
+        "--source",
+    ];
+    assert_eq!(code(&[&fit[..], &["synth://phishing"]].concat()), 64);
+    assert_eq!(code(&[&fit[..], &["none.csv"]].concat()), 69);
+    let few = place.write("few.csv", small_csv(40));
+    assert_eq!(code(&[&fit[..], &[&few]].concat()), 65);
+    assert!(!place.path("r.yaml").exists());
+}
