@@ -18,7 +18,8 @@ use serde::{Deserialize, Serialize};
 pub use error::IngestionError;
 pub use reading::ingest;
 pub use store::{
-    FeatureStore, FileStamp, Freshness, Snapshot, SnapshotKey, SnapshotOrigin, without_secrets,
+    FeatureStore, FileStamp, Freshness, Snapshot, SnapshotCondition, SnapshotKey, SnapshotOrigin,
+    without_secrets,
 };
 
 /// Name of the file in a run directory that keeps the schema that its source is read under.

@@ -42,6 +42,19 @@ pub struct Snapshot {
     pub read_at: Timestamp,
 }
 
+/// What a look at a snapshot found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SnapshotCondition {
+    /// Its key.
+    pub name: String,
+    /// When it was read, RFC 3339; empty when that is not known.
+    pub read_at: String,
+    /// Size of its rows in bytes.
+    pub bytes: u64,
+    /// Why it cannot be used, if so.
+    pub problem: Option<String>,
+}
+
 /// What a caller knows about the reading that a snapshot keeps.
 #[derive(Debug, Clone)]
 pub struct SnapshotOrigin {
@@ -86,6 +99,26 @@ struct Meta {
     file: Option<FileStamp>,
     parquet: Digest,
     description: Description,
+}
+
+impl Meta {
+    fn read(path: &Path) -> Result<Self, String> {
+        let text = read_bounded(path, MAX_META_BYTES).map_err(|e| e.to_string())?;
+        serde_json::from_slice(&text).map_err(|e| e.to_string())
+    }
+
+    /// Checks that it belongs to a key, and the rows beside it to it.
+    fn check(&self, key: &str, parquet: &Path) -> Result<(), String> {
+        if self.key != key {
+            return Err(format!("it describes the snapshot {}", self.key));
+        }
+        let found = File::open(parquet).and_then(Digest::of_reader);
+        let found = found.map_err(|e| format!("{}: {e}", parquet.display()))?;
+        if found != self.parquet {
+            return Err(format!("{} has another digest", parquet.display()));
+        }
+        Ok(())
+    }
 }
 
 /// No description is larger; unreadable cells and names make up most of it.
@@ -152,6 +185,43 @@ impl FeatureStore {
         Ok(())
     }
 
+    /// Looks at every snapshot without using it, in the order of their names.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] when the directory cannot be listed.
+    pub fn conditions(&self) -> Result<Vec<SnapshotCondition>, StoreError> {
+        let fail = |e| StoreError::io("list", &self.directory)(e);
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&self.directory).map_err(fail)? {
+            let path = entry.map_err(fail)?.path();
+            let is_description = path.extension().is_some_and(|e| e == "json");
+            let stem = path.file_stem().filter(|_| is_description);
+            names.extend(stem.map(|s| s.to_string_lossy().into_owned()));
+        }
+        names.sort();
+        Ok(names.into_iter().map(|name| self.condition(name)).collect())
+    }
+
+    fn condition(&self, name: String) -> SnapshotCondition {
+        let path = |ending: &str| self.directory.join(format!("{name}.{ending}"));
+        let bytes = fs::metadata(path("parquet")).map_or(0, |m| m.len());
+        let whole = || {
+            let meta = Meta::read(&path("json"))?;
+            meta.check(&name, &path("parquet"))?;
+            Ok(meta.read_at)
+        };
+        let (read_at, problem) = match whole() {
+            Ok(read_at) => (read_at, None),
+            Err(problem) => (String::new(), Some(problem)),
+        };
+        SnapshotCondition {
+            name,
+            read_at,
+            bytes,
+            problem,
+        }
+    }
+
     /// Returns where the rows of a key lie, for people and other tools.
     pub fn parquet_path(&self, key: &SnapshotKey) -> PathBuf {
         self.path(key, "parquet")
@@ -167,22 +237,13 @@ impl FeatureStore {
         schema: &Schema,
         freshness: Freshness<'_>,
     ) -> Result<Option<Snapshot>, String> {
-        let text = read_bounded(&self.path(key, "json"), MAX_META_BYTES);
-        let text = text.map_err(|e| e.to_string())?;
-        let meta: Meta = serde_json::from_slice(&text).map_err(|e| e.to_string())?;
-        if meta.key != key.to_string() {
-            return Err(format!("it describes the snapshot {}", meta.key));
-        }
+        let meta = Meta::read(&self.path(key, "json"))?;
         let read_at = parse(&meta.read_at)?;
         if !is_fresh(&meta, read_at, freshness) {
             return Ok(None);
         }
         let path = self.path(key, "parquet");
-        let found = File::open(&path).and_then(Digest::of_reader);
-        let found = found.map_err(|e| format!("{}: {e}", path.display()))?;
-        if found != meta.parquet {
-            return Err(format!("{} has another digest", path.display()));
-        }
+        meta.check(&key.to_string(), &path)?;
         let (raw, provenance) = snapshot::read(&path, meta.description, schema)?;
         Ok(Some(Snapshot {
             raw,

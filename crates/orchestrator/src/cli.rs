@@ -6,7 +6,8 @@ use artifact::Failure;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    duration::Seconds, inspect, models, pipeline, predict, schema_file, simulation, stages,
+    diff, doctor, duration::Seconds, inspect, models, pipeline, predict, schema_file, simulation,
+    stages,
 };
 
 /// Trains, evaluates, promotes and applies detectors of network threats.
@@ -35,6 +36,10 @@ enum Command {
     Verify(inspect::RunArgument),
     /// Write the HTML report of a run again
     Report(inspect::RunArgument),
+    /// Compare two runs, from their configuration to their verdict
+    Diff(diff::DiffArguments),
+    /// Check that everything that a run needs is there
+    Doctor(doctor::DoctorArguments),
     /// Score a file with the champion
     Predict(predict::PredictArguments),
     /// Write schema files
@@ -139,6 +144,8 @@ pub fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
         Some(Command::Show(run)) => inspect::show(&run),
         Some(Command::Verify(run)) => inspect::verify(&run),
         Some(Command::Report(run)) => inspect::report(&run),
+        Some(Command::Diff(diff)) => diff::run(&diff),
+        Some(Command::Doctor(doctor)) => doctor::run(&doctor),
         Some(Command::Predict(predict)) => predict::run(&predict),
         Some(Command::Schema(command)) => schema_file::run(&command),
         Some(Command::Synth(command)) => simulation::run(&command),

@@ -2,6 +2,8 @@
 
 mod cli;
 mod config;
+mod diff;
+mod doctor;
 mod duration;
 mod given_holdout;
 mod inspect;

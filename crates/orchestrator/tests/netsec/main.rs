@@ -6,6 +6,7 @@ mod bad_input;
 mod champion;
 mod families;
 mod faults;
+mod inspection;
 #[cfg(feature = "real-data")]
 mod real_data;
 mod report;

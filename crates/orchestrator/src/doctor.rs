@@ -1,0 +1,303 @@
+//! `netsec doctor`: whether everything that a run needs is there, and what to do where it is not.
+
+mod disk;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use artifact::{ErrorKind, Failure, Run, clock};
+use clap::Args;
+use dataset::Schema;
+use ingestion::FeatureStore;
+use registry::Registry;
+use serde::Serialize;
+use serde_json::json;
+
+use crate::{
+    cli::Place,
+    config::{Config, schema_of},
+    inspect::run_names,
+    pipeline::print,
+};
+
+#[derive(Args)]
+pub struct DoctorArguments {
+    /// Data set whose schema is checked; the configuration's by default
+    #[arg(long, value_name = "NAME|PATH.yaml")]
+    dataset: Option<String>,
+    /// Source to reach; the configuration's by default
+    #[arg(long, value_name = "URI")]
+    source: Option<String>,
+    /// Configuration file
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// One line of what was found.
+#[derive(Serialize)]
+struct Finding {
+    check: &'static str,
+    state: State,
+    message: String,
+    #[serde(skip)]
+    kind: Option<ErrorKind>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    Ok,
+    Warn,
+    Fail,
+}
+
+impl Finding {
+    fn ok(check: &'static str, message: impl Into<String>) -> Self {
+        Self::new(check, State::Ok, message.into())
+    }
+
+    fn warn(check: &'static str, message: impl Into<String>) -> Self {
+        Self::new(check, State::Warn, message.into())
+    }
+
+    fn fail(check: &'static str, failure: &Failure, advice: &str) -> Self {
+        let mut finding = Self::new(check, State::Fail, failure.to_string());
+        if !advice.is_empty() {
+            finding.message += &format!(": {advice}");
+        }
+        finding.kind = Some(failure.kind());
+        finding
+    }
+
+    fn new(check: &'static str, state: State, message: String) -> Self {
+        Self {
+            check,
+            state,
+            message,
+            kind: None,
+        }
+    }
+}
+
+/// Checks everything; exits with 0, or as the first failure would.
+pub fn run(arguments: &DoctorArguments) -> Result<u8, Failure> {
+    let findings = examine(arguments);
+    let failed = findings.iter().find_map(|f| f.kind);
+    if arguments.place.json {
+        let object = json!({"healthy": failed.is_none(), "checks": findings});
+        print(&object.to_string())?;
+    } else {
+        for finding in &findings {
+            let state = match finding.state {
+                State::Ok => "ok  ",
+                State::Warn => "warn",
+                State::Fail => "FAIL",
+            };
+            print(&format!(
+                "{state}  {:<13} {}",
+                finding.check, finding.message
+            ))?;
+        }
+    }
+    Ok(failed.map_or(0, ErrorKind::exit_code))
+}
+
+fn examine(arguments: &DoctorArguments) -> Vec<Finding> {
+    let root = &arguments.place.artifacts;
+    let mut findings = vec![threads()];
+    findings.extend(disk::examine(root));
+    findings.extend(runs(root));
+    findings.extend(registry(root));
+    findings.extend(feature_store(root));
+    findings.extend(environment());
+    let config = match harness::config::load::<Config>(arguments.config.as_deref(), &[]) {
+        Ok(config) => {
+            let file = arguments.config.as_ref();
+            let from = file.map_or("defaults".to_owned(), |f| f.display().to_string());
+            findings.push(Finding::ok(
+                "configuration",
+                format!("{from}, seed {}", config.seed),
+            ));
+            config
+        }
+        Err(failure) => {
+            let advice = "docs/netsec.yaml lists every key";
+            findings.push(Finding::fail("configuration", &failure, advice));
+            Config::default()
+        }
+    };
+    let dataset = arguments.dataset.as_ref().unwrap_or(&config.dataset);
+    let uri = arguments.source.as_ref().unwrap_or(&config.source);
+    match schema_of(dataset) {
+        Ok(schema) => {
+            let (n, target) = (schema.features().count(), &schema.target.column);
+            let said = format!("{dataset}: {n} columns to learn from, target `{target}`");
+            findings.push(Finding::ok("schema", said));
+            findings.push(source(uri, &schema));
+        }
+        Err(failure) => findings.push(Finding::fail("schema", &failure, "")),
+    }
+    findings
+}
+
+fn threads() -> Finding {
+    match std::thread::available_parallelism() {
+        Ok(n) => Finding::ok("threads", format!("{n}; RAYON_NUM_THREADS sets fewer")),
+        Err(error) => Finding::warn("threads", format!("their number is not known: {error}")),
+    }
+}
+
+fn runs(root: &Path) -> Vec<Finding> {
+    let names = match run_names(root) {
+        Ok(names) => names,
+        Err(failure) => return vec![Finding::fail("runs", &failure, "")],
+    };
+    let mut unfinished = 0;
+    let mut findings = Vec::new();
+    for name in &names {
+        let manifests = Run::open(&root.join(name), 0).and_then(|run| run.manifests());
+        match manifests {
+            Ok(done) => {
+                unfinished += usize::from(!done.iter().any(|(_, m)| m.stage == "promotion"))
+            }
+            Err(error) => {
+                let advice = format!("{error}: the run is lost, remove its directory");
+                findings.push(Finding::warn("runs", advice));
+            }
+        }
+    }
+    let n = names.len();
+    findings.insert(
+        0,
+        Finding::ok("runs", format!("{n}, {unfinished} of them unfinished")),
+    );
+    findings
+}
+
+/// Loads every champion as a server would, and asks it what it was asked when it was promoted.
+fn registry(root: &Path) -> Vec<Finding> {
+    const CHECK: &str = "registry";
+    let registry = Registry::local(root);
+    let names = match registry.names() {
+        Ok(names) => names,
+        Err(error) => return vec![Finding::fail(CHECK, &error.into(), "")],
+    };
+    if names.is_empty() {
+        return vec![Finding::ok(CHECK, "no models yet: `netsec run` trains one")];
+    }
+    let advice = "restore the registry from a copy, or roll back to a version that loads";
+    let of_model = |name: &String| match champion(&registry, name) {
+        Ok(said) => Finding::ok(CHECK, said),
+        Err(failure) => Finding::fail(CHECK, &failure, advice),
+    };
+    names.iter().map(of_model).collect()
+}
+
+fn champion(registry: &Registry, name: &str) -> Result<String, Failure> {
+    let history = registry.existing(name)?;
+    let n = history.versions().len();
+    if history.champion().is_none() {
+        return Ok(format!("{name}: {n} versions, no champion"));
+    }
+    let (entry, bundle) = registry.champion(name)?;
+    let evaluation = registry.evaluation(&entry)?;
+    registry.training_groups(&entry)?;
+    let asked = evaluation.canary.query(&bundle);
+    asked.map_err(|reason| Failure::new(ErrorKind::Internal, format!("{name}: {reason}")))?;
+    Ok(format!(
+        "{name}: {n} versions, champion {} loads and answers",
+        entry.version
+    ))
+}
+
+fn feature_store(root: &Path) -> Vec<Finding> {
+    const CHECK: &str = "feature store";
+    let directory = root.join("feature-store");
+    if !directory.is_dir() {
+        return vec![Finding::ok(CHECK, "empty")];
+    }
+    let found = FeatureStore::open(&directory).and_then(|store| store.conditions());
+    let conditions = match found {
+        Ok(conditions) => conditions,
+        Err(error) => return vec![Finding::fail(CHECK, &error.into(), "")],
+    };
+    let intact: Vec<_> = conditions.iter().filter(|c| c.problem.is_none()).collect();
+    let bytes: u64 = intact.iter().map(|c| c.bytes).sum();
+    let newest = intact
+        .iter()
+        .filter_map(|c| clock::parse(&c.read_at).ok())
+        .max();
+    let newest = newest.map_or(String::new(), |t| {
+        format!(", newest read {}", clock::rfc3339(t))
+    });
+    let said = format!("{} snapshots, {}{newest}", intact.len(), disk::size(bytes));
+    let mut findings = vec![Finding::ok(CHECK, said)];
+    for condition in &conditions {
+        if let Some(problem) = &condition.problem {
+            let name = condition.name.get(..12).unwrap_or(&condition.name);
+            findings.push(Finding::warn(
+                CHECK,
+                format!("{name}…: {problem}: the next run reads the source again, or remove it"),
+            ));
+        }
+    }
+    findings
+}
+
+/// Looks for variables that look like ours and are read by nothing.
+fn environment() -> Vec<Finding> {
+    let known = ["NETSEC_ARTIFACTS", "NETSEC_LOG", "NETSEC_DATA_DIR"];
+    let unknown = std::env::vars_os()
+        .filter_map(|(name, _)| name.into_string().ok())
+        .filter(|name| name.starts_with("NETSEC_") && !name.starts_with("NETSEC__"))
+        .filter(|name| !known.contains(&name.as_str()));
+    unknown
+        .map(|name| {
+            let advice = "is read by nothing: keys are set with two underscores, NETSEC__SEED=7";
+            Finding::warn("environment", format!("{name} {advice}"))
+        })
+        .collect()
+}
+
+/// Opens the source and looks at its first rows.
+fn source(uri: &str, schema: &Schema) -> Finding {
+    const CHECK: &str = "source";
+    let first = connectors::open(uri, schema).and_then(|mut source| Ok(source.next_batch()?));
+    let uri = ingestion::without_secrets(uri);
+    let batch = match first {
+        Ok(Some(batch)) => batch,
+        Ok(None) => return Finding::warn(CHECK, format!("{uri}: there are no rows")),
+        Err(failure) => return Finding::fail(CHECK, &failure, ""),
+    };
+    let is_needed = |name: &String| {
+        let column = schema.column(name);
+        column.is_none_or(|c| !c.may_be_missing && !c.never_use)
+    };
+    let mut lacking = schema.file_columns();
+    lacking.retain(|name| is_needed(name) && batch.position(name).is_none());
+    if lacking.is_empty() {
+        let (rows, columns) = (batch.n_rows(), batch.names.len());
+        return Finding::ok(
+            CHECK,
+            format!("{uri}: first {rows} rows read, {columns} columns"),
+        );
+    }
+    let shown = lacking[..lacking.len().min(5)].join(", ");
+    let more = if lacking.len() > 5 { ", …" } else { "" };
+    let message = format!("{uri} lacks {} columns: {shown}{more}", lacking.len());
+    let advice = "name its columns as the schema does, or give its own --dataset";
+    Finding::fail(CHECK, &Failure::new(ErrorKind::Rejected, message), advice)
+}
+
+/// Returns the nearest directory above a path that exists.
+fn existing(path: &Path) -> Option<PathBuf> {
+    let whole = std::path::absolute(path).ok()?;
+    whole
+        .ancestors()
+        .find(|p| fs::exists(p).unwrap_or(false))
+        .map(Path::to_owned)
+}

@@ -1,0 +1,259 @@
+use serde_json::Value;
+
+use crate::support::{SMALL, Workplace, small_csv};
+
+fn json(place: &Workplace, arguments: &[&str]) -> Value {
+    let called = place.call(&[arguments, &["--json"]].concat());
+    assert_eq!(called.code, 0, "{arguments:?}: {}", called.err);
+    serde_json::from_str(&called.out).unwrap_or_else(|e| panic!("{arguments:?}: {e}"))
+}
+
+fn find<'a>(list: &'a Value, key: &str, name: &str) -> &'a Value {
+    let items = list.as_array().unwrap();
+    items
+        .iter()
+        .find(|item| item[key] == name)
+        .unwrap_or(&Value::Null)
+}
+
+#[test]
+fn diff_names_the_first_stage_that_differs_and_by_how_much_the_rest_does() {
+    let place = Workplace::new();
+    let source = place.write("data.csv", small_csv(1500));
+    let a = place.run(&["--source", &source, "--artifacts", "one"]);
+    let b = place.run(&["--source", &source, "--artifacts", "two", "--seed", "7"]);
+    let (a, b) = (a["run"].as_str().unwrap(), b["run"].as_str().unwrap());
+    let same = json(&place, &["diff", a, a]);
+    assert_eq!(same["first_difference"], Value::Null);
+    assert_eq!(same["configuration"], Value::Array(Vec::new()));
+
+    let found = json(&place, &["diff", a, b]);
+    assert_eq!(found["first_difference"], "transformation");
+    let seed = find(&found["configuration"], "key", "seed");
+    assert_eq!(
+        (&seed["a"], &seed["b"], &seed["difference"]),
+        (&42.into(), &7.into(), &(-35.0).into())
+    );
+    assert_eq!(
+        found["configuration"].as_array().unwrap().len(),
+        1,
+        "{}",
+        found["configuration"]
+    );
+    assert_eq!(find(&found["stages"], "stage", "validation")["equal"], true);
+    assert_eq!(find(&found["stages"], "stage", "training")["equal"], false);
+    assert_eq!(find(&found["rows"], "key", "total")["difference"], 0.0);
+    assert_eq!(found["candidates"].as_array().unwrap().len(), 10);
+    let auc = find(&found["holdout"], "key", "roc_auc");
+    let (left, right) = (auc["a"].as_f64().unwrap(), auc["b"].as_f64().unwrap());
+    assert_eq!(auc["difference"].as_f64().unwrap(), right - left);
+    let text = place.call(&["diff", a, b]).out;
+    assert!(
+        text.contains("the first that differs: transformation"),
+        "{text}"
+    );
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 80),
+        "{text}"
+    );
+}
+
+#[test]
+fn diff_leaves_where_rows_came_from_aside_and_takes_unfinished_runs() {
+    let place = Workplace::new();
+    let text = small_csv(1500);
+    let mut lines: Vec<&str> = text.lines().skip(1).collect();
+    lines.reverse();
+    let header = text.lines().next().unwrap();
+    let a = place.write("a.csv", &text);
+    let b = place.write("b.csv", format!("{header}\n{}\n", lines.join("\n")));
+    let a = place.run(&["--source", &a, "--artifacts", "one"]);
+    let b = place.run(&["--source", &b, "--artifacts", "two"]);
+    let (a, b) = (a["run"].as_str().unwrap(), b["run"].as_str().unwrap());
+    let found = json(&place, &["diff", a, b]);
+    // The run's name, and with it the registry's entry, is its own.
+    assert_eq!(
+        found["first_difference"],
+        Value::Null,
+        "{}",
+        found["stages"]
+    );
+    let manifest = place.path(b).join("04-training/manifest.json");
+    std::fs::remove_file(manifest).unwrap();
+    let found = json(&place, &["diff", a, b]);
+    assert_eq!(found["first_difference"], "training");
+    assert_eq!(found["chosen"]["b"], Value::Null);
+    assert_eq!(place.call(&["diff", a, "none"]).code, 64);
+}
+
+#[test]
+fn doctor_finds_a_healthy_place_healthy_and_leaves_no_trace() {
+    let place = Workplace::new();
+    let found = json(&place, &["doctor"]);
+    assert_eq!(found["healthy"], true, "{found:#}");
+    assert!(!place.path("artifacts").exists());
+    let source = place.write("data.csv", small_csv(1500));
+    place.run(&["--source", &source, "--force", "--why", "a test"]);
+    let found = json(&place, &["doctor", "--source", &source]);
+    assert_eq!(found["healthy"], true, "{found:#}");
+    let said = |check: &str| find(&found["checks"], "check", check)["message"].to_string();
+    assert!(
+        said("registry").contains("champion 1 loads and answers"),
+        "{found:#}"
+    );
+    assert!(said("feature store").contains("1 snapshots"), "{found:#}");
+    assert!(
+        said("runs").contains("1, 0 of them unfinished"),
+        "{found:#}"
+    );
+    let names: Vec<_> = std::fs::read_dir(place.path("artifacts"))
+        .unwrap()
+        .collect();
+    assert_eq!(names.len(), 3, "a run, the registry, the feature store");
+}
+
+#[test]
+fn doctor_says_what_is_wrong_and_exits_as_its_first_failure_would() {
+    let place = Workplace::new();
+    let check = |arguments: &[&str], code: i32, line: &str, word: &str| {
+        let called = place.call(&[&["doctor"], arguments].concat());
+        assert_eq!(called.code, code, "{}", called.out);
+        let start = format!("FAIL  {line:<13}");
+        let found = called.out.lines().find(|l| l.starts_with(&start));
+        assert!(found.is_some_and(|l| l.contains(word)), "{}", called.out);
+    };
+    let wrong = place.write("wrong.yaml", "{training: {fold: 3}}");
+    check(
+        &["--config", &wrong],
+        78,
+        "configuration",
+        "did you mean `folds`",
+    );
+    check(&["--dataset", &wrong], 78, "schema", "training");
+    check(&["--source", "none.csv"], 69, "source", "none.csv");
+    check(
+        &["--source", "s3://bucket/key"],
+        64,
+        "source",
+        "feature `s3`",
+    );
+    let other = place.write("other.csv", "a,b\n1,2\n");
+    check(&["--source", &other], 65, "source", "lacks 31 columns");
+    let file = place.write("file", "");
+    check(&["--artifacts", &file], 69, "artifacts", "no directory");
+}
+
+#[test]
+fn doctor_finds_damage_in_registry_and_feature_store() {
+    let place = Workplace::new();
+    let source = place.write("data.csv", small_csv(1500));
+    place.run(&["--source", &source, "--force", "--why", "a test"]);
+    let flip = |directory: &str, ending: &str, kind: &[u8]| {
+        for entry in std::fs::read_dir(place.path(directory)).unwrap() {
+            let path = entry.unwrap().path();
+            let mut bytes = std::fs::read(&path).unwrap();
+            let is_meant = path.extension().is_some_and(|e| e == ending)
+                && bytes.windows(kind.len()).take(64).any(|w| w == kind);
+            if is_meant {
+                let middle = bytes.len() / 2;
+                bytes[middle] ^= 1;
+                std::fs::write(&path, bytes).unwrap();
+            }
+        }
+    };
+    flip("artifacts/feature-store", "parquet", b"PAR1");
+    let called = place.call(&["doctor"]);
+    assert_eq!(called.code, 0, "{}", called.out);
+    assert!(called.out.contains("warn  feature store"), "{}", called.out);
+    flip("artifacts/registry/blobs", "bin", b"model-bundle");
+    let called = place.call(&["doctor"]);
+    assert_eq!(called.code, 70, "{}", called.out);
+    assert!(called.out.contains("FAIL  registry"), "{}", called.out);
+}
+
+#[test]
+fn a_run_says_whether_it_used_a_snapshot() {
+    let place = Workplace::new();
+    let source = place.write("data.csv", small_csv(1500));
+    let simulated = place.run(&["--source", "synth://phishing?rows=1500"]);
+    assert_eq!(simulated["snapshot"], Value::Null);
+    assert_eq!(place.run(&["--source", &source])["snapshot"], Value::Null);
+    let again = place.run(&["--source", &source]);
+    assert!(again["snapshot"]["age_seconds"].as_i64().unwrap() >= 0);
+    assert!(
+        again["snapshot"]["read_at"]
+            .as_str()
+            .unwrap()
+            .ends_with('Z')
+    );
+    let refreshed = place.run(&["--source", &source, "--refresh"]);
+    assert_eq!(refreshed["snapshot"], Value::Null);
+    // A file that has not changed needs no age.
+    assert!(place.run(&["--source", &source, "--max-age", "0s"])["snapshot"].is_object());
+    for wrong in ["1w", "-1h", "h"] {
+        let called = place.call(&["run", "--max-age", wrong]);
+        assert_eq!(called.code, 64, "{wrong}");
+    }
+}
+
+#[test]
+fn every_command_prints_one_json_value() {
+    let place = Workplace::new();
+    let source = place.write("data.csv", small_csv(1500));
+    let run = place.run(&["--source", &source, "--force", "--why", "a test"]);
+    let run = run["run"].as_str().unwrap();
+    place.run(&[
+        "--source", &source, "--seed", "7", "--force", "--why", "another",
+    ]);
+    for command in [
+        &["runs"][..],
+        &["show", run],
+        &["verify", run],
+        &["diff", run, run],
+        &["doctor"],
+        &["stage", "validation", "--run", run],
+        &["schema", "infer", &source],
+        &["predict", "--input", &source, "--output", "out.parquet"],
+        &["models", "list"],
+        &["models", "show", "phishing"],
+        &["models", "history", "phishing"],
+        &["models", "history", "phishing", "--at", "2999-01-01"],
+        &["models", "rollback", "phishing"],
+        &["models", "promote", "phishing", "--version", "2"],
+    ] {
+        json(&place, command);
+    }
+}
+
+#[test]
+fn errors_stand_on_standard_error_with_json_as_well() {
+    let place = Workplace::new();
+    let run = place.run(&["--source", "synth://phishing?rows=1500"]);
+    let run = run["run"].as_str().unwrap();
+    place.write(&format!("{run}/04-training/model-bundle.bin"), "damaged");
+    let called = place.call(&["verify", run, "--json"]);
+    assert_eq!(called.code, 70);
+    let found: Value = serde_json::from_str(&called.out).unwrap();
+    assert_eq!(found["damaged"].as_array().unwrap().len(), 1, "{found}");
+    assert!(called.err.starts_with("error: "), "{}", called.err);
+    for command in [
+        &["show", "none"][..],
+        &["models", "show", "none"],
+        &["predict", "--input", "none.csv", "--output", "x.csv"],
+        &["schema", "infer", "none.csv"],
+    ] {
+        let called = place.call(&[command, &["--json"]].concat());
+        assert!(
+            called.code >= 64 && called.out.is_empty(),
+            "{command:?}: {}",
+            called.out
+        );
+        assert!(
+            called.err.starts_with("error: "),
+            "{command:?}: {}",
+            called.err
+        );
+    }
+    let called = place.call(&[&["run", "--json", "--source", "none.csv"], &SMALL[..]].concat());
+    assert!(called.code == 69 && called.out.is_empty());
+}
