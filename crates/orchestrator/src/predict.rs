@@ -1,18 +1,28 @@
 //! `netsec predict`: a file in, the same rows with verdicts out.
 
-use std::{path::Path, path::PathBuf};
+mod layout;
+mod survey;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use artifact::{ErrorKind, Failure};
 use clap::Args;
-use dataset::{RawBatch, RawColumn, Schema};
+use dataset::{RawBatch, RawColumn, Sink, Source};
 use formats::{FileFormat, Layout};
-use model::scoring::{self, Prediction};
+use model::{
+    ModelBundle,
+    scoring::{self, Prediction},
+};
 use serde_json::json;
 
 use crate::{
     cli::Place,
-    pipeline::{print, registry},
+    pipeline::{note, print, registry},
 };
+use survey::Survey;
 
 #[derive(Args)]
 pub struct PredictArguments {
@@ -22,67 +32,129 @@ pub struct PredictArguments {
     /// File to score: .csv, .jsonl (each also with .gz) or .parquet
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
-    /// File to write, in any of these formats
+    /// File to write: the input's columns, label, threat_probability, model_version and problem
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
     #[command(flatten)]
     place: Place,
 }
 
-#[derive(Default)]
-struct Counts {
-    rows: usize,
-    threats: usize,
-    refused: usize,
-}
-
 /// Scores every row of the input; exits with 65 when none could be scored.
 pub fn run(arguments: &PredictArguments) -> Result<u8, Failure> {
+    refuse_same_file(&arguments.input, &arguments.output)?;
     let (entry, bundle) = registry(&arguments.place).champion(&arguments.model)?;
-    let version = entry.version.to_string();
-    let mut source = formats::open(
-        &arguments.input,
-        &format_of(&arguments.input, &bundle.schema)?,
-    )?;
-    let mut sink = formats::create(
-        &arguments.output,
-        &format_of(&arguments.output, &bundle.schema)?,
-    )?;
-    let mut counts = Counts::default();
-    while let Some(mut batch) = source.next_batch()? {
-        let predictions = scoring::predict(&bundle, &batch)?;
-        counts.add(&predictions);
-        append(&mut batch, &predictions, &version);
-        sink.write(&batch)?;
-    }
-    sink.finish()?;
-    let Counts {
-        rows,
-        threats,
-        refused,
-    } = counts;
-    let text = if arguments.place.json {
-        json!({"rows": rows, "threats": threats, "refused": refused, "version": entry.version})
-            .to_string()
-    } else {
-        let scored = rows - refused;
-        format!(
-            "{rows} rows: {scored} scored by version {version}, {threats} threats; {refused} refused"
-        )
+    let format = layout::of_input(&arguments.input, &bundle.schema)?;
+    let survey = Survey::of(&arguments.input, &format)?;
+    let mut scoring = Scoring {
+        source: formats::open(&arguments.input, &format)?,
+        sink: create(&arguments.output, &bundle)?,
+        bundle: &bundle,
+        version: entry.version.to_string(),
+        survey,
+        names: None,
+        counts: Counts::default(),
     };
-    print(&text)?;
-    Ok(if rows > refused {
+    scoring.score_all()?;
+    let Scoring {
+        sink,
+        names,
+        counts,
+        ..
+    } = scoring;
+    sink.finish()?;
+    if bundle.simulated {
+        note("the model has learned from simulated data, not from real traffic");
+    }
+    let names = names.unwrap_or_else(|| appended_names(&[]));
+    print(&if arguments.place.json {
+        counts.to_json(&arguments.model, entry.version, &names)
+    } else {
+        counts.to_text(entry.version, &names)
+    })?;
+    Ok(if counts.scored() > 0 {
         0
     } else {
         ErrorKind::Rejected.exit_code()
     })
 }
 
-fn format_of(path: &Path, schema: &Schema) -> Result<FileFormat, Failure> {
-    Ok(FileFormat::of_path(
-        path,
-        &Layout::of(&schema.file, schema.file_columns()),
-    )?)
+/// Refuses to replace the input: what a refused row held may not stand in the output.
+fn refuse_same_file(input: &Path, output: &Path) -> Result<(), Failure> {
+    match (input.canonicalize(), output.canonicalize()) {
+        (Ok(input), Ok(output)) if input == output => Err(Failure::new(
+            ErrorKind::Usage,
+            format!(
+                "{} is the input as well: write to another file",
+                output.display()
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Makes the output, delimited as the data set's files are, always with a line of names.
+fn create(path: &Path, bundle: &ModelBundle) -> Result<Box<dyn Sink>, Failure> {
+    let layout = Layout {
+        header: None,
+        ..Layout::of(&bundle.schema.file, Vec::new())
+    };
+    Ok(formats::create(path, &FileFormat::of_path(path, &layout)?)?)
+}
+
+/// The names that the four appended columns have.
+type Appended = [String; 4];
+
+const APPENDED: [&str; 4] = ["label", "threat_probability", "model_version", "problem"];
+
+/// Names the appended columns so that none is called as one of the input's.
+fn appended_names(input: &[String]) -> Appended {
+    APPENDED.map(|name| {
+        let mut name = name.to_owned();
+        while input.contains(&name) {
+            name.insert_str(0, "predicted_");
+        }
+        name
+    })
+}
+
+struct Scoring<'a> {
+    source: Box<dyn Source>,
+    sink: Box<dyn Sink>,
+    bundle: &'a ModelBundle,
+    version: String,
+    survey: Option<Survey>,
+    names: Option<Appended>,
+    counts: Counts,
+}
+
+impl Scoring<'_> {
+    /// Scores batch by batch: memory is that of one.
+    fn score_all(&mut self) -> Result<(), Failure> {
+        while let Some(mut batch) = self.source.next_batch()? {
+            let predictions = scoring::predict(self.bundle, &batch)?;
+            self.counts.add(&predictions);
+            if let Some(survey) = &self.survey {
+                survey.conform(&mut batch);
+            }
+            let names = &*self
+                .names
+                .get_or_insert_with(|| appended_names(&batch.names));
+            append(&mut batch, names, &predictions, &self.version);
+            self.sink.write(&batch)?;
+        }
+        Ok(())
+    }
+}
+
+/// Different problems that are counted apart.
+const MOST_PROBLEMS: usize = 1000;
+
+#[derive(Default)]
+struct Counts {
+    rows: usize,
+    threats: usize,
+    refused: usize,
+    problems: BTreeMap<String, usize>,
 }
 
 impl Counts {
@@ -91,14 +163,71 @@ impl Counts {
         for prediction in predictions {
             match prediction {
                 Prediction::Scored { is_threat, .. } => self.threats += usize::from(*is_threat),
-                Prediction::Refused { .. } => self.refused += 1,
+                Prediction::Refused { problems } => {
+                    self.refused += 1;
+                    problems
+                        .iter()
+                        .for_each(|problem| self.add_problem(problem));
+                }
             }
         }
     }
+
+    fn add_problem(&mut self, problem: &str) {
+        if let Some(n) = self.problems.get_mut(problem) {
+            *n += 1;
+        } else if self.problems.len() < MOST_PROBLEMS {
+            self.problems.insert(problem.to_owned(), 1);
+        }
+    }
+
+    fn scored(&self) -> usize {
+        self.rows - self.refused
+    }
+
+    /// Returns the most frequent problems, with the rows that have each.
+    fn frequent_problems(&self) -> Vec<(&str, usize)> {
+        let all = self.problems.iter();
+        let mut problems: Vec<(&str, usize)> = all.map(|(text, n)| (text.as_str(), *n)).collect();
+        problems.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+        problems.truncate(3);
+        problems
+    }
+
+    fn to_json(&self, model: &str, version: u64, names: &Appended) -> String {
+        let problems = self.frequent_problems();
+        let problem = |(text, rows): &(&str, usize)| json!({"problem": text, "rows": rows});
+        json!({
+            "model": model,
+            "version": version,
+            "rows": self.rows,
+            "scored": self.scored(),
+            "threats": self.threats,
+            "refused": self.refused,
+            "problems": problems.iter().map(problem).collect::<Vec<_>>(),
+            "columns": APPENDED.into_iter().zip(names).collect::<BTreeMap<_, _>>(),
+        })
+        .to_string()
+    }
+
+    fn to_text(&self, version: u64, names: &Appended) -> String {
+        let (rows, scored, threats) = (self.rows, self.scored(), self.threats);
+        let mut text = format!(
+            "{rows} rows: {scored} scored by version {version}, {threats} threats; {} refused",
+            self.refused
+        );
+        for (problem, rows) in self.frequent_problems() {
+            text += &format!("\n  {rows} rows: {problem}");
+        }
+        for (usual, name) in APPENDED.iter().zip(names).filter(|(u, n)| *u != n) {
+            text += &format!("\n  the input has a column `{usual}`: ours is `{name}`");
+        }
+        text
+    }
 }
 
-/// Appends `label`, `threat_probability`, `model_version` and `problem` to a batch.
-fn append(batch: &mut RawBatch, predictions: &[Prediction], version: &str) {
+/// Appends the verdicts to a batch.
+fn append(batch: &mut RawBatch, names: &Appended, predictions: &[Prediction], version: &str) {
     let label = predictions.iter().map(|p| match p {
         Prediction::Scored { label, .. } => Some(label.as_str()),
         Prediction::Refused { .. } => None,
@@ -117,24 +246,13 @@ fn append(batch: &mut RawBatch, predictions: &[Prediction], version: &str) {
         })
         .collect();
     let columns = [
-        ("label", RawColumn::Text(label.collect())),
-        (
-            "threat_probability",
-            RawColumn::Number(probability.collect()),
-        ),
-        (
-            "model_version",
-            RawColumn::Text(predictions.iter().map(|_| Some(version)).collect()),
-        ),
-        (
-            "problem",
-            RawColumn::Text(problems.iter().map(Option::as_deref).collect()),
-        ),
+        RawColumn::Text(label.collect()),
+        RawColumn::Number(probability.collect()),
+        RawColumn::Text(predictions.iter().map(|_| Some(version)).collect()),
+        RawColumn::Text(problems.iter().map(Option::as_deref).collect()),
     ];
-    for (name, column) in columns {
-        batch.names.push(name.to_owned());
-        batch.columns.push(column);
-    }
+    batch.names.extend(names.iter().cloned());
+    batch.columns.extend(columns);
     // A row that could not be taken apart has said so in its problem.
     batch.defects.clear();
 }

@@ -7,6 +7,7 @@ mod champion;
 mod families;
 mod faults;
 mod inspection;
+mod predictions;
 #[cfg(feature = "real-data")]
 mod real_data;
 mod report;

@@ -1,0 +1,279 @@
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::{Called, Workplace, small_csv};
+
+/// A place whose model `phishing` is trained on these rows.
+fn trained(csv: &str) -> Workplace {
+    let place = Workplace::new();
+    let source = place.write("data.csv", csv);
+    let run = place.run(&["--source", &source, "--force", "--why", "a test"]);
+    assert_eq!(run["version"], 1);
+    place
+}
+
+fn predict(place: &Workplace, input: &str, output: &str) -> Called {
+    place.call(&["predict", "--json", "--input", input, "--output", output])
+}
+
+fn counts(called: &Called) -> (u64, u64, u64) {
+    let said: Value = serde_json::from_str(&called.out).unwrap();
+    let n = |key: &str| said[key].as_u64().unwrap();
+    (n("rows"), n("scored"), n("refused"))
+}
+
+fn lines(place: &Workplace, file: &str) -> Vec<String> {
+    let text = fs::read_to_string(place.path(file)).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// Adds a column in front, and leaves the last one (the target) out.
+fn with_id_without_target(csv: &str) -> String {
+    let mut text = String::new();
+    for (i, line) in csv.lines().enumerate() {
+        let id = if i == 0 {
+            "id".to_owned()
+        } else {
+            format!("\"row, {i}\"")
+        };
+        text += &format!("{id},{}\n", line.rsplit_once(',').unwrap().0);
+    }
+    text
+}
+
+#[test]
+fn extra_columns_pass_through_and_the_target_is_not_needed() {
+    let csv = small_csv(1500);
+    let place = trained(&csv);
+    let bare = with_id_without_target(&csv);
+    place.write("bare.csv", &bare);
+    let (with, without) = (
+        predict(&place, "data.csv", "with.csv"),
+        predict(&place, "bare.csv", "without.csv"),
+    );
+    assert_eq!(
+        (counts(&with), counts(&without)),
+        ((1500, 1500, 0), (1500, 1500, 0))
+    );
+    let (with, without) = (lines(&place, "with.csv"), lines(&place, "without.csv"));
+    for ((with, without), bare) in with.iter().zip(&without).zip(bare.lines()).skip(1) {
+        assert!(without.starts_with(bare), "{without}");
+        let verdict = |line: &str| {
+            line.rsplitn(5, ',')
+                .take(4)
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(verdict(with), verdict(without));
+    }
+}
+
+#[test]
+fn every_format_in_gives_the_same_verdicts_in_every_format_out() {
+    let place = trained(&small_csv(1500));
+    let generate = [
+        "synth", "generate", "--recipe", "phishing", "--rows", "9000", "--output",
+    ];
+    for ending in ["csv", "csv.gz", "jsonl", "parquet"] {
+        let input = format!("in.{ending}");
+        assert_eq!(place.call(&[&generate[..], &[&input]].concat()).code, 0);
+    }
+    // 9,000 rows are more than one batch.
+    let mut seen = Vec::new();
+    for (input, output) in [
+        ("in.csv", "1.csv"),
+        ("in.csv.gz", "2.csv"),
+        ("in.jsonl", "3.csv"),
+        ("in.parquet", "4.csv"),
+        ("in.csv", "5.parquet"),
+        ("in.parquet", "6.jsonl.gz"),
+    ] {
+        let called = predict(&place, input, output);
+        assert_eq!(called.code, 0, "{input}: {}", called.err);
+        seen.push((counts(&called), called.out));
+        if output.ends_with("csv") {
+            assert!(lines(&place, output) == lines(&place, "1.csv"), "{input}");
+        }
+    }
+    assert!(seen.windows(2).all(|pair| pair[0] == pair[1]), "{seen:?}");
+    // What was written is read back: as input, where the appended columns are extra ones.
+    for (input, output) in [
+        ("5.parquet", "7.csv"),
+        ("6.jsonl.gz", "8.csv"),
+        ("1.csv", "9.csv"),
+    ] {
+        let called = predict(&place, input, output);
+        assert_eq!(called.code, 0, "{}", called.err);
+        let said: Value = serde_json::from_str(&called.out).unwrap();
+        assert_eq!(said["columns"]["label"], "predicted_label");
+        let line = &lines(&place, output)[1];
+        let cells: Vec<&str> = line.split(',').collect();
+        let (own, ours) = cells[cells.len() - 8..].split_at(4);
+        assert_eq!(own, ours, "{input}");
+    }
+}
+
+#[test]
+fn a_missing_column_is_said_in_every_row_and_ends_with_65() {
+    let csv = small_csv(1500);
+    let place = trained(&csv);
+    place.write("lacks.csv", csv.replacen("Redirect", "Redirected", 1));
+    let called = predict(&place, "lacks.csv", "out.csv");
+    assert_eq!((called.code, counts(&called)), (65, (1500, 0, 1500)));
+    let said: Value = serde_json::from_str(&called.out).unwrap();
+    assert_eq!(
+        said["problems"][0]["problem"],
+        "Redirect: column is missing"
+    );
+    let out = lines(&place, "out.csv");
+    assert_eq!(out.len(), 1501);
+    assert!(
+        out[1].ends_with(",,,1,Redirect: column is missing"),
+        "{}",
+        out[1]
+    );
+    let header = csv.lines().next().unwrap();
+    place.write("none.csv", format!("{header}\n"));
+    let called = predict(&place, "none.csv", "none_out.csv");
+    assert_eq!((called.code, counts(&called)), (65, (0, 0, 0)));
+    assert_eq!(lines(&place, "none_out.csv").len(), 1);
+}
+
+#[test]
+fn ragged_and_unreadable_rows_keep_their_place() {
+    let csv = small_csv(1500);
+    let place = trained(&csv);
+    let mut rows: Vec<&str> = csv.lines().take(5).collect();
+    rows[2] = "1,2,3";
+    let broken = rows.join("\n").into_bytes();
+    let mut broken = [broken, b"\n\xff,1".to_vec()].concat();
+    broken.extend(vec![b','; 29]);
+    place.write("broken.csv", broken);
+    let called = predict(&place, "broken.csv", "out.csv");
+    assert_eq!((called.code, counts(&called)), (0, (5, 3, 2)));
+    let out = lines(&place, "out.csv");
+    assert!(out[1].starts_with(rows[1]) && out[3].starts_with(rows[3]));
+    assert!(out[2].ends_with(",,,1,3 cells for 31 names"), "{}", out[2]);
+    assert!(out[5].ends_with("is not UTF-8"), "{}", out[5]);
+}
+
+#[test]
+fn the_input_is_never_replaced_and_a_failure_leaves_no_output() {
+    let csv = small_csv(1500);
+    let place = trained(&csv);
+    let called = predict(&place, "data.csv", "./data.csv");
+    assert_eq!(called.code, 64);
+    assert!(
+        called.err.contains("is the input as well"),
+        "{}",
+        called.err
+    );
+    assert_eq!(fs::read_to_string(place.path("data.csv")).unwrap(), csv);
+    let generate = [
+        "synth", "generate", "--recipe", "phishing", "--rows", "20000",
+    ];
+    let called = place.call(&[&generate[..], &["--output", "cut.csv.gz"]].concat());
+    assert_eq!(called.code, 0, "{}", called.err);
+    let whole = fs::read(place.path("cut.csv.gz")).unwrap();
+    place.write("cut.csv.gz", &whole[..whole.len() - 100]);
+    place.write("out.csv", "older");
+    assert_eq!(predict(&place, "cut.csv.gz", "out.csv").code, 65);
+    assert_eq!(fs::read_to_string(place.path("out.csv")).unwrap(), "older");
+    assert_eq!(predict(&place, "data.csv", "no/such/folder.csv").code, 69);
+    let names = fs::read_dir(place.path("")).unwrap();
+    let left: Vec<_> = names
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".tmp"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn fields_that_appear_late_in_json_lines_pass_through() {
+    let csv = small_csv(1500);
+    let place = trained(&csv);
+    let names: Vec<&str> = csv.lines().next().unwrap().split(',').collect();
+    let row = csv.lines().nth(1).unwrap();
+    let object = |extra: &str| {
+        let cells = names.iter().zip(row.split(','));
+        let fields: Vec<String> = cells
+            .map(|(name, cell)| format!("\"{name}\":{cell}"))
+            .collect();
+        format!("{{{}{extra}}}\n", fields.join(","))
+    };
+    let text = object(",\"id\":7").repeat(9000) + &object(",\"id\":\"x\",\"note\":\"late\"");
+    place.write("late.jsonl", text);
+    for output in ["out.jsonl", "out.parquet", "out.csv"] {
+        let called = predict(&place, "late.jsonl", output);
+        assert_eq!(called.code, 0, "{output}: {}", called.err);
+        assert_eq!(counts(&called), (9001, 9001, 0));
+    }
+    let out = lines(&place, "out.jsonl");
+    let last: Value = serde_json::from_str(&out[9000]).unwrap();
+    assert_eq!((&last["id"], &last["note"]), (&"x".into(), &"late".into()));
+    let first: Value = serde_json::from_str(&out[0]).unwrap();
+    assert_eq!((&first["id"], &first["note"]), (&"7".into(), &Value::Null));
+}
+
+#[test]
+fn files_without_a_line_of_names_may_lack_what_only_training_needs() {
+    let place = Workplace::new();
+    let generate = ["synth", "generate", "--recipe", "nsl_kdd", "--rows", "3000"];
+    assert_eq!(
+        place
+            .call(&[&generate[..], &["--output", "kdd.txt"]].concat())
+            .code,
+        0
+    );
+    let run = [
+        "--dataset",
+        "nsl_kdd",
+        "--source",
+        "kdd.txt",
+        "--force",
+        "--why",
+        "a test",
+    ];
+    place.run(&run);
+    let text = fs::read_to_string(place.path("kdd.txt")).unwrap();
+    let cut = |columns: usize| {
+        let row = |line: &str| line.split(',').take(columns).collect::<Vec<_>>().join(",") + "\n";
+        text.lines().map(row).collect::<String>()
+    };
+    let score = |input: &str| {
+        let call = [
+            "predict", "--json", "--model", "nsl_kdd", "--output", "out.csv",
+        ];
+        let called = place.call(&[&call[..], &["--input", input]].concat());
+        assert_eq!(
+            (called.code, counts(&called)),
+            (0, (3000, 3000, 0)),
+            "{input}: {}",
+            called.err
+        );
+        let said: Value = serde_json::from_str(&called.out).unwrap();
+        let out = lines(&place, "out.csv");
+        let at = out[0]
+            .split(',')
+            .position(|name| *name == said["columns"]["threat_probability"]);
+        let cell = |line: &String| line.split(',').nth(at.unwrap()).unwrap().to_owned();
+        (
+            out[0].clone(),
+            out[1..].iter().map(cell).collect::<Vec<_>>(),
+        )
+    };
+    let (header, whole) = score("kdd.txt");
+    // The target is called `label` here.
+    assert!(
+        header.contains(",label,difficulty,predicted_label,threat_probability"),
+        "{header}"
+    );
+    for columns in [42, 41] {
+        place.write("cut.txt", cut(columns));
+        assert!(score("cut.txt").1 == whole, "{columns} columns");
+    }
+    let names = header.split(',').take(41).collect::<Vec<_>>().join(",");
+    place.write("named.txt", format!("{names}\n{}", cut(41)));
+    assert!(score("named.txt").1 == whole, "with a line of names");
+}
