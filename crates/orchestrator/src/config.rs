@@ -114,3 +114,6 @@ fn read_schema(path: &Path) -> Result<Schema, Failure> {
     }
     Schema::read(path)
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 mod bad_input;
 mod champion;
 mod families;
+mod configuration;
 mod faults;
 mod inspection;
 mod predictions;
