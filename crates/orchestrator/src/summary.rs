@@ -322,7 +322,7 @@ fn short_name(name: &str, fixed: &BTreeMap<&str, BTreeSet<String>>) -> String {
 }
 
 /// Reads a JSON report of a stage.
-fn stage_report<T: DeserializeOwned>(run: &Run, file: &str) -> Result<T, Failure> {
+pub fn stage_report<T: DeserializeOwned>(run: &Run, file: &str) -> Result<T, Failure> {
     let path = run.directory().join(file);
     let bytes = read_bounded(&path, MAX_REPORT_BYTES)?;
     serde_json::from_slice(&bytes).map_err(|e| {

@@ -43,7 +43,7 @@ fn diff_names_the_first_stage_that_differs_and_by_how_much_the_rest_does() {
     assert_eq!(find(&found["stages"], "stage", "validation")["equal"], true);
     assert_eq!(find(&found["stages"], "stage", "training")["equal"], false);
     assert_eq!(find(&found["rows"], "key", "total")["difference"], 0.0);
-    assert_eq!(found["candidates"].as_array().unwrap().len(), 10);
+    assert_eq!(found["candidates"].as_array().unwrap().len(), 8);
     let auc = find(&found["holdout"], "key", "roc_auc");
     let (left, right) = (auc["a"].as_f64().unwrap(), auc["b"].as_f64().unwrap());
     assert_eq!(auc["difference"].as_f64().unwrap(), right - left);

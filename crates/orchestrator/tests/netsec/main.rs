@@ -4,8 +4,8 @@
 
 mod bad_input;
 mod champion;
-mod families;
 mod configuration;
+mod families;
 mod faults;
 mod inspection;
 mod predictions;

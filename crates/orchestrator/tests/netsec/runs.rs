@@ -52,7 +52,7 @@ fn the_json_of_a_run_keeps_its_contract() {
     let rows = |key: &str| run["rows"][key].as_u64().unwrap();
     assert_eq!(rows("total"), 3000);
     assert_eq!(rows("train") + rows("holdout") + rows("quarantined"), 3000);
-    assert_eq!(run["candidates"].as_array().unwrap().len(), 10);
+    assert_eq!(run["candidates"].as_array().unwrap().len(), 8);
     for metric in [
         "accuracy",
         "precision",
