@@ -1,12 +1,14 @@
 //! Fitted tree ensembles: boosting, forests and single trees, and how they score.
 
 mod check;
+mod layout;
 mod tree;
 
 use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use layout::{Layout, LazyLayout, has_missing};
 pub use tree::{Node, Split, Tree};
 
 /// Rows that are scored together, so that a tree is read once for all of them.
@@ -23,6 +25,8 @@ pub struct TreeEnsemble {
     aggregation: Aggregation,
     trees: Vec<Tree>,
     importance: Vec<f64>,
+    #[serde(skip)]
+    layout: LazyLayout,
 }
 
 /// How the trees' leaves become class probabilities.
@@ -75,6 +79,7 @@ impl TreeEnsemble {
             aggregation,
             trees,
             importance,
+            layout: LazyLayout::default(),
         };
         ensemble.check()?;
         Ok(ensemble)
@@ -91,66 +96,92 @@ impl TreeEnsemble {
         let mut scores = vec![0.0; x.nrows() * self.n_classes()];
         let x = x.as_standard_layout();
         let rows = x.as_slice().expect("the layout was just made standard");
-        rows.par_chunks(BLOCK_ROWS * self.n_features())
-            .zip(scores.par_chunks_mut(BLOCK_ROWS * self.n_classes()))
-            .for_each(|(rows, out)| self.score_block(rows, out));
+        let layout = self.layout.of(self);
+        if x.nrows() <= BLOCK_ROWS {
+            // Waking a pool of threads takes longer than a few rows do.
+            self.score_block(layout, rows, &mut scores);
+        } else {
+            rows.par_chunks(BLOCK_ROWS * self.n_features())
+                .zip(scores.par_chunks_mut(BLOCK_ROWS * self.n_classes()))
+                .for_each(|(rows, out)| self.score_block(layout, rows, out));
+        }
         Array2::from_shape_vec((x.nrows(), self.n_classes()), scores)
             .expect("one score a row and class was allocated")
     }
 
-    /// Writes the probability of each class for one row, without allocating.
+    /// Writes the probability of each class for one row, without allocating (but for the scoring
+    /// layout, which the first call builds).
     ///
     /// # Panics
     /// When `row` has not [`Self::n_features`] values or `out` not [`Self::n_classes`].
     pub fn predict_proba_into(&self, row: &[f32], out: &mut [f64]) {
         assert_eq!(row.len(), self.n_features(), "values of the row to score");
         assert_eq!(out.len(), self.n_classes(), "probabilities to write");
-        self.score_block(row, out);
+        let layout = self.layout.of(self);
+        let width = self.leaf_width();
+        self.start(out);
+        layout.for_each_tree(row, |tree, leaf| {
+            add(
+                &mut out[self.target(tree)..],
+                &layout.values()[leaf..],
+                width,
+            );
+        });
+        self.finish(out);
     }
 
-    /// Scores contiguous rows: sums over the trees, then the link.
-    fn score_block(&self, rows: &[f32], out: &mut [f64]) {
-        match &self.aggregation {
-            Aggregation::Boosting { base } if base.len() == 1 => {
-                self.sum_margins(rows, out, base, 1);
-                out.chunks_exact_mut(2).for_each(logistic);
-            }
-            Aggregation::Boosting { base } => {
-                self.sum_margins(rows, out, base, 0);
-                out.chunks_exact_mut(self.n_classes()).for_each(softmax);
-            }
-            Aggregation::Averaging => {
-                self.sum_probabilities(rows, out);
-                out.chunks_exact_mut(self.n_classes()).for_each(normalise);
-            }
+    /// Scores contiguous rows, tree after tree: a tree stays in cache for all of them.
+    fn score_block(&self, layout: &Layout, rows: &[f32], out: &mut [f64]) {
+        let (classes, width) = (self.n_classes(), self.leaf_width());
+        let missing = has_missing(rows);
+        out.chunks_exact_mut(classes)
+            .for_each(|out| self.start(out));
+        for tree in 0..self.trees.len() {
+            let target = self.target(tree);
+            let outputs = out.chunks_exact_mut(classes);
+            layout.for_each_row(
+                tree,
+                rows,
+                self.n_features(),
+                outputs,
+                missing,
+                |out, leaf| {
+                    add(&mut out[target..], &layout.values()[leaf..], width);
+                },
+            );
         }
+        out.chunks_exact_mut(classes)
+            .for_each(|out| self.finish(out));
     }
 
-    /// Adds up margins; margin `k` of a row stands at `first + k` among its outputs.
-    fn sum_margins(&self, rows: &[f32], out: &mut [f64], base: &[f64], first: usize) {
-        for out in out.chunks_exact_mut(self.n_classes()) {
+    /// Writes what a row's outputs are before the first tree; the margin of two classes is that of
+    /// class 1 and stands in its place.
+    fn start(&self, out: &mut [f64]) {
+        out.fill(0.0);
+        if let Aggregation::Boosting { base } = &self.aggregation {
+            let first = self.target(0);
             out[first..first + base.len()].copy_from_slice(base);
         }
-        for (i, tree) in self.trees.iter().enumerate() {
-            let at = first + i % base.len();
-            let outputs = out.chunks_exact_mut(self.n_classes());
-            tree.for_each_leaf(rows, self.n_features(), outputs, |leaf, out| {
-                out[at] += f64::from(tree.values()[leaf]);
-            });
+    }
+
+    /// Returns the first output to which a tree adds.
+    fn target(&self, tree: usize) -> usize {
+        match &self.aggregation {
+            Aggregation::Boosting { base } if base.len() == 1 => 1,
+            Aggregation::Boosting { base } => tree % base.len(),
+            Aggregation::Averaging => 0,
         }
     }
 
-    fn sum_probabilities(&self, rows: &[f32], out: &mut [f64]) {
-        let width = self.n_classes();
-        out.fill(0.0);
-        for tree in &self.trees {
-            let outputs = out.chunks_exact_mut(width);
-            tree.for_each_leaf(rows, self.n_features(), outputs, |leaf, out| {
-                let leaf = &tree.values()[leaf * width..][..width];
-                for (sum, value) in out.iter_mut().zip(leaf) {
-                    *sum += f64::from(*value);
-                }
-            });
+    /// Turns the sums over all trees into probabilities.
+    fn finish(&self, out: &mut [f64]) {
+        match &self.aggregation {
+            Aggregation::Boosting { base } if base.len() == 1 => logistic(out),
+            Aggregation::Boosting { .. } => softmax(out),
+            Aggregation::Averaging => {
+                let n_trees = self.trees.len() as f64;
+                out.iter_mut().for_each(|sum| *sum /= n_trees);
+            }
         }
     }
 
@@ -166,11 +197,17 @@ impl TreeEnsemble {
         };
         let kept = rounds.saturating_mul(a_round).min(self.trees.len());
         Self {
+            n_features: self.n_features,
+            n_classes: self.n_classes,
+            aggregation: self.aggregation.clone(),
             trees: self.trees[..kept].to_vec(),
             importance: vec![0.0; self.importance.len()],
-            aggregation: self.aggregation.clone(),
-            ..*self
+            layout: LazyLayout::default(),
         }
+    }
+
+    fn leaf_width(&self) -> usize {
+        self.aggregation.leaf_width(self.n_classes())
     }
 
     /// Returns the number of values in a row.
@@ -204,6 +241,18 @@ impl TreeEnsemble {
     }
 }
 
+/// Adds the first `width` values of a leaf to as many outputs.
+#[inline(always)]
+fn add(out: &mut [f64], leaf: &[f64], width: usize) {
+    if width == 1 {
+        out[0] += leaf[0];
+        return;
+    }
+    for (sum, value) in out[..width].iter_mut().zip(&leaf[..width]) {
+        *sum += value;
+    }
+}
+
 /// Turns the log-odds in `out[1]` into both probabilities.
 fn logistic(out: &mut [f64]) {
     let margin = out[1];
@@ -214,10 +263,6 @@ fn logistic(out: &mut [f64]) {
 fn softmax(out: &mut [f64]) {
     let largest = out.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     out.iter_mut().for_each(|m| *m = (*m - largest).exp());
-    normalise(out);
-}
-
-fn normalise(out: &mut [f64]) {
     let total: f64 = out.iter().sum();
     out.iter_mut().for_each(|p| *p /= total);
 }

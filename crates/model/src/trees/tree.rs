@@ -4,8 +4,6 @@ use serde::{Deserialize, Serialize};
 
 /// What stands for a feature in a leaf.
 const LEAF: u16 = u16::MAX;
-/// Rows that walk a tree together: their loads overlap where one row would wait for its own.
-const LANES: usize = 8;
 
 /// A node: a split, or a leaf.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -28,6 +26,14 @@ pub struct Split {
     pub missing_left: bool,
     /// The index of the left child in the tree; the right child is the next one.
     pub left: u32,
+}
+
+impl Split {
+    /// Returns whether a value goes left.
+    #[inline(always)]
+    pub fn takes_left(&self, x: f32) -> bool {
+        (x <= self.threshold) | (self.missing_left & x.is_nan())
+    }
 }
 
 impl Node {
@@ -121,47 +127,5 @@ impl Tree {
             node = &self.nodes[node.child(row)];
         }
         node.next as usize
-    }
-
-    /// Calls `add` with the leaf of each of the contiguous `rows` and that row's output.
-    pub(super) fn for_each_leaf<'a>(
-        &self,
-        rows: &[f32],
-        n_features: usize,
-        mut outputs: impl Iterator<Item = &'a mut [f64]>,
-        mut add: impl FnMut(usize, &mut [f64]),
-    ) {
-        let mut lanes = rows.chunks_exact(LANES * n_features);
-        for rows in lanes.by_ref() {
-            for (leaf, out) in self
-                .leaves_of(rows, n_features)
-                .into_iter()
-                .zip(&mut outputs)
-            {
-                add(leaf, out);
-            }
-        }
-        for (row, out) in lanes.remainder().chunks_exact(n_features).zip(outputs) {
-            add(self.leaf_of(row), out);
-        }
-    }
-
-    /// Walks [`LANES`] rows down together.
-    #[inline]
-    fn leaves_of(&self, rows: &[f32], n_features: usize) -> [usize; LANES] {
-        let mut at = [0; LANES];
-        loop {
-            let mut walking = false;
-            for (at, row) in at.iter_mut().zip(rows.chunks_exact(n_features)) {
-                let node = &self.nodes[*at];
-                if node.feature != LEAF {
-                    *at = node.child(row);
-                    walking = true;
-                }
-            }
-            if !walking {
-                return at.map(|at| self.nodes[at].next as usize);
-            }
-        }
     }
 }
