@@ -2,6 +2,8 @@
 //!
 //! Everything here looks at one row alone; what has to be learned from rows belongs to the preprocessor.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{ColumnType, Schema, Table, TableColumn};
@@ -95,6 +97,18 @@ pub struct Bins {
     pub of: String,
     /// The edges, ascending.
     pub edges: Vec<f64>,
+}
+
+impl fmt::Display for Formula {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Log1p(x) => write!(f, "log1p({x})"),
+            Self::Ratio([a, b]) => write!(f, "{a} / {b}"),
+            Self::Difference([a, b]) => write!(f, "{a} - {b}"),
+            Self::Product([a, b]) => write!(f, "{a} * {b}"),
+            Self::Bins(Bins { of, .. }) => write!(f, "bins({of})"),
+        }
+    }
 }
 
 impl Formula {

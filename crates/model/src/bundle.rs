@@ -1,5 +1,7 @@
 //! The model bundle: everything that serves a detector, and nothing that runs.
 
+use std::borrow::Cow;
+
 use artifact::{Artifact, ArtifactRecord};
 use dataset::{ClassNames, GroupKey, Label, Schema, Table, derived, profile::Profile};
 use ndarray::Array2;
@@ -89,9 +91,7 @@ impl ModelBundle {
     /// # Errors
     /// When the table lacks a column that the preprocessor needs.
     pub fn score(&self, table: &Table) -> Result<Scores, ScoringError> {
-        let mut table = table.clone();
-        derived::append(&self.schema, &mut table);
-        let features = self.preprocessor.transform(&table)?;
+        let features = self.preprocessor.transform(&self.complete(table))?;
         let mut classes = self.classifier.predict_proba(&features);
         let mut threat = Vec::with_capacity(classes.nrows());
         for mut row in classes.rows_mut() {
@@ -103,6 +103,16 @@ impl ModelBundle {
             threat.push(calibrated);
         }
         Ok(Scores { threat, classes })
+    }
+
+    /// Appends the derived columns, if there are any.
+    pub(crate) fn complete<'t>(&self, table: &'t Table) -> Cow<'t, Table> {
+        if self.schema.derived.is_empty() {
+            return Cow::Borrowed(table);
+        }
+        let mut table = table.clone();
+        derived::append(&self.schema, &mut table);
+        Cow::Owned(table)
     }
 
     /// Returns the verdict on a scored row: a threat at or above the operating threshold, and then
@@ -130,7 +140,7 @@ impl ModelBundle {
 
 impl Artifact for ModelBundle {
     const KIND: &'static str = "model-bundle";
-    const LAYOUT: u16 = 1;
+    const LAYOUT: u16 = 2;
 
     fn check(&self) -> Result<(), String> {
         self.preprocessor.check()?;

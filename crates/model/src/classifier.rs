@@ -3,7 +3,12 @@
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use crate::{FeatureMatrix, linear::LinearClassifier, trees::TreeEnsemble};
+use crate::{
+    FeatureMatrix,
+    explanation::{Contributions, Space},
+    linear::LinearClassifier,
+    trees::{Aggregation, TreeEnsemble},
+};
 
 /// A fitted classifier: data, never code.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -45,6 +50,25 @@ impl Classifier {
         match self {
             Self::Linear(linear) => linear.n_classes,
             Self::Trees(trees) => trees.n_classes(),
+        }
+    }
+
+    /// Returns what each feature contributes to the raw scores of each row: see
+    /// [`TreeEnsemble::contributions`] and [`LinearClassifier::contributions`].
+    pub fn contributions(&self, features: &FeatureMatrix) -> Contributions {
+        match self {
+            Self::Linear(linear) => linear.contributions(features.values()),
+            Self::Trees(trees) => trees.contributions(features.values()),
+        }
+    }
+
+    /// Returns what its raw scores are.
+    pub fn space(&self) -> Space {
+        match self {
+            Self::Trees(trees) if *trees.aggregation() == Aggregation::Averaging => {
+                Space::Probability
+            }
+            _ => Space::LogOdds,
         }
     }
 

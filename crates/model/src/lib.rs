@@ -1,11 +1,13 @@
 //! Fitted things: what a trained detector is, how it scores, and how good it is.
 //!
-//! Owns preprocessors, classifiers, calibration, thresholds, the bundle that serves, and metrics.
+//! Owns preprocessors, classifiers, calibration, thresholds, the bundle that serves, metrics,
+//! and explanations.
 //! Must not know how anything is learned beyond preprocessing and calibration, nor files, nor networks.
 
 mod bundle;
 pub mod calibration;
 mod classifier;
+pub mod explanation;
 pub mod linear;
 mod matrix;
 pub mod metrics;

@@ -6,7 +6,7 @@ mod tests;
 use ndarray::{Array2, ArrayView2};
 use serde::{Deserialize, Serialize};
 
-use crate::calibration::sigmoid;
+use crate::{calibration::sigmoid, explanation::Contributions};
 
 /// Class probabilities from weighted sums of features: the sigmoid of one sum for two classes, the
 /// softmax of one sum a class for more.
@@ -20,6 +20,8 @@ pub struct LinearClassifier {
     pub coefficients: Vec<f64>,
     /// One an output.
     pub intercepts: Vec<f64>,
+    /// The mean of each feature over the rows that it was fitted on: what explanations compare with.
+    pub background: Vec<f64>,
 }
 
 impl LinearClassifier {
@@ -62,6 +64,30 @@ impl LinearClassifier {
         softmax(probabilities);
     }
 
+    /// Returns the terms of every weighted sum for each row: coefficient · (x - mean over the training
+    /// rows). They are the Shapley values of a linear function whose features are taken to be
+    /// independent (Lundberg and Lee 2017, corollary 1). The base is the output at the means.
+    ///
+    /// # Panics
+    /// When `x` does not have `n_features` columns.
+    pub fn contributions(&self, x: ArrayView2<'_, f32>) -> Contributions {
+        assert_eq!(x.ncols(), self.n_features, "as many features as fitted");
+        let shape = (x.nrows(), self.coefficients.len());
+        let values = Array2::from_shape_fn(shape, |(row, at)| {
+            let feature = at % self.n_features;
+            self.coefficients[at] * (f64::from(x[[row, feature]]) - self.background[feature])
+        });
+        let outputs = self.coefficients.chunks(self.n_features);
+        let base = outputs.zip(&self.intercepts).map(|(weights, intercept)| {
+            let terms = weights.iter().zip(&self.background).map(|(w, m)| w * m);
+            intercept + terms.sum::<f64>()
+        });
+        Contributions {
+            base: base.collect(),
+            values,
+        }
+    }
+
     /// Returns the importance of each feature: the mean absolute coefficient over outputs.
     ///
     /// Features weigh as they are scaled: it compares only features of like spread, such as after
@@ -99,9 +125,18 @@ impl LinearClassifier {
                 "{coefficients} coefficients and {intercepts} intercepts for {outputs} outputs of {features} features"
             ));
         }
-        let mut weights = self.coefficients.iter().chain(&self.intercepts);
-        match weights.find(|weight| !weight.is_finite()) {
-            Some(weight) => Err(format!("linear classifier with a weight of {weight}")),
+        let means = self.background.len();
+        if means != features {
+            return Err(format!(
+                "linear classifier with {means} means for {features} features"
+            ));
+        }
+        let numbers = self.coefficients.iter().chain(&self.intercepts);
+        match numbers
+            .chain(&self.background)
+            .find(|number| !number.is_finite())
+        {
+            Some(number) => Err(format!("linear classifier with a number of {number}")),
             None => Ok(()),
         }
     }

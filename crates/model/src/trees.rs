@@ -2,6 +2,7 @@
 
 mod check;
 mod layout;
+mod shapley;
 mod tree;
 
 use ndarray::{Array2, ArrayView2};

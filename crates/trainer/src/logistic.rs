@@ -8,7 +8,7 @@ mod tests;
 
 use artifact::{Classified, ErrorKind};
 use model::linear::LinearClassifier;
-use ndarray::ArrayView2;
+use ndarray::{ArrayView1, ArrayView2};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -115,7 +115,14 @@ impl LogisticRegression {
             penalty,
         );
         let weights = newton::minimise(&problem, self.max_iter, self.tol)?;
-        Ok(assemble(&rows, &weights, &classes.present, n_classes))
+        let background = x.columns().into_iter().map(mean).collect();
+        Ok(assemble(
+            &rows,
+            &weights,
+            &classes.present,
+            n_classes,
+            background,
+        ))
     }
 
     fn check(&self) -> Result<(), LogisticError> {
@@ -192,6 +199,7 @@ fn assemble(
     weights: &[f64],
     present: &[u16],
     n_classes: usize,
+    background: Vec<f64>,
 ) -> LinearClassifier {
     let (n_features, fitted) = (rows.n_columns() - 1, weights.len() / rows.n_columns());
     let n_outputs = if n_classes == 2 { 1 } else { n_classes };
@@ -215,5 +223,10 @@ fn assemble(
         n_classes,
         coefficients,
         intercepts,
+        background,
     }
+}
+
+fn mean(column: ArrayView1<'_, f32>) -> f64 {
+    column.iter().copied().map(f64::from).sum::<f64>() / column.len() as f64
 }

@@ -8,6 +8,7 @@ fn binary() -> LinearClassifier {
         n_classes: 2,
         coefficients: vec![2.0, -1.0],
         intercepts: vec![0.5],
+        background: vec![1.0, 0.5],
     }
 }
 
@@ -17,6 +18,7 @@ fn three_classes() -> LinearClassifier {
         n_classes: 3,
         coefficients: vec![1.0, 0.0, 0.0, 2.0, -1.0, -4.0],
         intercepts: vec![0.0, 0.0, 1000.0],
+        background: vec![0.0, 0.0],
     }
 }
 
@@ -72,4 +74,6 @@ fn damaged_classifiers_are_refused() {
     check(|c| c.intercepts.truncate(2));
     check(|c| c.coefficients[0] = f64::NAN);
     check(|c| c.intercepts[0] = f64::INFINITY);
+    check(|c| c.background.truncate(1));
+    check(|c| c.background[0] = f64::NAN);
 }
