@@ -195,15 +195,19 @@ impl Preprocessor {
         let columns = find_columns(self.input_columns(), table)?;
         let width = self.n_features();
         let mut features = Array2::from_elem((table.n_rows(), width), T::default());
-        rows_of(&mut features)
-            .par_chunks_mut(BLOCK * width)
-            .enumerate()
-            .for_each(|(block, features)| {
-                let first = block * BLOCK;
-                let mut rows = gather(&columns, first..first + features.len() / width);
-                self.imputer.fill_block(&mut rows);
-                self.encode_block(&rows, features, convert);
-            });
+        let transform = |(block, features): (usize, &mut [T])| {
+            let first = block * BLOCK;
+            let mut rows = gather(&columns, first..first + features.len() / width);
+            self.imputer.fill_block(&mut rows);
+            self.encode_block(&rows, features, convert);
+        };
+        if table.n_rows() <= BLOCK {
+            // Waking a pool of threads takes longer than a few rows do.
+            transform((0, rows_of(&mut features)));
+        } else {
+            let blocks = rows_of(&mut features).par_chunks_mut(BLOCK * width);
+            blocks.enumerate().for_each(transform);
+        }
         Ok(features)
     }
 

@@ -38,7 +38,11 @@ pub fn predict(bundle: &ModelBundle, batch: &RawBatch) -> Result<Vec<Prediction>
     let good: Vec<usize> = (0..batch.n_rows())
         .filter(|&row| problems[row].is_empty())
         .collect();
-    let scores = bundle.score(&table.select(&good))?;
+    let scores = if good.len() == batch.n_rows() {
+        bundle.score(&table)?
+    } else {
+        bundle.score(&table.select(&good))?
+    };
     let names = bundle.class_names();
     let mut predictions: Vec<Prediction> = problems
         .into_iter()

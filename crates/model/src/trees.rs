@@ -2,6 +2,8 @@
 
 mod check;
 mod layout;
+#[cfg(test)]
+mod random;
 mod shapley;
 mod tree;
 
@@ -9,7 +11,7 @@ use ndarray::{Array2, ArrayView2};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use layout::{Layout, LazyLayout, has_missing};
+use layout::{Layout, LazyLayout};
 pub use tree::{Node, Split, Tree};
 
 /// Rows that are scored together, so that a tree is read once for all of them.
@@ -118,38 +120,26 @@ impl TreeEnsemble {
     pub fn predict_proba_into(&self, row: &[f32], out: &mut [f64]) {
         assert_eq!(row.len(), self.n_features(), "values of the row to score");
         assert_eq!(out.len(), self.n_classes(), "probabilities to write");
-        let layout = self.layout.of(self);
-        let width = self.leaf_width();
-        self.start(out);
-        layout.for_each_tree(row, |tree, leaf| {
-            add(
-                &mut out[self.target(tree)..],
-                &layout.values()[leaf..],
-                width,
-            );
-        });
-        self.finish(out);
+        self.score_block(self.layout.of(self), row, out);
     }
 
-    /// Scores contiguous rows, tree after tree: a tree stays in cache for all of them.
+    /// Scores contiguous rows.
     fn score_block(&self, layout: &Layout, rows: &[f32], out: &mut [f64]) {
         let (classes, width) = (self.n_classes(), self.leaf_width());
-        let missing = has_missing(rows);
         out.chunks_exact_mut(classes)
             .for_each(|out| self.start(out));
-        for tree in 0..self.trees.len() {
-            let target = self.target(tree);
-            let outputs = out.chunks_exact_mut(classes);
-            layout.for_each_row(
-                tree,
-                rows,
-                self.n_features(),
-                outputs,
-                missing,
-                |out, leaf| {
-                    add(&mut out[target..], &layout.values()[leaf..], width);
-                },
-            );
+        if classes == 2 && width == 1 {
+            // The common case, with a known place: class 1.
+            layout.for_each_leaf(rows, self.n_features(), |row, _, leaf| {
+                out[2 * row + 1] += leaf[0];
+            });
+        } else {
+            layout.for_each_leaf(rows, self.n_features(), |row, tree, leaf| {
+                let out = &mut out[row * classes + self.target(tree)..][..width];
+                out.iter_mut()
+                    .zip(leaf)
+                    .for_each(|(sum, value)| *sum += value);
+            });
         }
         out.chunks_exact_mut(classes)
             .for_each(|out| self.finish(out));
@@ -239,18 +229,6 @@ impl TreeEnsemble {
     /// Returns each feature's share of the training gain: they sum to 1, or are 0 without any split.
     pub fn importance(&self) -> &[f64] {
         &self.importance
-    }
-}
-
-/// Adds the first `width` values of a leaf to as many outputs.
-#[inline(always)]
-fn add(out: &mut [f64], leaf: &[f64], width: usize) {
-    if width == 1 {
-        out[0] += leaf[0];
-        return;
-    }
-    for (sum, value) in out[..width].iter_mut().zip(&leaf[..width]) {
-        *sum += value;
     }
 }
 
