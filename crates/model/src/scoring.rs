@@ -59,6 +59,29 @@ pub fn predict(bundle: &ModelBundle, batch: &RawBatch) -> Result<Vec<Prediction>
     Ok(predictions)
 }
 
+/// Explains every row of a batch that [`predict`] scores: its `k` weightiest reasons, as text.
+///
+/// # Errors
+/// As [`predict`].
+pub fn reasons(
+    bundle: &ModelBundle,
+    batch: &RawBatch,
+    k: usize,
+) -> Result<Vec<Option<String>>, ScoringError> {
+    let (table, problems) = read(&bundle.schema, batch);
+    let good: Vec<usize> = (0..batch.n_rows())
+        .filter(|&row| problems[row].is_empty())
+        .collect();
+    let explanations = bundle.explain(&table.select(&good))?;
+    let mut texts = vec![None; batch.n_rows()];
+    for (explained, &row) in good.iter().enumerate() {
+        let reasons = explanations.reasons(explained, k);
+        let reasons: Vec<String> = reasons.iter().map(ToString::to_string).collect();
+        texts[row] = Some(reasons.join("; "));
+    }
+    Ok(texts)
+}
+
 /// Reads the feature columns of a batch: a table of all rows, and what is wrong with each row.
 pub fn read(schema: &Schema, batch: &RawBatch) -> (Table, Vec<Vec<String>>) {
     let n = batch.n_rows();

@@ -35,6 +35,9 @@ pub struct PredictArguments {
     /// File to write: the input's columns, label, threat_probability, model_version and problem
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
+    /// Append `reasons`: the K columns that speak most for a threat (+) or against it (-)
+    #[arg(long, value_name = "K")]
+    explain: Option<usize>,
     #[command(flatten)]
     place: Place,
 }
@@ -50,6 +53,7 @@ pub fn run(arguments: &PredictArguments) -> Result<u8, Failure> {
         sink: create(&arguments.output, &bundle)?,
         bundle: &bundle,
         version: entry.version.to_string(),
+        explain: arguments.explain,
         survey,
         names: None,
         counts: Counts::default(),
@@ -108,13 +112,15 @@ const APPENDED: [&str; 4] = ["label", "threat_probability", "model_version", "pr
 
 /// Names the appended columns so that none is called as one of the input's.
 fn appended_names(input: &[String]) -> Appended {
-    APPENDED.map(|name| {
-        let mut name = name.to_owned();
-        while input.contains(&name) {
-            name.insert_str(0, "predicted_");
-        }
-        name
-    })
+    APPENDED.map(|name| free_name(name, input))
+}
+
+fn free_name(name: &str, taken: &[String]) -> String {
+    let mut name = name.to_owned();
+    while taken.contains(&name) {
+        name.insert_str(0, "predicted_");
+    }
+    name
 }
 
 struct Scoring<'a> {
@@ -122,6 +128,7 @@ struct Scoring<'a> {
     sink: Box<dyn Sink>,
     bundle: &'a ModelBundle,
     version: String,
+    explain: Option<usize>,
     survey: Option<Survey>,
     names: Option<Appended>,
     counts: Counts,
@@ -133,6 +140,10 @@ impl Scoring<'_> {
         while let Some(mut batch) = self.source.next_batch()? {
             let predictions = scoring::predict(self.bundle, &batch)?;
             self.counts.add(&predictions);
+            let reasons = self
+                .explain
+                .map(|k| scoring::reasons(self.bundle, &batch, k))
+                .transpose()?;
             if let Some(survey) = &self.survey {
                 survey.conform(&mut batch);
             }
@@ -140,6 +151,9 @@ impl Scoring<'_> {
                 .names
                 .get_or_insert_with(|| appended_names(&batch.names));
             append(&mut batch, names, &predictions, &self.version);
+            if let Some(reasons) = reasons {
+                append_reasons(&mut batch, &reasons);
+            }
             self.sink.write(&batch)?;
         }
         Ok(())
@@ -255,4 +269,12 @@ fn append(batch: &mut RawBatch, names: &Appended, predictions: &[Prediction], ve
     batch.columns.extend(columns);
     // A row that could not be taken apart has said so in its problem.
     batch.defects.clear();
+}
+
+/// Appends the reasons of each verdict; empty for a row that was refused.
+fn append_reasons(batch: &mut RawBatch, reasons: &[Option<String>]) {
+    let name = free_name("reasons", &batch.names);
+    batch.names.push(name);
+    let texts = reasons.iter().map(Option::as_deref).collect();
+    batch.columns.push(RawColumn::Text(texts));
 }

@@ -1,6 +1,6 @@
 use dataset::{
-    EncoderKind, ImputerKind, KnnParameters, PreprocessorSpec, ScalerKind, TableColumn,
-    profile::Profile,
+    EncoderKind, ImputerKind, KnnParameters, PreprocessorSpec, RawBatch, RawColumn, ScalerKind,
+    TableColumn, profile::Profile,
 };
 
 use super::*;
@@ -9,6 +9,7 @@ use crate::{
     calibration::Calibration,
     linear::LinearClassifier,
     preprocessor::Preprocessor,
+    scoring,
     threshold::Thresholds,
     trees::{Aggregation, Node, Split, Tree, TreeEnsemble},
 };
@@ -284,6 +285,30 @@ fn missing_and_unknown_values_are_named_as_such() {
             "log_size [log1p(size)]=2.0794415416798357 (-0.125)",
         ],
     );
+}
+
+#[test]
+fn rows_that_are_not_scored_have_no_reasons() {
+    let bundle = bundle(2, forest(2));
+    let cells = |texts: [Option<&str>; 3]| RawColumn::Text(texts.into_iter().collect());
+    let batch = RawBatch {
+        names: ["size", "service", "root"].map(str::to_owned).to_vec(),
+        columns: vec![
+            cells([Some("3"), Some("huge"), Some("4")]),
+            cells([Some("dns"), Some("dns"), Some("gopher")]),
+            cells([Some("no"), Some("no"), Some("yes")]),
+        ],
+        row_numbers: vec![1, 2, 3],
+        defects: Vec::new(),
+    };
+    let reasons = scoring::reasons(&bundle, &batch, 1).unwrap();
+    let first = |text: &Option<String>| {
+        text.as_deref()
+            .map(|t| t.split(' ').next().unwrap().to_owned())
+    };
+    let columns: Vec<Option<String>> = reasons.iter().map(first).collect();
+    let expected = [Some("service=dns"), None, Some("service=unknown")];
+    assert_eq!(columns, expected.map(|text| text.map(str::to_owned)));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Exact Shapley values of tree ensembles: what each feature adds to a row's raw score.
 //!
 //! The game is that of path-dependent TreeSHAP (Lundberg et al. 2020, "From local explanations to
-//! global understanding with explainable AI for trees", algorithm 1): where a split's feature is not
+//! global understanding with explainable AI for trees", EXPVALUE): where a split's feature is not
 //! in the coalition, both children count, in shares of the training weight that reached them.
 //!
 //! Under it a leaf of value v is a product over the distinct features j of its path: of `o_j` (1 if
@@ -15,8 +15,8 @@
 //! with ⌈d/2⌉ points gives it exactly. Products for all leaves share prefixes on the way down, sums
 //! over the leaves below a split are shared on the way up, as in Linear TreeSHAP (Yu et al. 2022), so
 //! that a row costs O(trees · leaves · depth), where algorithm 2 of Lundberg et al. takes depth twice.
-//! Every factor is in [0, 1] and every divisor is at least t > 0: nothing cancels, and a share of zero
-//! is no special case.
+//! Factors are in [0, 1], divisors are at least t > 0 and the rule's weights are positive: rounding does
+//! not build up with depth, and a share of zero is no special case.
 
 mod paths;
 mod quadrature;

@@ -164,18 +164,20 @@ impl Fork {
             up: [[0.0; POINTS]; 2],
         }; 3];
         for (q, &(t, weight)) in points.iter().enumerate() {
-            let above = t + self.outer * (1.0 - t);
-            let gain_above = (1.0 - self.outer) / above;
+            // Each division once: for one row, they are most of the work.
+            let above = 1.0 / (t + self.outer * (1.0 - t));
+            let gain_above = (1.0 - self.outer) * above;
+            let lost = weight * (-1.0 / (1.0 - t) - gain_above);
             for (child, share) in self.shares.into_iter().enumerate() {
                 let z = self.outer * share;
                 let followed = t + z * (1.0 - t);
+                let (taken, other) = (child, 1 - child);
+                turns[taken].down[child][q] = followed * above;
+                turns[taken].up[child][q] = weight * ((1.0 - z) / followed - gain_above);
+                turns[other].down[child][q] = z * (1.0 - t) * above;
                 // With o = 0, (o - z) / f(o, z) is -1 / (1 - t) whatever z is; at z = 0 it meets a
                 // sum of 0.
-                let (taken, other) = (child, 1 - child);
-                turns[taken].down[child][q] = followed / above;
-                turns[taken].up[child][q] = weight * ((1.0 - z) / followed - gain_above);
-                turns[other].down[child][q] = z * (1.0 - t) / above;
-                turns[other].up[child][q] = weight * (-1.0 / (1.0 - t) - gain_above);
+                turns[other].up[child][q] = lost;
                 turns[GONE].down[child][q] = share;
             }
         }
