@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use artifact::{Artifact, ArtifactRecord};
 use dataset::{ClassNames, GroupKey, Label, Schema, Table, derived, profile::Profile};
-use ndarray::Array2;
+use ndarray::{Array2, ArrayViewMut1};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -94,13 +94,8 @@ impl ModelBundle {
         let features = self.preprocessor.transform(&self.complete(table))?;
         let mut classes = self.classifier.predict_proba(&features);
         let mut threat = Vec::with_capacity(classes.nrows());
-        for mut row in classes.rows_mut() {
-            let raw = 1.0 - row[0];
-            let calibrated = self.calibration.apply(raw);
-            let scale = if raw > 0.0 { calibrated / raw } else { 0.0 };
-            row.iter_mut().skip(1).for_each(|p| *p *= scale);
-            row[0] = 1.0 - calibrated;
-            threat.push(calibrated);
+        for row in classes.rows_mut() {
+            threat.push(calibrate(row, &self.calibration));
         }
         Ok(Scores { threat, classes })
     }
@@ -136,6 +131,22 @@ impl ModelBundle {
     pub fn class_names(&self) -> ClassNames {
         self.schema.target.class_names()
     }
+}
+
+/// Calibrates the class probabilities of a row; returns the threat's.
+///
+/// They keep to each other what the classifier says. Where it has them all at 0, they stay there.
+fn calibrate(mut classes: ArrayViewMut1<'_, f64>, calibration: &Calibration) -> f64 {
+    let threat = calibration.apply(1.0 - classes[0]);
+    // Not 1 - benign, which has lost its digits where it is small.
+    let total: f64 = classes.iter().skip(1).sum();
+    let share = |p: f64| if total > 0.0 { p / total } else { 0.0 };
+    classes[0] = 1.0 - threat;
+    classes
+        .iter_mut()
+        .skip(1)
+        .for_each(|p| *p = share(*p) * threat);
+    threat
 }
 
 impl Artifact for ModelBundle {
@@ -198,5 +209,35 @@ impl Artifact for TrainingGroups {
         } else {
             Err("the groups are not ascending".to_owned())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::arr1;
+
+    use super::*;
+
+    fn check(classes: [f64; 3]) {
+        let mut row = arr1(&classes);
+        let calibration = Calibration::Platt { a: -0.4, b: 0.1 };
+        let threat = calibrate(row.view_mut(), &calibration);
+        assert!((row.sum() - 1.0).abs() < 1e-12, "{classes:?} gives {row}");
+        assert_eq!(row[0], 1.0 - threat);
+        let (before, after) = (classes[1] / classes[2], row[1] / row[2]);
+        assert!((before / after - 1.0).abs() < 1e-12, "{classes:?}: {row}");
+    }
+
+    #[test]
+    fn calibrated_classes_sum_to_one_and_keep_to_each_other() {
+        check([0.5, 0.3, 0.2]);
+        check([0.0, 0.75, 0.25]);
+    }
+
+    #[test]
+    fn threats_too_small_for_one_minus_benign_are_not_lost() {
+        check([1.0, 2e-17, 1e-17]);
+        check([1.0 - 2.0 * f64::EPSILON, 3e-16, 1.3e-16]);
+        check([1.0, 3e-310, 2e-310]);
     }
 }
