@@ -6,7 +6,7 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 /// How far probabilities are drawn in before their logit is taken, so that 0 and 1 have one.
-const SHRINKAGE: f64 = 1e-6;
+pub const SHRINKAGE: f64 = 1e-6;
 
 /// A monotone map from probability to calibrated probability.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

@@ -1,6 +1,7 @@
 //! What turns validated rows into features: imputer, encoder and scaler, fitted on training rows.
 
 mod encoder;
+mod fitted;
 mod imputer;
 mod knn;
 mod quantile;
@@ -16,6 +17,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::FeatureMatrix;
+pub use fitted::{FittedColumn, FittedEncoding};
+
 use encoder::{Encoder, Input};
 use imputer::Imputer;
 use scaler::Scaler;

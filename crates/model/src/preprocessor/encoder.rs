@@ -3,7 +3,7 @@
 use dataset::{Column, ColumnType, Domain, EncoderKind, Schema, format_number};
 use serde::{Deserialize, Serialize};
 
-use super::PreprocessingError;
+use super::{FittedEncoding, PreprocessingError};
 
 /// A raw column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,7 +30,7 @@ pub(super) struct Encoder {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-enum Encoding {
+pub(super) enum Encoding {
     /// One feature: the cell.
     Cell,
     /// One feature a level; the cell is its position.
@@ -100,6 +100,11 @@ impl Encoder {
         }
     }
 
+    /// Returns how each column is encoded.
+    pub(super) fn encodings(&self) -> &[Encoding] {
+        &self.columns
+    }
+
     /// Returns for each feature the position of its column.
     pub(super) fn sources(&self) -> Vec<usize> {
         self.per_feature(|column, _| column)
@@ -140,6 +145,10 @@ impl Encoder {
 }
 
 impl InputKind {
+    pub(super) fn is_text(&self) -> bool {
+        matches!(self, Self::Text(_))
+    }
+
     fn is_sound(&self) -> bool {
         match self {
             Self::Number => true,
@@ -154,6 +163,18 @@ impl InputKind {
 }
 
 impl Encoding {
+    /// Describes it; `scale` gives the centre and the scale of a cell's feature.
+    pub(super) fn fitted(&self, scale: impl FnOnce() -> (f64, f64)) -> FittedEncoding<'_> {
+        match self {
+            Self::Cell => {
+                let (centre, scale) = scale();
+                FittedEncoding::Scaled { centre, scale }
+            }
+            Self::Codes(levels) => FittedEncoding::LevelOf(*levels),
+            Self::Values(values) => FittedEncoding::ValueOf(values),
+        }
+    }
+
     fn n_features(&self) -> usize {
         match self {
             Self::Cell => 1,
@@ -181,6 +202,11 @@ impl Encoding {
             _ => vec![input.name.clone()],
         }
     }
+}
+
+/// Returns the value nearest to a number, the lesser of two.
+pub(super) fn nearest_value(ascending: &[f64], number: f64) -> f64 {
+    ascending[nearest(ascending, number)]
 }
 
 /// Returns the position of the value nearest to a number, the lesser of two.

@@ -58,6 +58,11 @@ impl Imputer {
         }
     }
 
+    /// Returns what a missing cell of a column takes unless neighbours know better.
+    pub(super) fn fill_of(&self, column: usize) -> Option<f64> {
+        self.fills.as_ref().map(|fills| fills[column])
+    }
+
     pub(super) fn carries_training_rows(&self) -> bool {
         self.neighbours.is_some()
     }

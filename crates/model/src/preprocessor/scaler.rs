@@ -50,6 +50,12 @@ impl Scaler {
         (value - centre) / scale
     }
 
+    /// Returns the centre and the scale of a feature.
+    pub(super) fn centre_and_scale(&self, feature: usize) -> (f64, f64) {
+        let Scale { centre, scale } = self.features[feature];
+        (centre, scale)
+    }
+
     pub(super) fn check(&self, one_hot: &[bool]) -> Result<(), String> {
         let (scales, features) = (self.features.len(), one_hot.len());
         if scales != features {

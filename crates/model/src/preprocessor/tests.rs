@@ -139,6 +139,54 @@ fn features_are_named_and_traced_to_their_columns() {
 }
 
 #[test]
+fn what_was_fitted_says_how_every_complete_row_is_transformed() {
+    let mut rows = fixture().fit;
+    rows.retain(|row| row.iter().all(Option::is_some));
+    assert!(rows.len() > 3, "too few complete rows to show anything");
+    for spec in every_spec() {
+        let fitted = fit(&spec, &training());
+        let matrix = fitted.transform_to(&table(&rows), |v| v).unwrap();
+        for (row, features) in rows.iter().zip(matrix.rows()) {
+            let row: Vec<f64> = row.iter().map(|cell| cell.unwrap()).collect();
+            assert_eq!(said(&fitted, &row), features.to_vec(), "{spec:?}");
+        }
+    }
+}
+
+#[test]
+fn what_was_fitted_says_what_a_missing_cell_takes() {
+    for spec in every_spec() {
+        if spec.imputer == ImputerKind::Knn {
+            continue;
+        }
+        let fitted = fit(&spec, &training());
+        let missing: Rows = vec![vec![None; NAMES.len()]];
+        let matrix = fitted.transform_to(&table(&missing), |v| v).unwrap();
+        let fills = fitted.fitted_columns().into_iter();
+        let fills: Vec<f64> = fills.map(|c| c.fill.unwrap_or(f64::NAN)).collect();
+        let features = said(&fitted, &fills);
+        for (feature, found) in features.iter().zip(&matrix) {
+            assert_close(&format!("{spec:?}"), *feature, *found);
+        }
+    }
+}
+
+/// Transforms a row by what the fitted columns say, and by nothing else.
+fn said(fitted: &Preprocessor, row: &[f64]) -> Vec<f64> {
+    let hot = |is: bool| f64::from(u8::from(is));
+    let columns = fitted.fitted_columns().into_iter().zip(row);
+    columns
+        .flat_map(|(column, &cell)| match column.encoding {
+            FittedEncoding::Scaled { centre, scale } => vec![(cell - centre) / scale],
+            FittedEncoding::LevelOf(levels) => {
+                (0..levels).map(|level| hot(level as f64 == cell)).collect()
+            }
+            FittedEncoding::ValueOf(values) => values.iter().map(|v| hot(*v == cell)).collect(),
+        })
+        .collect()
+}
+
+#[test]
 fn unknown_and_missing_levels_are_zeros_throughout() {
     let spec = spec(
         ImputerKind::None,
