@@ -1,5 +1,7 @@
 //! `netsec models …`: the registry on the command line.
 
+mod export;
+
 use artifact::{ErrorKind, Failure, clock};
 use clap::{Args, Subcommand};
 use registry::{Entry, Registry};
@@ -23,6 +25,8 @@ pub enum ModelsCommand {
     Promote(PromoteArguments),
     /// Make the former champion the champion again
     Rollback(RollbackArguments),
+    /// Write a version to a file, for other runtimes or as it is
+    Export(export::ExportArguments),
 }
 
 #[derive(Args)]
@@ -86,6 +90,7 @@ pub fn run(command: &ModelsCommand) -> Result<u8, Failure> {
             let done = registry.roll_back(&a.model.name, a.to, a.why.as_deref(), clock::now())?;
             tell(&a.model.place, &[done])
         }
+        ModelsCommand::Export(arguments) => export::run(arguments),
     }?;
     Ok(0)
 }

@@ -94,13 +94,26 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::NoModel`], [`RegistryError::NoChampion`], or what reading fails with.
     pub fn champion(&self, name: &str) -> Result<(Entry, ModelBundle), RegistryError> {
+        let entry = self.entry(name, None)?;
+        let bundle = self.bundle(&entry)?;
+        Ok((entry, bundle))
+    }
+
+    /// Returns the entry of a version, or of the champion when none is given.
+    ///
+    /// # Errors
+    /// [`RegistryError::NoModel`], [`RegistryError::NoVersion`], [`RegistryError::NoChampion`].
+    pub fn entry(&self, name: &str, version: Option<u64>) -> Result<Entry, RegistryError> {
         let history = self.existing(name)?;
-        let entry = history
-            .champion()
-            .ok_or_else(|| RegistryError::NoChampion {
-                name: name.to_owned(),
-            })?;
-        Ok((entry.clone(), self.bundle(entry)?))
+        let found = match version {
+            Some(version) => find(&history, name, version)?,
+            None => history
+                .champion()
+                .ok_or_else(|| RegistryError::NoChampion {
+                    name: name.to_owned(),
+                })?,
+        };
+        Ok(found.clone())
     }
 
     /// Reads the bundle of an entry and checks it against the entry's digest.
@@ -109,6 +122,15 @@ impl Registry {
     /// [`RegistryError::Codec`] or [`RegistryError::Damaged`].
     pub fn bundle(&self, entry: &Entry) -> Result<ModelBundle, RegistryError> {
         self.read(entry.bundle)
+    }
+
+    /// Reads the bytes of an entry's bundle as they lie there, once they have passed every check.
+    ///
+    /// # Errors
+    /// As [`Registry::bundle`].
+    pub fn bundle_bytes(&self, entry: &Entry) -> Result<Vec<u8>, RegistryError> {
+        let (bytes, _) = self.read_with_bytes::<ModelBundle>(entry.bundle)?;
+        Ok(bytes)
     }
 
     /// Reads the groups that an entry's bundle was trained on.
@@ -143,6 +165,11 @@ impl Registry {
     }
 
     fn read<A: Artifact>(&self, digest: Digest) -> Result<A, RegistryError> {
+        let (_, artifact) = self.read_with_bytes(digest)?;
+        Ok(artifact)
+    }
+
+    fn read_with_bytes<A: Artifact>(&self, digest: Digest) -> Result<(Vec<u8>, A), RegistryError> {
         let key = blob_key(digest);
         let damaged = |reason: String| RegistryError::Damaged {
             key: key.clone(),
@@ -160,7 +187,8 @@ impl Registry {
         if found != digest {
             return Err(damaged(format!("holds {found}")));
         }
-        codec::decode(&bytes).map_err(wrap)
+        let artifact = codec::decode(&bytes).map_err(wrap)?;
+        Ok((bytes, artifact))
     }
 
     /// Appends an entry that `make` writes from the history as it stands; the one commit point.

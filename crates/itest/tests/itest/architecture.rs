@@ -94,6 +94,16 @@ fn no_stage_reaches_another_stage_or_the_shell() {
 }
 
 #[test]
+fn exporting_is_apart_from_the_stages() {
+    let workspace = Workspace::read();
+    for stage in STAGES {
+        assert!(!workspace.reached(stage).contains("onnx"), "{stage}");
+        assert!(!workspace.reached("onnx").contains(stage), "{stage}");
+    }
+    assert_eq!(workspace.direct_users("onnx"), ["orchestrator"]);
+}
+
+#[test]
 fn the_trainer_cannot_name_the_holdout() {
     assert!(!Workspace::read().reached("trainer").contains("holdout"));
 }

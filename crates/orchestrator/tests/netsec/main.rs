@@ -6,6 +6,7 @@ mod bad_input;
 mod champion;
 mod configuration;
 mod families;
+mod export;
 mod faults;
 mod inspection;
 mod predictions;
