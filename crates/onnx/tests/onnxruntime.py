@@ -111,7 +111,7 @@ class Dataset:
             self.names, self.train = rows[0], rows[1:]
             self.test = self.train
         else:
-            self.train = read(data / "nsl_kdd" / "KDDTrain+.txt")[::6]
+            self.train = read(data / "nsl_kdd" / "KDDTrain+.txt")[::10]
             self.test = read(data / "nsl_kdd" / "KDDTest+.txt")
         assert len(self.names) == len(self.train[0]), f"{self.names} do not name {self.train[0]}"
         self.target = "Result" if name == "phishing" else "label"
@@ -170,6 +170,37 @@ class Dataset:
             column = rng.choice(list(oddities))
             row[self.names.index(column)] = str(rng.choice(oddities[column]))
         return odd
+
+
+    def on_thresholds(self, rows, model, rng):
+        """Rows with rates at the trees' very thresholds, and off them by less than a float tells apart.
+
+        Where features are the columns themselves; elsewhere thresholds are but numbers like others.
+        """
+        splits = [
+            (self.features[feature], threshold)
+            for feature, threshold in thresholds(model)
+            if feature < len(self.features) and self.features[feature].endswith("_rate")
+        ]
+        if not splits:
+            return []
+        on = [list(row) for row in rows]
+        for at, row in enumerate(on):
+            column, threshold = splits[rng.integers(len(splits))]
+            nudge = (0.0, 1e-12, -1e-12)[at % 3]
+            row[self.names.index(column)] = repr(float(threshold * (1.0 + nudge)))
+        return on
+
+
+def thresholds(model):
+    """Returns the feature and the threshold of every split."""
+    for node in model.graph.node:
+        if node.op_type == "TreeEnsembleRegressor":
+            found = {a.name: a for a in node.attribute}
+            values = onnx.numpy_helper.to_array(found["nodes_values_as_tensor"].t)
+            modes = found["nodes_modes"].strings
+            return [(f, v) for f, v, m in zip(found["nodes_featureids"].ints, values, modes) if m != b"LEAF"]
+    return []
 
 
 def read(path):
@@ -282,7 +313,8 @@ def run_case(case, dataset, netsec, work):
     call(netsec, "run", "--artifacts", work / "artifacts", *arguments)
     place = ["--artifacts", work / "artifacts", "--json"]
     exported = call(netsec, "models", "export", dataset.name, "--format", "onnx", "--output", model, *place)
-    onnx.checker.check_model(onnx.load(model), full_check=True)
+    graph = onnx.load(model)
+    onnx.checker.check_model(graph, full_check=True)
     session = ort.InferenceSession(model)
     meta = session.get_modelmeta().custom_metadata_map
 
@@ -293,7 +325,7 @@ def run_case(case, dataset, netsec, work):
         test = [row for row, keep in zip(test, kept) if keep]
         assert any(note.startswith("for complete rows only") for note in exported["notes"]), exported
     else:
-        test = blank(test) + dataset.odd(test[:2000], rng)
+        test = blank(test) + dataset.odd(test[:2000], rng) + dataset.on_thresholds(test[:2000], graph, rng)
         assert exported["notes"] == [], exported
     rows, verdicts = work / "rows.jsonl", work / "verdicts.jsonl"
     dataset.write_features(rows, test)
