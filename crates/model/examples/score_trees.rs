@@ -4,7 +4,7 @@
 //! [[[feature, threshold, missing_left, left, cover], …], …]}`, with -1 and a margin in leaves; the rows
 //! are f32, little-endian. Prints JSON, microseconds of processor time a row on one thread, and writes
 //! `scores.f64` of all rows and `contributions.f64` (with the base last) of the first `EXPLAINED`.
-//! `bench/inference_peers.py` runs it beside LightGBM and ONNX Runtime.
+//! `crates/bench/peers/inference_peers.py` runs it beside LightGBM and ONNX Runtime.
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
 use std::error::Error;

@@ -130,6 +130,7 @@ fn linear(n_features: usize, n_classes: usize) -> Classifier {
         n_classes,
         coefficients: (0..outputs * n_features).map(|at| at as f64).collect(),
         intercepts: vec![0.5; outputs],
+        background: vec![0.0; n_features],
     })
 }
 

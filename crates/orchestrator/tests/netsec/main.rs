@@ -5,8 +5,8 @@
 mod bad_input;
 mod champion;
 mod configuration;
-mod families;
 mod export;
+mod families;
 mod faults;
 mod inspection;
 mod predictions;
