@@ -125,9 +125,7 @@ pub fn decode<A: Artifact>(bytes: &[u8]) -> Result<A, CodecError> {
         kind: A::KIND,
         reason,
     };
-    let config = bincode::config::standard().with_limit::<{ MAX_BYTES as usize }>();
-    let (artifact, read): (A, usize) =
-        bincode::serde::decode_from_slice(payload, config).map_err(|e| bad(e.to_string()))?;
+    let (artifact, read): (A, usize) = decode_payload(payload).map_err(|e| bad(e.to_string()))?;
     if read != payload.len() {
         return Err(CodecError::Trailing {
             extra: (payload.len() - read) as u64,
@@ -135,6 +133,26 @@ pub fn decode<A: Artifact>(bytes: &[u8]) -> Result<A, CodecError> {
     }
     artifact.check().map_err(bad)?;
     Ok(artifact)
+}
+
+/// Decodes a payload within a budget of memory that follows from its length.
+///
+/// `bincode` allocates what a text says its length is before it looks whether that much follows, and
+/// knows its limit at compile time only. A value claims at most eight bytes for each that it takes up,
+/// so the least limit of at least eight times the payload never refuses a true one.
+fn decode_payload<A: Artifact>(payload: &[u8]) -> Result<(A, usize), bincode::error::DecodeError> {
+    macro_rules! within {
+        ($($bits:literal)*) => {
+            match (payload.len() as u64).saturating_mul(8) {
+                $(claims if claims <= 1 << $bits => {
+                    let config = bincode::config::standard().with_limit::<{ 1 << $bits }>();
+                    bincode::serde::decode_from_slice(payload, config)
+                })*
+                _ => bincode::serde::decode_from_slice(payload, bincode::config::standard()),
+            }
+        };
+    }
+    within!(12 14 16 18 20 22 24 26 28 30 32 34 36)
 }
 
 /// Returns the digest that an envelope carries, after checking it against the content.
@@ -176,52 +194,71 @@ fn digest_of(header: &[u8], payload: &[u8]) -> Digest {
     Digest::of_reader(std::io::Read::chain(header, payload)).expect("memory does not fail to read")
 }
 
+/// Bytes before the digest, at most: the name of a kind has at most 255.
+pub(crate) const MAX_HEAD_BYTES: u64 = 8 + 2 + 1 + 255 + 8;
+
+/// The envelope up to the digest.
+struct Head<'a> {
+    layout: u16,
+    kind: std::borrow::Cow<'a, str>,
+    /// Where the digest starts.
+    end: usize,
+}
+
+/// Checks that an envelope of `have` bytes begins as it should and has the length that it says.
+pub(crate) fn check_head(bytes: &[u8], have: u64) -> Result<(), CodecError> {
+    Head::read(bytes, have).map(|_| ())
+}
+
+impl<'a> Head<'a> {
+    fn read(bytes: &'a [u8], have: u64) -> Result<Self, CodecError> {
+        if !bytes.starts_with(MAGIC) {
+            return Err(CodecError::Foreign);
+        }
+        let truncated = |need: usize| CodecError::Truncated {
+            have,
+            need: need as u64,
+        };
+        let Some([low, high, name_length]) = bytes.get(8..11) else {
+            return Err(truncated(11));
+        };
+        let name_end = 11 + usize::from(*name_length);
+        let end = name_end + 8;
+        let Some(Ok(length)) = bytes.get(name_end..end).map(<[u8; 8]>::try_from) else {
+            return Err(truncated(end + 32));
+        };
+        let length = u64::from_le_bytes(length);
+        if length > MAX_BYTES {
+            return Err(CodecError::TooLarge { bytes: length });
+        }
+        let need = (end + 32) as u64 + length;
+        match have.checked_sub(need) {
+            None => Err(CodecError::Truncated { have, need }),
+            Some(0) => Ok(Self {
+                layout: u16::from_le_bytes([*low, *high]),
+                kind: String::from_utf8_lossy(&bytes[11..name_end]),
+                end,
+            }),
+            Some(extra) => Err(CodecError::Trailing { extra }),
+        }
+    }
+}
+
 /// Checks the envelope and returns layout and payload.
 fn open<'a>(bytes: &'a [u8], expected: &str) -> Result<(u16, &'a [u8]), CodecError> {
-    let have = bytes.len() as u64;
-    if !bytes.starts_with(MAGIC) {
-        return Err(CodecError::Foreign);
-    }
-    let need = |need: usize| {
-        if bytes.len() < need {
-            Err(CodecError::Truncated {
-                have,
-                need: need as u64,
-            })
-        } else {
-            Ok(())
-        }
-    };
-    need(11)?;
-    let layout = u16::from_le_bytes([bytes[8], bytes[9]]);
-    let name_end = 11 + usize::from(bytes[10]);
-    need(name_end + 8 + 32)?;
-    let found = String::from_utf8_lossy(&bytes[11..name_end]);
-    if found != expected {
+    let head = Head::read(bytes, bytes.len() as u64)?;
+    if head.kind != expected {
         return Err(CodecError::WrongKind {
-            found: found.into_owned(),
+            found: head.kind.into_owned(),
             expected: expected.to_owned(),
         });
     }
-    let mut length = [0; 8];
-    length.copy_from_slice(&bytes[name_end..name_end + 8]);
-    let length = u64::from_le_bytes(length);
-    if length > MAX_BYTES {
-        return Err(CodecError::TooLarge { bytes: length });
-    }
-    let start = name_end + 8 + 32;
-    let end = start as u64 + length;
-    if have < end {
-        return Err(CodecError::Truncated { have, need: end });
-    }
-    if have > end {
-        return Err(CodecError::Trailing { extra: have - end });
-    }
-    let payload = &bytes[start..];
-    if digest_of(&bytes[..name_end + 8], payload).as_bytes() != &bytes[name_end + 8..start] {
+    let (before, rest) = bytes.split_at(head.end);
+    let (digest, payload) = rest.split_at(32);
+    if digest_of(before, payload).as_bytes() != digest {
         return Err(CodecError::Damaged);
     }
-    Ok((layout, payload))
+    Ok((head.layout, payload))
 }
 
 #[cfg(test)]

@@ -4,18 +4,17 @@ use std::{
     fs::{self, File},
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
 };
 
 use thiserror::Error;
 
-use crate::{Classified, CodecError, ErrorKind};
+use crate::{Classified, CodecError, ErrorKind, codec};
 
 /// Why something could not be stored or read back.
 #[derive(Debug, Error)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum StoreError {
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {}: {source}{}", path.display(), remedy(source))]
     Io {
         action: &'static str,
         path: PathBuf,
@@ -65,34 +64,106 @@ impl StoreError {
     }
 }
 
+/// Says what to do about an input/output error, as the end of a sentence; empty when nothing general
+/// can be said.
+pub fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            ": free some space there, or choose another directory"
+        }
+        io::ErrorKind::PermissionDenied => ": check who may use it",
+        io::ErrorKind::ReadOnlyFilesystem => ": choose a directory that can be written",
+        _ => "",
+    }
+}
+
 /// Writes a file so that at any moment, even after a kill or a power cut, either the old or the new
 /// content is there: temporary file beside it, sync, rename, sync of the directory.
 ///
 /// # Errors
 /// [`StoreError::Io`]; the temporary file is removed then.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
-    static COUNTER: AtomicU64 = AtomicU64::new(0);
-    let directory = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let name = path
-        .file_name()
-        .map(|n| n.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    let unique = COUNTER.fetch_add(1, Ordering::Relaxed);
-    let temporary = directory.join(format!(".{name}.{}-{unique}.tmp", std::process::id()));
-    let written = (|| {
-        let mut file = File::create(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    })();
-    if let Err(error) = written.and_then(|()| fs::rename(&temporary, path)) {
+    let temporary = write_temporary(path, bytes)?;
+    if let Err(error) = fs::rename(&temporary, path) {
         // The first error is the one to report; a left-over is harmless and has a telling name.
         let _ = fs::remove_file(&temporary);
         return Err(StoreError::io("write", path)(error));
     }
-    sync_directory(directory)
+    sync_directory(parent_of(path))
+}
+
+/// Writes a file unless there is one already, whole and durable as [`write_atomic`] does; returns
+/// whether it was written. Of several writers, in whatever process, one alone is told so.
+///
+/// # Errors
+/// [`StoreError::Io`].
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<bool, StoreError> {
+    let temporary = write_temporary(path, bytes)?;
+    let linked = fs::hard_link(&temporary, path);
+    // The content has its name now, or another's stands there: either way this one is done with.
+    let _ = fs::remove_file(&temporary);
+    match linked {
+        Ok(()) => sync_directory(parent_of(path)).map(|()| true),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(e) => Err(StoreError::io("write", path)(e)),
+    }
+}
+
+/// Makes a directory and those above it that are not there yet, and makes their names durable.
+///
+/// # Errors
+/// [`StoreError::Io`].
+pub fn create_directory(path: &Path) -> Result<(), StoreError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = parent_of(path);
+    if parent != path {
+        create_directory(parent)?;
+    }
+    match fs::create_dir(path) {
+        // Another process may have been quicker.
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(e) => Err(StoreError::io("create", path)(e)),
+        Ok(()) => sync_directory(parent),
+    }
+}
+
+/// Makes an empty file of its own beside a path, for content that is renamed to the path once whole:
+/// `.name.PID-N.tmp`, a name under which nothing is ever looked for.
+///
+/// # Errors
+/// The operating system's.
+pub fn create_temporary(path: &Path) -> io::Result<(PathBuf, File)> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let process = std::process::id();
+    let mut attempt = 0;
+    loop {
+        let temporary = path.with_file_name(format!(".{name}.{process}-{attempt}.tmp"));
+        // The number of the process alone does not tell: two containers may share a volume.
+        match File::create_new(&temporary) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => attempt += 1,
+            made => return made.map(|file| (temporary, file)),
+        }
+    }
+}
+
+fn write_temporary(path: &Path, bytes: &[u8]) -> Result<PathBuf, StoreError> {
+    let fail = |e| StoreError::io("write", path)(e);
+    let (temporary, mut file) = create_temporary(path).map_err(fail)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    if let Err(error) = written {
+        let _ = fs::remove_file(&temporary);
+        return Err(fail(error));
+    }
+    Ok(temporary)
+}
+
+/// Returns the directory that a path stands in.
+fn parent_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 /// Makes renames in a directory durable.
@@ -118,3 +189,30 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, StoreError> {
     file.take(limit).read_to_end(&mut bytes).map_err(fail)?;
     Ok(bytes)
 }
+
+/// Reads the file of an artifact, of whatever kind it is. What does not begin as an artifact of the
+/// file's size is refused before more than its head is read.
+///
+/// # Errors
+/// [`StoreError::Io`], [`StoreError::Codec`].
+pub(crate) fn read_artifact(path: &Path) -> Result<Vec<u8>, StoreError> {
+    let fail = |e| StoreError::io("read", path)(e);
+    let file = File::open(path).map_err(fail)?;
+    let length = file.metadata().map_err(fail)?.len();
+    let mut head = Vec::new();
+    (&file)
+        .take(codec::MAX_HEAD_BYTES)
+        .read_to_end(&mut head)
+        .map_err(fail)?;
+    codec::check_head(&head, length).map_err(|source| StoreError::Codec {
+        path: path.to_owned(),
+        source,
+    })?;
+    let mut bytes = Vec::with_capacity(length as usize);
+    bytes.append(&mut head);
+    file.take(length).read_to_end(&mut bytes).map_err(fail)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,9 @@ pub mod yaml;
 pub use codec::{Artifact, CodecError};
 pub use digest::Digest;
 pub use error::{Classified, ErrorKind, Failure};
-pub use file::{StoreError, read_bounded, write_atomic};
+pub use file::{
+    StoreError, create_directory, create_temporary, read_bounded, remedy, write_atomic, write_new,
+};
 pub use lineage::{Lineage, LineageNode};
 pub use manifest::{ArtifactRecord, FileRecord, Manifest};
 pub use run::{Id, Run, digest_of_file};

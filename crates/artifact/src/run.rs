@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::{
     Advance, Artifact, ArtifactRecord, Context, Digest, Failure, FileRecord, Inputs, Manifest,
     Outputs, Stage, StoreError, Watch, clock, codec,
-    file::{read_bounded, sync_directory, write_atomic},
+    file::{create_directory, read_artifact, sync_directory, write_atomic},
     yaml,
 };
 
@@ -67,7 +67,7 @@ impl Run {
     /// # Errors
     /// [`StoreError::Io`].
     pub fn create(root: &Path, config: &impl Serialize, seed: u64) -> Result<Self, StoreError> {
-        fs::create_dir_all(root).map_err(StoreError::io("create", root))?;
+        create_directory(root)?;
         let text = yaml::to_text(config).map_err(|reason| StoreError::Manifest {
             path: root.join("config.yaml"),
             reason,
@@ -172,7 +172,7 @@ impl Run {
         };
         advance("", 0, 1);
         let step = self.step::<S>();
-        fs::create_dir_all(&step).map_err(StoreError::io("create", &step))?;
+        create_directory(&step)?;
         remove_if_there(&step.join("manifest.json"))?;
 
         let loaded = S::Inputs::load(self, inputs)?;
@@ -220,7 +220,7 @@ impl Run {
     /// [`StoreError`] when it is missing, damaged, foreign, newer, or another one.
     pub fn load<A: Artifact>(&self, id: Id<A>) -> Result<A, StoreError> {
         let (path, _) = self.locate::<A>()?;
-        let bytes = read_bounded(&path, codec::MAX_BYTES)?;
+        let bytes = read_artifact(&path)?;
         let wrap = |source| StoreError::Codec {
             path: path.clone(),
             source,
@@ -333,7 +333,7 @@ fn write_artifacts<O: Outputs>(step: &Path, outputs: &O) -> Result<Vec<ArtifactR
 /// # Errors
 /// [`StoreError`] when the file cannot be read, is foreign or damaged.
 pub fn digest_of_file(path: &Path) -> Result<Digest, StoreError> {
-    let bytes = read_bounded(path, codec::MAX_BYTES)?;
+    let bytes = read_artifact(path)?;
     codec::verify_any(&bytes).map_err(|source| StoreError::Codec {
         path: path.to_owned(),
         source,

@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use artifact::{create_temporary, remedy};
 use dataset::SinkError;
 use flate2::{Compression, write::GzEncoder};
 
@@ -19,12 +20,12 @@ pub(crate) struct PendingFile {
 
 impl PendingFile {
     pub(crate) fn create(path: &Path) -> Result<Self, SinkError> {
-        let name = path
-            .file_name()
-            .map(|n| n.to_string_lossy().into_owned())
-            .unwrap_or_default();
-        let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-        let file = File::create(&temporary).map_err(|e| unavailable(path, &e))?;
+        if path.is_dir() {
+            // Otherwise noticed only once everything has been written.
+            return Err(unavailable(path, &"it is a directory: name a file in it"));
+        }
+        let (temporary, file) =
+            create_temporary(path).map_err(|e| unavailable(path, &explained(&e)))?;
         Ok(Self {
             writer: BufWriter::with_capacity(1 << 16, file),
             temporary,
@@ -105,6 +106,11 @@ impl Write for TextFile {
             Self::Gzip(encoder) => encoder.flush(),
         }
     }
+}
+
+/// Returns an error's text with what to do about it.
+pub(crate) fn explained(error: &io::Error) -> String {
+    format!("{error}{}", remedy(error))
 }
 
 pub(crate) fn unavailable(path: &Path, error: &impl std::fmt::Display) -> SinkError {

@@ -12,7 +12,7 @@ use std::{
 use artifact::{
     Digest, StoreError,
     clock::{Timestamp, parse, rfc3339},
-    read_bounded, write_atomic,
+    create_directory, read_bounded, write_atomic,
 };
 use dataset::{Provenance, RawDataset, Schema};
 use serde::{Deserialize, Serialize};
@@ -130,7 +130,7 @@ impl FeatureStore {
     /// # Errors
     /// [`StoreError::Io`].
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
-        fs::create_dir_all(directory).map_err(StoreError::io("create", directory))?;
+        create_directory(directory)?;
         Ok(Self {
             directory: directory.to_owned(),
         })

@@ -3,17 +3,16 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
 };
 
-use artifact::{read_bounded, write_atomic};
+use artifact::{create_directory, read_bounded, write_atomic, write_new};
 
 use crate::{BlobError, BlobStore};
 
 const MAX_BLOB_BYTES: u64 = 8 << 30;
 
-/// Keeps blobs as files below a directory. Safe between processes on one machine: a key is claimed by
-/// a hard link, which the file system makes once only.
+/// Keeps blobs as files below a directory. Safe between processes: a key is claimed by a hard
+/// link, which the file system makes once only.
 #[derive(Debug, Clone)]
 pub struct LocalDirectory {
     root: PathBuf,
@@ -55,7 +54,7 @@ impl LocalDirectory {
 
     fn prepare(&self, key: &str, path: &Path) -> Result<(), BlobError> {
         let parent = path.parent().unwrap_or(&self.root);
-        fs::create_dir_all(parent).map_err(|e| self.error("create the directory of", key, e))
+        create_directory(parent).map_err(|e| self.error("create the directory of", key, e))
     }
 }
 
@@ -81,26 +80,9 @@ impl BlobStore for LocalDirectory {
     }
 
     fn put_if_absent(&self, key: &str, bytes: &[u8]) -> Result<bool, BlobError> {
-        static COUNTER: AtomicU64 = AtomicU64::new(0);
         let path = self.path(key)?;
         self.prepare(key, &path)?;
-        let unique = COUNTER.fetch_add(1, Ordering::Relaxed);
-        let claim = path.with_extension(format!("{}-{unique}.claim", std::process::id()));
-        write_atomic(&claim, bytes).map_err(|e| self.error("write", key, e))?;
-        let linked = fs::hard_link(&claim, &path);
-        // A claim that stays behind is never listed: its name is no key of the registry.
-        let _ = fs::remove_file(&claim);
-        match linked {
-            Ok(()) => {
-                let parent = path.parent().unwrap_or(&self.root);
-                let synced = fs::File::open(parent).and_then(|d| d.sync_all());
-                synced
-                    .map(|()| true)
-                    .map_err(|e| self.error("sync", key, e))
-            }
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            Err(e) => Err(self.error("claim", key, e)),
-        }
+        write_new(&path, bytes).map_err(|e| self.error("write", key, e))
     }
 
     fn list(&self, prefix: &str) -> Result<Vec<String>, BlobError> {
@@ -121,9 +103,8 @@ impl BlobStore for LocalDirectory {
                 }
             }
         }
-        keys.retain(|key| {
-            key.starts_with(prefix) && !key.ends_with(".claim") && !key.ends_with(".tmp")
-        });
+        // What a killed writer left behind is no key of the registry.
+        keys.retain(|key| key.starts_with(prefix) && !key.ends_with(".tmp"));
         keys.sort();
         Ok(keys)
     }
