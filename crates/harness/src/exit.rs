@@ -1,12 +1,18 @@
 //! Exit codes: one table for every binary of the workspace.
 
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode, time::Duration};
 
 use artifact::{ErrorKind, Failure};
 use clap::{Parser, error::ErrorKind as ClapKind};
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    iterator::Signals,
+};
 
 /// Exit code after Ctrl-C, as shells give it: 128 + SIGINT.
 pub const INTERRUPTED: u8 = 130;
+/// Exit code after SIGTERM: 128 + SIGTERM.
+pub const TERMINATED: u8 = 143;
 
 /// Returns the exit code of an error: that of the first [`Failure`] in its chain, else 70.
 pub fn exit_code_of(error: &anyhow::Error) -> u8 {
@@ -33,35 +39,52 @@ pub fn parse_arguments<A: Parser>() -> Result<A, ExitCode> {
 }
 
 /// Ends `main`: prints an error with its causes on standard error and gives its exit code.
-#[expect(
-    clippy::print_stderr,
-    reason = "this is where errors reach the person at the terminal"
-)]
 pub fn report_and_exit(result: anyhow::Result<u8>) -> ExitCode {
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            // Where standard error cannot be written, a full disk say, the exit code still speaks.
+            let _ = writeln!(std::io::stderr(), "error: {error:#}");
             ExitCode::from(exit_code_of(&error))
         }
     }
 }
 
-/// Ends the process with [`INTERRUPTED`] on Ctrl-C and SIGTERM.
+/// Ends the process on Ctrl-C with [`INTERRUPTED`] and on SIGTERM with [`TERMINATED`], at once.
 ///
-/// Nothing has to be undone: every file is written whole or not at all, and a stage counts only once
-/// its manifest is there.
+/// Nothing has to be undone: every file is written whole or not at all, a stage counts only once its
+/// manifest is there, and a model's history grows by one file made in one step. What was being written
+/// stays behind as `.NAME.PID-N.tmp`, where nothing looks for data. SIGHUP keeps its usual effect, so
+/// that `nohup` works.
 ///
 /// # Errors
 /// When the handler cannot be installed.
-#[expect(
-    clippy::print_stderr,
-    reason = "this is where the interruption reaches the terminal"
-)]
 pub fn stop_on_interrupt() -> anyhow::Result<()> {
-    ctrlc::set_handler(|| {
-        eprintln!("\ninterrupted: what was committed so far is kept");
-        std::process::exit(i32::from(INTERRUPTED));
-    })?;
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    std::thread::Builder::new()
+        .name("interruption".to_owned())
+        .spawn(move || {
+            if let Some(signal) = signals.forever().next() {
+                say_interrupted();
+                let code = if signal == SIGINT {
+                    INTERRUPTED
+                } else {
+                    TERMINATED
+                };
+                std::process::exit(i32::from(code));
+            }
+        })?;
     Ok(())
+}
+
+/// Says it, but does not wait for a reader of standard error that has stopped reading.
+fn say_interrupted() {
+    let (said, heard) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let message = "\ninterrupted: what was committed so far is kept";
+        let _ = writeln!(std::io::stderr(), "{message}");
+        // The other side has stopped waiting only when the process is ending.
+        let _ = said.send(());
+    });
+    let _ = heard.recv_timeout(Duration::from_millis(200));
 }

@@ -10,7 +10,9 @@ mod stage_main;
 mod telemetry;
 
 pub use config::{RunConfig, load_dotenv as load_environment};
-pub use exit::{INTERRUPTED, exit_code_of, parse_arguments, report_and_exit, stop_on_interrupt};
+pub use exit::{
+    INTERRUPTED, TERMINATED, exit_code_of, parse_arguments, report_and_exit, stop_on_interrupt,
+};
 pub use progress::{ProgressMode, ProgressReporter};
 pub use stage_main::{execute_stage, stage_main};
 pub use telemetry::init_telemetry;

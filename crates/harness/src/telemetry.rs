@@ -17,5 +17,7 @@ pub fn init_telemetry() {
         .with_writer(std::io::stderr)
         .with_ansi(colour)
         .with_target(true)
+        // They would be printed in a way that panics when standard error cannot be written.
+        .log_internal_errors(false)
         .try_init();
 }
