@@ -76,11 +76,8 @@ impl fmt::Display for Failure {
     }
 }
 
-impl std::error::Error for Failure {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.error.source()
-    }
-}
+// Without a source: the messages of this workspace tell their causes themselves.
+impl std::error::Error for Failure {}
 
 impl<E: Classified + std::error::Error + Send + Sync + 'static> From<E> for Failure {
     fn from(error: E) -> Self {

@@ -10,7 +10,32 @@ pub type Value = serde_yaml::Value;
 /// # Errors
 /// A sentence with line and column where the parser knows them.
 pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    check_depth(text)?;
     serde_yaml::from_str(text).map_err(|e| suggest(&e.to_string()))
+}
+
+/// Brackets open at a time at most; quoted ones and those in comments count too.
+const MAX_DEPTH: usize = 1000;
+
+/// Refuses what nests so deep that the parser, whose time grows with the square of it, would not end.
+fn check_depth(text: &str) -> Result<(), String> {
+    let mut depth = 0usize;
+    for (line, bytes) in text.lines().enumerate() {
+        for byte in bytes.bytes() {
+            match byte {
+                b'[' | b'{' => depth += 1,
+                b']' | b'}' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+        if depth > MAX_DEPTH {
+            let line = line + 1;
+            return Err(format!(
+                "more than {MAX_DEPTH} brackets are open in line {line}"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Turns a document into a typed value.

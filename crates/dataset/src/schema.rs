@@ -7,7 +7,7 @@ mod target;
 
 use std::{collections::BTreeSet, path::Path};
 
-use artifact::{Classified, Digest, ErrorKind, Failure, read_bounded, yaml};
+use artifact::{Classified, Digest, ErrorKind, ErrorKind, Failure, read_bounded, yaml};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -140,10 +140,11 @@ impl Schema {
     /// Reads and checks a schema file.
     ///
     /// # Errors
-    /// [`artifact::StoreError::Io`] when it cannot be read, [`SchemaError`] when it is no schema.
+    /// [`ErrorKind::Config`] when it cannot be read, [`SchemaError`] when it is no schema.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let origin = path.display().to_string();
-        let bytes = read_bounded(path, MAX_FILE_BYTES)?;
+        let bytes = read_bounded(path, MAX_FILE_BYTES)
+            .map_err(|e| Failure::new(ErrorKind::Config, e.to_string()))?;
         let text = String::from_utf8(bytes).map_err(|_| SchemaError::Syntax {
             origin: origin.clone(),
             reason: "it is not UTF-8".to_owned(),

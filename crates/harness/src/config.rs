@@ -25,14 +25,12 @@ pub fn load<C: Serialize + DeserializeOwned + Default>(
     let bad = |reason: String| Failure::new(ErrorKind::Config, reason);
     let mut document = yaml::to_value(&C::default()).map_err(bad)?;
     if let Some(path) = file {
-        let layer: Value = read(path)?
-            .parse_yaml()
-            .map_err(|e| bad(format!("{}: {e}", path.display())))?;
-        check_layer::<C>(&layer).map_err(|e| bad(format!("{}: {e}", path.display())))?;
+        let layer =
+            parse_layer::<C>(&read(path)?).map_err(|e| bad(format!("{}: {e}", path.display())))?;
         yaml::merge(&mut document, layer);
     }
     for (key, value) in environment() {
-        yaml::set(&mut document, &key, &value)
+        set::<C>(&mut document, &key, &value)
             .map_err(|e| bad(format!("environment variable for `{key}`: {e}")))?;
     }
     for setting in settings {
@@ -42,8 +40,7 @@ pub fn load<C: Serialize + DeserializeOwned + Default>(
                 format!("`--set {setting}`: write key=value"),
             )
         })?;
-        yaml::set(&mut document, key.trim(), value)
-            .map_err(|e| bad(format!("--set {key}: {e}")))?;
+        set::<C>(&mut document, key.trim(), value).map_err(|e| bad(format!("--set {key}: {e}")))?;
     }
     yaml::from_value(document).map_err(|e| bad(format!("configuration: {e}")))
 }
@@ -117,18 +114,10 @@ pub fn load_dotenv() -> Result<(), Failure> {
     }
 }
 
-struct Text(String);
-
-impl Text {
-    fn parse_yaml(&self) -> Result<Value, String> {
-        yaml::parse(&self.0)
-    }
-}
-
-fn read(path: &Path) -> Result<Text, Failure> {
+fn read(path: &Path) -> Result<String, Failure> {
     let bytes = read_bounded(path, MAX_FILE_BYTES)
         .map_err(|e| Failure::new(ErrorKind::Config, e.to_string()))?;
-    String::from_utf8(bytes).map(Text).map_err(|_| {
+    String::from_utf8(bytes).map_err(|_| {
         Failure::new(
             ErrorKind::Config,
             format!("{} is not UTF-8", path.display()),
@@ -136,12 +125,19 @@ fn read(path: &Path) -> Result<Text, Failure> {
     })
 }
 
-/// Checks a file's own keys against the type, so that the message is about the file.
-fn check_layer<C: DeserializeOwned>(layer: &Value) -> Result<(), String> {
-    if layer.is_null() {
-        return Ok(());
+/// Parses a file, checking its own keys against the type so that the message has line and column.
+fn parse_layer<C: DeserializeOwned>(text: &str) -> Result<Value, String> {
+    let layer: Value = yaml::parse(text)?;
+    if !layer.is_null() {
+        yaml::parse::<C>(text)?;
     }
-    yaml::from_value::<C>(layer.clone()).map(|_| ())
+    Ok(layer)
+}
+
+/// Sets one key and checks the whole, so that the message can name the key at fault.
+fn set<C: DeserializeOwned>(document: &mut Value, key: &str, text: &str) -> Result<(), String> {
+    yaml::set(document, key, text)?;
+    yaml::from_value::<C>(document.clone()).map(|_| ())
 }
 
 fn environment() -> Vec<(String, String)> {
