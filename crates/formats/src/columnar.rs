@@ -3,9 +3,10 @@
 mod column;
 
 use std::{
+    cell::Cell,
     fs::File,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook},
+    sync::{Arc, Once},
 };
 
 use dataset::{RawBatch, RawColumn, Source, SourceError};
@@ -164,7 +165,11 @@ fn contain<T>(
     location: &str,
     read: impl FnOnce() -> Result<T, SourceError>,
 ) -> Result<T, SourceError> {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|panic| {
+    keep_contained_panics_quiet();
+    let before = CONTAINED.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(read));
+    CONTAINED.set(before);
+    result.unwrap_or_else(|panic| {
         let text = panic
             .downcast_ref::<String>()
             .map(String::as_str)
@@ -172,6 +177,25 @@ fn contain<T>(
         let reason = format!("damaged: {}", text.unwrap_or("the parser gave up"));
         Err(malformed(location, &reason))
     })
+}
+
+thread_local! {
+    /// Whether this thread is inside [`contain`].
+    static CONTAINED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Lets the panics that [`contain`] turns into errors pass without a message of their own; all others
+/// go to the hook that was there before.
+fn keep_contained_panics_quiet() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let usual = take_hook();
+        set_hook(Box::new(move |panic| {
+            if !CONTAINED.get() {
+                usual(panic);
+            }
+        }));
+    });
 }
 
 /// Keeps one reason a row, and makes all cells of such rows missing.

@@ -11,6 +11,12 @@ use flate2::read::MultiGzDecoder;
 
 pub(crate) type Bytes = Box<dyn Read + Send>;
 
+/// Text up to here is taken whatever it was compressed to.
+const TRUSTED_BYTES: u64 = 64 << 20;
+/// Beyond that, how many bytes of text a byte of gzip may stand for. Tables of numbers reach 20, a
+/// long run of equal rows 300 and gzip itself 1,032.
+const MAX_RATIO: u64 = 200;
+
 /// Opens a regular file.
 pub(crate) fn open_file(path: &Path, location: &str) -> Result<File, SourceError> {
     let fail = |e: io::Error| unavailable(location, &e);
@@ -28,7 +34,7 @@ pub(crate) fn open_file(path: &Path, location: &str) -> Result<File, SourceError
 pub(crate) fn text(reader: Bytes, location: &str) -> Result<Bytes, SourceError> {
     let (mut head, mut reader) = peek(reader, location)?;
     if head.starts_with(&[0x1f, 0x8b]) {
-        (head, reader) = peek(Box::new(MultiGzDecoder::new(reader)), location)?;
+        (head, reader) = peek(Box::new(Unpacked::new(reader)), location)?;
     }
     if let Some(reason) = foreign(&head) {
         let location = location.to_owned();
@@ -107,6 +113,51 @@ pub(crate) fn malformed(location: &str, reason: &str) -> SourceError {
 fn unavailable(location: &str, error: &io::Error) -> SourceError {
     SourceError::Unavailable {
         location: location.to_owned(),
-        reason: error.to_string(),
+        reason: format!("{error}{}", artifact::remedy(error)),
+    }
+}
+
+/// Text out of gzip, refused once it has grown beyond what tables of records do.
+struct Unpacked {
+    decoder: MultiGzDecoder<Counted>,
+    n_bytes: u64,
+}
+
+struct Counted {
+    inner: Bytes,
+    n_bytes: u64,
+}
+
+impl Unpacked {
+    fn new(inner: Bytes) -> Self {
+        Self {
+            decoder: MultiGzDecoder::new(Counted { inner, n_bytes: 0 }),
+            n_bytes: 0,
+        }
+    }
+}
+
+impl Read for Unpacked {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.decoder.read(buffer)?;
+        self.n_bytes += n as u64;
+        let packed = self.decoder.get_ref().n_bytes;
+        if self.n_bytes > TRUSTED_BYTES && self.n_bytes / packed.max(1) > MAX_RATIO {
+            let (text, packed) = (self.n_bytes >> 20, packed >> 10);
+            let reason = format!(
+                "{packed} KiB of gzip unpack to more than {text} MiB, over {MAX_RATIO} times as much: \
+                 unpack it first if that is meant"
+            );
+            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+        }
+        Ok(n)
+    }
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.inner.read(buffer)?;
+        self.n_bytes += n as u64;
+        Ok(n)
     }
 }

@@ -25,7 +25,7 @@ const BATCH_ROWS: usize = 8192;
 /// Bytes of a batch, roughly; a batch ends with the row that reaches them.
 const BATCH_BYTES: usize = 16 << 20;
 /// Bytes of one record of text at most; beyond it a quote or a line was never closed.
-const RECORD_BYTES: usize = 64 << 20;
+const RECORD_BYTES: usize = 16 << 20;
 
 /// Opens a file for reading; gzip is recognised by its content.
 ///

@@ -88,6 +88,6 @@ fn an_open_quote_does_not_swallow_a_large_file() {
     bytes.resize(RECORD_BYTES + (1 << 20), b'x');
     assert_eq!(
         check(&bytes, &CSV),
-        "input: record 1 does not end within 64 MiB: is a quote left open?"
+        "input: record 1 does not end within 16 MiB: is a quote left open?"
     );
 }
