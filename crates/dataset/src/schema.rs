@@ -7,7 +7,7 @@ mod target;
 
 use std::{collections::BTreeSet, path::Path};
 
-use artifact::{Classified, Digest, ErrorKind, ErrorKind, Failure, read_bounded, yaml};
+use artifact::{Classified, Digest, ErrorKind, Failure, read_bounded, yaml};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -97,6 +97,45 @@ pub struct PromotionMinima {
     pub max_fpr: Option<f64>,
 }
 
+impl PromotionMinima {
+    fn problem(&self) -> Option<String> {
+        let asked = [
+            ("pr_auc", self.pr_auc),
+            ("roc_auc", self.roc_auc),
+            ("recall", self.recall),
+            ("max_fpr", self.max_fpr),
+        ];
+        let outside = |value: &f64| !(0.0..=1.0).contains(value);
+        asked.into_iter().find_map(|(name, value)| {
+            let value = value.filter(outside)?;
+            Some(format!("promotion: {name} of {value} is not in [0, 1]"))
+        })
+    }
+}
+
+/// Columns at most, derived ones included: a tree numbers its features with 16 bits.
+const MAX_COLUMNS: usize = u16::MAX as usize;
+/// Bytes of a column's name at most.
+const MAX_NAME_BYTES: usize = 200;
+
+/// Returns what is wrong with a column's name; those of sources are trimmed before they are compared.
+fn name_problem(name: &str) -> Option<String> {
+    if name.len() > MAX_NAME_BYTES {
+        let start: String = name.chars().take(20).collect();
+        let n = name.len();
+        return Some(format!(
+            "column `{start}…`: a name of {n} bytes, at most {MAX_NAME_BYTES}"
+        ));
+    }
+    if name.is_empty() || name.trim() != name || name.contains(char::is_control) {
+        return Some(format!(
+            "column {name:?}: a name is neither empty nor begins or ends with spaces, and holds no \
+             control characters"
+        ));
+    }
+    None
+}
+
 /// Returns the texts that mean "no value" when a schema does not say.
 pub fn default_missing_tokens() -> Vec<String> {
     ["", "?", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
@@ -173,15 +212,22 @@ impl Schema {
         {
             return Some("name: use letters, digits, `-` and `_`".to_owned());
         }
-        if !self.file.delimiter.is_ascii() {
+        let delimiter = self.file.delimiter;
+        if !delimiter.is_ascii() || "\"\r\n\0".contains(delimiter) {
             return Some(format!(
-                "delimiter {:?} is not an ASCII character",
-                self.file.delimiter
+                "delimiter {delimiter:?}: use an ASCII character that neither quotes nor ends a line"
             ));
+        }
+        let n_columns = self.columns.len() + self.derived.len();
+        if n_columns > MAX_COLUMNS {
+            return Some(format!("{n_columns} columns, at most {MAX_COLUMNS}"));
         }
         let mut seen = BTreeSet::new();
         let derived = self.derived.iter().map(|d| d.name.as_str());
         for name in self.columns.iter().map(|c| c.name.as_str()).chain(derived) {
+            if let Some(problem) = name_problem(name) {
+                return Some(problem);
+            }
             if !seen.insert(name) {
                 return Some(format!("column `{name}` is named twice"));
             }
@@ -194,6 +240,9 @@ impl Schema {
                 "max_bad_share {} is not in [0, 1]",
                 self.quality.max_bad_share
             ));
+        }
+        if let Some(problem) = self.promotion.problem() {
+            return Some(problem);
         }
         self.columns
             .iter()

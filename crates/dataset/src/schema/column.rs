@@ -251,6 +251,9 @@ impl Column {
                     .map(|pair| repeated(crate::format_number(pair[0]))),
             },
             (_, Domain::Range { min, max }) => match (min, max) {
+                (Some(end), _) | (_, Some(end)) if !end.is_finite() => {
+                    Some(format!("its range ends at {end}: leave an open end out"))
+                }
                 (Some(min), Some(max)) if min > max => {
                     Some(format!("its range is empty: {min} > {max}"))
                 }
