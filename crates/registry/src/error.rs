@@ -48,6 +48,8 @@ pub enum RegistryError {
     Scoring(#[from] ScoringError),
     #[error("evaluation.resamples is {n}: use 0 (no intervals) or 100 to 100,000")]
     Resamples { n: u32 },
+    #[error("promotion.margin is {margin}: use a difference of PR AUC from 0 to 1, such as 0.005")]
+    Margin { margin: f64 },
 }
 
 impl Classified for RegistryError {
@@ -63,7 +65,7 @@ impl Classified for RegistryError {
             Self::NoChampion { .. } | Self::Contended { .. } => ErrorKind::Unavailable,
             Self::Declined { .. } | Self::EmptyHoldout => ErrorKind::Rejected,
             Self::Scoring(error) => error.kind(),
-            Self::Resamples { .. } => ErrorKind::Config,
+            Self::Resamples { .. } | Self::Margin { .. } => ErrorKind::Config,
         }
     }
 }

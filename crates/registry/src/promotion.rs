@@ -118,6 +118,10 @@ impl Promotion {
         groups: &TrainingGroups,
         evaluation: &Evaluation,
     ) -> Result<PromotionRecord, RegistryError> {
+        let margin = self.config.margin;
+        if !(0.0..=1.0).contains(&margin) {
+            return Err(RegistryError::Margin { margin });
+        }
         let draft = Entry {
             sequence: 0,
             at: clock::rfc3339(self.now),

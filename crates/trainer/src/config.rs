@@ -164,6 +164,12 @@ impl TrainingConfig {
         if self.families.is_empty() {
             return bad("families", "name at least one".to_owned());
         }
+        for (family, grid) in &self.search {
+            if let Some((name, _)) = grid.iter().find(|(_, values)| values.is_empty()) {
+                let key = format!("search.{}.{name}", family.name());
+                return bad(&key, "list at least one value, or leave it out".to_owned());
+            }
+        }
         if self.baseline_rows > 5_000 {
             return bad(
                 "baseline_rows",
