@@ -1,6 +1,6 @@
 //! The model bundle: everything that serves a detector, and nothing that runs.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeSet};
 
 use artifact::{Artifact, ArtifactRecord};
 use dataset::{ClassNames, GroupKey, Label, Schema, Table, derived, profile::Profile};
@@ -159,6 +159,7 @@ impl Artifact for ModelBundle {
         self.calibration.check()?;
         self.thresholds.check()?;
         self.profile.check()?;
+        self.check_columns()?;
         let (made, taken) = (self.preprocessor.n_features(), self.classifier.n_features());
         if made != taken {
             return Err(format!(
@@ -170,6 +171,27 @@ impl Artifact for ModelBundle {
             return Err(format!(
                 "the schema names {named} classes, the classifier knows {known}"
             ));
+        }
+        Ok(())
+    }
+}
+
+impl ModelBundle {
+    /// Checks that the preprocessor finds its columns, and that no missing cell reaches a classifier
+    /// that cannot take it.
+    fn check_columns(&self) -> Result<(), String> {
+        let derived = self.schema.derived.iter().map(|d| d.name.as_str());
+        let features = self.schema.features().map(|c| c.name.as_str());
+        let known: BTreeSet<&str> = features.chain(derived).collect();
+        let mut needed = self.preprocessor.input_columns();
+        if let Some(name) = needed.find(|name| !known.contains(name)) {
+            return Err(format!("the schema has no feature `{name}`"));
+        }
+        let is_linear = matches!(self.classifier, Classifier::Linear(_));
+        let may_be_missing =
+            !self.schema.derived.is_empty() || self.schema.features().any(|c| c.may_be_missing);
+        if is_linear && may_be_missing && self.preprocessor.leaves_missing() {
+            return Err("missing cells are not imputed, but the classifier is linear".to_owned());
         }
         Ok(())
     }

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{calibration::sigmoid, explanation::Contributions};
 
+/// Weights may be this large: sums over any number of `f32` features then stay within `f64`.
+const MAX_WEIGHT: f64 = 1e200;
+
 /// Class probabilities from weighted sums of features: the sigmoid of one sum for two classes, the
 /// softmax of one sum a class for more.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -110,7 +113,7 @@ impl LinearClassifier {
     }
 
     /// Checks a classifier after decoding: numbers of coefficients and intercepts, and that all are
-    /// finite.
+    /// finite and leave sums finite.
     ///
     /// # Errors
     /// A sentence with the numbers.
@@ -131,12 +134,14 @@ impl LinearClassifier {
                 "linear classifier with {means} means for {features} features"
             ));
         }
-        let numbers = self.coefficients.iter().chain(&self.intercepts);
-        match numbers
+        let weights = self.coefficients.iter().chain(&self.intercepts);
+        match weights
             .chain(&self.background)
-            .find(|number| !number.is_finite())
+            .find(|weight| !(-MAX_WEIGHT..=MAX_WEIGHT).contains(*weight))
         {
-            Some(number) => Err(format!("linear classifier with a number of {number}")),
+            Some(weight) => Err(format!(
+                "linear classifier with a weight of {weight}, at most {MAX_WEIGHT:e} either way"
+            )),
             None => Ok(()),
         }
     }

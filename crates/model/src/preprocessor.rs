@@ -176,6 +176,11 @@ impl Preprocessor {
         self.imputer.carries_training_rows()
     }
 
+    /// Returns whether a missing cell can come out as a missing feature.
+    pub fn leaves_missing(&self) -> bool {
+        self.spec.imputer == ImputerKind::None && self.encoder.passes_cells()
+    }
+
     /// Checks shapes, bounds and finiteness; used after decoding.
     ///
     /// # Errors

@@ -115,6 +115,11 @@ impl Encoder {
         self.per_feature(|_, encoding| *encoding != Encoding::Cell)
     }
 
+    /// Returns whether any column becomes a feature as it is.
+    pub(super) fn passes_cells(&self) -> bool {
+        self.columns.contains(&Encoding::Cell)
+    }
+
     fn per_feature<T: Clone>(&self, of: impl Fn(usize, &Encoding) -> T) -> Vec<T> {
         let columns = self.columns.iter().enumerate();
         columns
