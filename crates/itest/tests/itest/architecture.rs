@@ -174,7 +174,7 @@ fn crate_of(path: &Path) -> String {
 }
 
 /// Returns every source file of the product: tests and examples left out.
-fn sources() -> Vec<(PathBuf, String)> {
+pub fn sources() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     let mut open = vec![crates()];
     while let Some(directory) = open.pop() {

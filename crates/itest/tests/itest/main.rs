@@ -1,5 +1,9 @@
-//! What the architecture promises, read from the workspace's own metadata and sources.
+//! What the workspace promises as a whole: its architecture, its dependencies, the layout of its artifacts.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod architecture;
+mod dependencies;
+mod golden;
+mod hostile_bundles;
+mod samples;

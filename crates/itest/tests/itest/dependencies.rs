@@ -1,0 +1,126 @@
+//! What the workspace stands on: licences that allow it to be given away, and the compiler they need.
+
+use std::collections::BTreeSet;
+
+use cargo_metadata::{Metadata, MetadataCommand, Package, PackageId, semver::Version};
+
+/// Licences under which a part may be given away within an Apache-2.0 work. `MPL-2.0` is none of them:
+/// it asks for its own files' source, so it would have to be a decision.
+const ALLOWED: [&str; 13] = [
+    "0BSD",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "BSL-1.0",
+    "CC0-1.0",
+    "CDLA-Permissive-2.0",
+    "ISC",
+    "MIT",
+    "Unicode-3.0",
+    "Unlicense",
+    "Zlib",
+];
+
+/// Returns the metadata of everything that any feature on any platform can bring in.
+fn metadata() -> Metadata {
+    MetadataCommand::new()
+        .features(cargo_metadata::CargoOpt::AllFeatures)
+        .exec()
+        .unwrap()
+}
+
+fn dependencies(metadata: &Metadata) -> Vec<&Package> {
+    let members: BTreeSet<&PackageId> = metadata.workspace_members.iter().collect();
+    let packages = metadata.packages.iter();
+    let found: Vec<&Package> = packages.filter(|p| !members.contains(&p.id)).collect();
+    assert!(found.len() > 50, "the dependencies were not found");
+    found
+}
+
+/// Returns whether one of the choices that a licence expression gives is allowed in all its parts.
+fn is_allowed(expression: &str) -> bool {
+    let expression = expression.replace('/', " OR ");
+    let expression = expression.trim();
+    if let Some((left, right)) = split_outside(expression, " OR ") {
+        return is_allowed(left) || is_allowed(right);
+    }
+    if let Some((left, right)) = split_outside(expression, " AND ") {
+        return is_allowed(left) && is_allowed(right);
+    }
+    match expression
+        .strip_prefix('(')
+        .and_then(|e| e.strip_suffix(')'))
+    {
+        Some(inside) => is_allowed(inside),
+        None => ALLOWED.contains(&expression),
+    }
+}
+
+/// Splits an expression at the first word that stands outside all parentheses.
+fn split_outside<'a>(expression: &'a str, word: &str) -> Option<(&'a str, &'a str)> {
+    let is_outside = |at: &usize| {
+        let before = &expression[..*at];
+        before.matches('(').count() == before.matches(')').count()
+    };
+    let at = expression
+        .match_indices(word)
+        .map(|(at, _)| at)
+        .find(is_outside)?;
+    Some((&expression[..at], &expression[at + word.len()..]))
+}
+
+#[test]
+fn licence_expressions_are_read_as_spdx_has_them() {
+    for (expression, allowed) in [
+        ("MIT", true),
+        ("MIT/Apache-2.0", true),
+        ("GPL-3.0 OR MIT", true),
+        ("GPL-3.0 AND MIT", false),
+        ("(MIT OR GPL-3.0) AND Unicode-3.0", true),
+        ("(MIT OR Apache-2.0) AND GPL-3.0", false),
+        ("MPL-2.0", false),
+    ] {
+        assert_eq!(is_allowed(expression), allowed, "{expression}");
+    }
+}
+
+#[test]
+fn every_dependency_may_be_given_away_under_this_licence() {
+    let metadata = metadata();
+    for package in dependencies(&metadata) {
+        let licence = package.license.as_deref().unwrap_or("none stated");
+        assert!(
+            is_allowed(licence),
+            "{} {}: {licence}",
+            package.name,
+            package.version
+        );
+    }
+}
+
+#[test]
+fn the_workspace_asks_for_the_compiler_that_its_dependencies_need() {
+    let metadata = metadata();
+    let workspace = metadata.workspace_packages()[0].rust_version.clone();
+    let declared = workspace.expect("the workspace declares rust-version");
+    for member in metadata.workspace_packages() {
+        assert_eq!(
+            member.rust_version,
+            Some(declared.clone()),
+            "{}",
+            member.name
+        );
+    }
+    let needed = dependencies(&metadata);
+    let needed = needed
+        .iter()
+        .filter_map(|p| Some((p.rust_version.clone()?, &p.name)));
+    let (most, by) = needed
+        .max()
+        .unwrap_or((Version::new(1, 0, 0), &metadata.packages[0].name));
+    assert!(
+        declared >= most,
+        "{by} needs Rust {most}, the workspace declares {declared}: raise rust-version"
+    );
+}
