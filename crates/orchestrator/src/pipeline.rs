@@ -131,7 +131,7 @@ pub fn print(text: &str) -> Result<(), Failure> {
     match writeln!(std::io::stdout(), "{text}") {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
             ErrorKind::Unavailable,
-            format!("cannot write the output: {e}"),
+            format!("cannot write the output: {e}{}", artifact::remedy(&e)),
         )),
         _ => Ok(()),
     }

@@ -1,4 +1,6 @@
-use crate::support::{SMALL, Workplace, small_csv};
+use std::fs;
+
+use crate::support::{SMALL, TINY, Workplace, small_csv, tiny_csv};
 
 /// Runs on a file of this content and returns exit code and message.
 fn check(name: &str, content: impl AsRef<[u8]>) -> (i32, String) {
@@ -49,6 +51,281 @@ fn data_that_cannot_be_learned_from_is_refused_with_its_reason() {
 }
 
 #[test]
+fn what_is_no_table_of_these_columns_is_refused_with_its_reason() {
+    let good = small_csv(300);
+    let (header, rows) = good.split_once('\n').unwrap();
+    let blank_first = |row: &str| format!(",{}\n", row.split_once(',').unwrap().1);
+    let unlabelled = |row: &str| format!("{},\n", row.rsplit_once(',').unwrap().0);
+    let missing: String = rows.lines().map(blank_first).collect();
+    let no_labels: String = rows.lines().map(unlabelled).collect();
+    refused("empty.csv", "", "it is empty");
+    refused("mark.csv", "\u{feff}", "it is empty");
+    refused("lines.csv", "\n\n\n", "only empty lines");
+    refused("zeros.csv", [0; 5000], "missing");
+    refused(
+        "latin.csv",
+        good.replace("\n1,", "\n1\u{e9},"),
+        "is not a whole number",
+    );
+    refused(
+        "foreign.csv",
+        bytes_replaced(&good, b"\n1,", b"\n\xe9,"),
+        "is not UTF-8",
+    );
+    refused(
+        "minus_zero.csv",
+        good.replace("\n1,", "\n-0.0,"),
+        "is not one of",
+    );
+    refused("blank.csv", format!("{header}\n{missing}"), "missing");
+    refused(
+        "no_labels.csv",
+        format!("{header}\n{no_labels}"),
+        "missing target",
+    );
+    refused(
+        "one_row.csv",
+        good.lines().take(2).collect::<Vec<_>>().join("\n"),
+        "both classes",
+    );
+    refused(
+        "open_quote.csv",
+        format!("{header}\n\"{}", "x,".repeat(9 << 20)),
+        "quote left open",
+    );
+    refused("nested.jsonl", "{\"a\": {\"b\": 1}}\n", "a.b");
+    refused("deep.jsonl", "{\"a\":".repeat(100_000), "too deep");
+    refused(
+        "array.jsonl",
+        format!("{{\"a\":{}", "[".repeat(100_000)),
+        "array",
+    );
+    refused(
+        "long.jsonl",
+        format!("{{\"a\":\"{}", "x".repeat(20 << 20)),
+        "does not end",
+    );
+    refused("cut.csv.gz", &gzip(&good)[..400], "cut short");
+    refused("no.parquet", "PAR1PAR1", "Parquet");
+}
+
+fn bytes_replaced(text: &str, from: &[u8], to: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some(at) = rest.windows(from.len()).position(|w| w == from) {
+        bytes.extend_from_slice(&rest[..at]);
+        bytes.extend_from_slice(to);
+        rest = &rest[at + from.len()..];
+    }
+    [&bytes, rest].concat()
+}
+
+fn gzip(text: &str) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn text_that_grows_without_measure_out_of_gzip_is_refused() {
+    let good = small_csv(1);
+    let (header, row) = good.split_once('\n').unwrap();
+    let bomb = gzip(&format!("{header}\n{}", row.repeat(1_500_000)));
+    assert!(bomb.len() < 500_000, "{} bytes", bomb.len());
+    refused("bomb.csv.gz", bomb, "unpack it first");
+}
+
+#[test]
+fn a_constant_column_and_one_that_is_missing_throughout_are_learned_around() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    let constant = |row: &str| format!("1,{}\n", row.split_once(',').unwrap().1);
+    let missing = |row: &str| {
+        let cells: Vec<&str> = row.split(',').collect();
+        format!("{},,{}\n", cells[0], cells[2])
+    };
+    let rows = tiny_csv(300);
+    let (header, rows) = rows.split_once('\n').unwrap();
+    let changed: [String; 2] = [
+        rows.lines().map(constant).collect(),
+        rows.lines().map(missing).collect(),
+    ];
+    for rows in changed {
+        for family in [
+            "logistic_regression",
+            "decision_tree",
+            "random_forest",
+            "gradient_boosting",
+        ] {
+            place.write("tiny.csv", format!("{header}\n{rows}"));
+            let families = format!("training.families=[{family}]");
+            let search = format!("training.search.{family}={{}}");
+            place.run_tiny(&["--set", &families, "--set", &search]);
+        }
+    }
+}
+
+#[test]
+fn missing_cells_that_nothing_fills_are_refused_where_the_model_cannot_take_them() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    place.write("tiny.csv", tiny_csv(300).replace(",53,", ",,"));
+    let called = place.call(
+        &[
+            &["run", "--source", "tiny.csv"],
+            &TINY[..],
+            &["--set", "training.families=[logistic_regression]"],
+            &["--set", "transformation.preprocessing.linear.imputer=none"],
+        ]
+        .concat(),
+    );
+    assert_eq!(called.code, 65, "{}", called.err);
+    assert!(
+        called.err.contains("impute missing values first"),
+        "{}",
+        called.err
+    );
+}
+
+#[test]
+fn ten_thousand_columns_take_neither_minutes_nor_gigabytes() {
+    let place = Workplace::new();
+    let n = 10_000;
+    let columns: String = (0..n)
+        .map(|i| format!("- {{name: c{i}, type: integer}}\n"))
+        .collect();
+    place.write(
+        "tiny.yaml",
+        format!("name: wide\ncolumns:\n{columns}target: {{column: y, benign: {{ok: ['0']}}, threats: {{bad: ['1']}}}}\n"),
+    );
+    let names: Vec<String> = (0..n).map(|i| format!("c{i}")).collect();
+    let row = |row: usize| {
+        let cells = (0..n).map(|i| ((row * 7 + i * 13) % 5).to_string());
+        format!("{},{}\n", cells.collect::<Vec<_>>().join(","), row % 2)
+    };
+    let rows: String = (0..100).map(row).collect();
+    place.write("tiny.csv", format!("{},y\n{rows}", names.join(",")));
+    let since = std::time::Instant::now();
+    place.run_tiny(&[]);
+    assert!(
+        since.elapsed().as_secs() < 60,
+        "it took {:?}",
+        since.elapsed()
+    );
+}
+
+#[test]
+fn a_damaged_parquet_file_gives_one_clear_error() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    let run = place.run_tiny(&[]);
+    let parquet = place.path(run["partitions"]["train"].as_str().unwrap());
+    let whole = fs::read(parquet).unwrap();
+    let mut n_refused = 0;
+    for at in (4..whole.len()).step_by(whole.len() / 60) {
+        for change in [0x01, 0x80, 0xff] {
+            let mut bytes = whole.clone();
+            bytes[at] ^= change;
+            let input = place.write("damaged.parquet", bytes);
+            let arguments = [
+                "predict", "--model", "tiny", "--input", &input, "--output", "o.csv",
+            ];
+            let called = place.call(&arguments);
+            // Some bytes are values, and any value is as good as another.
+            assert!(
+                [0, 64, 65].contains(&called.code),
+                "byte {at}: {}",
+                called.err
+            );
+            n_refused += usize::from(called.err.contains("damaged.parquet"));
+        }
+    }
+    assert!(n_refused > 30, "{n_refused} refused");
+    let cut = place.write("cut.parquet", &whole[..whole.len() / 2]);
+    let called = place.call(&["run", "--dataset", "tiny.yaml", "--source", &cut]);
+    assert_eq!(called.code, 65, "{}", called.err);
+    let fixture = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../formats/tests/fixtures/zstd.parquet"
+    );
+    let zstd = place.call(&["run", "--dataset", "tiny.yaml", "--source", fixture]);
+    assert_eq!(zstd.code, 64, "{}", zstd.err);
+    assert!(
+        zstd.err.contains("ZSTD") && zstd.err.contains("snappy"),
+        "{}",
+        zstd.err
+    );
+}
+
+#[test]
+fn a_prediction_answers_every_row_of_a_bad_file_or_refuses_it_whole() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    place.run_tiny(&[]);
+    let predict = |name: &str, content: &[u8], output: &str| {
+        let input = place.write(name, content);
+        place.call(&[
+            "predict", "--model", "tiny", "--input", &input, "--output", output,
+        ])
+    };
+    let rows = b"a,b\n1,2\n1e308,-0.0\nNaN,3\ninf,3\n,\nx,1\n1\n\"1\n\",\n\xff,1\n";
+    let called = predict("rows.csv", rows, "out.csv");
+    assert_eq!(called.code, 0, "{}", called.err);
+    assert!(called.out.contains("9 rows: 3 scored"), "{}", called.out);
+    let out = fs::read_to_string(place.path("out.csv")).unwrap();
+    let read = out.matches("\n").count();
+    assert_eq!(read, 11, "one row each, and a quoted end of line: {out}");
+    for (name, content, code, word) in [
+        ("empty.csv", &b""[..], 65, "empty"),
+        ("names.csv", b"a,b\n", 65, ""),
+        ("none.csv", b"a,b\nx,y\n", 65, ""),
+        ("cut.csv.gz", &gzip(&tiny_csv(300))[..200], 65, "cut short"),
+        ("file.xyz", b"a,b\n1,2\n", 64, "format"),
+    ] {
+        let _ = fs::remove_file(place.path("none.out.csv"));
+        let called = predict(name, content, "none.out.csv");
+        assert_eq!(called.code, code, "{name}: {}", called.err);
+        assert!(called.err.contains(word), "{name}: {}", called.err);
+        if called.err.contains("error") {
+            assert!(!place.path("none.out.csv").exists(), "{name} left a file");
+        }
+    }
+    fs::create_dir(place.path("folder.csv")).unwrap();
+    for (output, code, word) in [
+        ("no/such/folder.csv", 69, "No such file"),
+        ("folder.csv", 69, "directory"),
+        ("out.xyz", 64, "format"),
+    ] {
+        let called = predict("rows.csv", rows, output);
+        assert_eq!(called.code, code, "{output}: {}", called.err);
+        assert!(called.err.contains(word), "{output}: {}", called.err);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_read_as_a_file_is() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    let fifo = place.path("pipe.csv");
+    let made = std::process::Command::new("mkfifo")
+        .arg(&fifo)
+        .status()
+        .unwrap();
+    assert!(made.success());
+    let content = tiny_csv(300);
+    let writer = std::thread::spawn({
+        let fifo = fifo.clone();
+        move || fs::write(fifo, content).unwrap()
+    });
+    let source = fifo.display().to_string();
+    let called = place.call(&[&["run", "--source", &source], &TINY[..]].concat());
+    assert_eq!(called.code, 0, "{}", called.err);
+    writer.join().unwrap();
+}
+
+#[test]
 fn harmless_oddities_of_text_files_are_taken() {
     let good = small_csv(1200);
     for (name, content) in [
@@ -56,6 +333,8 @@ fn harmless_oddities_of_text_files_are_taken() {
         ("crlf.csv", good.replace('\n', "\r\n")),
         ("quoted.csv", good.replace("\n1,", "\n\" 1 \n\",")),
         ("floats.csv", good.replace("\n1,", "\n1.0,")),
+        ("without_end.csv", good.trim_end().to_owned()),
+        ("empty_lines.csv", good.replace('\n', "\n\n")),
     ] {
         let (code, message) = check(name, content);
         assert_eq!(code, 0, "{name}: {message}");

@@ -1,42 +1,9 @@
 use std::{
-    fs,
     process::{Command, Stdio},
     time::Duration,
 };
 
 use crate::support::{SMALL, Workplace};
-
-#[test]
-fn a_damaged_artifact_is_found_by_verify_and_refused_by_the_next_stage() {
-    let place = Workplace::new();
-    let run = place.run(&["--source", "synth://phishing?rows=2000"]);
-    let directory = run["run"].as_str().unwrap();
-    assert_eq!(place.call(&["verify", directory]).code, 0);
-    let file = place
-        .path(directory)
-        .join("03-transformation/training-set.bin");
-    let whole = fs::read(&file).unwrap();
-    for (what, bytes) in [
-        ("flipped", {
-            let mut b = whole.clone();
-            b[whole.len() / 2] ^= 1;
-            b
-        }),
-        ("cut", whole[..whole.len() / 2].to_vec()),
-        ("foreign", b"something else".to_vec()),
-        ("empty", Vec::new()),
-    ] {
-        fs::write(&file, bytes).unwrap();
-        assert_eq!(place.call(&["verify", directory]).code, 70, "{what}");
-        let stage = place.call(&["stage", "training", "--run", directory]);
-        assert_eq!(stage.code, 70, "{what}: {}", stage.err);
-        assert!(
-            stage.err.contains("training-set.bin"),
-            "{what}: {}",
-            stage.err
-        );
-    }
-}
 
 #[test]
 fn a_killed_run_leaves_nothing_that_the_next_run_stumbles_over() {

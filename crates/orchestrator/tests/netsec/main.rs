@@ -2,13 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod bad_config;
 mod bad_input;
 mod champion;
 mod configuration;
+mod damage;
 mod export;
 mod families;
 mod faults;
+#[cfg(feature = "faults")]
+mod injected;
 mod inspection;
+#[cfg(unix)]
+mod interruption;
 mod predictions;
 #[cfg(feature = "real-data")]
 mod real_data;

@@ -27,7 +27,54 @@ pub const SMALL: [&str; 4] = [
     "training.baseline_rows=300",
 ];
 
+/// A search of one candidate, on the data set of [`Workplace::write_tiny`].
+pub const TINY: [&str; 12] = [
+    "--dataset",
+    "tiny.yaml",
+    "--set",
+    "training.families=[decision_tree]",
+    "--set",
+    "training.search.decision_tree={max_depth: [3]}",
+    "--set",
+    "training.folds=2",
+    "--set",
+    "training.baseline_rows=0",
+    "--set",
+    "evaluation.resamples=0",
+];
+
+const TINY_SCHEMA: &str = "
+name: tiny
+columns:
+- {name: a, type: number}
+- {name: b, type: number, may_be_missing: true}
+target: {column: y, benign: {ok: ['0']}, threats: {bad: ['1']}}
+";
+
+/// Makes rows of the tiny data set: two numbers, and a threat where their sum is above 100.
+pub fn tiny_csv(rows: usize) -> String {
+    let row = |i: usize| {
+        let (a, b) = (i * 37 % 101, i * 53 % 97);
+        format!("{a},{b},{}\n", u8::from(a + b > 100))
+    };
+    "a,b,y\n".to_owned() + &(0..rows).map(row).collect::<String>()
+}
+
 impl Workplace {
+    /// Writes `tiny.yaml`, and `tiny.csv` of some rows.
+    pub fn write_tiny(&self, rows: usize) {
+        self.write("tiny.yaml", TINY_SCHEMA);
+        self.write("tiny.csv", tiny_csv(rows));
+    }
+
+    /// Runs the pipeline on the tiny data set, promotes what comes out and returns its JSON.
+    pub fn run_tiny(&self, arguments: &[&str]) -> Value {
+        let fixed = ["run", "--json", "--force", "--why", "a test", "--source"];
+        let called = self.call(&[&fixed[..], &["tiny.csv"], &TINY[..], arguments].concat());
+        assert_eq!(called.code, 0, "{}", called.err);
+        serde_json::from_str(&called.out).unwrap()
+    }
+
     pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
@@ -58,10 +105,12 @@ impl Workplace {
             .envs(environment.iter().copied())
             .output()
             .unwrap();
+        let err = String::from_utf8(stderr).unwrap();
+        assert!(!err.contains("panicked"), "{arguments:?}: {err}");
         Called {
             code: status.code().unwrap_or(-1),
             out: String::from_utf8(stdout).unwrap(),
-            err: String::from_utf8(stderr).unwrap(),
+            err,
         }
     }
 

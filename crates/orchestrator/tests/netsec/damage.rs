@@ -1,0 +1,223 @@
+//! Artifacts that are damaged, foreign or newer, at every stage that reads them.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use artifact::Digest;
+
+use crate::support::Workplace;
+
+/// Which stage takes each artifact; nothing but `verify` reads the last one.
+const READERS: [(&str, &str, Option<&str>); 12] = [
+    ("00-champion", "incumbent", Some("evaluation")),
+    ("00-champion", "reference-profile", Some("validation")),
+    ("01-ingestion", "raw-dataset", Some("validation")),
+    ("01-ingestion", "provenance", Some("validation")),
+    ("02-given-holdout", "given-holdout", Some("transformation")),
+    ("02-validation", "validated-dataset", Some("transformation")),
+    ("03-transformation", "training-set", Some("training")),
+    ("03-transformation", "holdout-set", Some("evaluation")),
+    ("04-training", "model-bundle", Some("evaluation")),
+    ("04-training", "training-groups", Some("promotion")),
+    ("05-evaluation", "evaluation", Some("promotion")),
+    ("06-promotion", "promotion-record", None),
+];
+
+/// Everything that may have happened to an artifact's bytes, with the words that the error must hold.
+fn damages(whole: &[u8], other: &[u8]) -> BTreeMap<&'static str, (Vec<u8>, &'static str)> {
+    let with = |change: &dyn Fn(&mut Vec<u8>)| {
+        let mut bytes = whole.to_vec();
+        change(&mut bytes);
+        bytes
+    };
+    let middle = whole.len() / 2;
+    let length = 11 + usize::from(whole[10]);
+    let newer = with(&|b| b[8] = 99);
+    BTreeMap::from([
+        (
+            "flipped",
+            (with(&|b| *b.last_mut().unwrap() ^= 1), "digest"),
+        ),
+        ("cut", (whole[..middle].to_vec(), "cut short")),
+        ("cut in its head", (whole[..20].to_vec(), "cut short")),
+        ("empty", (Vec::new(), "not an artifact")),
+        ("grown", (with(&|b| b.push(0)), "follow")),
+        (
+            "foreign",
+            (b"PAR1 or something".to_vec(), "not an artifact"),
+        ),
+        ("of another kind", (other.to_vec(), "holds a")),
+        ("newer", (resealed(&newer), "newer")),
+        (
+            "said to be huge",
+            (with(&|b| b[length..length + 8].fill(0xff)), "too large"),
+        ),
+        (
+            "said to be larger",
+            (with(&|b| b[length + 3] = 1), "cut short"),
+        ),
+    ])
+}
+
+/// Makes the digest of an envelope right again.
+fn resealed(bytes: &[u8]) -> Vec<u8> {
+    let (head, rest) = bytes.split_at(11 + usize::from(bytes[10]) + 8);
+    let digest = Digest::of(&[head, &rest[32..]].concat());
+    [head, digest.as_bytes(), &rest[32..]].concat()
+}
+
+#[test]
+fn every_damage_to_every_artifact_is_found_by_verify_and_by_the_stage_that_reads_it() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    let run = place.run_tiny(&[]);
+    let directory = run["run"].as_str().unwrap();
+    for (step, kind, reader) in READERS {
+        let file = place.path(directory).join(step).join(format!("{kind}.bin"));
+        let whole = fs::read(&file).unwrap();
+        let (step, other, _) = READERS[usize::from(kind != "evaluation") * 10];
+        let other = place
+            .path(directory)
+            .join(step)
+            .join(format!("{other}.bin"));
+        for (what, (bytes, words)) in damages(&whole, &fs::read(other).unwrap()) {
+            fs::write(&file, &bytes).unwrap();
+            // The stage removes its own manifest before it reads.
+            let manifests = manifests(&place, directory);
+            if what == "newer" {
+                // Made by a newer program, it has a manifest that knows it.
+                acknowledge(&manifests, &whole, &bytes);
+            } else {
+                let verified = place.call(&["verify", directory]);
+                let words = if what == "of another kind" { "" } else { words };
+                check(verified.code, &verified.err, &file, what, words);
+            }
+            if let Some(reader) = reader {
+                let stage = place.call(&["stage", reader, "--run", directory]);
+                check(stage.code, &stage.err, &file, what, words);
+            }
+            restore(&manifests);
+        }
+        fs::write(&file, whole).unwrap();
+    }
+    assert_eq!(place.call(&["verify", directory]).code, 0);
+}
+
+fn check(code: i32, message: &str, file: &Path, what: &str, words: &str) {
+    let name = file.file_name().unwrap().to_str().unwrap();
+    assert_eq!(code, 70, "{name} {what}: {message}");
+    assert!(message.contains(name), "{name} {what}: {message}");
+    assert!(message.contains(words), "{name} {what}: {message}");
+}
+
+/// Puts the digest of one envelope in the place of another's in all manifests.
+fn acknowledge(manifests: &BTreeMap<PathBuf, Vec<u8>>, old: &[u8], new: &[u8]) {
+    let digest = |bytes: &[u8]| -> String {
+        let at = 11 + usize::from(bytes[10]) + 8;
+        bytes[at..at + 32]
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect()
+    };
+    for (path, text) in manifests {
+        let text = String::from_utf8(text.clone()).unwrap();
+        fs::write(path, text.replace(&digest(old), &digest(new))).unwrap();
+    }
+}
+
+fn manifests(place: &Workplace, directory: &str) -> BTreeMap<PathBuf, Vec<u8>> {
+    let steps = fs::read_dir(place.path(directory)).unwrap();
+    steps
+        .map(|step| step.unwrap().path().join("manifest.json"))
+        .filter(|path| path.is_file())
+        .map(|path| (path.clone(), fs::read(path).unwrap()))
+        .collect()
+}
+
+fn restore(files: &BTreeMap<PathBuf, Vec<u8>>) {
+    for (path, bytes) in files {
+        fs::write(path, bytes).unwrap();
+    }
+}
+
+#[test]
+fn a_damaged_manifest_and_a_damaged_configuration_are_named() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    let run = place.run_tiny(&[]);
+    let directory = run["run"].as_str().unwrap();
+    let manifest = place.path(directory).join("02-validation/manifest.json");
+    fs::write(&manifest, "{\"stage\": \"validation\"").unwrap();
+    for arguments in [
+        &["verify", directory][..],
+        &["show", directory],
+        &["stage", "training", "--run", directory],
+    ] {
+        let called = place.call(arguments);
+        assert_eq!(called.code, 70, "{arguments:?}: {}", called.err);
+        assert!(
+            called.err.contains("02-validation/manifest.json"),
+            "{}",
+            called.err
+        );
+    }
+    fs::write(
+        place.path(directory).join("config.yaml"),
+        "training: {folds: [",
+    )
+    .unwrap();
+    let called = place.call(&["stage", "training", "--run", directory]);
+    assert_eq!(called.code, 78, "{}", called.err);
+    assert!(called.err.contains("config.yaml"), "{}", called.err);
+}
+
+#[test]
+fn a_damaged_registry_is_named_and_a_damaged_champion_can_be_rolled_back() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    place.run_tiny(&["--seed", "1"]);
+    place.run_tiny(&["--seed", "2"]);
+    let shown = place.call(&["models", "show", "tiny", "--json"]);
+    let shown: serde_json::Value = serde_json::from_str(&shown.out).unwrap();
+    assert_eq!(shown["champion"]["version"], 2);
+    let digest = shown["champion"]["bundle"].as_str().unwrap();
+    let blob = place.path(&format!("artifacts/registry/blobs/{digest}.bin"));
+    let mut bytes = fs::read(&blob).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&blob, bytes).unwrap();
+    let predict = [
+        "predict", "--model", "tiny", "--input", "tiny.csv", "--output", "out.csv",
+    ];
+    for arguments in [&["models", "show", "tiny"][..], &predict] {
+        let called = place.call(arguments);
+        assert_eq!(called.code, 70, "{arguments:?}: {}", called.err);
+        assert!(called.err.contains(digest), "{}", called.err);
+    }
+    assert!(!place.path("out.csv").exists());
+    assert_eq!(place.call(&["models", "rollback", "tiny"]).code, 0);
+    assert_eq!(place.call(&predict).code, 0);
+
+    let entry = place.path("artifacts/registry/models/tiny/history/00000002.json");
+    let whole = fs::read(&entry).unwrap();
+    fs::write(&entry, &whole[..whole.len() / 2]).unwrap();
+    for arguments in [
+        &["models", "history", "tiny"][..],
+        &["models", "list"],
+        &predict,
+    ] {
+        let called = place.call(arguments);
+        assert_eq!(called.code, 70, "{arguments:?}: {}", called.err);
+        assert!(called.err.contains("00000002.json"), "{}", called.err);
+    }
+    fs::remove_file(&entry).unwrap();
+    let missing = place.call(&["models", "history", "tiny"]);
+    assert_eq!(missing.code, 70, "{}", missing.err);
+    assert!(
+        missing.err.contains("entry 3 stands where 2 should"),
+        "{}",
+        missing.err
+    );
+}
