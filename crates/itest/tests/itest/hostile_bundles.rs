@@ -5,7 +5,7 @@ use std::fs;
 
 use artifact::{Digest, codec};
 use dataset::Table;
-use model::ModelBundle;
+use model::{Classifier, ModelBundle};
 use proptest::prelude::*;
 
 use crate::samples;
@@ -66,6 +66,43 @@ fn untouched_bundles_are_taken_and_score() {
     for (name, bundle) in samples::bundles() {
         assert!(load_and_score(&tampered(&bundle, |_| {})), "{name}");
     }
+}
+
+/// Loads and scores a bundle that was put together wrongly; it must be refused for this reason.
+fn refused(name: &str, change: impl FnOnce(&mut ModelBundle), reason: &str) {
+    let mut bundle = samples::bundles()[name].clone();
+    change(&mut bundle);
+    let bytes = codec::encode(&bundle).unwrap();
+    assert!(!load_and_score(&bytes), "{reason}");
+    let error = codec::decode::<ModelBundle>(&bytes).unwrap_err();
+    assert!(error.to_string().contains(reason), "{error}");
+}
+
+#[test]
+fn parts_that_do_not_go_together_are_refused() {
+    let overflow = |bundle: &mut ModelBundle| {
+        if let Classifier::Linear(linear) = &mut bundle.classifier {
+            let weights = linear.coefficients.iter_mut().enumerate();
+            weights.for_each(|(i, w)| *w = if i % 2 == 0 { 1e308 } else { -1e308 });
+        }
+    };
+    refused("linear", overflow, "a weight of 1");
+    let forget = |bundle: &mut ModelBundle| {
+        bundle.schema.derived.clear();
+    };
+    refused("boosted", forget, "no feature `log_port`");
+    let unfilled = |bundle: &mut ModelBundle| {
+        bundle.preprocessor = samples::bundles()["boosted"].preprocessor.clone();
+        if let Classifier::Linear(linear) = &mut bundle.classifier {
+            linear.n_features = bundle.preprocessor.n_features();
+            linear.coefficients.truncate(linear.n_features);
+        }
+    };
+    refused("linear", unfilled, "not imputed");
+    let other = |bundle: &mut ModelBundle| {
+        bundle.preprocessor = samples::bundles()["linear"].preprocessor.clone();
+    };
+    refused("boosted", other, "features, the classifier takes");
 }
 
 #[test]
