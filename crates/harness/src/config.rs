@@ -62,8 +62,7 @@ impl RunConfig {
         if !path.is_file() {
             return Err(StoreError::NotARun(directory.to_owned()).into());
         }
-        let parsed = read(&path)?.parse_yaml();
-        parsed
+        yaml::parse(&read(&path)?)
             .map(|document| Self { document })
             .map_err(|e| Failure::new(ErrorKind::Config, format!("{}: {e}", path.display())))
     }

@@ -16,7 +16,8 @@ pub struct Incumbent {
 
 impl Artifact for Incumbent {
     const KIND: &'static str = "incumbent";
-    const LAYOUT: u16 = 1;
+    // It holds a bundle: its layout is raised with that of `ModelBundle`.
+    const LAYOUT: u16 = 2;
 
     fn check(&self) -> Result<(), String> {
         self.champion

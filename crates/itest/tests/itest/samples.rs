@@ -225,6 +225,7 @@ fn linear(n_features: usize) -> Classifier {
         n_classes: 2,
         coefficients: (0..n_features).map(|i| i as f64 * 0.25 - 0.5).collect(),
         intercepts: vec![0.125],
+        background: vec![0.5; n_features],
     })
 }
 

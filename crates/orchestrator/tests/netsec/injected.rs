@@ -374,11 +374,8 @@ fn a_disk_that_is_really_full_is_survived_and_serves_again_once_there_is_space()
     for size in ["32k", "64k", "96k", "128k"] {
         let place = Workplace::new();
         place.write_tiny(300);
-        let Some(disk) = SmallDisk::mount(&place.path("artifacts"), size) else {
-            // A container that forbids mounting: the injected errors above stand alone.
-            eprintln!("mounting is not allowed here");
-            return;
-        };
+        let disk = SmallDisk::mount(&place.path("artifacts"), size)
+            .expect("this lane runs as root and may mount a tmpfs");
         let full = place.call(&run_arguments("1"));
         assert_eq!(full.code, 69, "{size}: {}", full.err);
         assert!(full.err.contains("free some space"), "{size}: {}", full.err);
