@@ -87,6 +87,12 @@ fn parts_that_do_not_go_together_are_refused() {
         }
     };
     refused("linear", overflow, "a weight of 1");
+    let mean_lost = |bundle: &mut ModelBundle| {
+        if let Classifier::Linear(linear) = &mut bundle.classifier {
+            linear.background.pop();
+        }
+    };
+    refused("linear", mean_lost, "means for");
     let forget = |bundle: &mut ModelBundle| {
         bundle.schema.derived.clear();
     };
@@ -96,6 +102,7 @@ fn parts_that_do_not_go_together_are_refused() {
         if let Classifier::Linear(linear) = &mut bundle.classifier {
             linear.n_features = bundle.preprocessor.n_features();
             linear.coefficients.truncate(linear.n_features);
+            linear.background.truncate(linear.n_features);
         }
     };
     refused("linear", unfilled, "not imputed");

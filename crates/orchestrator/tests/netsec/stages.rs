@@ -5,11 +5,21 @@ use crate::support::{SMALL, Workplace, small_csv};
 /// Runs where no candidate is good enough, so that the registry has no champion before and after.
 fn run_without_champion(place: &Workplace) -> Value {
     let schema = include_str!("../../../../schema/phishing.yaml");
-    let schema = place.write("hard.yaml", schema.replace("pr_auc: 0.95", "pr_auc: 1.1"));
-    let source = place.write("data.csv", small_csv(1500));
+    let schema = place.write("hard.yaml", schema.replace("pr_auc: 0.95", "pr_auc: 1.0"));
+    let source = place.write("data.csv", mislabelled(&small_csv(1500)));
     let run = place.run(&["--dataset", &schema, "--source", &source]);
     assert_eq!(run["verdict"]["promoted"], false);
     run
+}
+
+/// Turns every 20th label over, so that no model is right everywhere.
+fn mislabelled(csv: &str) -> String {
+    let turned = |(at, line): (usize, &str)| match line.rsplit_once(',') {
+        Some((cells, "1")) if at % 20 == 1 => format!("{cells},-1\n"),
+        Some((cells, "-1")) if at % 20 == 1 => format!("{cells},1\n"),
+        _ => format!("{line}\n"),
+    };
+    csv.lines().enumerate().map(turned).collect()
 }
 
 #[test]
