@@ -3,5 +3,5 @@
 //! Not a default member: `cargo bench -p bench`, `cargo build --release -p bench`.
 
 pub mod learners;
-pub mod memory;
 pub mod rows;
+pub mod usage;

@@ -6,26 +6,31 @@ mod distinct;
 use std::sync::Arc;
 
 use model::trees::Node;
-use ndarray::ArrayView2;
+use ndarray::{ArrayView2, Axis, Slice};
 use rayon::prelude::*;
 
 use crate::TreesError;
 pub(crate) use column::Column;
+use column::Ladder;
 
 /// More rows would leave too few bits for their weights; see [`crate::packing`].
 const MAX_ROWS: usize = 1 << 24;
+/// Rows that are binned together, so that they are read from memory once for all features.
+const BLOCK_ROWS: usize = 1 << 12;
 
 /// Rows in bins, made once and shared by many fits.
 ///
 /// A feature with at most 255 distinct values keeps each in a bin of its own, others are cut at
 /// quantiles. A threshold is the midpoint between neighbouring values, so a raw row scored later takes
-/// exactly the path that its bins took in training. Rows that are equal in all bins are kept once.
+/// exactly the path that its bins took in training. Where many rows are equal in all bins, they are
+/// kept once.
 #[derive(Debug, Clone)]
 pub struct BinnedMatrix {
     columns: Arc<[Column]>,
-    /// For each row, its place among the distinct ones.
-    distinct_of_row: Vec<u32>,
-    /// Bins of the distinct rows, row-major.
+    n_rows: usize,
+    /// For each row, its place among the distinct ones; none where all are kept.
+    distinct_of_row: Option<Vec<u32>>,
+    /// Bins of the rows that are kept, column-major.
     bins: Vec<u8>,
 }
 
@@ -36,45 +41,23 @@ impl BinnedMatrix {
     /// No rows, more than 2^24 rows, no or more than 65,535 features, an infinite value.
     pub fn new(x: ArrayView2<'_, f32>) -> Result<Self, TreesError> {
         check_shape(x)?;
-        let (columns, bins): (Vec<Column>, Vec<Vec<u8>>) = (0..x.ncols())
+        let mut columns: Vec<Column> = (0..x.ncols())
             .into_par_iter()
-            .map(|feature| bin_column(x, feature))
-            .collect::<Result<Vec<_>, _>>()?
-            .into_iter()
-            .unzip();
-        let (distinct_of_row, bins) = distinct::rows(&bins, x.nrows());
+            .map(|feature| Column::of(x.column(feature)))
+            .collect();
+        let mut bins = vec![0; x.len()];
+        let hashes = bin_blocks(x, &columns, &mut bins)?;
+        for (column, bins) in columns.iter_mut().zip(bins.chunks_exact(x.nrows())) {
+            column.note_missing(bins);
+        }
+        let distinct_of_row = distinct::rows(&bins, &hashes);
+        let bins = match &distinct_of_row {
+            Some(of_row) => distinct::keep_first(&bins, of_row),
+            None => bins,
+        };
         Ok(Self {
             columns: columns.into(),
-            distinct_of_row,
-            bins,
-        })
-    }
-
-    /// Returns the matrix of some of the rows, in the given order, under the same bins.
-    ///
-    /// # Errors
-    /// No rows, too many, or a row that does not exist.
-    pub fn subset(&self, rows: &[u32]) -> Result<Self, TreesError> {
-        check_rows(rows.len())?;
-        let mut renamed = vec![u32::MAX; self.n_distinct()];
-        let mut distinct_of_row = Vec::with_capacity(rows.len());
-        let mut bins = Vec::new();
-        let mut next = 0;
-        for &row in rows {
-            let Some(&distinct) = self.distinct_of_row.get(row as usize) else {
-                let rows = self.n_rows();
-                return Err(TreesError::NoSuchRow { row, rows });
-            };
-            let name = &mut renamed[distinct as usize];
-            if *name == u32::MAX {
-                *name = next;
-                next += 1;
-                bins.extend_from_slice(self.distinct_row(distinct));
-            }
-            distinct_of_row.push(*name);
-        }
-        Ok(Self {
-            columns: Arc::clone(&self.columns),
+            n_rows: x.nrows(),
             distinct_of_row,
             bins,
         })
@@ -82,7 +65,7 @@ impl BinnedMatrix {
 
     /// Returns the number of rows.
     pub fn n_rows(&self) -> usize {
-        self.distinct_of_row.len()
+        self.n_rows
     }
 
     /// Returns the number of features.
@@ -90,7 +73,7 @@ impl BinnedMatrix {
         self.columns.len()
     }
 
-    /// Returns the number of rows that differ in some bin.
+    /// Returns the number of rows that are kept.
     pub fn n_distinct(&self) -> usize {
         self.bins.len() / self.n_features()
     }
@@ -99,19 +82,26 @@ impl BinnedMatrix {
         &self.columns
     }
 
-    pub(crate) fn distinct_of_row(&self) -> &[u32] {
-        &self.distinct_of_row
+    /// Returns each row's place among those that are kept; none where all are.
+    pub(crate) fn distinct_of_row(&self) -> Option<&[u32]> {
+        self.distinct_of_row.as_deref()
     }
 
-    /// Returns the bins of one distinct row.
-    pub(crate) fn distinct_row(&self, distinct: u32) -> &[u8] {
-        let width = self.n_features();
-        &self.bins[distinct as usize * width..][..width]
+    /// Returns the bins of the rows that are kept, column-major.
+    pub(crate) fn bins(&self) -> &[u8] {
+        &self.bins
     }
 }
 
 fn check_shape(x: ArrayView2<'_, f32>) -> Result<(), TreesError> {
-    check_rows(x.nrows())?;
+    let rows = x.nrows();
+    if rows == 0 {
+        return Err(TreesError::NoRows);
+    }
+    if rows > MAX_ROWS {
+        let max = MAX_ROWS;
+        return Err(TreesError::TooManyRows { rows, max });
+    }
     if !(1..=Node::MAX_FEATURES).contains(&x.ncols()) {
         return Err(TreesError::Features {
             features: x.ncols(),
@@ -121,29 +111,61 @@ fn check_shape(x: ArrayView2<'_, f32>) -> Result<(), TreesError> {
     Ok(())
 }
 
-fn check_rows(rows: usize) -> Result<(), TreesError> {
-    match rows {
-        0 => Err(TreesError::NoRows),
-        1..=MAX_ROWS => Ok(()),
-        _ => Err(TreesError::TooManyRows {
-            rows,
-            max: MAX_ROWS,
-        }),
+/// Bins all rows, block by block, and returns a hash of each row's bins.
+fn bin_blocks(
+    x: ArrayView2<'_, f32>,
+    columns: &[Column],
+    bins: &mut [u8],
+) -> Result<Vec<u64>, TreesError> {
+    let n_rows = x.nrows();
+    let mut blocks: Vec<Vec<&mut [u8]>> = Vec::new();
+    blocks.resize_with(n_rows.div_ceil(BLOCK_ROWS), Vec::new);
+    for column in bins.chunks_exact_mut(n_rows) {
+        let parts = column.chunks_mut(BLOCK_ROWS);
+        blocks
+            .iter_mut()
+            .zip(parts)
+            .for_each(|(b, part)| b.push(part));
     }
+    let ladders: Vec<Ladder> = columns.iter().map(Column::ladder).collect();
+    let mut hashes = vec![0; n_rows];
+    blocks
+        .into_par_iter()
+        .zip(hashes.par_chunks_mut(BLOCK_ROWS))
+        .enumerate()
+        .try_for_each(|(block, (bins, hashes))| {
+            let first = block * BLOCK_ROWS;
+            let rows = Slice::from(first..first + hashes.len());
+            bin_block(x.slice_axis(Axis(0), rows), first, &ladders, bins, hashes)
+        })?;
+    Ok(hashes)
 }
 
-fn bin_column(x: ArrayView2<'_, f32>, feature: usize) -> Result<(Column, Vec<u8>), TreesError> {
-    let values = x.column(feature).to_vec();
-    if let Some(row) = values.iter().position(|value| value.is_infinite()) {
-        return Err(TreesError::Infinite {
-            row,
-            feature,
-            value: values[row],
-        });
+fn bin_block(
+    x: ArrayView2<'_, f32>,
+    first: usize,
+    ladders: &[Ladder],
+    bins: Vec<&mut [u8]>,
+    hashes: &mut [u64],
+) -> Result<(), TreesError> {
+    let mut values = Vec::with_capacity(hashes.len());
+    for (feature, (ladder, bins)) in ladders.iter().zip(bins).enumerate() {
+        values.clear();
+        values.extend(x.column(feature).iter().copied());
+        if let Some(row) = values.iter().position(|value: &f32| value.is_infinite()) {
+            return Err(TreesError::Infinite {
+                row: first + row,
+                feature,
+                value: values[row],
+            });
+        }
+        ladder.bins(&values, bins);
+        hashes
+            .iter_mut()
+            .zip(bins.iter())
+            .for_each(|(hash, bin)| *hash = distinct::mix(*hash, *bin));
     }
-    let column = Column::of(&values);
-    let bins = values.iter().map(|&value| column.bin(value)).collect();
-    Ok((column, bins))
+    Ok(())
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 mod objective;
 mod validation;
 
+use std::borrow::Cow;
+
 use model::trees::{Aggregation, Tree, TreeEnsemble};
 use rand_chacha::{ChaCha8Rng, rand_core::Rng};
 use rayon::prelude::*;
@@ -18,10 +20,10 @@ use crate::{
         leaf_wise::{Ground, Limits, Workspace, grow},
         total_gains,
     },
-    histogram::{Cell, Layout},
-    packing::Packing,
+    histogram::Layout,
+    packing::{Item, Steps},
     parameter::{require, require_depth, require_not_negative, require_share},
-    randomness::{some_features, stream},
+    randomness::{noise, some_features, stream},
 };
 use objective::Objective;
 pub use validation::Validation;
@@ -187,28 +189,34 @@ impl GradientBoosting {
     }
 }
 
+/// Cases whose derivatives one task computes.
+const TASK_CASES: usize = 1 << 13;
+
 /// Boosting under way.
 struct Booster<'a> {
     params: &'a GradientBoosting,
     columns: &'a [Column],
     cases: &'a Cases,
     objective: Objective,
+    steps: Steps,
     newton: Newton,
     limits: Limits,
     layout: Layout,
     /// Bins of the cases, column-major.
-    bins: Vec<u8>,
-    bag: Bag,
+    bins: Cow<'a, [u8]>,
+    /// The rows that a round learns from; none: all.
+    bag: Option<Bag>,
     /// The logarithm of each case's softmax denominator.
     normalisers: Vec<f64>,
     outputs: Vec<Output>,
+    /// Sets the noise of rounding apart from round to round.
+    salt: u32,
 }
 
 /// The rows that a round learns from.
-#[derive(Default)]
 struct Bag {
-    weights: Vec<f64>,
-    counts: Vec<u32>,
+    weights: Vec<f32>,
+    counts: Vec<u8>,
 }
 
 /// One margin: that of class 1, or that of each class.
@@ -216,7 +224,6 @@ struct Output {
     class: u16,
     /// One a case.
     scores: Vec<f64>,
-    gradients: Vec<Cell>,
     features: Vec<u16>,
     room: Workspace,
 }
@@ -231,11 +238,11 @@ impl<'a> Booster<'a> {
     ) -> Self {
         let columns = matrix.columns();
         let features: Vec<u16> = (0..=u16::MAX).take(columns.len()).collect();
-        let by_row = cases.bins_by_row(matrix);
+        let bins = cases.bins(matrix);
+        let steps = steps(cases);
         let outputs = base.iter().enumerate().map(|(i, margin)| Output {
             class: objective.class_of_output(i),
             scores: vec![*margin; cases.len()],
-            gradients: vec![[0; 2]; cases.len()],
             features: features.clone(),
             room: Workspace::default(),
         });
@@ -244,16 +251,18 @@ impl<'a> Booster<'a> {
             columns,
             cases,
             objective,
-            newton: newton(params, cases),
+            newton: newton(params, steps),
             limits: limits(params),
-            layout: Layout::new(columns, &features, &by_row),
-            bins: columns_of(&by_row, columns.len()),
-            bag: Bag {
-                weights: cases.weights.clone(),
-                counts: cases.counts.clone(),
-            },
+            layout: Layout::new(columns, &bins, steps),
+            steps,
+            bins,
+            bag: (params.bagging_fraction < 1.0).then(|| Bag {
+                weights: vec![0.0; cases.len()],
+                counts: vec![0; cases.len()],
+            }),
             normalisers: Vec::new(),
             outputs: outputs.collect(),
+            salt: 0,
         }
     }
 
@@ -280,8 +289,9 @@ impl<'a> Booster<'a> {
 
     /// Draws the rows and the features of a round.
     fn draw(&mut self, rng: &mut ChaCha8Rng) {
-        if self.params.bagging_fraction < 1.0 {
-            self.bag.draw(self.cases, self.params.bagging_fraction, rng);
+        self.salt = rng.next_u32();
+        if let Some(bag) = &mut self.bag {
+            bag.draw(self.cases, self.params.bagging_fraction, rng);
         }
         if self.params.feature_fraction < 1.0 {
             let n = self.columns.len();
@@ -317,8 +327,8 @@ impl<'a> Booster<'a> {
             layout: &self.layout,
             bins: &self.bins,
             features: &output.features,
-            gradients: &output.gradients,
-            weights: &self.bag.weights,
+            steps: self.steps,
+            weights: self.weights(),
         };
         grow(
             ground,
@@ -329,21 +339,63 @@ impl<'a> Booster<'a> {
         )
     }
 
-    /// Computes the gradient and the packed hessian of each case; cases outside the bag count nothing.
+    fn weights(&self) -> &[f32] {
+        let bag = self.bag.as_ref();
+        bag.map_or(&self.cases.weights, |bag| &bag.weights)
+    }
+
+    /// Computes the gradient and the hessian of each case and parts those outside the bag.
     fn differentiate(&self, output: &mut Output) {
-        let scores = output.scores.iter().enumerate();
-        for ((case, score), cell) in scores.zip(&mut output.gradients) {
-            let is_class = self.cases.labels[case] == output.class;
-            let normaliser = self.normalisers.get(case).copied().unwrap_or(0.0);
-            let slope = self.objective.slope(*score, normaliser, is_class);
-            let weight = self.bag.weights[case];
-            *cell = [
-                self.newton.gradients.pack(weight * slope.gradient, 0),
-                self.newton
-                    .hessians
-                    .pack(weight * slope.hessian, self.bag.counts[case]),
-            ];
+        let room = &mut output.room;
+        let (scores, class) = (&output.scores, output.class);
+        room.items.resize(self.cases.len(), Item::default());
+        let tasks = room.items.par_chunks_mut(TASK_CASES).enumerate();
+        if self.steps.is_narrow() {
+            room.slopes.resize(self.cases.len(), [0.0; 2]);
+            let slopes = room.slopes.par_chunks_mut(TASK_CASES);
+            tasks.zip(slopes).for_each(|((task, items), slopes)| {
+                let cases = task * TASK_CASES..;
+                for ((case, item), exact) in cases.zip(items).zip(slopes) {
+                    let slope = self.slope(case, scores[case], class);
+                    *exact = slope.map(|value| value as f32);
+                    let noise = noise(self.salt, case as u32);
+                    *item = self.steps.item(case as u32, slope, noise);
+                }
+            });
+        } else {
+            room.wide.resize(self.cases.len(), [0; 2]);
+            let cells = room.wide.par_chunks_mut(TASK_CASES);
+            tasks.zip(cells).for_each(|((task, items), cells)| {
+                let cases = task * TASK_CASES..;
+                for ((case, item), cell) in cases.zip(items).zip(cells) {
+                    let slope = self.slope(case, scores[case], class);
+                    *cell = self.steps.cell(slope, self.counts()[case]);
+                    *item = Steps::plain_item(case as u32);
+                }
+            });
         }
+        room.outside.clear();
+        if let Some(bag) = &self.bag {
+            let is_outside = |item: &Item| bag.counts[item.case as usize] == 0;
+            let outside = room.items.iter().filter(|item| is_outside(item));
+            room.outside.extend(outside.map(|item| item.case));
+            room.items.retain(|item| !is_outside(item));
+        }
+    }
+
+    /// Returns the weighted gradient and hessian of a case.
+    #[inline]
+    fn slope(&self, case: usize, score: f64, class: u16) -> [f64; 2] {
+        let is_class = self.cases.labels[case] == class;
+        let normaliser = self.normalisers.get(case).copied().unwrap_or(0.0);
+        let slope = self.objective.slope(score, normaliser, is_class);
+        let weight = f64::from(self.weights()[case]);
+        [weight * slope.gradient, weight * slope.hessian]
+    }
+
+    fn counts(&self) -> &[u8] {
+        let bag = self.bag.as_ref();
+        bag.map_or(&self.cases.counts, |bag| &bag.counts)
     }
 }
 
@@ -352,20 +404,32 @@ impl Bag {
         self.weights.fill(0.0);
         self.counts.fill(0);
         let below = (share * 2f64.powi(32)) as u32;
-        for &(case, weight) in &cases.rows {
+        for row in 0..cases.n_rows() {
             if rng.next_u32() < below {
-                self.weights[case as usize] += f64::from(weight);
+                let (case, weight) = cases.row(row);
+                self.weights[case as usize] += weight;
                 self.counts[case as usize] += 1;
             }
         }
     }
 }
 
-fn newton(params: &GradientBoosting, cases: &Cases) -> Newton {
-    let total = cases.total_weight();
+fn steps(cases: &Cases) -> Steps {
+    let largest = cases.weights.iter().copied().fold(0.0, f32::max);
+    let most_rows = cases.counts.iter().copied().max().unwrap_or(1);
+    Steps::new(
+        cases.total_weight(),
+        f64::from(largest),
+        cases.n_rows(),
+        cases.len(),
+        most_rows,
+    )
+}
+
+fn newton(params: &GradientBoosting, steps: Steps) -> Newton {
     Newton {
-        gradients: Packing::values(total),
-        hessians: Packing::new(total, cases.rows.len()),
+        gradients: steps.gradients(),
+        hessians: steps.hessians(),
         min_rows: u64::from(params.min_data_in_leaf),
         min_hessian: params.min_sum_hessian_in_leaf,
         lambda_l1: params.lambda_l1,
@@ -380,11 +444,6 @@ fn limits(params: &GradientBoosting) -> Limits {
         min_gain: params.min_gain_to_split,
         learning_rate: params.learning_rate,
     }
-}
-
-fn columns_of(by_row: &[u8], n_features: usize) -> Vec<u8> {
-    let column = |feature: usize| by_row[feature..].iter().step_by(n_features).copied();
-    (0..n_features).flat_map(column).collect()
 }
 
 #[cfg(test)]

@@ -1,4 +1,8 @@
-//! What is learned from: distinct rows with one label, and the weight and number of the rows they stand for.
+//! What is learned from: kept rows with one label, and the weight and number of the rows they stand for.
+
+use std::borrow::Cow;
+
+use rayon::prelude::*;
 
 use crate::{BinnedMatrix, TreesError};
 
@@ -9,12 +13,14 @@ const NONE: u32 = u32::MAX;
 pub(crate) struct Cases {
     pub(crate) labels: Vec<u16>,
     /// The summed weight of the rows behind each case.
-    pub(crate) weights: Vec<f64>,
+    pub(crate) weights: Vec<f32>,
     /// The number of rows behind each case.
-    pub(crate) counts: Vec<u32>,
-    /// The rows that take part, in order, with their cases.
-    pub(crate) rows: Vec<(u32, f32)>,
-    distinct: Vec<u32>,
+    pub(crate) counts: Vec<u8>,
+    n_rows: usize,
+    /// The rows that take part, in order, with their cases and weights; none where each row is a case.
+    rows: Option<Vec<(u32, f32)>>,
+    /// The place in the matrix of each case; none where they are the same.
+    places: Option<Vec<u32>>,
 }
 
 impl Cases {
@@ -30,8 +36,11 @@ impl Cases {
     ) -> Result<Self, TreesError> {
         check_labels(labels, matrix.n_rows(), n_classes)?;
         check_weights(weights, matrix.n_rows())?;
-        let weight = |row: usize| weights.map_or(1.0, |weights| weights[row]);
-        let cases = Self::gather(matrix, labels, weight);
+        let all_count = weights.is_none_or(|weights| weights.iter().all(|weight| *weight > 0.0));
+        let cases = match matrix.distinct_of_row() {
+            None if all_count => Self::each_row(labels, weights),
+            distinct => Self::gather(distinct, labels, weights),
+        };
         match cases.labels.first() {
             None => Err(TreesError::NoRows),
             Some(&label) if cases.labels.iter().all(|other| *other == label) => {
@@ -41,42 +50,62 @@ impl Cases {
         }
     }
 
-    fn gather(matrix: &BinnedMatrix, labels: &[u16], weight: impl Fn(usize) -> f32) -> Self {
-        let mut keyed: Vec<(u64, u32)> = matrix
-            .distinct_of_row()
-            .iter()
-            .zip(labels)
-            .enumerate()
-            .filter(|(row, _)| weight(*row) > 0.0)
-            .map(|(row, (distinct, label))| {
-                (u64::from(*distinct) << 16 | u64::from(*label), row as u32)
+    fn each_row(labels: &[u16], weights: Option<&[f32]>) -> Self {
+        let n_rows = labels.len();
+        Self {
+            labels: labels.to_vec(),
+            weights: weights.map_or_else(|| vec![1.0; n_rows], <[f32]>::to_vec),
+            counts: vec![1; n_rows],
+            n_rows,
+            rows: None,
+            places: None,
+        }
+    }
+
+    fn gather(distinct: Option<&[u32]>, labels: &[u16], weights: Option<&[f32]>) -> Self {
+        let weight = |row: usize| weights.map_or(1.0, |weights| weights[row]);
+        let place = |row: usize| distinct.map_or(row as u32, |distinct| distinct[row]);
+        let mut keyed: Vec<(u64, u32)> = (0..labels.len())
+            .filter(|row| weight(*row) > 0.0)
+            .map(|row| {
+                (
+                    u64::from(place(row)) << 16 | u64::from(labels[row]),
+                    row as u32,
+                )
             })
             .collect();
-        keyed.sort_unstable();
+        keyed.par_sort_unstable();
         let mut case_of_row = vec![NONE; labels.len()];
         let mut cases = Self {
             labels: Vec::new(),
             weights: Vec::new(),
             counts: Vec::new(),
-            rows: Vec::with_capacity(keyed.len()),
-            distinct: Vec::new(),
+            n_rows: keyed.len(),
+            rows: None,
+            places: None,
         };
-        for (case, same) in keyed.chunk_by(|a, b| a.0 == b.0).enumerate() {
+        let mut places = Vec::new();
+        let equal = keyed.chunk_by(|a, b| a.0 == b.0);
+        for (case, same) in equal
+            .flat_map(|same| same.chunks(usize::from(u8::MAX)))
+            .enumerate()
+        {
             let rows = same.iter().map(|(_, row)| *row as usize);
             rows.clone().for_each(|row| case_of_row[row] = case as u32);
+            let total: f64 = rows.map(|row| f64::from(weight(row))).sum();
             cases.labels.push(same[0].0 as u16);
-            cases.distinct.push((same[0].0 >> 16) as u32);
-            cases
-                .weights
-                .push(rows.map(|row| f64::from(weight(row))).sum());
-            cases.counts.push(same.len() as u32);
+            cases.weights.push(total as f32);
+            cases.counts.push(same.len() as u8);
+            places.push((same[0].0 >> 16) as u32);
         }
         let taking_part = case_of_row.into_iter().enumerate();
-        cases.rows.extend(
+        cases.rows = Some(
             taking_part
                 .filter(|(_, case)| *case != NONE)
-                .map(|(row, case)| (case, weight(row))),
+                .map(|(row, case)| (case, weight(row)))
+                .collect(),
         );
+        cases.places = Some(places);
         cases
     }
 
@@ -84,18 +113,46 @@ impl Cases {
         self.labels.len()
     }
 
-    pub(crate) fn total_weight(&self) -> f64 {
-        self.weights.iter().sum()
+    /// Returns the number of rows that take part.
+    pub(crate) fn n_rows(&self) -> usize {
+        self.n_rows
     }
 
-    /// Returns the cases' bins, row-major.
-    pub(crate) fn bins_by_row(&self, matrix: &BinnedMatrix) -> Vec<u8> {
-        let mut bins = Vec::with_capacity(self.len() * matrix.n_features());
-        for &distinct in &self.distinct {
-            bins.extend_from_slice(matrix.distinct_row(distinct));
+    /// Returns the case and the weight of the i-th row that takes part.
+    #[inline]
+    pub(crate) fn row(&self, i: usize) -> (u32, f32) {
+        match &self.rows {
+            Some(rows) => rows[i],
+            None => (i as u32, self.weights[i]),
         }
-        bins
     }
+
+    pub(crate) fn total_weight(&self) -> f64 {
+        self.weights.iter().map(|weight| f64::from(*weight)).sum()
+    }
+
+    /// Returns the bins of the cases, column-major.
+    pub(crate) fn bins<'a>(&self, matrix: &'a BinnedMatrix) -> Cow<'a, [u8]> {
+        let Some(places) = &self.places else {
+            return Cow::Borrowed(matrix.bins());
+        };
+        let columns = matrix.bins().par_chunks_exact(matrix.n_distinct());
+        columns
+            .flat_map_iter(|column| places.iter().map(|place| column[*place as usize]))
+            .collect::<Vec<u8>>()
+            .into()
+    }
+}
+
+/// Turns column-major bins of `n_cases` into row-major ones.
+pub(crate) fn by_row(bins: &[u8], n_cases: usize) -> Vec<u8> {
+    let width = bins.len() / n_cases;
+    let mut rows = vec![0; bins.len()];
+    for (feature, column) in bins.chunks_exact(n_cases).enumerate() {
+        let cells = rows[feature..].iter_mut().step_by(width);
+        cells.zip(column).for_each(|(cell, bin)| *cell = *bin);
+    }
+    rows
 }
 
 pub(crate) fn check_labels(

@@ -74,19 +74,22 @@ pub(crate) struct Newton {
 
 impl Newton {
     /// Returns the margin that minimises the objective in a leaf, before the learning rate.
-    pub(crate) fn margin(&self, sums: &[i64]) -> f64 {
-        let (gradient, hessian) = self.read(sums);
-        -gradient / (hessian + self.lambda_l2)
+    pub(crate) fn margin(&self, gradient: f64, hessian: f64) -> f64 {
+        // Every leaf was admitted with this much; an exact sum may be less than the coarse one was.
+        -self.shrink(gradient) / (hessian.max(self.min_hessian) + self.lambda_l2)
     }
 
-    /// Returns the gradient, shrunk by `lambda_l1`, and the hessian.
+    /// Returns the sums of gradient and hessian.
     #[inline]
-    fn read(&self, sums: &[i64]) -> (f64, f64) {
-        let gradient = self.gradients.value(sums[0]);
-        let shrunk = (gradient.abs() - self.lambda_l1)
+    pub(crate) fn read(&self, sums: &[i64]) -> (f64, f64) {
+        (self.gradients.value(sums[0]), self.hessians.value(sums[1]))
+    }
+
+    #[inline]
+    fn shrink(&self, gradient: f64) -> f64 {
+        (gradient.abs() - self.lambda_l1)
             .max(0.0)
-            .copysign(gradient);
-        (shrunk, self.hessians.value(sums[1]))
+            .copysign(gradient)
     }
 }
 
@@ -118,6 +121,7 @@ impl Criterion for Newton {
     #[inline]
     fn score(&self, sums: &[i64]) -> f64 {
         let (gradient, hessian) = self.read(sums);
-        gradient * gradient / (hessian + self.lambda_l2)
+        let shrunk = self.shrink(gradient);
+        shrunk * shrunk / (hessian + self.lambda_l2)
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     BinnedMatrix, TreesError,
-    cases::Cases,
+    cases::{Cases, by_row},
     criterion::Gini,
     growth::{
         GrownTree,
@@ -248,7 +248,7 @@ impl Recipe {
         zero: S,
         seed: u64,
     ) -> Vec<GrownTree> {
-        let bins = cases.bins_by_row(matrix);
+        let bins = by_row(&cases.bins(matrix), cases.len());
         let ground = Ground {
             columns: matrix.columns(),
             bins: &bins,
@@ -277,12 +277,14 @@ impl Recipe {
     /// Draws the rows of one tree, as cases with packed weights.
     fn draw(&self, cases: &Cases, rng: &mut ChaCha8Rng) -> (Packing, Vec<Drawn>) {
         if !self.bootstrap {
-            return packed(cases, &cases.weights, &cases.counts);
+            let weights: Vec<f64> = cases.weights.iter().map(|w| f64::from(*w)).collect();
+            let counts: Vec<u32> = cases.counts.iter().map(|n| u32::from(*n)).collect();
+            return packed(cases, &weights, &counts);
         }
         let mut weights = vec![0.0; cases.len()];
         let mut counts = vec![0; cases.len()];
-        for _ in 0..cases.rows.len() {
-            let (case, weight) = cases.rows[below(rng, cases.rows.len())];
+        for _ in 0..cases.n_rows() {
+            let (case, weight) = cases.row(below(rng, cases.n_rows()));
             weights[case as usize] += f64::from(weight);
             counts[case as usize] += 1;
         }
@@ -291,7 +293,7 @@ impl Recipe {
 }
 
 fn packed(cases: &Cases, weights: &[f64], counts: &[u32]) -> (Packing, Vec<Drawn>) {
-    let packing = Packing::new(weights.iter().sum(), cases.rows.len());
+    let packing = Packing::new(weights.iter().sum(), cases.n_rows());
     let drawn = (0..cases.len())
         .filter(|case| counts[*case] > 0)
         .map(|case| Drawn {

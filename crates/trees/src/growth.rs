@@ -4,6 +4,7 @@ pub(crate) mod depth_first;
 pub(crate) mod leaf_wise;
 
 use model::trees::{Node, Split, Tree};
+use rayon::prelude::*;
 
 use crate::{binning::Column, split::Candidate};
 
@@ -101,17 +102,56 @@ pub(crate) fn sides<S>(split: &Candidate<S>, column: &Column) -> [bool; 256] {
     left
 }
 
+/// Items that one task divides; fewer than two tasks' are divided in place.
+const TASK_ITEMS: usize = 1 << 14;
+
 /// Moves the items that go left before the others, keeping their order, and returns their number.
-#[inline]
-pub(crate) fn partition<T: Copy>(
+pub(crate) fn partition<T: Copy + Send + Sync>(
     items: &mut [T],
     spare: &mut Vec<T>,
-    goes_left: impl Fn(&T) -> bool,
+    goes_left: impl Fn(&T) -> bool + Sync,
 ) -> usize {
     if spare.len() < items.len() {
         spare.extend_from_slice(&items[spare.len()..]);
     }
     let spare = &mut spare[..items.len()];
+    if items.len() < 2 * TASK_ITEMS || rayon::current_num_threads() == 1 {
+        return partition_task(items, spare, &goes_left);
+    }
+    let cuts: Vec<usize> = items
+        .par_chunks_mut(TASK_ITEMS)
+        .zip(spare.par_chunks_mut(TASK_ITEMS))
+        .map(|(items, spare)| partition_task(items, spare, &goes_left))
+        .collect();
+    let n_left = cuts.iter().sum();
+    let (mut left, mut right) = spare.split_at_mut(n_left);
+    let mut moves = Vec::with_capacity(cuts.len());
+    for (items, cut) in items.chunks(TASK_ITEMS).zip(cuts) {
+        let (to_left, rest) = left.split_at_mut(cut);
+        left = rest;
+        let (to_right, rest) = right.split_at_mut(items.len() - cut);
+        right = rest;
+        moves.push((items.split_at(cut), to_left, to_right));
+    }
+    moves
+        .into_par_iter()
+        .for_each(|((left, right), to_left, to_right)| {
+            to_left.copy_from_slice(left);
+            to_right.copy_from_slice(right);
+        });
+    items
+        .par_chunks_mut(TASK_ITEMS)
+        .zip(spare.par_chunks(TASK_ITEMS))
+        .for_each(|(items, spare)| items.copy_from_slice(spare));
+    n_left
+}
+
+#[inline]
+fn partition_task<T: Copy>(
+    items: &mut [T],
+    spare: &mut [T],
+    goes_left: &impl Fn(&T) -> bool,
+) -> usize {
     let (mut left, mut right) = (0, 0);
     // Both stores always happen, so that there is no branch to mispredict.
     for i in 0..items.len() {

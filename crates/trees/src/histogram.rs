@@ -1,187 +1,343 @@
-//! Histograms of boosting: gradients and hessians summed by bin, for all features in one pass over rows.
+//! Histograms of boosting: gradients and hessians summed by bin, a few lanes of bins at a time.
 //!
-//! Features of few levels are summed together: a bundle has a cell for each combination of their
-//! levels, and is taken apart once a node, which costs less than one more addition for each row.
+//! A lane is a feature, or a bundle of features of which few combinations of bins occur, a cell each. A
+//! bundle is taken apart once a node, which costs less than more additions for each row.
+//! As many lanes as fit the innermost cache form a group, whose codes stand side by side in a row; the
+//! additions of a group are unrolled, and a code of eight bits needs no check within a lane of 256.
+
+mod bundle;
 
 use rayon::prelude::*;
 
-use crate::{binning::Column, split::add};
+use crate::{
+    binning::Column,
+    packing::{Cell, Item, Steps},
+    split::add,
+};
+use bundle::{Bundle, bundles};
 
-/// The most cells of a bundle of several features.
-const BUNDLE_CELLS: usize = 36;
-/// Rows that one task sums; sums in whole numbers do not depend on how rows are divided.
+/// The most bytes of occupied cells of a group of lanes.
+const GROUP_BYTES: usize = 36 << 10;
+const GROUP_LANES: usize = 16;
+/// Additions below which threads cost more than they spare.
+const PARALLEL_ADDITIONS: usize = 1 << 17;
+/// Rows whose codes are written by one task.
 const TASK_ROWS: usize = 1 << 14;
 
-/// A gradient and a packed hessian.
-pub(crate) type Cell = [i64; 2];
+/// Room for the words of a lane; a few more than codes, so that equal codes of neighbouring lanes do
+/// not fall on addresses that differ by a page, which delays loads after stores.
+type Lane<W> = [W; 260];
 
 /// Where each feature's cells stand, and how rows are encoded for the pass.
 pub(crate) struct Layout {
-    /// Where the cells of each feature start; one more for the end.
-    starts: Vec<usize>,
+    /// The range of cells of each feature.
+    ranges: Vec<(usize, usize)>,
+    n_cells: usize,
+    groups: Vec<Group>,
+    steps: Steps,
+}
+
+struct Group {
     bundles: Vec<Bundle>,
-    bundle_starts: Vec<usize>,
-    n_bundle_cells: usize,
+    /// The range of cells of all its features.
+    start: usize,
+    end: usize,
     /// One code a bundle and case, row-major.
     codes: Vec<u8>,
 }
 
-struct Bundle {
-    features: Vec<u16>,
-    n_cells: usize,
+/// Room to sum in, for each task.
+#[derive(Default)]
+pub(crate) struct Lanes(Vec<TaskLanes>);
+
+#[derive(Default)]
+struct TaskLanes {
+    wide: Vec<Lane<Cell>>,
+    narrow: Vec<Lane<i64>>,
+    /// What a task that has only a part of the rows sums to.
+    cells: Vec<Cell>,
 }
 
 impl Layout {
-    /// Encodes the given cases (bins, row-major) for the given features, in ascending order.
-    pub(crate) fn new(columns: &[Column], features: &[u16], bins: &[u8]) -> Self {
-        let bundles = bundle(columns, features);
-        let starts = running_sum(columns.iter().map(Column::n_bins));
-        let bundle_starts = running_sum(bundles.iter().map(|bundle| bundle.n_cells));
-        let mut codes = Vec::with_capacity(bins.len() / columns.len() * bundles.len());
-        for row in bins.chunks_exact(columns.len()) {
-            codes.extend(bundles.iter().map(|bundle| bundle.code(columns, row)));
-        }
+    /// Encodes cases (bins, column-major) for the pass.
+    pub(crate) fn new(columns: &[Column], bins: &[u8], steps: Steps) -> Self {
+        let n_cases = bins.len() / columns.len();
+        let mut ranges = vec![(0, 0); columns.len()];
+        let mut end = 0;
+        let groups = group(bundles(columns, bins), steps.word_bytes())
+            .into_iter()
+            .map(|bundles| {
+                let start = end;
+                for feature in bundles.iter().flat_map(|bundle| &bundle.features) {
+                    let feature = usize::from(*feature);
+                    ranges[feature] = (end, end + columns[feature].n_bins());
+                    end = ranges[feature].1;
+                }
+                let codes = encode(&bundles, bins, n_cases);
+                Group {
+                    bundles,
+                    start,
+                    end,
+                    codes,
+                }
+            });
         Self {
-            starts,
-            n_bundle_cells: bundle_starts[bundles.len()],
-            bundle_starts: bundle_starts[..bundles.len()].to_vec(),
-            bundles,
-            codes,
+            groups: groups.collect(),
+            ranges,
+            n_cells: end,
+            steps,
         }
     }
 
     pub(crate) fn n_cells(&self) -> usize {
-        self.starts[self.starts.len() - 1]
+        self.n_cells
     }
 
     /// Returns the cells of one feature.
     pub(crate) fn cells<'a>(&self, histogram: &'a [Cell], feature: u16) -> &'a [i64] {
-        let feature = usize::from(feature);
-        histogram[self.starts[feature]..self.starts[feature + 1]].as_flattened()
+        let (start, end) = self.ranges[usize::from(feature)];
+        histogram[start..end].as_flattened()
     }
 
-    /// Sums the gradients of some cases into a histogram; `joint` is room to work in.
+    /// Sums items into a histogram; `wide` holds each case's cell unless items are narrow, `lanes` is
+    /// room to work in.
     pub(crate) fn sum(
         &self,
-        columns: &[Column],
-        cases: &[u32],
-        gradients: &[Cell],
-        joint: &mut Vec<Cell>,
+        items: &[Item],
+        wide: &[Cell],
+        lanes: &mut Lanes,
         histogram: &mut [Cell],
     ) {
-        joint.clear();
-        joint.resize(self.n_bundle_cells, [0; 2]);
-        self.sum_bundles(cases, gradients, joint);
-        histogram.fill([0; 2]);
-        for (bundle, start) in self.bundles.iter().zip(&self.bundle_starts) {
-            let joint = &joint[*start..][..bundle.n_cells];
-            bundle.take_apart(columns, &self.starts, joint, histogram);
+        let threads = self.threads(items.len());
+        let parts = threads.div_ceil(self.groups.len());
+        let n_tasks = self.groups.len() * parts;
+        lanes.0.resize_with(n_tasks, TaskLanes::default);
+        let tasks = self.groups.iter().zip(lanes.0.chunks_mut(parts));
+        let tasks = tasks.zip(self.split_by_group(histogram));
+        let run = |((group, lanes), cells): ((&Group, &mut [TaskLanes]), &mut [Cell])| {
+            group.sum_parts(
+                Summands {
+                    items,
+                    wide,
+                    steps: self.steps,
+                },
+                lanes,
+                cells,
+            );
+        };
+        if threads == 1 {
+            tasks.for_each(run);
+        } else {
+            let tasks: Vec<_> = tasks.collect();
+            tasks.into_par_iter().with_max_len(1).for_each(run);
         }
     }
 
-    fn sum_bundles(&self, cases: &[u32], gradients: &[Cell], joint: &mut [Cell]) {
-        if cases.len() < 2 * TASK_ROWS || rayon::current_num_threads() == 1 {
-            return self.sum_some(cases, gradients, joint);
+    fn threads(&self, n_items: usize) -> usize {
+        let lanes: usize = self.groups.iter().map(|group| group.bundles.len()).sum();
+        if n_items * lanes < PARALLEL_ADDITIONS {
+            1
+        } else {
+            rayon::current_num_threads()
         }
-        let zero = || vec![[0; 2]; self.n_bundle_cells];
-        let sum = cases
-            .par_chunks(TASK_ROWS)
-            .fold(zero, |mut joint, cases| {
-                self.sum_some(cases, gradients, &mut joint);
-                joint
-            })
-            .reduce(zero, |mut a, b| {
-                add(a.as_flattened_mut(), b.as_flattened());
-                a
-            });
-        joint.copy_from_slice(&sum);
     }
 
-    #[inline]
-    fn sum_some(&self, cases: &[u32], gradients: &[Cell], joint: &mut [Cell]) {
-        let width = self.bundles.len();
-        for &case in cases {
-            let gradient = gradients[case as usize];
-            let codes = &self.codes[case as usize * width..][..width];
-            for (code, start) in codes.iter().zip(&self.bundle_starts) {
-                let cell = &mut joint[start + usize::from(*code)];
-                cell[0] += gradient[0];
-                cell[1] += gradient[1];
-            }
-        }
+    fn split_by_group<'a>(
+        &self,
+        mut histogram: &'a mut [Cell],
+    ) -> impl Iterator<Item = &'a mut [Cell]> {
+        self.groups.iter().map(move |group| {
+            let rest = std::mem::take(&mut histogram);
+            let (cells, rest) = rest.split_at_mut(group.end - group.start);
+            histogram = rest;
+            cells
+        })
     }
 }
 
-impl Bundle {
-    /// Returns the cell of a row: its bins as the digits of a number, the first feature's lowest.
-    fn code(&self, columns: &[Column], row: &[u8]) -> u8 {
-        let digits = self.features.iter().rev();
-        let code = digits.fold(0, |code, &feature| {
-            let feature = usize::from(feature);
-            code * columns[feature].n_bins() + usize::from(row[feature])
-        });
-        code as u8
+/// What is summed.
+#[derive(Clone, Copy)]
+struct Summands<'a> {
+    items: &'a [Item],
+    wide: &'a [Cell],
+    steps: Steps,
+}
+
+impl Group {
+    /// Sums parts of the items side by side; sums in whole numbers do not depend on the parts.
+    fn sum_parts(&self, summands: Summands<'_>, lanes: &mut [TaskLanes], cells: &mut [Cell]) {
+        cells.fill([0; 2]);
+        let items = summands.items;
+        let share = items.len().div_ceil(lanes.len()).max(1);
+        let (first, others) = items.split_at(share.min(items.len()));
+        let Some((lanes, other_lanes)) = lanes.split_first_mut() else {
+            return;
+        };
+        let part = |items| Summands { items, ..summands };
+        if others.is_empty() {
+            return self.sum(part(first), lanes, cells);
+        }
+        rayon::join(
+            || self.sum(part(first), lanes, cells),
+            || {
+                let parts = other_lanes.par_iter_mut().zip(others.par_chunks(share));
+                parts.for_each(|(lanes, items)| {
+                    let mut cells = std::mem::take(&mut lanes.cells);
+                    cells.clear();
+                    cells.resize(self.end - self.start, [0; 2]);
+                    self.sum(part(items), lanes, &mut cells);
+                    lanes.cells = cells;
+                });
+            },
+        );
+        for other in &other_lanes[..others.len().div_ceil(share)] {
+            add(cells.as_flattened_mut(), other.cells.as_flattened());
+        }
     }
 
-    /// Adds each feature's share of the joint cells to its own.
-    fn take_apart(
+    /// Adds items to cells.
+    fn sum(&self, summands: Summands<'_>, lanes: &mut TaskLanes, cells: &mut [Cell]) {
+        let Summands { items, wide, steps } = summands;
+        if steps.is_narrow() {
+            for items in items.chunks(Steps::NARROW_ITEMS) {
+                self.sum_lanes(items, &mut lanes.narrow, Steps::word);
+                self.take_apart(&lanes.narrow, |word| steps.widen(word), cells);
+            }
+        } else {
+            self.sum_lanes(items, &mut lanes.wide, |item| wide[item.case as usize]);
+            self.take_apart(&lanes.wide, |cell| cell, cells);
+        }
+    }
+
+    fn sum_lanes<W: Word>(
         &self,
-        columns: &[Column],
-        starts: &[usize],
-        joint: &[Cell],
-        histogram: &mut [Cell],
+        items: &[Item],
+        lanes: &mut Vec<Lane<W>>,
+        word: impl Fn(Item) -> W,
     ) {
-        let mut stride = 1;
-        for &feature in &self.features {
-            let feature = usize::from(feature);
-            let n_bins = columns[feature].n_bins();
-            let cells = &mut histogram[starts[feature]..starts[feature + 1]];
-            for round in joint.chunks_exact(stride * n_bins) {
-                for (cell, digit) in cells.iter_mut().zip(round.chunks_exact(stride)) {
-                    digit.iter().for_each(|joint| add(cell, joint));
+        lanes.resize(self.bundles.len(), [W::ZERO; 260]);
+        for (lane, bundle) in lanes.iter_mut().zip(&self.bundles) {
+            lane[..bundle.n_cells].fill(W::ZERO);
+        }
+        let codes = &self.codes[..];
+        match lanes.len() {
+            1 => sum_lanes::<1, W>(codes, items, lanes, word),
+            2 => sum_lanes::<2, W>(codes, items, lanes, word),
+            3 => sum_lanes::<3, W>(codes, items, lanes, word),
+            4 => sum_lanes::<4, W>(codes, items, lanes, word),
+            5 => sum_lanes::<5, W>(codes, items, lanes, word),
+            6 => sum_lanes::<6, W>(codes, items, lanes, word),
+            7 => sum_lanes::<7, W>(codes, items, lanes, word),
+            8 => sum_lanes::<8, W>(codes, items, lanes, word),
+            9 => sum_lanes::<9, W>(codes, items, lanes, word),
+            10 => sum_lanes::<10, W>(codes, items, lanes, word),
+            11 => sum_lanes::<11, W>(codes, items, lanes, word),
+            12 => sum_lanes::<12, W>(codes, items, lanes, word),
+            13 => sum_lanes::<13, W>(codes, items, lanes, word),
+            14 => sum_lanes::<14, W>(codes, items, lanes, word),
+            15 => sum_lanes::<15, W>(codes, items, lanes, word),
+            _ => sum_lanes::<16, W>(codes, items, lanes, word),
+        }
+    }
+
+    /// Adds what the lanes hold to the cells of their features.
+    fn take_apart<W: Word>(
+        &self,
+        lanes: &[Lane<W>],
+        widen: impl Fn(W) -> Cell,
+        mut cells: &mut [Cell],
+    ) {
+        for (bundle, lane) in self.bundles.iter().zip(lanes) {
+            let joint = &lane[..bundle.n_cells];
+            for member in &bundle.members {
+                let (own, rest) = std::mem::take(&mut cells).split_at_mut(member.n_bins);
+                cells = rest;
+                if bundle.members.len() == 1 {
+                    let pairs = own.iter_mut().zip(joint);
+                    pairs.for_each(|(cell, word)| add(cell, &widen(*word)));
+                    continue;
+                }
+                for (bin, word) in member.bin_of_code.iter().zip(joint) {
+                    add(&mut own[usize::from(*bin)], &widen(*word));
                 }
             }
-            stride *= n_bins;
         }
     }
 }
 
-/// Puts features into bundles, as long as the combinations of their bins stay few.
-fn bundle(columns: &[Column], features: &[u16]) -> Vec<Bundle> {
-    let mut bundles: Vec<Bundle> = Vec::new();
-    let mut open: Option<Bundle> = None;
-    for &feature in features {
-        let n_cells = columns[usize::from(feature)].n_bins();
-        let alone = Bundle {
-            features: vec![feature],
-            n_cells,
-        };
-        if n_cells > BUNDLE_CELLS / 2 {
-            bundles.push(alone);
-            continue;
-        }
-        open = match open {
-            Some(mut bundle) if bundle.n_cells * n_cells <= BUNDLE_CELLS => {
-                bundle.features.push(feature);
-                bundle.n_cells *= n_cells;
-                Some(bundle)
-            }
-            full => {
-                bundles.extend(full);
-                Some(alone)
-            }
-        };
-    }
-    bundles.extend(open);
-    bundles
+/// What a lane sums in.
+trait Word: Copy + Send + Sync {
+    const ZERO: Self;
+    fn plus(self, other: Self) -> Self;
 }
 
-fn running_sum(sizes: impl Iterator<Item = usize>) -> Vec<usize> {
-    let mut sums = vec![0];
-    let mut sum = 0;
-    sums.extend(sizes.map(|size| {
-        sum += size;
-        sum
-    }));
-    sums
+impl Word for i64 {
+    const ZERO: Self = 0;
+
+    #[inline(always)]
+    fn plus(self, other: Self) -> Self {
+        self + other
+    }
+}
+
+impl Word for Cell {
+    const ZERO: Self = [0; 2];
+
+    #[inline(always)]
+    fn plus(self, other: Self) -> Self {
+        [self[0] + other[0], self[1] + other[1]]
+    }
+}
+
+fn sum_lanes<const WIDTH: usize, W: Word>(
+    codes: &[u8],
+    items: &[Item],
+    lanes: &mut [Lane<W>],
+    word: impl Fn(Item) -> W,
+) {
+    let (codes, _) = codes.as_chunks::<WIDTH>();
+    let Some((lanes, _)) = lanes.split_first_chunk_mut::<WIDTH>() else {
+        return;
+    };
+    for item in items {
+        let summand = word(*item);
+        let codes = &codes[item.case as usize];
+        for lane in 0..WIDTH {
+            let sum = &mut lanes[lane][usize::from(codes[lane])];
+            *sum = sum.plus(summand);
+        }
+    }
+}
+
+fn encode(bundles: &[Bundle], bins: &[u8], n_cases: usize) -> Vec<u8> {
+    let width = bundles.len();
+    let mut codes = vec![0; n_cases * width];
+    let tasks = codes.par_chunks_mut(TASK_ROWS * width).enumerate();
+    tasks.for_each(|(task, codes)| {
+        let first = task * TASK_ROWS;
+        for (lane, bundle) in bundles.iter().enumerate() {
+            for (member, feature) in bundle.members.iter().zip(&bundle.features) {
+                let column = &bins[usize::from(*feature) * n_cases + first..];
+                let codes = codes[lane..].iter_mut().step_by(width);
+                codes
+                    .zip(column)
+                    .for_each(|(code, bin)| *code = member.code(*code, *bin));
+            }
+        }
+    });
+    codes
+}
+
+/// Puts bundles into groups of about equally many lanes that fit the innermost cache.
+fn group(bundles: Vec<Bundle>, word_bytes: usize) -> Vec<Vec<Bundle>> {
+    let total: usize = bundles.iter().map(|bundle| bundle.n_cells).sum();
+    let by_cells = (total * word_bytes).div_ceil(GROUP_BYTES);
+    let n_groups = by_cells.max(bundles.len().div_ceil(GROUP_LANES));
+    let lanes = bundles.len().div_ceil(n_groups);
+    let mut bundles = bundles.into_iter().peekable();
+    std::iter::from_fn(|| {
+        bundles.peek()?;
+        Some(bundles.by_ref().take(lanes).collect())
+    })
+    .collect()
 }

@@ -28,3 +28,12 @@ pub(crate) fn some_features(rng: &mut ChaCha8Rng, n: usize, k: usize) -> Vec<u16
     order.sort_unstable();
     order
 }
+
+/// Returns random bits for a place under a salt; cheap, and the same in whatever order it is asked.
+#[inline]
+pub(crate) fn noise(salt: u32, place: u32) -> u32 {
+    let mut bits = (place ^ salt).wrapping_mul(0x9E37_79B1);
+    bits ^= bits >> 15;
+    bits = bits.wrapping_mul(0x85EB_CA6B);
+    bits ^ (bits >> 13)
+}

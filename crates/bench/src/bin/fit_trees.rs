@@ -5,8 +5,8 @@ use std::{fs, path::PathBuf, time::Instant};
 
 use bench::{
     learners::{self, Family},
-    memory,
     rows::Rows,
+    usage,
 };
 use clap::Parser;
 use serde_json::json;
@@ -48,14 +48,16 @@ fn main() -> anyhow::Result<()> {
     for _ in 0..args.warm_up {
         fit(&BinnedMatrix::new(rows.x.view())?)?;
     }
-    memory::forget_peak()?;
-    let (before, _) = memory::resident_and_peak()?;
+    usage::forget_peak()?;
+    let (before, _) = usage::resident_and_peak()?;
+    let cpu_before = usage::cpu_seconds()?;
     let start = Instant::now();
     let matrix = BinnedMatrix::new(rows.x.view())?;
     let binning = start.elapsed().as_secs_f64();
     let fitted = fit(&matrix)?;
     let seconds = start.elapsed().as_secs_f64();
-    let (_, peak) = memory::resident_and_peak()?;
+    let cpu = usage::cpu_seconds()? - cpu_before;
+    let (_, peak) = usage::resident_and_peak()?;
     if let (Some(test), Some(scores)) = (&args.test, &args.scores) {
         let test = Rows::read(test, args.columns)?;
         let p = fitted.predict_proba(test.x.view());
@@ -64,7 +66,7 @@ fn main() -> anyhow::Result<()> {
     }
     println!(
         "{}",
-        json!({"seconds": seconds, "binning": binning, "peak_mib": peak - before})
+        json!({"seconds": seconds, "cpu": cpu, "binning": binning, "peak_mib": peak - before})
     );
     Ok(())
 }

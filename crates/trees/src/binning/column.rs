@@ -1,7 +1,14 @@
 //! Where one feature is cut into bins.
 
+use ndarray::ArrayView1;
+
 /// The most bins that values take; one more is left for missing ones.
 const MAX_VALUE_BINS: usize = 255;
+/// Rows by which a column of many values is cut, evenly spaced, as in LightGBM.
+const SAMPLE_ROWS: usize = 200_000;
+
+/// Values that are searched for together.
+const LANES: usize = 8;
 
 /// The bins of one feature: bin `b` holds `thresholds[b - 1] < x <= thresholds[b]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,8 +21,8 @@ pub(crate) struct Column {
 impl Column {
     /// Chooses the bins of a column: a bin a value if there are few, else about equally many rows in
     /// each, a frequent value alone.
-    pub(crate) fn of(values: &[f32]) -> Self {
-        let levels = levels(values);
+    pub(crate) fn of(values: ArrayView1<'_, f32>) -> Self {
+        let levels = few_levels(values).unwrap_or_else(|| sampled_levels(values));
         let groups = if levels.len() <= MAX_VALUE_BINS {
             (1..levels.len()).collect()
         } else {
@@ -24,8 +31,14 @@ impl Column {
         let midpoint_before = |start: &usize| midpoint(levels[start - 1].0, levels[*start].0);
         Self {
             thresholds: groups.iter().map(midpoint_before).collect(),
-            has_missing: values.iter().any(|value| value.is_nan()),
+            has_missing: false,
         }
+    }
+
+    /// Takes note whether a row of the column is in the bin of missing values.
+    pub(crate) fn note_missing(&mut self, bins: &[u8]) {
+        let missing = self.n_values() as u8;
+        self.has_missing = bins.contains(&missing);
     }
 
     /// Returns the number of bins of values, at least 1.
@@ -52,26 +65,81 @@ impl Column {
             .unwrap_or(last)
     }
 
-    /// Returns the bin of a value of the column.
-    pub(crate) fn bin(&self, value: f32) -> u8 {
-        if value.is_nan() {
-            return self.n_values() as u8;
+    /// Returns what finds the bins of values.
+    pub(crate) fn ladder(&self) -> Ladder {
+        let mut cuts = [f32::INFINITY; 256];
+        cuts[..self.thresholds.len()].copy_from_slice(&self.thresholds);
+        Ladder {
+            cuts,
+            missing: self.n_values() as u8,
         }
-        if self.thresholds.len() <= 8 {
-            return self
-                .thresholds
-                .iter()
-                .map(|cut| u8::from(value > *cut))
-                .sum();
-        }
-        self.thresholds.partition_point(|cut| value > *cut) as u8
     }
 }
 
-/// Returns the distinct values in ascending order, with the number of rows of each.
-fn levels(values: &[f32]) -> Vec<(f32, usize)> {
-    // Adding zero turns -0 into 0: they compare equal, so they are one level.
-    let present = values.iter().filter(|value| !value.is_nan());
+/// The thresholds of a column, padded, so that a search takes eight steps without a branch.
+pub(crate) struct Ladder {
+    cuts: [f32; 256],
+    missing: u8,
+}
+
+impl Ladder {
+    /// Writes the bin of each value: the number of thresholds below it.
+    pub(crate) fn bins(&self, values: &[f32], bins: &mut [u8]) {
+        let (values, last_values) = values.as_chunks::<LANES>();
+        let (bins, last_bins) = bins.as_chunks_mut::<LANES>();
+        for (values, bins) in values.iter().zip(bins) {
+            *bins = self.bins_of(*values);
+        }
+        for (value, bin) in last_values.iter().zip(last_bins) {
+            *bin = self.bins_of([*value; 1])[0];
+        }
+    }
+
+    /// Searches for several values at once: their steps overlap, each would wait for its own.
+    #[inline]
+    fn bins_of<const N: usize>(&self, values: [f32; N]) -> [u8; N] {
+        let mut bins = [0u8; N];
+        for step in [128, 64, 32, 16, 8, 4, 2, 1u8] {
+            for (bin, value) in bins.iter_mut().zip(values) {
+                let cut = self.cuts[usize::from(*bin + (step - 1))];
+                *bin += u8::from(cut < value) * step;
+            }
+        }
+        for (bin, value) in bins.iter_mut().zip(values) {
+            *bin = if value.is_nan() { self.missing } else { *bin };
+        }
+        bins
+    }
+}
+
+/// Returns the distinct values in ascending order with the number of rows of each, if they are few.
+fn few_levels(values: ArrayView1<'_, f32>) -> Option<Vec<(f32, usize)>> {
+    let mut levels: Vec<(f32, usize)> = Vec::new();
+    let mut last = 0;
+    for &value in values {
+        // A column is often one value most of the time, and NaN equals nothing.
+        if levels.get(last).is_some_and(|level| level.0 == value) {
+            levels[last].1 += 1;
+        } else if !value.is_nan() {
+            last = levels.partition_point(|level| level.0 < value);
+            if levels.get(last).is_some_and(|level| level.0 == value) {
+                levels[last].1 += 1;
+            } else if levels.len() == MAX_VALUE_BINS {
+                return None;
+            } else {
+                // Adding zero turns -0 into 0: they compare equal, so they are one level.
+                levels.insert(last, (value + 0.0, 1));
+            }
+        }
+    }
+    Some(levels)
+}
+
+/// Returns the distinct values of a sample in ascending order with the number of rows of each.
+fn sampled_levels(values: ArrayView1<'_, f32>) -> Vec<(f32, usize)> {
+    let step = values.len().div_ceil(SAMPLE_ROWS);
+    let sample = values.iter().step_by(step);
+    let present = sample.filter(|value| !value.is_nan());
     let mut sorted: Vec<f32> = present.map(|value| value + 0.0).collect();
     sorted.sort_unstable_by(f32::total_cmp);
     sorted

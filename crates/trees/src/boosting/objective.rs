@@ -44,7 +44,7 @@ impl Objective {
     pub(super) fn base(self, cases: &Cases, n_classes: usize) -> Vec<f64> {
         let mut prior = vec![0.0; n_classes];
         for (label, weight) in cases.labels.iter().zip(&cases.weights) {
-            prior[usize::from(*label)] += weight;
+            prior[usize::from(*label)] += f64::from(*weight);
         }
         match self {
             Self::Logistic => vec![(prior[1] / prior[0]).ln()],

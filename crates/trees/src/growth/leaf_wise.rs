@@ -6,9 +6,13 @@ use super::{GrownTree, Sprout, partition, sides};
 use crate::{
     binning::Column,
     criterion::{Criterion, Newton},
-    histogram::{Cell, Layout},
-    split::{Candidate, Feature, Search, subtract},
+    histogram::{Lanes, Layout},
+    packing::{Cell, Item, Steps},
+    split::{Candidate, Feature, Search, add, subtract},
 };
+
+/// Bins that are searched below which threads cost more than they spare.
+const PARALLEL_CELLS: usize = 1 << 11;
 
 /// When a tree stops growing.
 pub(crate) struct Limits {
@@ -27,22 +31,31 @@ pub(crate) struct Ground<'a> {
     pub(crate) bins: &'a [u8],
     /// The features this tree may split, ascending.
     pub(crate) features: &'a [u16],
-    pub(crate) gradients: &'a [Cell],
-    pub(crate) weights: &'a [f64],
+    pub(crate) steps: Steps,
+    pub(crate) weights: &'a [f32],
 }
 
 /// Room that trees grow in, one after another.
 #[derive(Default)]
 pub(crate) struct Workspace {
-    cases: Vec<u32>,
-    spare: Vec<u32>,
-    joint: Vec<Cell>,
+    /// The cell of each case, unless items are narrow.
+    pub(crate) wide: Vec<Cell>,
+    /// The cases that the tree learns from; their order is the tree's to change.
+    pub(crate) items: Vec<Item>,
+    /// The other cases, which only follow its splits.
+    pub(crate) outside: Vec<u32>,
+    /// The weighted gradient and hessian of each case, where items are narrow.
+    pub(crate) slopes: Vec<[f32; 2]>,
+    spare: Vec<Item>,
+    spare_outside: Vec<u32>,
+    lanes: Lanes,
     free: Vec<Vec<Cell>>,
 }
 
 struct Leaf {
     node: usize,
-    cases: Range<usize>,
+    items: Range<usize>,
+    outside: Range<usize>,
     sums: Cell,
     depth: u32,
     histogram: Vec<Cell>,
@@ -60,7 +73,7 @@ struct Growth<'a> {
     queue: BinaryHeap<(u64, Reverse<usize>)>,
 }
 
-/// Grows a tree and adds its margins to the cases' scores.
+/// Grows a tree on the items in `room` and adds its margins to the cases' scores.
 pub(crate) fn grow(
     ground: Ground<'_>,
     newton: &Newton,
@@ -68,8 +81,6 @@ pub(crate) fn grow(
     room: &mut Workspace,
     scores: &mut [f64],
 ) -> GrownTree {
-    room.cases.clear();
-    room.cases.extend(0..scores.len() as u32);
     let mut growth = Growth {
         ground,
         newton,
@@ -91,13 +102,13 @@ pub(crate) fn grow(
 impl Growth<'_> {
     fn plant(&mut self) {
         let mut sums = [0; 2];
-        for gradient in self.ground.gradients {
-            sums[0] += gradient[0];
-            sums[1] += gradient[1];
+        for item in &self.room.items {
+            add(&mut sums, &self.cell(*item));
         }
         let root = Leaf {
             node: 0,
-            cases: 0..self.room.cases.len(),
+            items: 0..self.room.items.len(),
+            outside: 0..self.room.outside.len(),
             sums,
             depth: 0,
             histogram: Vec::new(),
@@ -111,6 +122,14 @@ impl Growth<'_> {
         }
     }
 
+    fn cell(&self, item: Item) -> Cell {
+        if self.ground.steps.is_narrow() {
+            self.ground.steps.widen(Steps::word(item))
+        } else {
+            self.room.wide[item.case as usize]
+        }
+    }
+
     /// Splits a leaf: its left child takes its place, the right one the next place.
     fn split(&mut self, at: usize) {
         let right_at = self.leaves.len();
@@ -120,26 +139,22 @@ impl Growth<'_> {
             .take()
             .expect("only leaves with a split are queued");
         let column = &self.ground.columns[usize::from(best.feature)];
-        let cut = leaf.cases.start
-            + divide(
-                &self.ground,
-                &best,
-                &mut self.room.cases[leaf.cases.clone()],
-                &mut self.room.spare,
-            );
+        let (cut, outside_cut) = divide(&self.ground, &best, self.room, leaf);
         let node = self.sprout.split(leaf.node, &best, column);
         let mut right_sums = leaf.sums;
         subtract(&mut right_sums, &best.left);
         let right = Leaf {
             node: node + 1,
-            cases: cut..leaf.cases.end,
+            items: cut..leaf.items.end,
+            outside: outside_cut..leaf.outside.end,
             sums: right_sums,
             depth: leaf.depth + 1,
             histogram: Vec::new(),
             best: None,
         };
         leaf.node = node;
-        leaf.cases.end = cut;
+        leaf.items.end = cut;
+        leaf.outside.end = outside_cut;
         leaf.sums = best.left;
         leaf.depth += 1;
         self.leaves.push(right);
@@ -154,7 +169,7 @@ impl Growth<'_> {
         if worth == [false, false] {
             return self.room.free.push(parent);
         }
-        let left_is_smaller = self.leaves[left].cases.len() <= self.leaves[right].cases.len();
+        let left_is_smaller = self.leaves[left].items.len() <= self.leaves[right].items.len();
         let (small, large) = if left_is_smaller {
             (left, right)
         } else {
@@ -165,10 +180,8 @@ impl Growth<'_> {
         subtract(rest.as_flattened_mut(), sums.as_flattened());
         self.leaves[small].histogram = sums;
         self.leaves[large].histogram = rest;
-        for (leaf, worth) in [left, right].into_iter().zip(worth) {
-            if worth {
-                self.search(leaf);
-            }
+        self.search_both([left, right], worth);
+        for leaf in [left, right] {
             if self.leaves[leaf].best.is_none() {
                 let unused = std::mem::take(&mut self.leaves[leaf].histogram);
                 self.room.free.push(unused);
@@ -185,17 +198,36 @@ impl Growth<'_> {
         let mut histogram = self.room.free.pop().unwrap_or_default();
         histogram.resize(self.ground.layout.n_cells(), [0; 2]);
         self.ground.layout.sum(
-            self.ground.columns,
-            &self.room.cases[self.leaves[leaf].cases.clone()],
-            self.ground.gradients,
-            &mut self.room.joint,
+            &self.room.items[self.leaves[leaf].items.clone()],
+            &self.room.wide,
+            &mut self.room.lanes,
             &mut histogram,
         );
         histogram
     }
 
     fn search(&mut self, at: usize) {
-        let leaf = &mut self.leaves[at];
+        self.leaves[at].best = self.best_split(&self.leaves[at]);
+        self.enqueue(at);
+    }
+
+    fn search_both(&mut self, leaves: [usize; 2], worth: [bool; 2]) {
+        let find = |i: usize| {
+            let leaf = &self.leaves[leaves[i]];
+            worth[i].then(|| self.best_split(leaf)).flatten()
+        };
+        let best = if self.ground.layout.n_cells() < PARALLEL_CELLS {
+            (find(0), find(1))
+        } else {
+            rayon::join(|| find(0), || find(1))
+        };
+        for (leaf, best) in leaves.into_iter().zip([best.0, best.1]) {
+            self.leaves[leaf].best = best;
+            self.enqueue(leaf);
+        }
+    }
+
+    fn best_split(&self, leaf: &Leaf) -> Option<Candidate<Cell>> {
         let mut search = Search::new(self.newton, &leaf.sums, self.limits.min_gain);
         for &index in self.ground.features {
             search.try_all(Feature {
@@ -204,8 +236,11 @@ impl Growth<'_> {
                 cells: self.ground.layout.cells(&leaf.histogram, index),
             });
         }
-        leaf.best = search.into_best();
-        if let Some(best) = &leaf.best {
+        search.into_best()
+    }
+
+    fn enqueue(&mut self, at: usize) {
+        if let Some(best) = &self.leaves[at].best {
             self.queue.push((best.gain.to_bits(), Reverse(at)));
         }
     }
@@ -214,12 +249,20 @@ impl Growth<'_> {
     fn harvest(mut self, scores: &mut [f64]) -> GrownTree {
         let single = self.leaves.len() == 1;
         for leaf in self.leaves {
-            let margin = self.limits.learning_rate * self.newton.margin(&leaf.sums);
+            let items = &self.room.items[leaf.items];
+            let (gradient, hessian) = match &self.room.slopes[..] {
+                [] => self.newton.read(&leaf.sums),
+                slopes => sum_slopes(slopes, items),
+            };
+            let margin = self.limits.learning_rate * self.newton.margin(gradient, hessian);
             let value = if single { 0.0 } else { margin as f32 };
             let mut weight = 0.0;
-            for &case in &self.room.cases[leaf.cases] {
-                scores[case as usize] += f64::from(value);
-                weight += self.ground.weights[case as usize];
+            for item in items {
+                scores[item.case as usize] += f64::from(value);
+                weight += f64::from(self.ground.weights[item.case as usize]);
+            }
+            for case in &self.room.outside[leaf.outside] {
+                scores[*case as usize] += f64::from(value);
             }
             self.sprout.set_leaf(leaf.node, weight, [value].into_iter());
             if !leaf.histogram.is_empty() {
@@ -230,16 +273,30 @@ impl Growth<'_> {
     }
 }
 
-/// Orders a leaf's cases by side and returns how many go left.
+/// Orders a leaf's cases by side and returns where the right child's items and other cases start.
 fn divide(
     ground: &Ground<'_>,
     split: &Candidate<Cell>,
-    cases: &mut [u32],
-    spare: &mut Vec<u32>,
-) -> usize {
+    room: &mut Workspace,
+    leaf: &Leaf,
+) -> (usize, usize) {
     let feature = usize::from(split.feature);
     let n_cases = ground.weights.len();
     let bins = &ground.bins[feature * n_cases..][..n_cases];
     let left = sides(split, &ground.columns[feature]);
-    partition(cases, spare, |case| left[usize::from(bins[*case as usize])])
+    let goes_left = |case: u32| left[usize::from(bins[case as usize])];
+    let items = &mut room.items[leaf.items.clone()];
+    let outside = &mut room.outside[leaf.outside.clone()];
+    (
+        leaf.items.start + partition(items, &mut room.spare, |item| goes_left(item.case)),
+        leaf.outside.start + partition(outside, &mut room.spare_outside, |case| goes_left(*case)),
+    )
+}
+
+/// Adds up exact slopes: rounding noise may choose a split but does not reach a margin.
+fn sum_slopes(slopes: &[[f32; 2]], items: &[Item]) -> (f64, f64) {
+    items.iter().fold((0.0, 0.0), |sum, item| {
+        let [gradient, hessian] = slopes[item.case as usize];
+        (sum.0 + f64::from(gradient), sum.1 + f64::from(hessian))
+    })
 }

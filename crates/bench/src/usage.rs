@@ -1,4 +1,4 @@
-//! The peak of this process's memory, from Linux's procfs.
+//! What this process has used, from Linux's procfs.
 
 use std::fs;
 
@@ -27,4 +27,18 @@ pub fn resident_and_peak() -> anyhow::Result<(f64, f64)> {
             .with_context(|| format!("no {name} in /proc/self/status"))
     };
     Ok((mebibytes("VmRSS:")?, mebibytes("VmHWM:")?))
+}
+
+/// Returns the seconds that this process's threads have spent on a processor, whoever else used it.
+///
+/// # Errors
+/// There is no procfs.
+pub fn cpu_seconds() -> anyhow::Result<f64> {
+    let mut nanoseconds = 0;
+    for task in fs::read_dir("/proc/self/task")? {
+        let text = fs::read_to_string(task?.path().join("schedstat"))?;
+        let on_cpu = text.split(' ').next().context("an empty schedstat")?;
+        nanoseconds += on_cpu.parse::<u64>()?;
+    }
+    Ok(nanoseconds as f64 * 1e-9)
 }
