@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use layout::{Layout, LazyLayout};
-pub use tree::{Node, Split, Tree};
+pub use tree::{Branch, CategorySet, CategorySplit, Node, Split, Tree};
 
 /// Rows that are scored together, so that a tree is read once for all of them.
 const BLOCK_ROWS: usize = 256;
@@ -20,7 +20,8 @@ const BLOCK_ROWS: usize = 256;
 /// A fitted ensemble of trees.
 ///
 /// A row takes the left child of a split when `x <= threshold`, the right one when `x > threshold`;
-/// NaN takes the side that the split names. Class 0 is benign.
+/// NaN takes the side that the split names. A split by categories sends the codes that it lists left and
+/// everything else right. Class 0 is benign.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TreeEnsemble {
     n_features: u32,
@@ -219,6 +220,14 @@ impl TreeEnsemble {
     /// Returns the trees in the order in which they are summed.
     pub fn trees(&self) -> &[Tree] {
         &self.trees
+    }
+
+    /// Returns whether any split is one by categories.
+    pub fn has_category_splits(&self) -> bool {
+        let nodes = self.trees.iter().flat_map(Tree::nodes);
+        nodes
+            .into_iter()
+            .any(|node| node.as_category_split().is_some())
     }
 
     /// Returns how the trees' leaves are put together.

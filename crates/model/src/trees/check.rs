@@ -1,6 +1,6 @@
 //! What a decoded ensemble must satisfy before anyone scores with it.
 
-use super::{Aggregation, Node, Tree, TreeEnsemble};
+use super::{Aggregation, Branch, Node, Tree, TreeEnsemble};
 
 /// How far a leaf's probabilities may sum from 1: they are stored in single precision.
 const LEAF_SUM_TOLERANCE: f64 = 1e-3;
@@ -125,19 +125,21 @@ fn check_node(
     n_leaves: usize,
     has_parent: &mut [bool],
 ) -> Result<(), String> {
-    let Some(split) = node.as_split() else {
+    let Some(branch) = node.as_branch() else {
         return match node.as_leaf() {
             Some(leaf) if leaf < n_leaves => Ok(()),
             leaf => Err(format!("leaf {} of {n_leaves}", leaf.unwrap_or(n_leaves))),
         };
     };
-    if usize::from(split.feature) >= n_features {
-        return Err(format!("feature {} of {n_features}", split.feature));
+    let (feature, left) = (branch.feature(), branch.left());
+    if feature >= n_features {
+        return Err(format!("feature {feature} of {n_features}"));
     }
-    if !split.threshold.is_finite() {
+    if let Branch::Threshold(split) = branch
+        && !split.threshold.is_finite()
+    {
         return Err(format!("a threshold of {}", split.threshold));
     }
-    let left = split.left as usize;
     if left <= at || left >= has_parent.len() - 1 {
         return Err(format!(
             "children {left} and the next, of {} nodes",

@@ -6,7 +6,7 @@ use rand_chacha::{
     rand_core::{Rng, SeedableRng},
 };
 
-use super::{Aggregation, Node, Split, Tree, TreeEnsemble};
+use super::{Aggregation, CategorySet, CategorySplit, Node, Split, Tree, TreeEnsemble};
 
 /// Grows random trees: few thresholds, so that features repeat on a path, and rows that meet them.
 pub(super) struct Grower {
@@ -30,16 +30,33 @@ impl Grower {
                 values.extend(self.leaf());
                 continue;
             }
-            nodes.push(Node::split(Split {
-                feature: self.below(self.n_features) as u16,
-                threshold: self.below(5) as f32 - 2.0,
-                missing_left: self.below(2) == 0,
-                left: depths.len() as u32,
-            }));
+            nodes.push(self.split(depths.len() as u32));
             depths.extend([depth + 1; 2]);
         }
         let cover = self.cover(&nodes);
         Tree::new(nodes, cover, values)
+    }
+
+    /// One split in four is by some of the categories 0 to 2.
+    fn split(&mut self, left: u32) -> Node {
+        let feature = self.below(self.n_features) as u16;
+        if self.below(4) > 0 {
+            return Node::split(Split {
+                feature,
+                threshold: self.below(5) as f32 - 2.0,
+                missing_left: self.below(2) == 0,
+                left,
+            });
+        }
+        let mut categories = CategorySet::default();
+        (0..3)
+            .filter(|_| self.below(2) == 0)
+            .for_each(|code| categories.insert(code));
+        Node::category_split(CategorySplit {
+            feature,
+            categories,
+            left,
+        })
     }
 
     /// A margin, or probabilities.
@@ -58,8 +75,8 @@ impl Grower {
     fn cover(&mut self, nodes: &[Node]) -> Vec<f32> {
         let mut cover = vec![0.0; nodes.len()];
         for (at, node) in nodes.iter().enumerate().rev() {
-            cover[at] = match node.as_split() {
-                Some(split) => cover[split.left as usize] + cover[split.left as usize + 1],
+            cover[at] = match node.as_branch() {
+                Some(split) => cover[split.left()] + cover[split.left() + 1],
                 None => self.below(4).min(1) as f32 * (self.below(50) as f32 + 0.5),
             };
         }

@@ -229,3 +229,40 @@ fn wrong_counts_are_refused() {
         "no tree to average"
     );
 }
+
+#[test]
+fn listed_categories_go_left_and_everything_else_right() {
+    let mut categories = CategorySet::default();
+    [0, 3, 254]
+        .into_iter()
+        .for_each(|code| categories.insert(code));
+    assert_eq!(categories.codes().collect::<Vec<_>>(), [0, 3, 254]);
+    let split = CategorySplit {
+        feature: 0,
+        categories,
+        left: 1,
+    };
+    let nodes = vec![Node::category_split(split), Node::leaf(0), Node::leaf(1)];
+    let model = forest(nodes, vec![0.0, 1.0, 1.0, 0.0]).unwrap();
+    assert!(model.has_category_splits());
+    let values = [
+        0.0,
+        3.0,
+        254.0,
+        -0.0,
+        1.0,
+        255.0,
+        256.0,
+        -3.0,
+        3.5,
+        1e30,
+        f32::NAN,
+        f32::INFINITY,
+    ];
+    let x = Array2::from_shape_fn((values.len(), 2), |(row, _)| values[row]);
+    let left = model.predict_proba(x.view()).column(1).to_vec();
+    assert_eq!(
+        left,
+        [1.0, 1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    );
+}

@@ -2,13 +2,14 @@
 //!
 //! A tree's leaves are numbered from left to right, a bit each. A row that goes right at a split cannot
 //! reach the leaves left of it; of what all splits leave, the lowest bit is the row's leaf (QuickScorer:
-//! Lucchese et al. 2015). The splits on a feature that a value fails are those with lower thresholds,
-//! so their masks are joined beforehand, for each of the values between two thresholds: a row costs one
-//! search and one pass over the trees' masks for each feature, without a branch on what it holds.
+//! Lucchese et al. 2015). All values between two cuts fail the same splits on a feature, so their masks
+//! are joined beforehand, for each of these ranges: a row costs one search and one pass over the trees'
+//! masks for each feature, without a branch on what it holds. Thresholds are cuts; a category has one on
+//! either side of its code.
 
 use std::{fmt::Debug, ops::BitAndAssign};
 
-use crate::trees::{Split, Tree};
+use crate::trees::{Branch, Tree};
 
 /// Trees whose joined masks are kept together: the tables of so many stay in a second-level cache.
 const GROUP: usize = 128;
@@ -63,20 +64,20 @@ struct Group<M> {
     n_trees: usize,
     /// The features that a tree asks for, ascending.
     features: Vec<Ranges>,
-    /// Each feature's thresholds, ascending and distinct, feature after feature.
-    thresholds: Vec<f32>,
+    /// Each feature's cuts, ascending and distinct, feature after feature.
+    cuts: Vec<f32>,
     /// `n_trees` masks for each range of each feature.
     masks: Vec<M>,
     /// For each tree, where the values of its leaves begin, from left to right: `M::LEAVES` a tree.
     values: Vec<u32>,
 }
 
-/// The ranges into which thresholds cut a feature: one more than there are thresholds, the lowest first,
-/// and a last one for missing values.
+/// The ranges into which a feature is cut, each with the cut at its upper end: one more than there are
+/// cuts, the lowest first, and a last one for missing values.
 #[derive(Debug)]
 struct Ranges {
     feature: usize,
-    /// Where the thresholds begin and end.
+    /// Where the cuts begin and end.
     first: usize,
     end: usize,
     /// Where the masks begin.
@@ -86,7 +87,7 @@ struct Ranges {
 /// A split as it strikes leaves off.
 struct Strike<M> {
     tree: usize,
-    split: Split,
+    split: Branch,
     mask: M,
 }
 
@@ -130,7 +131,7 @@ impl<M: Mask> Group<M> {
         let mut group = Self {
             n_trees: trees.len(),
             features: Vec::new(),
-            thresholds: Vec::new(),
+            cuts: Vec::new(),
             masks: Vec::new(),
             values: Vec::with_capacity(trees.len() * M::LEAVES),
         };
@@ -142,11 +143,8 @@ impl<M: Mask> Group<M> {
             group.values.resize((at + 1) * M::LEAVES, 0);
             first += tree.values().len();
         }
-        strikes.sort_by(|a: &Strike<M>, b| {
-            let by_feature = a.split.feature.cmp(&b.split.feature);
-            by_feature.then(a.split.threshold.total_cmp(&b.split.threshold))
-        });
-        for strikes in strikes.chunk_by(|a, b| a.split.feature == b.split.feature) {
+        strikes.sort_by_key(|strike: &Strike<M>| strike.split.feature());
+        for strikes in strikes.chunk_by(|a, b| a.split.feature() == b.split.feature()) {
             group.push(strikes);
             if group.masks.len() * size_of::<M>() > most_bytes {
                 return None;
@@ -155,24 +153,23 @@ impl<M: Mask> Group<M> {
         Some(group)
     }
 
-    /// Joins the masks of one feature's splits, which ascend by threshold.
+    /// Joins the masks of one feature's splits.
     fn push(&mut self, strikes: &[Strike<M>]) {
-        let (first, masks) = (self.thresholds.len(), self.masks.len());
+        let (first, masks) = (self.cuts.len(), self.masks.len());
+        self.cuts.extend(cuts_of(strikes));
         let mut joined = vec![M::ALL; self.n_trees];
-        self.masks.extend(&joined);
-        for equal in strikes.chunk_by(|a, b| a.split.threshold == b.split.threshold) {
-            self.thresholds.push(equal[0].split.threshold);
-            equal.iter().for_each(|s| joined[s.tree] &= s.mask);
+        // What a range fails is told by its upper end, and what lies above every cut by infinity.
+        let ends = self.cuts[first..].iter().copied();
+        for value in ends.chain([f32::INFINITY, f32::NAN]) {
+            joined.fill(M::ALL);
+            let failed = strikes.iter().filter(|s| !s.split.takes_left(value));
+            failed.for_each(|s| joined[s.tree] &= s.mask);
             self.masks.extend(&joined);
         }
-        joined.fill(M::ALL);
-        let failed = strikes.iter().filter(|s| !s.split.missing_left);
-        failed.for_each(|s| joined[s.tree] &= s.mask);
-        self.masks.extend(&joined);
         self.features.push(Ranges {
-            feature: usize::from(strikes[0].split.feature),
+            feature: strikes[0].split.feature(),
             first,
-            end: self.thresholds.len(),
+            end: self.cuts.len(),
             masks,
         });
     }
@@ -182,8 +179,8 @@ impl<M: Mask> Group<M> {
     fn strike(&self, row: &[f32], left: &mut [M]) {
         left.fill(M::ALL);
         for ranges in &self.features {
-            let thresholds = &self.thresholds[ranges.first..ranges.end];
-            let range = range_of(row[ranges.feature], thresholds);
+            let cuts = &self.cuts[ranges.first..ranges.end];
+            let range = range_of(row[ranges.feature], cuts);
             let masks = &self.masks[ranges.masks + range * left.len()..][..left.len()];
             for (left, mask) in left.iter_mut().zip(masks) {
                 *left &= *mask;
@@ -192,13 +189,30 @@ impl<M: Mask> Group<M> {
     }
 }
 
-/// Returns the number of thresholds that a value is above; one more than there are when it is missing.
-#[inline(always)]
-fn range_of(x: f32, thresholds: &[f32]) -> usize {
-    if x.is_nan() {
-        return thresholds.len() + 1;
+/// Returns where the splits of one feature cut its values, ascending and distinct.
+fn cuts_of<M>(strikes: &[Strike<M>]) -> Vec<f32> {
+    let mut cuts = Vec::new();
+    for strike in strikes {
+        match strike.split {
+            Branch::Threshold(split) => cuts.push(split.threshold),
+            Branch::Categories(split) => {
+                let codes = split.categories.codes().map(f32::from);
+                cuts.extend(codes.flat_map(|code| [code.next_down(), code]));
+            }
+        }
     }
-    thresholds.partition_point(|threshold| *threshold < x)
+    cuts.sort_by(f32::total_cmp);
+    cuts.dedup();
+    cuts
+}
+
+/// Returns the number of cuts that a value is above; one more than there are when it is missing.
+#[inline(always)]
+fn range_of(x: f32, cuts: &[f32]) -> usize {
+    if x.is_nan() {
+        return cuts.len() + 1;
+    }
+    cuts.partition_point(|cut| *cut < x)
 }
 
 /// Collects a tree's splits with the leaves that they strike off; returns the leaves from left to right,
@@ -210,19 +224,19 @@ fn strike_off<M: Mask>(tree: &Tree, at: usize, strikes: &mut Vec<Strike<M>>) -> 
     }
     let mut n_leaves = vec![1; nodes.len()];
     for (node, children) in nodes.iter().enumerate().rev() {
-        if let Some(split) = children.as_split() {
-            n_leaves[node] = n_leaves[split.left as usize] + n_leaves[split.left as usize + 1];
+        if let Some(split) = children.as_branch() {
+            n_leaves[node] = n_leaves[split.left()] + n_leaves[split.left() + 1];
         }
     }
     // For each node, the number of leaves left of it.
     let mut before = vec![0; nodes.len()];
     let mut leaves = vec![0; n_leaves[0]];
     for (node, parts) in nodes.iter().enumerate() {
-        let Some(split) = parts.as_split() else {
+        let Some(split) = parts.as_branch() else {
             leaves[before[node]] = parts.as_leaf().unwrap_or(0);
             continue;
         };
-        let left = split.left as usize;
+        let left = split.left();
         let middle = before[node] + n_leaves[left];
         before[left] = before[node];
         before[left + 1] = middle;

@@ -1,6 +1,6 @@
 //! Trees of any size: every node of every tree in one array, walked eight at a time.
 
-use crate::trees::{Node, Tree};
+use crate::trees::{Branch, CategorySet, Node, Tree};
 
 /// Walks that go on together: each waits for its loads while the others compute.
 const LANES: usize = 8;
@@ -15,9 +15,10 @@ struct Step {
     feature: u16,
     /// Whether NaN goes right; never in a leaf.
     missing_right: bool,
+    by_categories: bool,
     /// The left child, whose right sibling follows it; in a leaf, the leaf itself.
     left: u32,
-    /// Where the values of a leaf begin.
+    /// Where the values of a leaf begin; in a split by categories, which of the sets goes left.
     values: u32,
 }
 
@@ -26,6 +27,7 @@ struct Step {
 pub(super) struct Walk {
     steps: Vec<Step>,
     roots: Vec<u32>,
+    sets: Vec<CategorySet>,
 }
 
 impl Walk {
@@ -34,13 +36,15 @@ impl Walk {
         let mut walk = Self {
             steps: Vec::with_capacity(trees.iter().map(|tree| tree.nodes().len()).sum()),
             roots: Vec::with_capacity(trees.len()),
+            sets: Vec::new(),
         };
         let mut first = 0;
         for tree in trees {
             let root = walk.steps.len();
-            let steps = tree.nodes().iter().enumerate();
-            let steps = steps.map(|(at, node)| step(node, root + at, root, first, width));
-            walk.steps.extend(steps);
+            for (at, node) in tree.nodes().iter().enumerate() {
+                let step = step(node, root + at, root, first, width, &mut walk.sets);
+                walk.steps.push(step);
+            }
             walk.roots.push(root as u32);
             first += tree.values().len();
         }
@@ -96,18 +100,20 @@ impl Walk {
         offsets: [usize; LANES],
         missing: bool,
     ) -> [usize; LANES] {
-        let ends = if missing {
-            descend::<true>(&self.steps, starts, rows, offsets)
-        } else {
-            descend::<false>(&self.steps, starts, rows, offsets)
+        let (steps, sets) = (&self.steps[..], &self.sets[..]);
+        let ends = match (missing, sets.is_empty()) {
+            (false, true) => descend::<false, false>(steps, sets, starts, rows, offsets),
+            (true, true) => descend::<true, false>(steps, sets, starts, rows, offsets),
+            (_, false) => descend::<true, true>(steps, sets, starts, rows, offsets),
         };
         std::array::from_fn(|lane| self.steps[ends[lane] as usize].values as usize)
     }
 }
 
 #[inline(always)]
-fn descend<const MISSING: bool>(
+fn descend<const MISSING: bool, const CATEGORIES: bool>(
     steps: &[Step],
+    sets: &[CategorySet],
     mut at: [u32; LANES],
     rows: &[f32],
     offsets: [usize; LANES],
@@ -115,12 +121,14 @@ fn descend<const MISSING: bool>(
     loop {
         for _ in 1..STRIDE {
             for lane in 0..LANES {
-                at[lane] = steps[at[lane] as usize].next::<MISSING>(rows, offsets[lane]);
+                let step = &steps[at[lane] as usize];
+                at[lane] = step.next::<MISSING, CATEGORIES>(sets, rows, offsets[lane]);
             }
         }
         let mut walking = false;
         for lane in 0..LANES {
-            let next = steps[at[lane] as usize].next::<MISSING>(rows, offsets[lane]);
+            let step = &steps[at[lane] as usize];
+            let next = step.next::<MISSING, CATEGORIES>(sets, rows, offsets[lane]);
             walking |= next != at[lane];
             at[lane] = next;
         }
@@ -133,34 +141,61 @@ fn descend<const MISSING: bool>(
 impl Step {
     /// Returns the child that a row takes; a leaf returns itself.
     #[inline(always)]
-    fn next<const MISSING: bool>(&self, rows: &[f32], offset: usize) -> u32 {
+    fn next<const MISSING: bool, const CATEGORIES: bool>(
+        &self,
+        sets: &[CategorySet],
+        rows: &[f32],
+        offset: usize,
+    ) -> u32 {
         let x = rows[offset + usize::from(self.feature)];
         let mut right = x > self.threshold;
         if MISSING {
             right |= self.missing_right & x.is_nan();
+        }
+        if CATEGORIES && self.by_categories {
+            right = !sets[self.values as usize].contains(x);
         }
         self.left + u32::from(right)
     }
 }
 
 /// Lays out the node that comes to stand at `at`, of the tree that begins at `root` and whose values
-/// begin at `first`.
-fn step(node: &Node, at: usize, root: usize, first: usize, width: usize) -> Step {
-    match node.as_split() {
-        Some(split) => Step {
+/// begin at `first`; a set of categories is added to `sets`.
+fn step(
+    node: &Node,
+    at: usize,
+    root: usize,
+    first: usize,
+    width: usize,
+    sets: &mut Vec<CategorySet>,
+) -> Step {
+    let leaf = Step {
+        threshold: f32::INFINITY,
+        feature: 0,
+        missing_right: false,
+        by_categories: false,
+        left: at as u32,
+        values: (first + node.as_leaf().unwrap_or(0) * width) as u32,
+    };
+    match node.as_branch() {
+        None => leaf,
+        Some(Branch::Threshold(split)) => Step {
             threshold: split.threshold,
             feature: split.feature,
             missing_right: !split.missing_left,
             left: root as u32 + split.left,
-            values: 0,
+            ..leaf
         },
-        None => Step {
-            threshold: f32::INFINITY,
-            feature: 0,
-            missing_right: false,
-            left: at as u32,
-            values: (first + node.as_leaf().unwrap_or(0) * width) as u32,
-        },
+        Some(Branch::Categories(split)) => {
+            sets.push(split.categories);
+            Step {
+                feature: split.feature,
+                by_categories: true,
+                left: root as u32 + split.left,
+                values: sets.len() as u32 - 1,
+                ..leaf
+            }
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! One tree as explanation reads it, and one row's way through it.
 
 use super::quadrature::{Lanes, POINTS};
-use crate::trees::{Split, Tree};
+use crate::trees::{Branch, Tree};
 
 /// A tree with what its splits have to do with one another.
 pub(super) struct Paths {
@@ -17,7 +17,7 @@ pub(super) struct Paths {
 /// A split, and the nearest split above it on the same feature.
 struct Fork {
     node: usize,
-    split: Split,
+    split: Branch,
     /// The child of the split above on the same feature through which the path goes; else the root.
     before: usize,
     /// The product of the shares along the path's splits above on the same feature.
@@ -54,9 +54,9 @@ impl Paths {
         };
         let mut ancestry = Ancestry::new(n_nodes);
         for (at, node) in tree.nodes().iter().enumerate() {
-            match (node.as_split(), node.as_leaf()) {
+            match (node.as_branch(), node.as_leaf()) {
                 (Some(split), _) => {
-                    let shares = shares(tree.cover(), split.left as usize);
+                    let shares = shares(tree.cover(), split.left());
                     paths.forks.push(ancestry.fork(at, split, shares));
                 }
                 (None, leaf) => {
@@ -85,7 +85,7 @@ impl Paths {
             means[node] = leaves[leaf];
         }
         for fork in self.forks.iter().rev() {
-            let left = fork.split.left as usize;
+            let left = fork.split.left();
             means[fork.node] = fork.shares[0] * means[left] + fork.shares[1] * means[left + 1];
         }
         means[0]
@@ -106,7 +106,7 @@ fn shares(cover: &[f32], left: usize) -> [f64; 2] {
 /// For each node seen so far, what its path holds.
 struct Ancestry {
     /// The parent and the feature of its split; nothing for the root.
-    above: Vec<Option<(usize, u16)>>,
+    above: Vec<Option<(usize, usize)>>,
     /// The product of the shares along the path's splits on the feature of the last one.
     outer: Vec<f64>,
     /// The number of distinct features.
@@ -123,13 +123,13 @@ impl Ancestry {
     }
 
     /// Makes the fork of a node and notes the paths of its children.
-    fn fork(&mut self, node: usize, split: Split, shares: [f64; 2]) -> Fork {
-        let before = self.last_on(split.feature, node);
+    fn fork(&mut self, node: usize, split: Branch, shares: [f64; 2]) -> Fork {
+        let before = self.last_on(split.feature(), node);
         // The root has a product of 1.
         let outer = self.outer[before];
-        let left = split.left as usize;
+        let left = split.left();
         for (child, share) in (left..).zip(shares) {
-            self.above[child] = Some((node, split.feature));
+            self.above[child] = Some((node, split.feature()));
             self.outer[child] = outer * share;
             self.distinct[child] = self.distinct[node] + usize::from(before == 0);
         }
@@ -143,7 +143,7 @@ impl Ancestry {
     }
 
     /// Returns the nearest node on the way up that a split on `feature` leads to, or else the root.
-    fn last_on(&self, feature: u16, mut node: usize) -> usize {
+    fn last_on(&self, feature: usize, mut node: usize) -> usize {
         while let Some((parent, split_on)) = self.above[node] {
             if split_on == feature {
                 break;
@@ -208,8 +208,8 @@ impl Passage {
         self.products[0] = [1.0; POINTS];
         self.follows[0] = true;
         for (fork, table) in paths.forks.iter().zip(tables) {
-            let left = fork.split.left as usize;
-            let takes_left = fork.split.takes_left(row[usize::from(fork.split.feature)]);
+            let left = fork.split.left();
+            let takes_left = fork.split.takes_left(row[fork.split.feature()]);
             let follows = self.follows[fork.before];
             let turn = if follows {
                 usize::from(!takes_left)
@@ -239,7 +239,7 @@ impl Passage {
         }
         let forks = paths.forks.iter().zip(tables).zip(&self.turns);
         for ((fork, table), turn) in forks.rev() {
-            let left = fork.split.left as usize;
+            let left = fork.split.left();
             let (below_left, below_right) = (self.sums[left], self.sums[left + 1]);
             self.sums[fork.node] = plus(&below_left, &below_right);
             let [from_left, from_right] = &table.0[usize::from(*turn)].up;
@@ -247,7 +247,7 @@ impl Passage {
                 &times(&below_left, from_left),
                 &times(&below_right, from_right),
             );
-            out[usize::from(fork.split.feature)] += gained.iter().sum::<f64>();
+            out[fork.split.feature()] += gained.iter().sum::<f64>();
         }
     }
 }

@@ -1,7 +1,9 @@
 use ndarray::{Array2, ArrayView1, Axis};
 use proptest::prelude::*;
 
-use crate::trees::{Aggregation, Node, Split, Tree, TreeEnsemble, random::grower};
+use crate::trees::{
+    Aggregation, Branch, CategorySplit, Node, Split, Tree, TreeEnsemble, random::grower,
+};
 
 /// The game as Lundberg et al. define it: the expected value of a node's leaves where the features of
 /// `coalition` (a bit each) are as in the row, and the others as the covers share them out.
@@ -12,13 +14,13 @@ fn expectation(
     coalition: u32,
     value: &dyn Fn(usize) -> f64,
 ) -> f64 {
-    let Some(split) = tree.nodes()[node].as_split() else {
+    let Some(split) = tree.nodes()[node].as_branch() else {
         return value(tree.nodes()[node].as_leaf().unwrap());
     };
-    let left = split.left as usize;
+    let left = split.left();
     let below = |child| expectation(tree, child, row, coalition, value);
-    if coalition & 1 << split.feature != 0 {
-        return below(left + usize::from(!split.takes_left(row[usize::from(split.feature)])));
+    if coalition & 1 << split.feature() != 0 {
+        return below(left + usize::from(!split.takes_left(row[split.feature()])));
     }
     let covers = [left, left + 1].map(|child| f64::from(tree.cover()[child]));
     match covers[0] + covers[1] {
@@ -148,11 +150,17 @@ proptest! {
 
 /// The tree with features 0 and 1 in each other's place.
 fn exchanged(tree: &Tree) -> Tree {
-    let nodes = tree.nodes().iter().map(|node| match node.as_split() {
-        Some(split) if split.feature < 2 => Node::split(Split {
+    let nodes = tree.nodes().iter().map(|node| match node.as_branch() {
+        Some(Branch::Threshold(split)) if split.feature < 2 => Node::split(Split {
             feature: 1 - split.feature,
             ..split
         }),
+        Some(Branch::Categories(split)) if split.feature < 2 => {
+            Node::category_split(CategorySplit {
+                feature: 1 - split.feature,
+                ..split
+            })
+        }
         _ => *node,
     });
     Tree::new(
