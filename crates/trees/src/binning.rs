@@ -38,17 +38,52 @@ impl BinnedMatrix {
     /// Bins rows of features: `n_rows` × `n_features`, NaN where a value is missing.
     ///
     /// # Errors
-    /// No rows, more than 2^24 rows, no or more than 65,535 features, an infinite value.
+    /// No rows, more than 2^24 rows, no or more than 65,535 features, an infinite value, no feature that
+    /// varies.
     pub fn new(x: ArrayView2<'_, f32>) -> Result<Self, TreesError> {
+        Self::with_categories(x, &[])
+    }
+
+    /// Bins rows as [`Self::new`] does; the features listed hold codes of categories.
+    ///
+    /// Boosting splits such a feature by sets of its categories, the other learners by the order of the
+    /// codes.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; a listed feature that does not exist, or holds anything but whole numbers from
+    /// 0 to 254 and NaN.
+    pub fn with_categories(
+        x: ArrayView2<'_, f32>,
+        categorical: &[u16],
+    ) -> Result<Self, TreesError> {
         check_shape(x)?;
         let mut columns: Vec<Column> = (0..x.ncols())
             .into_par_iter()
             .map(|feature| Column::of(x.column(feature)))
             .collect();
+        for &feature in categorical {
+            let Some(column) = columns.get_mut(usize::from(feature)) else {
+                let features = x.ncols();
+                return Err(TreesError::NoSuchFeature { feature, features });
+            };
+            let feature = usize::from(feature);
+            column
+                .make_categorical(x.column(feature))
+                .map_err(|(row, value)| TreesError::Category {
+                    row,
+                    feature,
+                    value,
+                })?;
+        }
         let mut bins = vec![0; x.len()];
         let hashes = bin_blocks(x, &columns, &mut bins)?;
         for (column, bins) in columns.iter_mut().zip(bins.chunks_exact(x.nrows())) {
             column.note_missing(bins);
+        }
+        let is_constant = |bins: &[u8]| bins.iter().all(|bin| *bin == bins[0]);
+        if bins.chunks_exact(x.nrows()).all(is_constant) {
+            let features = columns.len();
+            return Err(TreesError::Constant { features });
         }
         let distinct_of_row = distinct::rows(&bins, &hashes);
         let bins = match &distinct_of_row {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use rayon::prelude::*;
 
-use crate::{BinnedMatrix, TreesError};
+use crate::{BinnedMatrix, ClassWeight, TreesError, class_weight};
 
 /// What stands for the case of a row of weight zero.
 const NONE: u32 = u32::MAX;
@@ -19,6 +19,8 @@ pub(crate) struct Cases {
     n_rows: usize,
     /// The rows that take part, in order, with their cases and weights; none where each row is a case.
     rows: Option<Vec<(u32, f32)>>,
+    /// The number among all rows of each row that takes part; none where all do.
+    numbers: Option<Vec<u32>>,
     /// The place in the matrix of each case; none where they are the same.
     places: Option<Vec<u32>>,
 }
@@ -33,9 +35,12 @@ impl Cases {
         labels: &[u16],
         n_classes: usize,
         weights: Option<&[f32]>,
+        class_weight: Option<&ClassWeight>,
     ) -> Result<Self, TreesError> {
         check_labels(labels, matrix.n_rows(), n_classes)?;
         check_weights(weights, matrix.n_rows())?;
+        let weights = class_weight::join(class_weight, labels, n_classes, weights)?;
+        let weights = weights.as_deref();
         let all_count = weights.is_none_or(|weights| weights.iter().all(|weight| *weight > 0.0));
         let cases = match matrix.distinct_of_row() {
             None if all_count => Self::each_row(labels, weights),
@@ -58,6 +63,7 @@ impl Cases {
             counts: vec![1; n_rows],
             n_rows,
             rows: None,
+            numbers: None,
             places: None,
         }
     }
@@ -82,6 +88,7 @@ impl Cases {
             counts: Vec::new(),
             n_rows: keyed.len(),
             rows: None,
+            numbers: None,
             places: None,
         };
         let mut places = Vec::new();
@@ -98,13 +105,12 @@ impl Cases {
             cases.counts.push(same.len() as u8);
             places.push((same[0].0 >> 16) as u32);
         }
-        let taking_part = case_of_row.into_iter().enumerate();
-        cases.rows = Some(
-            taking_part
-                .filter(|(_, case)| *case != NONE)
-                .map(|(row, case)| (case, weight(row)))
-                .collect(),
-        );
+        let taking_part = (0..).zip(case_of_row).filter(|(_, case)| *case != NONE);
+        let (numbers, rows) = taking_part
+            .map(|(row, case): (u32, u32)| (row, (case, weight(row as usize))))
+            .unzip();
+        cases.numbers = Some(numbers);
+        cases.rows = Some(rows);
         cases.places = Some(places);
         cases
     }
@@ -125,6 +131,12 @@ impl Cases {
             Some(rows) => rows[i],
             None => (i as u32, self.weights[i]),
         }
+    }
+
+    /// Returns the number among all rows of the i-th row that takes part.
+    pub(crate) fn number(&self, i: usize) -> usize {
+        let numbers = self.numbers.as_ref();
+        numbers.map_or(i, |numbers| numbers[i] as usize)
     }
 
     pub(crate) fn total_weight(&self) -> f64 {

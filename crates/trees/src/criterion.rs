@@ -85,6 +85,14 @@ impl Newton {
         (self.gradients.value(sums[0]), self.hessians.value(sums[1]))
     }
 
+    /// Scores sums under an L2 penalty larger by `extra_l2`.
+    #[inline]
+    pub(crate) fn score_with(&self, sums: &[i64], extra_l2: f64) -> f64 {
+        let (gradient, hessian) = self.read(sums);
+        let shrunk = self.shrink(gradient);
+        shrunk * shrunk / (hessian + self.lambda_l2 + extra_l2)
+    }
+
     #[inline]
     fn shrink(&self, gradient: f64) -> f64 {
         (gradient.abs() - self.lambda_l1)
@@ -120,8 +128,6 @@ impl Criterion for Newton {
 
     #[inline]
     fn score(&self, sums: &[i64]) -> f64 {
-        let (gradient, hessian) = self.read(sums);
-        let shrunk = self.shrink(gradient);
-        shrunk * shrunk / (hessian + self.lambda_l2)
+        self.score_with(sums, 0.0)
     }
 }

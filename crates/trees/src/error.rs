@@ -19,8 +19,18 @@ pub enum TreesError {
         feature: usize,
         value: f32,
     },
-    #[error("row {row} of {rows}: select rows that exist")]
-    NoSuchRow { row: u32, rows: usize },
+    #[error("all of {features} features are constant: there is nothing to tell rows apart by")]
+    Constant { features: usize },
+    #[error("categorical feature {feature} of {features}: list features that exist")]
+    NoSuchFeature { feature: u16, features: usize },
+    #[error(
+        "row {row}, categorical feature {feature} is {value}: code categories as whole numbers 0 to 254"
+    )]
+    Category {
+        row: usize,
+        feature: usize,
+        value: f32,
+    },
     #[error("{have} {what} for {rows} rows: give one a row")]
     Length {
         what: &'static str,
@@ -47,6 +57,12 @@ pub enum TreesError {
         value: String,
         expected: &'static str,
     },
+    #[error("{have} class weights for {n_classes} classes: give one a class")]
+    ClassWeights { have: usize, n_classes: usize },
+    #[error("fold {fold} holds out {rows} of {of} rows: give each fold some, and leave it some")]
+    Fold { fold: usize, rows: usize, of: usize },
+    #[error("without fold {fold} every row has label {label}: stratify the folds")]
+    FoldClass { fold: usize, label: u16 },
     #[error("validation rows have {have} features where the training rows have {need}")]
     ValidationFeatures { have: usize, need: usize },
 }
@@ -59,8 +75,13 @@ impl Classified for TreesError {
             | Self::TooManyRows { .. }
             | Self::Features { .. }
             | Self::Infinite { .. }
+            | Self::Constant { .. }
+            | Self::Category { .. }
             | Self::OneClass { .. } => ErrorKind::Rejected,
-            Self::NoSuchRow { .. }
+            Self::NoSuchFeature { .. }
+            | Self::ClassWeights { .. }
+            | Self::Fold { .. }
+            | Self::FoldClass { .. }
             | Self::Length { .. }
             | Self::Classes { .. }
             | Self::Label { .. }

@@ -1,6 +1,7 @@
 //! Forests of independent trees, and the single tree: leaves hold class probabilities.
 
 mod max_features;
+mod out_of_bag;
 
 use model::trees::{Aggregation, Tree, TreeEnsemble};
 use rand_chacha::ChaCha8Rng;
@@ -8,7 +9,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BinnedMatrix, TreesError,
+    BinnedMatrix, ClassWeight, TreesError,
     cases::{Cases, by_row},
     criterion::Gini,
     growth::{
@@ -21,6 +22,8 @@ use crate::{
     randomness::{below, stream},
 };
 pub use max_features::MaxFeatures;
+pub use out_of_bag::OutOfBag;
+use out_of_bag::Seen;
 
 /// A random forest (Breiman 2001), with scikit-learn's names and defaults.
 ///
@@ -38,6 +41,8 @@ pub struct RandomForest {
     pub max_features: MaxFeatures,
     /// Whether each tree learns from as many rows drawn with replacement.
     pub bootstrap: bool,
+    /// What the rows of each class weigh; none: the same.
+    pub class_weight: Option<ClassWeight>,
 }
 
 impl Default for RandomForest {
@@ -48,6 +53,7 @@ impl Default for RandomForest {
             min_samples_leaf: 1,
             max_features: MaxFeatures::Sqrt,
             bootstrap: true,
+            class_weight: None,
         }
     }
 }
@@ -67,15 +73,39 @@ impl RandomForest {
         weights: Option<&[f32]>,
         seed: u64,
     ) -> Result<TreeEnsemble, TreesError> {
-        let recipe = Recipe {
+        let given = Given::new(labels, n_classes, weights, seed);
+        Ok(self.recipe().fit(matrix, given, false)?.0)
+    }
+
+    /// Learns as [`Self::fit`] does and scores each row by the trees that have not drawn it.
+    ///
+    /// # Errors
+    /// As [`Self::fit`], and without `bootstrap`.
+    pub fn fit_out_of_bag(
+        &self,
+        matrix: &BinnedMatrix,
+        labels: &[u16],
+        n_classes: usize,
+        weights: Option<&[f32]>,
+        seed: u64,
+    ) -> Result<(TreeEnsemble, OutOfBag), TreesError> {
+        let expected = "true for out-of-bag scores";
+        require(self.bootstrap, "bootstrap", false, expected)?;
+        let given = Given::new(labels, n_classes, weights, seed);
+        let (fitted, out_of_bag) = self.recipe().fit(matrix, given, true)?;
+        Ok((fitted, out_of_bag.expect("it was asked for")))
+    }
+
+    fn recipe(&self) -> Recipe<'_> {
+        Recipe {
             n_estimators: self.n_estimators,
             max_depth: self.max_depth,
             min_samples_leaf: self.min_samples_leaf,
             max_features: self.max_features,
             bootstrap: self.bootstrap,
             random_boundary: false,
-        };
-        recipe.fit(matrix, labels, n_classes, weights, seed)
+            class_weight: self.class_weight.as_ref(),
+        }
     }
 }
 
@@ -97,6 +127,8 @@ pub struct ExtraTrees {
     pub max_features: MaxFeatures,
     /// Whether each tree learns from as many rows drawn with replacement.
     pub bootstrap: bool,
+    /// What the rows of each class weigh; none: the same.
+    pub class_weight: Option<ClassWeight>,
 }
 
 impl Default for ExtraTrees {
@@ -107,6 +139,7 @@ impl Default for ExtraTrees {
             min_samples_leaf: 1,
             max_features: MaxFeatures::Sqrt,
             bootstrap: false,
+            class_weight: None,
         }
     }
 }
@@ -124,15 +157,39 @@ impl ExtraTrees {
         weights: Option<&[f32]>,
         seed: u64,
     ) -> Result<TreeEnsemble, TreesError> {
-        let recipe = Recipe {
+        let given = Given::new(labels, n_classes, weights, seed);
+        Ok(self.recipe().fit(matrix, given, false)?.0)
+    }
+
+    /// Learns as [`Self::fit`] does and scores each row by the trees that have not drawn it.
+    ///
+    /// # Errors
+    /// As [`Self::fit`], and without `bootstrap`.
+    pub fn fit_out_of_bag(
+        &self,
+        matrix: &BinnedMatrix,
+        labels: &[u16],
+        n_classes: usize,
+        weights: Option<&[f32]>,
+        seed: u64,
+    ) -> Result<(TreeEnsemble, OutOfBag), TreesError> {
+        let expected = "true for out-of-bag scores";
+        require(self.bootstrap, "bootstrap", false, expected)?;
+        let given = Given::new(labels, n_classes, weights, seed);
+        let (fitted, out_of_bag) = self.recipe().fit(matrix, given, true)?;
+        Ok((fitted, out_of_bag.expect("it was asked for")))
+    }
+
+    fn recipe(&self) -> Recipe<'_> {
+        Recipe {
             n_estimators: self.n_estimators,
             max_depth: self.max_depth,
             min_samples_leaf: self.min_samples_leaf,
             max_features: self.max_features,
             bootstrap: self.bootstrap,
             random_boundary: true,
-        };
-        recipe.fit(matrix, labels, n_classes, weights, seed)
+            class_weight: self.class_weight.as_ref(),
+        }
     }
 }
 
@@ -146,6 +203,8 @@ pub struct DecisionTree {
     pub min_samples_leaf: u32,
     /// How many features a node looks at.
     pub max_features: MaxFeatures,
+    /// What the rows of each class weigh; none: the same.
+    pub class_weight: Option<ClassWeight>,
 }
 
 impl Default for DecisionTree {
@@ -154,6 +213,7 @@ impl Default for DecisionTree {
             max_depth: None,
             min_samples_leaf: 1,
             max_features: MaxFeatures::All,
+            class_weight: None,
         }
     }
 }
@@ -178,22 +238,45 @@ impl DecisionTree {
             max_features: self.max_features,
             bootstrap: false,
             random_boundary: false,
+            class_weight: self.class_weight.as_ref(),
         };
-        recipe.fit(matrix, labels, n_classes, weights, seed)
+        let given = Given::new(labels, n_classes, weights, seed);
+        Ok(recipe.fit(matrix, given, false)?.0)
     }
 }
 
 /// What the three learners come down to.
-struct Recipe {
+struct Recipe<'a> {
     n_estimators: u32,
     max_depth: Option<u32>,
     min_samples_leaf: u32,
     max_features: MaxFeatures,
     bootstrap: bool,
     random_boundary: bool,
+    class_weight: Option<&'a ClassWeight>,
 }
 
-impl Recipe {
+/// What a fit is given beside the matrix.
+#[derive(Clone, Copy)]
+struct Given<'a> {
+    labels: &'a [u16],
+    n_classes: usize,
+    weights: Option<&'a [f32]>,
+    seed: u64,
+}
+
+impl<'a> Given<'a> {
+    fn new(labels: &'a [u16], n_classes: usize, weights: Option<&'a [f32]>, seed: u64) -> Self {
+        Self {
+            labels,
+            n_classes,
+            weights,
+            seed,
+        }
+    }
+}
+
+impl Recipe<'_> {
     fn check(&self) -> Result<(), TreesError> {
         require(
             (1..=100_000).contains(&self.n_estimators),
@@ -214,59 +297,75 @@ impl Recipe {
     fn fit(
         &self,
         matrix: &BinnedMatrix,
-        labels: &[u16],
-        n_classes: usize,
-        weights: Option<&[f32]>,
-        seed: u64,
-    ) -> Result<TreeEnsemble, TreesError> {
+        given: Given<'_>,
+        out_of_bag: bool,
+    ) -> Result<(TreeEnsemble, Option<OutOfBag>), TreesError> {
         self.check()?;
-        let cases = Cases::new(matrix, labels, n_classes, weights)?;
-        let grown = if n_classes == 2 {
-            self.grow(matrix, &cases, [0; 2], seed)
-        } else {
-            self.grow(matrix, &cases, vec![0; n_classes], seed)
+        let Given {
+            labels,
+            n_classes,
+            weights,
+            seed,
+        } = given;
+        let cases = Cases::new(matrix, labels, n_classes, weights, self.class_weight)?;
+        let bins = by_row(&cases.bins(matrix), cases.len());
+        let ground = Ground {
+            columns: matrix.columns(),
+            bins: &bins,
         };
+        let grown = if n_classes == 2 {
+            self.grow(ground, &cases, [0; 2], seed, out_of_bag)
+        } else {
+            self.grow(ground, &cases, vec![0; n_classes], seed, out_of_bag)
+        };
+        let out_of_bag = out_of_bag.then(|| {
+            let trees: Vec<(&Tree, &Seen)> = grown
+                .iter()
+                .filter_map(|(grown, seen)| Some((&grown.tree, seen.as_ref()?)))
+                .collect();
+            let columns = ground.columns;
+            out_of_bag::score(columns, &bins, &cases, &trees, labels.len(), n_classes)
+        });
         let (trees, gains): (Vec<Tree>, Vec<_>) = grown
             .into_iter()
-            .map(|grown| (grown.tree, grown.gains))
+            .map(|(grown, _)| (grown.tree, grown.gains))
             .unzip();
         let importance = total_gains(matrix.n_features(), &gains);
-        Ok(TreeEnsemble::new(
+        let ensemble = TreeEnsemble::new(
             matrix.n_features(),
             n_classes,
             Aggregation::Averaging,
             trees,
             importance,
         )
-        .expect("growth adds children after parents and finite leaves"))
+        .expect("growth adds children after parents and finite leaves");
+        Ok((ensemble, out_of_bag))
     }
 
+    /// Grows the trees, with the cases that each has drawn if asked to.
     fn grow<S: AsRef<[i64]> + AsMut<[i64]> + Clone + Send + Sync>(
         &self,
-        matrix: &BinnedMatrix,
+        ground: Ground<'_>,
         cases: &Cases,
         zero: S,
         seed: u64,
-    ) -> Vec<GrownTree> {
-        let bins = by_row(&cases.bins(matrix), cases.len());
-        let ground = Ground {
-            columns: matrix.columns(),
-            bins: &bins,
-        };
+        note_drawn: bool,
+    ) -> Vec<(GrownTree, Option<Seen>)> {
         let plan = Plan {
             max_depth: self.max_depth,
-            sampled_features: self.max_features.of(matrix.n_features()),
+            sampled_features: self.max_features.of(ground.columns.len()),
             random_boundary: self.random_boundary,
         };
         let grow_one = |tree: u32| {
             let mut rng = stream(seed, tree as usize);
             let (packing, mut drawn) = self.draw(cases, &mut rng);
+            let seen = note_drawn.then(|| Seen::new(cases.len(), &drawn));
             let gini = Gini {
                 zero: zero.clone(),
                 packing,
                 min_rows: u64::from(self.min_samples_leaf),
             };
-            grow(ground, &gini, plan, &mut drawn, &mut rng)
+            (grow(ground, &gini, plan, &mut drawn, &mut rng), seen)
         };
         (0..self.n_estimators)
             .into_par_iter()

@@ -3,7 +3,7 @@
 pub(crate) mod depth_first;
 pub(crate) mod leaf_wise;
 
-use model::trees::{Node, Split, Tree};
+use model::trees::{CategorySplit, Node, Split, Tree};
 use rayon::prelude::*;
 
 use crate::{binning::Column, split::Candidate};
@@ -42,12 +42,19 @@ impl Sprout {
         let left = self.nodes.len();
         self.add();
         self.add();
-        self.nodes[node] = Node::split(Split {
-            feature: split.feature,
-            threshold: column.threshold(split.bin),
-            missing_left: split.missing_left,
-            left: left as u32,
-        });
+        self.nodes[node] = match split.categories {
+            Some(bins) => Node::category_split(CategorySplit {
+                feature: split.feature,
+                categories: column.categories_of(bins.bins()),
+                left: left as u32,
+            }),
+            None => Node::split(Split {
+                feature: split.feature,
+                threshold: column.threshold(split.bin),
+                missing_left: split.missing_left,
+                left: left as u32,
+            }),
+        };
         self.gains.push((split.feature, split.gain));
         left
     }
@@ -68,8 +75,8 @@ impl Sprout {
     /// Finishes the tree; `unit` turns its gains into those of a row of weight one.
     pub(crate) fn finish(mut self, unit: f64) -> GrownTree {
         for node in (0..self.nodes.len()).rev() {
-            if let Some(split) = self.nodes[node].as_split() {
-                let left = split.left as usize;
+            if let Some((_, left)) = self.nodes[node].branches() {
+                let left = left as usize;
                 self.cover[node] = self.cover[left] + self.cover[left + 1];
             }
         }
@@ -95,6 +102,10 @@ pub(crate) fn total_gains(n_features: usize, gains: &[Vec<(u16, f64)>]) -> Vec<f
 /// Tells for each bin whether it goes left.
 pub(crate) fn sides<S>(split: &Candidate<S>, column: &Column) -> [bool; 256] {
     let mut left = [false; 256];
+    if let Some(bins) = &split.categories {
+        bins.bins().for_each(|bin| left[bin] = true);
+        return left;
+    }
     left[..=usize::from(split.bin)].fill(true);
     if let Some(missing) = column.missing_bin() {
         left[missing] = split.missing_left;

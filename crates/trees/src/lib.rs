@@ -10,17 +10,21 @@
 mod binning;
 mod boosting;
 mod cases;
+mod class_weight;
 mod criterion;
 mod error;
 mod forest;
 mod growth;
 mod histogram;
+mod importance;
 mod packing;
 mod parameter;
 mod randomness;
 mod split;
 
 pub use binning::BinnedMatrix;
-pub use boosting::{GradientBoosting, Validation};
+pub use boosting::{DataSampleStrategy, GradientBoosting, OutOfFold, Validation};
+pub use class_weight::{ClassWeight, NamedClassWeight};
 pub use error::TreesError;
-pub use forest::{DecisionTree, ExtraTrees, MaxFeatures, RandomForest};
+pub use forest::{DecisionTree, ExtraTrees, MaxFeatures, OutOfBag, RandomForest};
+pub use importance::{Spread, permutation_importance, split_importance};

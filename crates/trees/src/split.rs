@@ -1,6 +1,23 @@
 //! The split search that every learner shares: one pass over a feature's histogram.
 
+pub(crate) mod categorical;
+
 use crate::{binning::Column, criterion::Criterion};
+
+/// Some of the bins of a feature.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct BinSet([u64; 4]);
+
+impl BinSet {
+    fn insert(&mut self, bin: usize) {
+        self.0[bin / 64] |= 1 << (bin % 64);
+    }
+
+    pub(crate) fn bins(&self) -> impl Iterator<Item = usize> {
+        let words = self.0;
+        (0..256).filter(move |bin| (words[bin / 64] >> (bin % 64)) & 1 == 1)
+    }
+}
 
 /// The best split of a node so far.
 #[derive(Debug, Clone)]
@@ -10,6 +27,8 @@ pub(crate) struct Candidate<S> {
     /// The last bin of values that goes left.
     pub(crate) bin: u8,
     pub(crate) missing_left: bool,
+    /// The bins that go left, where a set of categories does.
+    pub(crate) categories: Option<BinSet>,
     pub(crate) left: S,
 }
 
@@ -98,6 +117,11 @@ impl<'a, C: Criterion> Search<'a, C> {
     }
 
     #[inline]
+    fn gain_to_beat(&self) -> f64 {
+        self.best.as_ref().map_or(self.least_gain, |best| best.gain)
+    }
+
+    #[inline]
     fn cell<'c>(&self, feature: Feature<'c>, bin: usize) -> &'c [i64] {
         let width = self.criterion.width();
         &feature.cells[bin * width..][..width]
@@ -134,7 +158,7 @@ impl<'a, C: Criterion> Search<'a, C> {
             return;
         }
         let gain = criterion.score(left) + criterion.score(right) - self.total_score;
-        if gain <= self.best.as_ref().map_or(self.least_gain, |best| best.gain) {
+        if gain <= self.gain_to_beat() {
             return;
         }
         // A value that no row of the node misses follows the larger child, as most rows do.
@@ -144,6 +168,7 @@ impl<'a, C: Criterion> Search<'a, C> {
             feature,
             bin: bin as u8,
             missing_left: missing_left.unwrap_or_else(heavier),
+            categories: None,
             left: self.left.clone(),
         });
     }

@@ -1,5 +1,6 @@
 //! Where one feature is cut into bins.
 
+use model::trees::CategorySet;
 use ndarray::ArrayView1;
 
 /// The most bins that values take; one more is left for missing ones.
@@ -16,6 +17,8 @@ pub(crate) struct Column {
     /// Ascending and finite; one fewer than the bins of values.
     thresholds: Vec<f32>,
     has_missing: bool,
+    /// The code of each bin of values, where values are categories.
+    codes: Option<Vec<u8>>,
 }
 
 impl Column {
@@ -32,7 +35,41 @@ impl Column {
         Self {
             thresholds: groups.iter().map(midpoint_before).collect(),
             has_missing: false,
+            codes: None,
         }
+    }
+
+    /// Makes the column one of categories, unless a value is no code from 0 to 254; returns that value
+    /// and its row.
+    pub(crate) fn make_categorical(
+        &mut self,
+        values: ArrayView1<'_, f32>,
+    ) -> Result<(), (usize, f32)> {
+        let mut seen = [false; MAX_VALUE_BINS];
+        for (row, &value) in values.iter().enumerate().filter(|(_, v)| !v.is_nan()) {
+            let code = value as u8;
+            match seen.get_mut(usize::from(code)) {
+                Some(seen) if f32::from(code) == value => *seen = true,
+                _ => return Err((row, value)),
+            }
+        }
+        // At most 255 codes are in bins of their own, in ascending order.
+        let codes = (0..=u8::MAX).zip(seen).filter(|(_, seen)| *seen);
+        self.codes = Some(codes.map(|(code, _)| code).collect());
+        Ok(())
+    }
+
+    pub(crate) fn is_categorical(&self) -> bool {
+        self.codes.is_some()
+    }
+
+    /// Returns the categories of some bins of values.
+    pub(crate) fn categories_of(&self, bins: impl Iterator<Item = usize>) -> CategorySet {
+        let codes = self.codes.as_deref().unwrap_or_default();
+        let mut set = CategorySet::default();
+        bins.filter_map(|bin| codes.get(bin))
+            .for_each(|code| set.insert(*code));
+        set
     }
 
     /// Takes note whether a row of the column is in the bin of missing values.
@@ -63,6 +100,15 @@ impl Column {
             .get(usize::from(bin))
             .copied()
             .unwrap_or(last)
+    }
+
+    /// Returns a value of a bin.
+    pub(crate) fn representative(&self, bin: u8) -> f32 {
+        if usize::from(bin) == self.n_values() {
+            f32::NAN
+        } else {
+            self.threshold(bin)
+        }
     }
 
     /// Returns what finds the bins of values.

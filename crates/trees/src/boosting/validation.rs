@@ -2,7 +2,7 @@
 
 use ndarray::ArrayView2;
 
-use super::objective::{Objective, normalisers};
+use super::objective::Objective;
 use crate::{
     TreesError,
     cases::{check_labels, check_weights},
@@ -93,34 +93,13 @@ impl<'a> Watch<'a> {
 
     /// Returns the weighted log-loss, up to its constant denominator.
     fn loss(&self) -> f64 {
-        let weight = |row: usize| {
-            let weights = self.validation.weights;
-            weights.map_or(1.0, |weights| f64::from(weights[row]))
-        };
         let labels = self.validation.labels.iter().enumerate();
-        match self.objective {
-            Objective::Logistic => {
-                let against = |row: usize, label: u16| {
-                    let score = self.scores[0][row];
-                    if label == 1 { -score } else { score }
-                };
-                labels
-                    .map(|(row, label)| weight(row) * softplus(against(row, *label)))
-                    .sum()
-            }
-            Objective::Softmax { .. } => {
-                let scores: Vec<&[f64]> = self.scores.iter().map(Vec::as_slice).collect();
-                let normalisers = normalisers(&scores);
-                let margin = |row: usize, label: u16| scores[usize::from(label)][row];
-                labels
-                    .map(|(row, label)| weight(row) * (normalisers[row] - margin(row, *label)))
-                    .sum()
-            }
-        }
+        let of_row = |(row, label): (usize, &u16)| {
+            let weights = self.validation.weights;
+            let weight = weights.map_or(1.0, |weights| f64::from(weights[row]));
+            let margins = self.scores.iter().map(|scores| scores[row]);
+            weight * self.objective.loss(margins, *label)
+        };
+        labels.map(of_row).sum()
     }
-}
-
-/// Returns `ln(1 + exp(x))` without overflow.
-fn softplus(x: f64) -> f64 {
-    x.max(0.0) + (-x.abs()).exp().ln_1p()
 }

@@ -8,7 +8,7 @@ use crate::{
     criterion::{Criterion, Newton},
     histogram::{Lanes, Layout},
     packing::{Cell, Item, Steps},
-    split::{Candidate, Feature, Search, add, subtract},
+    split::{Candidate, Feature, Search, add, categorical::CategoryRules, subtract},
 };
 
 /// Bins that are searched below which threads cost more than they spare.
@@ -20,6 +20,7 @@ pub(crate) struct Limits {
     pub(crate) max_depth: Option<u32>,
     pub(crate) min_gain: f64,
     pub(crate) learning_rate: f64,
+    pub(crate) categories: CategoryRules,
 }
 
 /// What a tree grows on: the cases' bins and what this round says of them.
@@ -230,11 +231,17 @@ impl Growth<'_> {
     fn best_split(&self, leaf: &Leaf) -> Option<Candidate<Cell>> {
         let mut search = Search::new(self.newton, &leaf.sums, self.limits.min_gain);
         for &index in self.ground.features {
-            search.try_all(Feature {
+            let column = &self.ground.columns[usize::from(index)];
+            let feature = Feature {
                 index,
-                column: &self.ground.columns[usize::from(index)],
+                column,
                 cells: self.ground.layout.cells(&leaf.histogram, index),
-            });
+            };
+            if column.is_categorical() {
+                search.try_categories(feature, &self.limits.categories);
+            } else {
+                search.try_all(feature);
+            }
         }
         search.into_best()
     }

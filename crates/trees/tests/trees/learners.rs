@@ -1,32 +1,10 @@
-//! What every learner of this crate promises.
-
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! What every learner promises.
 
 use model::trees::TreeEnsemble;
 use ndarray::Array2;
 use trees::{BinnedMatrix, DecisionTree, ExtraTrees, GradientBoosting, RandomForest, TreesError};
 
-/// Rows of six features, the last of few levels and sometimes missing; the class hangs on the first two
-/// and the last.
-fn sample(n_rows: usize) -> (Array2<f32>, Vec<u16>) {
-    let mut state = 7u64;
-    let mut next = || {
-        state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (state >> 40) as f32 / (1u64 << 24) as f32
-    };
-    let mut x = Array2::zeros((n_rows, 6));
-    let mut y = Vec::with_capacity(n_rows);
-    for mut row in x.rows_mut() {
-        row.iter_mut().for_each(|cell| *cell = next());
-        let level = (next() * 3.0).floor();
-        row[5] = if next() < 0.1 { f32::NAN } else { level };
-        let signal = row[0] + row[1] + if row[5] == 2.0 { 0.6 } else { 0.0 };
-        y.push(u16::from(signal + 0.2 * next() > 1.2));
-    }
-    (x, y)
-}
+use crate::rows::sample;
 
 type Fit = fn(&BinnedMatrix, &[u16]) -> Result<TreeEnsemble, TreesError>;
 
@@ -135,50 +113,4 @@ fn one_row_and_a_batch_are_scored_alike() {
             );
         }
     }
-}
-
-#[test]
-fn the_number_of_threads_does_not_reach_the_bytes() {
-    let (x, y) = sample(3_000);
-    for (name, fit) in LEARNERS {
-        let at = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
-                .build()
-                .unwrap();
-            let fitted = pool.install(|| fit(&BinnedMatrix::new(x.view()).unwrap(), &y).unwrap());
-            serde_json::to_string(&fitted).unwrap()
-        };
-        let one = at(1);
-        assert!(one == at(2) && one == at(8) && one == at(1), "{name}");
-    }
-}
-
-#[test]
-fn what_cannot_be_learned_from_is_an_error_that_names_it() {
-    let (x, y) = sample(100);
-    let binned = BinnedMatrix::new(x.view()).unwrap();
-    for (name, fit) in LEARNERS {
-        assert!(fit(&binned, &[0; 100]).is_err(), "{name}: one class");
-        assert!(fit(&binned, &y[..50]).is_err(), "{name}: too few labels");
-        assert!(fit(&binned, &[5; 100]).is_err(), "{name}: unknown class");
-    }
-    let weights = vec![f32::NAN; 100];
-    assert!(
-        GradientBoosting::default()
-            .fit(&binned, &y, 2, Some(&weights), 1)
-            .is_err()
-    );
-    let wrong = GradientBoosting {
-        learning_rate: -1.0,
-        ..Default::default()
-    };
-    let message = wrong.fit(&binned, &y, 2, None, 1).unwrap_err().to_string();
-    assert!(
-        message.contains("learning_rate") && message.contains("-1"),
-        "{message}"
-    );
-    let infinite = Array2::from_elem((3, 1), f32::INFINITY);
-    assert!(BinnedMatrix::new(infinite.view()).is_err());
-    assert!(BinnedMatrix::new(Array2::<f32>::zeros((0, 2)).view()).is_err());
 }

@@ -1,0 +1,10 @@
+//! What the learners promise.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod boosting;
+mod determinism;
+mod forests;
+mod learners;
+mod refusals;
+mod rows;
