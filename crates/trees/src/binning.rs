@@ -2,6 +2,7 @@
 
 mod column;
 mod distinct;
+mod ladder;
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use rayon::prelude::*;
 
 use crate::TreesError;
 pub(crate) use column::Column;
-use column::Ladder;
+use ladder::Ladder;
 
 /// More rows would leave too few bits for their weights; see [`crate::packing`].
 const MAX_ROWS: usize = 1 << 24;

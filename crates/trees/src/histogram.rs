@@ -1,9 +1,9 @@
 //! Histograms of boosting: gradients and hessians summed by bin, a few lanes of bins at a time.
 //!
 //! A lane is a feature, or a bundle of features of which few combinations of bins occur, a cell each. A
-//! bundle is taken apart once a node, which costs less than more additions for each row.
-//! As many lanes as fit the innermost cache form a group, whose codes stand side by side in a row; the
-//! additions of a group are unrolled, and a code of eight bits needs no check within a lane of 256.
+//! bundle is taken apart once a node, which costs less than more additions for each row. As many lanes as
+//! fit the innermost cache form a group, whose codes stand side by side in a row; the additions of a group
+//! are unrolled, and a code of eight bits needs no check within a lane of 256.
 
 mod bundle;
 
@@ -23,6 +23,8 @@ const GROUP_LANES: usize = 16;
 const PARALLEL_ADDITIONS: usize = 1 << 17;
 /// Rows whose codes are written by one task.
 const TASK_ROWS: usize = 1 << 14;
+/// The codes of a case in one group.
+type Block = [u8; GROUP_LANES];
 
 /// Room for the words of a lane; a few more than codes, so that equal codes of neighbouring lanes do
 /// not fall on addresses that differ by a page, which delays loads after stores.
@@ -34,6 +36,8 @@ pub(crate) struct Layout {
     ranges: Vec<(usize, usize)>,
     n_cells: usize,
     groups: Vec<Group>,
+    /// A block for each group, for each case.
+    codes: Vec<Block>,
     steps: Steps,
 }
 
@@ -42,8 +46,6 @@ struct Group {
     /// The range of cells of all its features.
     start: usize,
     end: usize,
-    /// One code a bundle and case, row-major.
-    codes: Vec<u8>,
 }
 
 /// Room to sum in, for each task.
@@ -54,6 +56,7 @@ pub(crate) struct Lanes(Vec<TaskLanes>);
 struct TaskLanes {
     wide: Vec<Lane<Cell>>,
     narrow: Vec<Lane<i64>>,
+    codes: Vec<Block>,
     /// What a task that has only a part of the rows sums to.
     cells: Vec<Cell>,
 }
@@ -64,25 +67,24 @@ impl Layout {
         let n_cases = bins.len() / columns.len();
         let mut ranges = vec![(0, 0); columns.len()];
         let mut end = 0;
-        let groups = group(bundles(columns, bins), steps.word_bytes())
-            .into_iter()
-            .map(|bundles| {
-                let start = end;
-                for feature in bundles.iter().flat_map(|bundle| &bundle.features) {
-                    let feature = usize::from(*feature);
-                    ranges[feature] = (end, end + columns[feature].n_bins());
-                    end = ranges[feature].1;
-                }
-                let codes = encode(&bundles, bins, n_cases);
-                Group {
-                    bundles,
-                    start,
-                    end,
-                    codes,
-                }
-            });
+        let groups = group(bundles(columns, bins), steps.word_bytes()).into_iter();
+        let groups = groups.map(|bundles| {
+            let start = end;
+            for feature in bundles.iter().flat_map(|bundle| &bundle.features) {
+                let feature = usize::from(*feature);
+                ranges[feature] = (end, end + columns[feature].n_bins());
+                end = ranges[feature].1;
+            }
+            Group {
+                bundles,
+                start,
+                end,
+            }
+        });
+        let groups: Vec<Group> = groups.collect();
         Self {
-            groups: groups.collect(),
+            codes: encode(&groups, bins, n_cases),
+            groups,
             ranges,
             n_cells: end,
             steps,
@@ -101,6 +103,8 @@ impl Layout {
 
     /// Sums items into a histogram; `wide` holds each case's cell unless items are narrow, `lanes` is
     /// room to work in.
+    ///
+    /// Parts of the items are summed side by side; sums in whole numbers do not depend on the parts.
     pub(crate) fn sum(
         &self,
         items: &[Item],
@@ -108,119 +112,105 @@ impl Layout {
         lanes: &mut Lanes,
         histogram: &mut [Cell],
     ) {
-        let threads = self.threads(items.len());
-        let parts = threads.div_ceil(self.groups.len());
-        let n_tasks = self.groups.len() * parts;
-        lanes.0.resize_with(n_tasks, TaskLanes::default);
-        let tasks = self.groups.iter().zip(lanes.0.chunks_mut(parts));
-        let tasks = tasks.zip(self.split_by_group(histogram));
-        let run = |((group, lanes), cells): ((&Group, &mut [TaskLanes]), &mut [Cell])| {
-            group.sum_parts(
-                Summands {
-                    items,
-                    wide,
-                    steps: self.steps,
-                },
-                lanes,
-                cells,
-            );
-        };
-        if threads == 1 {
-            tasks.for_each(run);
-        } else {
-            let tasks: Vec<_> = tasks.collect();
-            tasks.into_par_iter().with_max_len(1).for_each(run);
+        histogram.fill([0; 2]);
+        let n_parts = self.n_parts(items.len());
+        let lanes = &mut lanes.0;
+        lanes.resize_with(lanes.len().max(n_parts), TaskLanes::default);
+        if n_parts == 1 {
+            return self.sum_part(items, wide, &mut lanes[0], histogram);
+        }
+        let share = items.len().div_ceil(n_parts);
+        let parts = items.par_chunks(share).zip(lanes.par_iter_mut());
+        parts.with_max_len(1).for_each(|(items, lanes)| {
+            let mut cells = std::mem::take(&mut lanes.cells);
+            cells.clear();
+            cells.resize(self.n_cells, [0; 2]);
+            self.sum_part(items, wide, lanes, &mut cells);
+            lanes.cells = cells;
+        });
+        for part in &lanes[..items.len().div_ceil(share)] {
+            add(histogram.as_flattened_mut(), part.cells.as_flattened());
         }
     }
 
-    fn threads(&self, n_items: usize) -> usize {
+    fn n_parts(&self, n_items: usize) -> usize {
         let lanes: usize = self.groups.iter().map(|group| group.bundles.len()).sum();
-        if n_items * lanes < PARALLEL_ADDITIONS {
-            1
-        } else {
-            rayon::current_num_threads()
+        let worthwhile = n_items * lanes / PARALLEL_ADDITIONS;
+        worthwhile.clamp(1, rayon::current_num_threads())
+    }
+
+    /// Adds items to cells, chunk by chunk: a chunk's codes serve all groups while they are near.
+    fn sum_part(&self, items: &[Item], wide: &[Cell], lanes: &mut TaskLanes, cells: &mut [Cell]) {
+        if !self.steps.is_narrow() {
+            for (at, group) in self.groups.iter().enumerate() {
+                let cells = &mut cells[group.start..group.end];
+                let codes = |i: usize| &self.codes[items[i].case as usize * self.groups.len() + at];
+                let cell = |item: Item| wide[item.case as usize];
+                group.sum_lanes(items, codes, &mut lanes.wide, cell);
+                group.take_apart(&lanes.wide, |cell| cell, cells);
+            }
+            return;
+        }
+        for items in items.chunks(Steps::NARROW_ITEMS) {
+            let codes = self.codes_of(items, &mut lanes.codes);
+            for (at, group) in self.groups.iter().enumerate() {
+                let cells = &mut cells[group.start..group.end];
+                let codes = |i: usize| &codes[i * self.groups.len() + at];
+                group.sum_lanes(items, codes, &mut lanes.narrow, Steps::word);
+                group.take_apart(&lanes.narrow, |word| self.steps.widen(word), cells);
+            }
         }
     }
 
-    fn split_by_group<'a>(
-        &self,
-        mut histogram: &'a mut [Cell],
-    ) -> impl Iterator<Item = &'a mut [Cell]> {
-        self.groups.iter().map(move |group| {
-            let rest = std::mem::take(&mut histogram);
-            let (cells, rest) = rest.split_at_mut(group.end - group.start);
-            histogram = rest;
-            cells
-        })
+    /// Returns the codes of items in their order, gathered into `room` unless they stand so: a loop that
+    /// only loads waits for the memory of many rows at once.
+    fn codes_of<'a>(&'a self, items: &[Item], room: &'a mut Vec<Block>) -> &'a [Block] {
+        let n_groups = self.groups.len();
+        let first = items[0].case as usize;
+        if items[items.len() - 1].case as usize - first + 1 == items.len() {
+            return &self.codes[first * n_groups..];
+        }
+        room.resize(items.len() * n_groups, [0; GROUP_LANES]);
+        match n_groups {
+            1 => gather::<1>(&self.codes, items, room),
+            2 => gather::<2>(&self.codes, items, room),
+            3 => gather::<3>(&self.codes, items, room),
+            4 => gather::<4>(&self.codes, items, room),
+            _ => {
+                for (to, item) in room.chunks_exact_mut(n_groups).zip(items) {
+                    let at = item.case as usize * n_groups;
+                    to.copy_from_slice(&self.codes[at..at + n_groups]);
+                }
+            }
+        }
+        room
     }
 }
 
-/// What is summed.
-#[derive(Clone, Copy)]
-struct Summands<'a> {
-    items: &'a [Item],
-    wide: &'a [Cell],
-    steps: Steps,
+/// Copies the blocks of items; of a known number, without a call for each.
+fn gather<const N: usize>(codes: &[Block], items: &[Item], room: &mut [Block]) {
+    let (codes, _) = codes.as_chunks::<N>();
+    let (room, _) = room.as_chunks_mut::<N>();
+    for (to, item) in room.iter_mut().zip(items) {
+        *to = codes[item.case as usize];
+    }
 }
 
 impl Group {
-    /// Sums parts of the items side by side; sums in whole numbers do not depend on the parts.
-    fn sum_parts(&self, summands: Summands<'_>, lanes: &mut [TaskLanes], cells: &mut [Cell]) {
-        cells.fill([0; 2]);
-        let items = summands.items;
-        let share = items.len().div_ceil(lanes.len()).max(1);
-        let (first, others) = items.split_at(share.min(items.len()));
-        let Some((lanes, other_lanes)) = lanes.split_first_mut() else {
-            return;
-        };
-        let part = |items| Summands { items, ..summands };
-        if others.is_empty() {
-            return self.sum(part(first), lanes, cells);
-        }
-        rayon::join(
-            || self.sum(part(first), lanes, cells),
-            || {
-                let parts = other_lanes.par_iter_mut().zip(others.par_chunks(share));
-                parts.for_each(|(lanes, items)| {
-                    let mut cells = std::mem::take(&mut lanes.cells);
-                    cells.clear();
-                    cells.resize(self.end - self.start, [0; 2]);
-                    self.sum(part(items), lanes, &mut cells);
-                    lanes.cells = cells;
-                });
-            },
-        );
-        for other in &other_lanes[..others.len().div_ceil(share)] {
-            add(cells.as_flattened_mut(), other.cells.as_flattened());
-        }
-    }
-
-    /// Adds items to cells.
-    fn sum(&self, summands: Summands<'_>, lanes: &mut TaskLanes, cells: &mut [Cell]) {
-        let Summands { items, wide, steps } = summands;
-        if steps.is_narrow() {
-            for items in items.chunks(Steps::NARROW_ITEMS) {
-                self.sum_lanes(items, &mut lanes.narrow, Steps::word);
-                self.take_apart(&lanes.narrow, |word| steps.widen(word), cells);
-            }
-        } else {
-            self.sum_lanes(items, &mut lanes.wide, |item| wide[item.case as usize]);
-            self.take_apart(&lanes.wide, |cell| cell, cells);
-        }
-    }
-
-    fn sum_lanes<W: Word>(
+    /// Sums items into lanes; `codes` finds the codes of the i-th item.
+    fn sum_lanes<'a, W: Word>(
         &self,
         items: &[Item],
+        codes: impl Fn(usize) -> &'a Block,
         lanes: &mut Vec<Lane<W>>,
         word: impl Fn(Item) -> W,
     ) {
-        lanes.resize(self.bundles.len(), [W::ZERO; 260]);
+        let width = self.bundles.len();
+        lanes.resize(lanes.len().max(width), [W::ZERO; 260]);
         for (lane, bundle) in lanes.iter_mut().zip(&self.bundles) {
             lane[..bundle.n_cells].fill(W::ZERO);
         }
-        let codes = &self.codes[..];
-        match lanes.len() {
+        match width {
             1 => sum_lanes::<1, W>(codes, items, lanes, word),
             2 => sum_lanes::<2, W>(codes, items, lanes, word),
             3 => sum_lanes::<3, W>(codes, items, lanes, word),
@@ -289,19 +279,18 @@ impl Word for Cell {
     }
 }
 
-fn sum_lanes<const WIDTH: usize, W: Word>(
-    codes: &[u8],
+fn sum_lanes<'a, const WIDTH: usize, W: Word>(
+    codes: impl Fn(usize) -> &'a Block,
     items: &[Item],
     lanes: &mut [Lane<W>],
     word: impl Fn(Item) -> W,
 ) {
-    let (codes, _) = codes.as_chunks::<WIDTH>();
     let Some((lanes, _)) = lanes.split_first_chunk_mut::<WIDTH>() else {
         return;
     };
-    for item in items {
+    for (i, item) in items.iter().enumerate() {
         let summand = word(*item);
-        let codes = &codes[item.case as usize];
+        let codes = codes(i);
         for lane in 0..WIDTH {
             let sum = &mut lanes[lane][usize::from(codes[lane])];
             *sum = sum.plus(summand);
@@ -309,19 +298,21 @@ fn sum_lanes<const WIDTH: usize, W: Word>(
     }
 }
 
-fn encode(bundles: &[Bundle], bins: &[u8], n_cases: usize) -> Vec<u8> {
-    let width = bundles.len();
-    let mut codes = vec![0; n_cases * width];
-    let tasks = codes.par_chunks_mut(TASK_ROWS * width).enumerate();
+fn encode(groups: &[Group], bins: &[u8], n_cases: usize) -> Vec<Block> {
+    let n_groups = groups.len();
+    let mut codes = vec![[0; GROUP_LANES]; n_cases * n_groups];
+    let tasks = codes.par_chunks_mut(TASK_ROWS * n_groups).enumerate();
     tasks.for_each(|(task, codes)| {
         let first = task * TASK_ROWS;
-        for (lane, bundle) in bundles.iter().enumerate() {
-            for (member, feature) in bundle.members.iter().zip(&bundle.features) {
-                let column = &bins[usize::from(*feature) * n_cases + first..];
-                let codes = codes[lane..].iter_mut().step_by(width);
-                codes
-                    .zip(column)
-                    .for_each(|(code, bin)| *code = member.code(*code, *bin));
+        for (at, group) in groups.iter().enumerate() {
+            for (lane, bundle) in group.bundles.iter().enumerate() {
+                for (member, feature) in bundle.members.iter().zip(&bundle.features) {
+                    let column = &bins[usize::from(*feature) * n_cases + first..];
+                    let blocks = codes[at..].iter_mut().step_by(n_groups);
+                    blocks.zip(column).for_each(|(block, bin)| {
+                        block[lane] = member.code(block[lane], *bin);
+                    });
+                }
             }
         }
     });

@@ -1,15 +1,14 @@
 //! Where one feature is cut into bins.
 
 use model::trees::CategorySet;
-use ndarray::ArrayView1;
+use ndarray::{ArrayView1, Axis, Slice};
+
+use super::ladder::Ladder;
 
 /// The most bins that values take; one more is left for missing ones.
 const MAX_VALUE_BINS: usize = 255;
 /// Rows by which a column of many values is cut, evenly spaced, as in LightGBM.
 const SAMPLE_ROWS: usize = 200_000;
-
-/// Values that are searched for together.
-const LANES: usize = 8;
 
 /// The bins of one feature: bin `b` holds `thresholds[b - 1] < x <= thresholds[b]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,11 +24,13 @@ impl Column {
     /// Chooses the bins of a column: a bin a value if there are few, else about equally many rows in
     /// each, a frequent value alone.
     pub(crate) fn of(values: ArrayView1<'_, f32>) -> Self {
-        let levels = if values.len() <= SAMPLE_ROWS {
-            sampled_levels(values)
+        // With the whole column in the sample, sorting it finds many levels faster than searching does.
+        let most = if values.len() <= SAMPLE_ROWS {
+            32
         } else {
-            few_levels(values).unwrap_or_else(|| sampled_levels(values))
+            MAX_VALUE_BINS
         };
+        let levels = few_levels(values, most).unwrap_or_else(|| sampled_levels(values));
         let groups = if levels.len() <= MAX_VALUE_BINS {
             (1..levels.len()).collect()
         } else {
@@ -117,53 +118,12 @@ impl Column {
 
     /// Returns what finds the bins of values.
     pub(crate) fn ladder(&self) -> Ladder {
-        let mut cuts = [f32::INFINITY; 256];
-        cuts[..self.thresholds.len()].copy_from_slice(&self.thresholds);
-        Ladder {
-            cuts,
-            missing: self.n_values() as u8,
-        }
-    }
-}
-
-/// The thresholds of a column, padded, so that a search takes eight steps without a branch.
-pub(crate) struct Ladder {
-    cuts: [f32; 256],
-    missing: u8,
-}
-
-impl Ladder {
-    /// Writes the bin of each value: the number of thresholds below it.
-    pub(crate) fn bins(&self, values: &[f32], bins: &mut [u8]) {
-        let (values, last_values) = values.as_chunks::<LANES>();
-        let (bins, last_bins) = bins.as_chunks_mut::<LANES>();
-        for (values, bins) in values.iter().zip(bins) {
-            *bins = self.bins_of(*values);
-        }
-        for (value, bin) in last_values.iter().zip(last_bins) {
-            *bin = self.bins_of([*value; 1])[0];
-        }
-    }
-
-    /// Searches for several values at once: their steps overlap, each would wait for its own.
-    #[inline]
-    fn bins_of<const N: usize>(&self, values: [f32; N]) -> [u8; N] {
-        let mut bins = [0u8; N];
-        for step in [128, 64, 32, 16, 8, 4, 2, 1u8] {
-            for (bin, value) in bins.iter_mut().zip(values) {
-                let cut = self.cuts[usize::from(*bin + (step - 1))];
-                *bin += u8::from(cut < value) * step;
-            }
-        }
-        for (bin, value) in bins.iter_mut().zip(values) {
-            *bin = if value.is_nan() { self.missing } else { *bin };
-        }
-        bins
+        Ladder::new(&self.thresholds)
     }
 }
 
 /// Returns the distinct values in ascending order with the number of rows of each, if they are few.
-fn few_levels(values: ArrayView1<'_, f32>) -> Option<Vec<(f32, usize)>> {
+fn few_levels(values: ArrayView1<'_, f32>, most: usize) -> Option<Vec<(f32, usize)>> {
     let mut levels: Vec<(f32, usize)> = Vec::new();
     let mut last = 0;
     for &value in values {
@@ -174,7 +134,7 @@ fn few_levels(values: ArrayView1<'_, f32>) -> Option<Vec<(f32, usize)>> {
             last = levels.partition_point(|level| level.0 < value);
             if levels.get(last).is_some_and(|level| level.0 == value) {
                 levels[last].1 += 1;
-            } else if levels.len() == MAX_VALUE_BINS {
+            } else if levels.len() == most {
                 return None;
             } else {
                 // Adding zero turns -0 into 0: they compare equal, so they are one level.
@@ -188,10 +148,14 @@ fn few_levels(values: ArrayView1<'_, f32>) -> Option<Vec<(f32, usize)>> {
 /// Returns the distinct values of a sample in ascending order with the number of rows of each.
 fn sampled_levels(values: ArrayView1<'_, f32>) -> Vec<(f32, usize)> {
     let step = values.len().div_ceil(SAMPLE_ROWS);
-    let sample = values.iter().step_by(step);
-    let present = sample.filter(|value| !value.is_nan());
-    // Adding zero turns -0 into 0: they compare equal, so they are one level.
-    let keys = present.map(|value| ordered_key(value + 0.0)).collect();
+    let sample = values.slice_axis(Axis(0), Slice::new(0, None, step as isize));
+    let mut keys = Vec::with_capacity(sample.len());
+    for &value in sample {
+        if !value.is_nan() {
+            // Adding zero turns -0 into 0: they compare equal, so they are one level.
+            keys.push(ordered_key(value + 0.0));
+        }
+    }
     sorted(keys)
         .chunk_by(|a, b| a == b)
         .map(|level| (value_of_key(level[0]), level.len()))

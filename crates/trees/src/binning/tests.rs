@@ -41,6 +41,38 @@ fn a_frequent_value_is_alone_in_its_bin() {
 }
 
 #[test]
+fn values_of_any_spread_fall_below_as_many_thresholds_as_their_bin_says() {
+    let spreads: [fn(i32) -> f32; 4] = [
+        |i| i as f32 / 7.0,
+        |i| (i as f32 / 40.0).exp(),
+        |i| (i as f32 - 1_500.0) * 1e35,
+        |i| 1e-40 * i as f32,
+    ];
+    for spread in spreads {
+        let values: Vec<f32> = (0..3_000).map(spread).collect();
+        let (column, _) = column(&values);
+        let thresholds: Vec<f32> = (0..column.n_values() as u8 - 1)
+            .map(|bin| column.threshold(bin))
+            .collect();
+        let near = |cut: &f32| [cut.next_down(), *cut, cut.next_up()];
+        let mut probes: Vec<f32> = thresholds.iter().flat_map(near).collect();
+        probes.extend([f32::MIN, f32::MAX, 0.0, f32::NAN]);
+        probes.extend(values);
+        let mut bins = vec![0; probes.len()];
+        column.ladder().bins(&probes, &mut bins);
+        for (probe, bin) in probes.iter().zip(bins) {
+            let below = thresholds.iter().filter(|cut| *cut < probe).count();
+            let expected = if probe.is_nan() {
+                column.n_values()
+            } else {
+                below
+            };
+            assert_eq!(usize::from(bin), expected, "{probe}");
+        }
+    }
+}
+
+#[test]
 fn a_raw_value_takes_the_path_of_its_bin() {
     let values: Vec<f32> = (0..3_000)
         .map(|i| (i as f32 * 0.37).sin().powi(3))
