@@ -75,8 +75,7 @@ impl Sprout {
     /// Finishes the tree; `unit` turns its gains into those of a row of weight one.
     pub(crate) fn finish(mut self, unit: f64) -> GrownTree {
         for node in (0..self.nodes.len()).rev() {
-            if let Some((_, left)) = self.nodes[node].branches() {
-                let left = left as usize;
+            if let Some(left) = self.nodes[node].as_branch().map(|branch| branch.left()) {
                 self.cover[node] = self.cover[left] + self.cover[left + 1];
             }
         }

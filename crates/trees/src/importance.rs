@@ -20,8 +20,8 @@ pub struct Spread {
 pub fn split_importance(fitted: &TreeEnsemble) -> Vec<u64> {
     let mut splits = vec![0; fitted.n_features()];
     for node in fitted.trees().iter().flat_map(Tree::nodes) {
-        if let Some((feature, _)) = node.branches() {
-            splits[usize::from(feature)] += 1;
+        if let Some(branch) = node.as_branch() {
+            splits[branch.feature()] += 1;
         }
     }
     splits
