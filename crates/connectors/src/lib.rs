@@ -43,22 +43,7 @@ fn open_file(path: &Path, schema: &Schema) -> Result<Box<dyn Source>, Failure> {
     Ok(formats::open(path, &format)?)
 }
 
-/// Says which feature of the program is to open a scheme, or which schemes there are.
+/// Says which schemes there are.
 fn unsupported(scheme: &str) -> String {
-    let feature = match scheme {
-        "mongodb" | "mongodb+srv" => Some("mongodb"),
-        "s3" => Some("s3"),
-        "http" | "https" => Some("http"),
-        "postgres" | "postgresql" | "mysql" | "sqlite" => Some("sql"),
-        "dynamodb" => Some("dynamodb"),
-        _ => None,
-    };
-    let known = "a path, file://… or synth://NAME?rows=N";
-    match feature {
-        Some(feature) => format!(
-            "`{scheme}://` needs the feature `{feature}`, which this build of the program does not \
-             have: give {known}"
-        ),
-        None => format!("`{scheme}://` is not supported: give {known}"),
-    }
+    format!("`{scheme}://` is not supported: give a path, file://… or synth://NAME?rows=N")
 }

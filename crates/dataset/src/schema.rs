@@ -268,6 +268,12 @@ impl Schema {
         self.missing_tokens.iter().any(|token| token == trimmed)
     }
 
+    /// Returns whether a number may mean "no value", so that numbers too have to be looked at as text.
+    pub fn has_numeric_token(&self) -> bool {
+        let is_number = |token: &String| token.trim().parse::<f64>().is_ok_and(f64::is_finite);
+        self.missing_tokens.iter().any(is_number)
+    }
+
     /// Returns the names of all columns that a file of this data set has, the target included.
     pub fn file_columns(&self) -> Vec<String> {
         let mut names: Vec<String> = self.columns.iter().map(|c| c.name.clone()).collect();

@@ -140,9 +140,10 @@ fn set<C: DeserializeOwned>(document: &mut Value, key: &str, text: &str) -> Resu
 }
 
 fn environment() -> Vec<(String, String)> {
-    let mut found: Vec<(String, String)> = std::env::vars()
+    let mut found: Vec<(String, String)> = std::env::vars_os()
         .filter_map(|(name, value)| {
-            let key = name.strip_prefix(ENVIRONMENT_PREFIX)?;
+            let key = name.to_str()?.strip_prefix(ENVIRONMENT_PREFIX)?;
+            let value = value.to_string_lossy().into_owned();
             Some((key.to_ascii_lowercase().replace("__", "."), value))
         })
         .collect();

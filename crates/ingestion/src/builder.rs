@@ -84,12 +84,11 @@ pub(crate) struct Numbers {
 
 impl Numbers {
     fn new(schema: &Schema, column: &Column) -> Self {
-        let is_number = |token: &String| token.trim().parse::<f64>().is_ok_and(f64::is_finite);
         Self {
             column: column.clone(),
             values: Vec::new(),
             unparsed: Vec::new(),
-            has_numeric_token: schema.missing_tokens.iter().any(is_number),
+            has_numeric_token: schema.has_numeric_token(),
             memo: Memo::new(),
         }
     }

@@ -89,13 +89,17 @@ pub fn read(schema: &Schema, batch: &RawBatch) -> (Table, Vec<Vec<String>>) {
     for (row, reason) in &batch.defects {
         problems[*row].push(reason.clone());
     }
+    let reader = CellReader {
+        schema,
+        has_numeric_token: schema.has_numeric_token(),
+    };
     let columns = schema
         .features()
         .map(|column| {
             let cells = batch.position(&column.name).map(|at| &batch.columns[at]);
             let values = (0..n)
                 .map(|row| {
-                    read_cell(schema, column, cells, row).unwrap_or_else(|problem| {
+                    reader.read(column, cells, row).unwrap_or_else(|problem| {
                         problems[row].push(problem);
                         f64::NAN
                     })
@@ -113,53 +117,64 @@ pub fn read(schema: &Schema, batch: &RawBatch) -> (Table, Vec<Vec<String>>) {
     (Table::new(n, columns), problems)
 }
 
-fn read_cell(
-    schema: &Schema,
-    column: &Column,
-    cells: Option<&RawColumn>,
-    row: usize,
-) -> Result<f64, String> {
-    let missing = || {
-        if column.may_be_missing {
-            Ok(f64::NAN)
-        } else if cells.is_none() {
-            Err(format!("{}: column is missing", column.name))
-        } else {
-            Err(CellProblem::Missing.explain(column, ""))
-        }
-    };
-    let number = match cells {
-        None => return missing(),
-        Some(RawColumn::Text(texts)) => {
-            let Some(text) = texts.get(row) else {
-                return missing();
-            };
-            if column.kind == ColumnType::Text {
-                let trimmed = text.trim();
-                return if schema.is_missing_token(trimmed) {
-                    missing()
-                } else {
-                    level(column, trimmed)
+/// Reads cells as ingestion does.
+struct CellReader<'a> {
+    schema: &'a Schema,
+    has_numeric_token: bool,
+}
+
+impl CellReader<'_> {
+    fn read(&self, column: &Column, cells: Option<&RawColumn>, row: usize) -> Result<f64, String> {
+        let schema = self.schema;
+        let missing = || {
+            if column.may_be_missing {
+                Ok(f64::NAN)
+            } else if cells.is_none() {
+                Err(format!("{}: column is missing", column.name))
+            } else {
+                Err(CellProblem::Missing.explain(column, ""))
+            }
+        };
+        let number = match cells {
+            None => return missing(),
+            Some(RawColumn::Text(texts)) => {
+                let Some(text) = texts.get(row) else {
+                    return missing();
                 };
+                if column.kind == ColumnType::Text {
+                    let trimmed = text.trim();
+                    return if schema.is_missing_token(trimmed) {
+                        missing()
+                    } else {
+                        level(column, trimmed)
+                    };
+                }
+                match read_text(schema, column, text) {
+                    Cell::Missing => return missing(),
+                    Cell::Unreadable => {
+                        return Err(CellProblem::WrongType.explain(column, text.trim()));
+                    }
+                    Cell::Value(number) => number,
+                }
             }
-            match read_text(schema, column, text) {
+            Some(RawColumn::Number(numbers)) => match read_number(numbers[row]) {
+                Cell::Value(number) if self.is_token(number) => return missing(),
                 Cell::Missing => return missing(),
-                Cell::Unreadable => return Err(CellProblem::WrongType.explain(column, text.trim())),
+                Cell::Unreadable => return Err(CellProblem::WrongType.explain(column, "infinite")),
+                Cell::Value(number) if column.kind == ColumnType::Text => {
+                    return level(column, &format_number(number));
+                }
                 Cell::Value(number) => number,
-            }
+            },
+        };
+        match value_problem(column, number) {
+            Some(problem) => Err(problem.explain(column, &format_number(number))),
+            None => Ok(number),
         }
-        Some(RawColumn::Number(numbers)) => match read_number(numbers[row]) {
-            Cell::Missing => return missing(),
-            Cell::Unreadable => return Err(CellProblem::WrongType.explain(column, "infinite")),
-            Cell::Value(number) if column.kind == ColumnType::Text => {
-                return level(column, &format_number(number));
-            }
-            Cell::Value(number) => number,
-        },
-    };
-    match value_problem(column, number) {
-        Some(problem) => Err(problem.explain(column, &format_number(number))),
-        None => Ok(number),
+    }
+
+    fn is_token(&self, number: f64) -> bool {
+        self.has_numeric_token && self.schema.is_missing_token(&format_number(number))
     }
 }
 

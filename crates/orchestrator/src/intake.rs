@@ -61,11 +61,12 @@ impl Intake {
         {
             return Ok(Self::Snapshot(Box::new(snapshot)));
         }
-        let opened = open()?;
+        // Stamped before it is opened: a file that is replaced in between is read again next time.
         let origin = SnapshotOrigin {
             read_at: now,
             file: local.map(FileStamp::of).transpose()?,
         };
+        let opened = open()?;
         let keep = Keep { store, key, origin };
         Ok(Self::Source(opened, Box::new(schema.clone()), Some(keep)))
     }

@@ -80,9 +80,8 @@ pub fn run(command: &ModelsCommand) -> Result<u8, Failure> {
         ModelsCommand::Show(model) => show(model),
         ModelsCommand::History(arguments) => history(arguments),
         ModelsCommand::Promote(a) => {
-            let why = a.why.as_deref().filter(|_| a.force);
-            let done =
-                registry(&a.model.place).promote(&a.model.name, a.version, why, clock::now())?;
+            let (registry, why) = (registry(&a.model.place), a.why.as_deref());
+            let done = registry.promote(&a.model.name, a.version, why, a.force, clock::now())?;
             tell(&a.model.place, &[done])
         }
         ModelsCommand::Rollback(a) => {

@@ -158,8 +158,7 @@ fn opening_line(schema: &Schema, source: &str, simulated: bool) -> String {
 }
 
 fn exit_code(arguments: &RunArguments, summary: &Summary) -> u8 {
-    let declined = !summary.verdict.promoted && !summary.verdict.unchanged;
-    if arguments.require_promotion && declined {
+    if arguments.require_promotion && !summary.verdict.serving {
         ErrorKind::Rejected.exit_code()
     } else {
         0

@@ -134,6 +134,7 @@ impl Summary {
             "verdict": {
                 "promoted": self.verdict.promoted,
                 "unchanged": self.verdict.unchanged,
+                "serving": self.verdict.serving,
                 "reasons": self.verdict.reasons,
             },
             "version": self.verdict.version,

@@ -33,6 +33,22 @@ pub enum RegistryError {
     #[error("`{name}` has never had another champion: there is nothing to roll back to")]
     NothingToRollBack { name: String },
     #[error(
+        "`{name}`: version {version} has never been the champion: `netsec models promote` makes it so"
+    )]
+    NeverChampion { name: String, version: u64 },
+    #[error(
+        "the evaluation is of bundle {evaluated}, not of {bundle}: run the stage `evaluation` again"
+    )]
+    OtherEvaluation { evaluated: String, bundle: String },
+    #[error(
+        "`{name}`: version {version} does not answer as it did when it was evaluated: {reason}"
+    )]
+    Canary {
+        name: String,
+        version: u64,
+        reason: String,
+    },
+    #[error(
         "`{name}`: version {version} was declined ({reasons}); give --force --why TEXT to override"
     )]
     Declined {
@@ -56,12 +72,14 @@ impl Classified for RegistryError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Blob(error) => error.kind(),
-            Self::Codec { .. } | Self::Damaged { .. } => ErrorKind::Internal,
+            Self::Codec { .. } | Self::Damaged { .. } | Self::Canary { .. } => ErrorKind::Internal,
             Self::BadName { .. }
             | Self::NoModel { .. }
             | Self::NoVersion { .. }
             | Self::AlreadyChampion { .. }
-            | Self::NothingToRollBack { .. } => ErrorKind::Usage,
+            | Self::NothingToRollBack { .. }
+            | Self::NeverChampion { .. }
+            | Self::OtherEvaluation { .. } => ErrorKind::Usage,
             Self::NoChampion { .. } | Self::Contended { .. } => ErrorKind::Unavailable,
             Self::Declined { .. } | Self::EmptyHoldout => ErrorKind::Rejected,
             Self::Scoring(error) => error.kind(),

@@ -105,10 +105,10 @@ impl History {
         for entry in self.entries.iter().filter(|e| e.action != Action::Declined) {
             match entry.action {
                 Action::RolledBack => {
-                    let at = stack.iter().rposition(|e| e.version == entry.version);
-                    stack.truncate(at.map_or(0, |at| at + 1));
-                    if stack.is_empty() {
-                        stack.push(entry);
+                    // One that was rolled back from before is a champion on top of the present ones.
+                    match stack.iter().rposition(|e| e.version == entry.version) {
+                        Some(at) => stack.truncate(at + 1),
+                        None => stack.push(entry),
                     }
                 }
                 _ => stack.push(entry),
@@ -120,14 +120,14 @@ impl History {
             .find(|e| e.version != present.version)
     }
 
-    /// Returns the first entry of a version.
+    /// Returns the last entry of a version: what was last done to it.
     pub fn version(&self, version: u64) -> Option<&Entry> {
-        self.entries.iter().find(|e| e.version == version)
+        self.entries.iter().rev().find(|e| e.version == version)
     }
 
-    /// Returns the first entry of the version that has this bundle.
+    /// Returns the last entry of the version that has this bundle.
     pub fn with_bundle(&self, bundle: Digest) -> Option<&Entry> {
-        self.entries.iter().find(|e| e.bundle == bundle)
+        self.entries.iter().rev().find(|e| e.bundle == bundle)
     }
 
     /// Returns the number that the next version gets.

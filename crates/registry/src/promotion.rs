@@ -48,6 +48,8 @@ pub struct PromotionRecord {
     pub promoted: bool,
     /// Whether an identical bundle is registered already.
     pub unchanged: bool,
+    /// Whether the candidate's bundle is the champion after all.
+    pub serving: bool,
     /// The version that was made; none for an identical bundle.
     pub version: Option<u64>,
     /// The champion's version after all.
@@ -58,7 +60,7 @@ pub struct PromotionRecord {
 
 impl Artifact for PromotionRecord {
     const KIND: &'static str = "promotion-record";
-    const LAYOUT: u16 = 1;
+    const LAYOUT: u16 = 2;
 }
 
 impl Promotion {
@@ -122,12 +124,19 @@ impl Promotion {
         if !(0.0..=1.0).contains(&margin) {
             return Err(RegistryError::Margin { margin });
         }
+        let written = self.registry.write(bundle)?;
+        if evaluation.bundle != written {
+            return Err(RegistryError::OtherEvaluation {
+                evaluated: evaluation.bundle.short(),
+                bundle: written.short(),
+            });
+        }
         let draft = Entry {
             sequence: 0,
             at: clock::rfc3339(self.now),
             action: Action::Declined,
             version: 0,
-            bundle: self.registry.write(bundle)?,
+            bundle: written,
             training_groups: self.registry.write(groups)?,
             evaluation: self.registry.write(evaluation)?,
             run: self.run.clone(),
@@ -165,13 +174,18 @@ impl Promotion {
         evaluation: &Evaluation,
     ) -> Option<Entry> {
         let known = history.with_bundle(draft.bundle);
-        let is_champion = history.champion().is_some_and(|c| c.bundle == draft.bundle);
-        if is_champion || (known.is_some() && self.forced.is_none()) {
-            return None;
-        }
         let mut reasons = against.to_vec();
         reasons.extend(moved_champion(history, &evaluation.comparison));
         let promoted = reasons.is_empty() || self.forced.is_some();
+        let is_champion = history.champion().is_some_and(|c| c.bundle == draft.bundle);
+        // What was declined may pass another time; a former champion comes back by a rollback alone.
+        let nothing_new = |known: &Entry| match known.action {
+            Action::Declined => !promoted && known.reasons == reasons,
+            Action::Promoted | Action::RolledBack => self.forced.is_none(),
+        };
+        if is_champion || known.is_some_and(nothing_new) {
+            return None;
+        }
         Some(Entry {
             action: if promoted {
                 Action::Promoted
@@ -186,21 +200,28 @@ impl Promotion {
 
     fn record(&self, history: &History, appended: Option<Entry>, draft: &Entry) -> PromotionRecord {
         let champion = history.champion().map(|c| c.version);
+        let serving = history.champion().is_some_and(|c| c.bundle == draft.bundle);
         let Some(entry) = appended else {
             let known = history.with_bundle(draft.bundle).map_or(0, |k| k.version);
             return PromotionRecord {
                 model: self.name.clone(),
                 promoted: false,
                 unchanged: true,
+                serving,
                 version: None,
                 champion,
-                reasons: vec![format!("version {known} is this very bundle")],
+                reasons: vec![if serving {
+                    format!("version {known}, the champion, is this very bundle")
+                } else {
+                    format!("version {known}, which is not the champion, is this very bundle")
+                }],
             };
         };
         PromotionRecord {
             model: self.name.clone(),
             promoted: entry.action == Action::Promoted,
             unchanged: false,
+            serving,
             version: Some(entry.version),
             champion,
             reasons: entry.reasons,
@@ -211,7 +232,9 @@ impl Promotion {
 /// Lists the schema's minima that the evaluation misses.
 fn minima(schema: &Schema, evaluation: &Evaluation) -> Vec<String> {
     let asked = &schema.promotion;
-    let got = &evaluation.metrics;
+    // Rows of a given holdout that also stand in training prove nothing.
+    let unseen = evaluation.without_overlap.as_ref();
+    let got = unseen.unwrap_or(&evaluation.metrics);
     let least = |name: &str, got: f64, least: Option<f64>| {
         // An undefined metric fails as well.
         let least = least.filter(|least| got.is_nan() || got < *least)?;

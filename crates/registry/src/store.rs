@@ -220,18 +220,31 @@ impl Registry {
         })
     }
 
-    /// Makes a version the champion by hand. A version that was declined needs `why`.
+    /// Loads the bundle of an entry and queries it, as a server would.
+    fn query(&self, name: &str, entry: &Entry) -> Result<(), RegistryError> {
+        let answer = self.evaluation(entry)?.canary.query(&self.bundle(entry)?);
+        answer.map_err(|reason| RegistryError::Canary {
+            name: name.to_owned(),
+            version: entry.version,
+            reason,
+        })
+    }
+
+    /// Makes a version the champion by hand, once its bundle has been loaded and queried. A version
+    /// that was declined needs `force`.
     ///
     /// # Errors
+    /// What loading fails with, [`RegistryError::Canary`],
     /// [`RegistryError::NoVersion`], [`RegistryError::AlreadyChampion`], [`RegistryError::Declined`].
     pub fn promote(
         &self,
         name: &str,
         version: u64,
         why: Option<&str>,
+        force: bool,
         now: clock::Timestamp,
     ) -> Result<Entry, RegistryError> {
-        self.existing(name)?;
+        self.query(name, find(&self.existing(name)?, name, version)?)?;
         let appended = self.append(name, |history| {
             let known = find(history, name, version)?;
             if history.champion().is_some_and(|c| c.version == version) {
@@ -240,7 +253,7 @@ impl Registry {
                     version,
                 });
             }
-            if known.action == Action::Declined && why.is_none() {
+            if known.action == Action::Declined && !force {
                 let reasons = known.reasons.join("; ");
                 return Err(RegistryError::Declined {
                     name: name.to_owned(),
@@ -293,8 +306,13 @@ impl Registry {
                 .iter()
                 .any(|e| e.version == target.version && e.action != Action::Declined);
             if !was_champion {
-                return Err(nothing());
+                let version = target.version;
+                return Err(RegistryError::NeverChampion {
+                    name: name.to_owned(),
+                    version,
+                });
             }
+            self.query(name, target)?;
             Ok(Some(Entry {
                 at: clock::rfc3339(now),
                 action: Action::RolledBack,

@@ -106,7 +106,7 @@ impl Judged {
             })
             .collect();
         let table = Table::new(rows.len(), columns);
-        let groups = GroupKey::of_rows(&table);
+        let groups = GroupKey::of_rows(schema, &table);
         Records {
             groups,
             target: target_of(schema, raw, &rows),

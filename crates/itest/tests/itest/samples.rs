@@ -342,6 +342,7 @@ pub fn promotion_record() -> PromotionRecord {
         model: "sample".to_owned(),
         promoted: true,
         unchanged: false,
+        serving: false,
         version: Some(8),
         champion: Some(7),
         reasons: vec!["recall on the holdout is 0.4, at least 0.5 is asked".to_owned()],

@@ -167,3 +167,53 @@ fn drift_against_the_champions_training_data_warns_and_rejects_on_request() {
         .collect();
     assert_eq!(columns, ["duration"]);
 }
+
+#[test]
+fn what_was_declined_is_decided_again_when_the_rules_have_changed() {
+    let place = Workplace::new();
+    run(&place, STRONG, &["--force", "--why", "a start"]);
+    let declined = run(&place, WEAK, &[]);
+    assert_eq!(declined["verdict"]["promoted"], false);
+    let again = run(&place, WEAK, &[]);
+    assert_eq!(again["verdict"]["unchanged"], true);
+    assert_eq!(again["verdict"]["serving"], false);
+    let mut required = vec!["run", "--require-promotion"];
+    required.extend(call(&place, WEAK));
+    assert_eq!(place.call(&required).code, 65);
+
+    let lenient = run(&place, WEAK, &["--set", "promotion.margin=1.0"]);
+    let asked = "pr_auc: 0.95";
+    assert!(
+        !flows_schema("binary").contains(asked),
+        "no minimum stands in the way"
+    );
+    assert_eq!(
+        lenient["verdict"]["promoted"], true,
+        "{}",
+        lenient["verdict"]
+    );
+    assert_eq!(lenient["version"], declined["version"]);
+    let same = run(&place, WEAK, &["--require-promotion"]);
+    assert_eq!(same["verdict"]["serving"], true);
+}
+
+#[test]
+fn an_evaluation_of_another_bundle_promotes_nothing() {
+    let place = Workplace::new();
+    let done = run(&place, STRONG, &[]);
+    let directory = done["run"].as_str().unwrap();
+    let config = place.path(directory).join("config.yaml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("max_fpr: 0.01", "max_fpr: 0.2")).unwrap();
+    assert_eq!(
+        place.call(&["stage", "training", "--run", directory]).code,
+        0
+    );
+    let promotion = place.call(&["stage", "promotion", "--run", directory]);
+    assert_eq!(promotion.code, 64, "{}", promotion.err);
+    assert!(
+        promotion.err.contains("run the stage `evaluation` again"),
+        "{}",
+        promotion.err
+    );
+}

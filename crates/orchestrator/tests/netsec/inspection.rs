@@ -135,7 +135,7 @@ fn doctor_says_what_is_wrong_and_exits_as_its_first_failure_would() {
         &["--source", "s3://bucket/key"],
         64,
         "source",
-        "feature `s3`",
+        "`s3://` is not supported",
     );
     let other = place.write("other.csv", "a,b\n1,2\n");
     check(&["--source", &other], 65, "source", "lacks 31 columns");

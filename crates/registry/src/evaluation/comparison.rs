@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use dataset::{Column, Schema, Table, TableColumn};
 use holdout::HoldoutSet;
 use model::{
     ModelBundle, Scores,
@@ -64,6 +65,16 @@ pub(super) fn compare(
     }
     let rows = unseen_rows(holdout, trained_on);
     let records = holdout.records.select(&rows);
+    let table = match recode(&records.table, &candidate.schema, &champion.schema) {
+        Ok(table) => table,
+        Err(reason) => {
+            return Ok(Comparison::NotComparable {
+                version,
+                groups: 0,
+                reason,
+            });
+        }
+    };
     let groups = records.groups.iter().collect::<BTreeSet<_>>().len();
     if groups < config.min_comparable_groups {
         let needed = config.min_comparable_groups;
@@ -76,7 +87,7 @@ pub(super) fn compare(
             ),
         });
     }
-    let theirs = champion.score(&records.table)?;
+    let theirs = champion.score(&table)?;
     let ours: Vec<f64> = rows.iter().map(|&row| scores.threat[row]).collect();
     let threats: Vec<bool> = rows.iter().map(|&row| truth.threats[row]).collect();
     let ours = RankedScores::new(&ours, &threats);
@@ -108,6 +119,10 @@ fn incompatibility(candidate: &ModelBundle, champion: &ModelBundle) -> Option<St
             .collect::<Vec<_>>()
     };
     let (ours, theirs) = (contract(candidate), contract(champion));
+    // Groups are keyed by the columns in their order.
+    if ours.len() == theirs.len() && ours != theirs && ours.iter().all(|c| theirs.contains(c)) {
+        return Some("the schema's columns stand in another order".to_owned());
+    }
     let changed: Vec<&str> = ours
         .iter()
         .filter(|c| !theirs.contains(c))
@@ -123,3 +138,69 @@ fn incompatibility(candidate: &ModelBundle, champion: &ModelBundle) -> Option<St
     (candidate.schema.target != champion.schema.target)
         .then(|| "the schema's target has changed".to_owned())
 }
+
+/// Writes a table under another schema of the same columns: the codes of texts are places among a
+/// schema's levels.
+///
+/// # Errors
+/// A sentence with the value that the other schema does not take.
+fn recode(table: &Table, from: &Schema, to: &Schema) -> Result<Table, String> {
+    let columns = table.columns().iter().map(|column| {
+        let (Some(ours), Some(theirs)) = (from.column(&column.name), to.column(&column.name))
+        else {
+            return Ok(column.clone());
+        };
+        if !theirs.may_be_missing && column.values.iter().any(|value| value.is_nan()) {
+            return Err(format!(
+                "`{}` is missing in a row, which the champion does not take",
+                ours.name
+            ));
+        }
+        let Some(codes) = codes_under(ours, theirs)? else {
+            return Ok(column.clone());
+        };
+        let recoded = |value: &f64| {
+            if value.is_nan() {
+                *value
+            } else {
+                codes[*value as usize]
+            }
+        };
+        Ok(TableColumn {
+            name: column.name.clone(),
+            values: column.values.iter().map(recoded).collect(),
+        })
+    });
+    Ok(Table::new(
+        table.n_rows(),
+        columns.collect::<Result<_, String>>()?,
+    ))
+}
+
+/// Returns for each code of a text column, the unknown level's last, the code that another schema has
+/// for it; nothing where both agree.
+fn codes_under(ours: &Column, theirs: &Column) -> Result<Option<Vec<f64>>, String> {
+    let Some(levels) = ours.levels() else {
+        return Ok(None);
+    };
+    if ours.domain == theirs.domain {
+        return Ok(None);
+    }
+    // No level is called like this: levels are trimmed.
+    let unknown = std::iter::once(" ");
+    let codes = levels
+        .iter()
+        .map(String::as_str)
+        .chain(unknown)
+        .map(|level| {
+            let name = &ours.name;
+            theirs
+                .level_code(level)
+                .ok_or_else(|| format!("the champion does not take `{level}` in `{name}`"))
+        });
+    let n = ours.n_levels().unwrap_or(levels.len());
+    codes.take(n).collect::<Result<_, String>>().map(Some)
+}
+
+#[cfg(test)]
+mod tests;

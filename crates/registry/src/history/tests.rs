@@ -47,6 +47,18 @@ fn two_rollbacks_in_a_row_go_two_champions_back() {
 }
 
 #[test]
+fn a_rollback_forward_can_be_taken_back() {
+    let history = check(&[
+        (Promoted, 1),
+        (Promoted, 2),
+        (RolledBack, 1),
+        (RolledBack, 2),
+    ]);
+    assert_eq!(history.champion().unwrap().version, 2);
+    assert_eq!(history.previous_champion().unwrap().version, 1);
+}
+
+#[test]
 fn a_moment_in_the_past_has_its_own_champion() {
     let history = check(&[(Promoted, 1), (Declined, 2), (Promoted, 3)]);
     let at = |text: &str| {

@@ -33,7 +33,7 @@ fn records(columns: Vec<(&str, Vec<f64>)>, targets: &[&str]) -> Records {
     let values: BTreeSet<&str> = targets.iter().copied().collect();
     let code = |target: &&str| values.iter().position(|v| v == target).unwrap() as u16;
     Records {
-        groups: GroupKey::of_rows(&table),
+        groups: GroupKey::of_rows(&schema(PHISHING), &table),
         target: Target {
             codes: targets.iter().map(code).collect(),
             values: values.iter().map(|&v| v.to_owned()).collect(),
