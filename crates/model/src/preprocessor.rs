@@ -59,6 +59,16 @@ pub enum PreprocessingError {
     MissingColumn { column: String },
     #[error("text column `{column}` has no levels: validate the data, which lists them")]
     NoLevels { column: String },
+    #[error(
+        "column `{column}` has {levels} levels, and one-hot encoding makes a feature of each, of at \
+         most {most}: set `encoder: ordinal` under transformation.preprocessing, or \
+         `never_use: true` in the schema"
+    )]
+    TooManyLevels {
+        column: String,
+        levels: usize,
+        most: usize,
+    },
     #[error("imputer `knn` needs k of at least 1, not 0: set `knn.k`")]
     NoNeighbours,
     #[error("{found} {what} where the preprocessor has {expected}")]
@@ -73,7 +83,9 @@ impl Classified for PreprocessingError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::NoRows | Self::MissingColumn { .. } => ErrorKind::Rejected,
-            Self::NoLevels { .. } | Self::NoNeighbours => ErrorKind::Config,
+            Self::NoLevels { .. } | Self::TooManyLevels { .. } | Self::NoNeighbours => {
+                ErrorKind::Config
+            }
             Self::Width { .. } => ErrorKind::Internal,
         }
     }
@@ -84,7 +96,7 @@ impl Preprocessor {
     ///
     /// # Errors
     /// [`PreprocessingError`] when there are no rows, a column is missing, a text column has no
-    /// levels, or k is 0.
+    /// levels, a column has more than 4,096 of them to be one-hot encoded, or k is 0.
     pub fn fit(
         spec: &PreprocessorSpec,
         schema: &Schema,

@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{FittedEncoding, PreprocessingError};
 
+/// Most features that one-hot encoding makes of a column; matrices are dense, so that the levels of an
+/// identifier would fill the memory.
+const MAX_ONE_HOT: usize = 4096;
+
 /// A raw column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Input {
@@ -49,7 +53,15 @@ pub(super) fn plan(
         name: derived.name.clone(),
         kind: InputKind::Number,
     }));
-    let columns = inputs.iter().map(|i| encoding(kind, &i.kind)).collect();
+    let columns: Vec<_> = inputs.iter().map(|i| encoding(kind, &i.kind)).collect();
+    let mut planned = inputs.iter().zip(&columns);
+    if let Some((input, wide)) = planned.find(|(_, e)| e.n_features() > MAX_ONE_HOT) {
+        return Err(PreprocessingError::TooManyLevels {
+            column: input.name.clone(),
+            levels: wide.n_features(),
+            most: MAX_ONE_HOT,
+        });
+    }
     Ok((inputs, Encoder { columns }))
 }
 

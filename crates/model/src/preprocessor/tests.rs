@@ -314,12 +314,20 @@ fn what_cannot_be_fitted_is_told_by_name() {
     let plain = PreprocessorSpec::default();
     let open = SCHEMA.replace("levels: [dns, ftp, http], unknown_levels: accept", "");
     let open = Schema::parse(&open.replace("type: text, ", "type: text"), "test").unwrap();
+    let levels: Vec<String> = (0..5000).map(|i| format!("l{i:04}")).collect();
+    let wide = SCHEMA.replace("dns, ftp, http", &levels.join(", "));
+    let wide = Schema::parse(&wide, "test").unwrap();
+    let one_hot = PreprocessorSpec {
+        encoder: EncoderKind::OneHotText,
+        ..plain
+    };
     let narrow = Table::new(1, training().select(&[0]).columns()[..3].to_vec());
     let refused = [
         Preprocessor::fit(&plain, &schema(), &table(&[])),
         Preprocessor::fit(&knn, &schema(), &training()),
         Preprocessor::fit(&plain, &open, &training()),
         Preprocessor::fit(&plain, &schema(), &narrow),
+        Preprocessor::fit(&one_hot, &wide, &training()),
     ];
     let texts = refused.map(|r| r.unwrap_err().to_string());
     assert_eq!(
@@ -327,7 +335,10 @@ fn what_cannot_be_fitted_is_told_by_name() {
         "no rows to fit a preprocessor on: give it at least one\n\
          imputer `knn` needs k of at least 1, not 0: set `knn.k`\n\
          text column `service` has no levels: validate the data, which lists them\n\
-         column `far` is missing from the rows: append derived columns, check the schema"
+         column `far` is missing from the rows: append derived columns, check the schema\n\
+         column `service` has 5000 levels, and one-hot encoding makes a feature of each, of at most \
+         4096: set `encoder: ordinal` under transformation.preprocessing, or `never_use: true` in the \
+         schema"
     );
 }
 
