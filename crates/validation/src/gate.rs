@@ -86,7 +86,9 @@ fn row_reasons(
             rows.quarantined, rows.total
         ));
     }
-    if rows.accepted > 0 && !(report.threat_share > 0.0 && report.threat_share < 1.0) {
+    let has_target = !report.columns.missing.contains(&schema.target.column);
+    if has_target && rows.accepted > 0 && !(report.threat_share > 0.0 && report.threat_share < 1.0)
+    {
         let side = if report.threat_share > 0.0 {
             "a threat"
         } else {

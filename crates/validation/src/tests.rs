@@ -139,6 +139,17 @@ fn a_refusal_names_every_reason_and_still_leaves_its_report() {
 }
 
 #[test]
+fn rows_without_a_target_are_not_called_benign() {
+    let (result, ..) = check(ValidationConfig::default(), |raw| {
+        raw.columns.remove(3);
+        raw.absent.push("label".to_owned());
+    });
+    let message = result.unwrap_err().to_string();
+    assert!(message.contains("columns are missing: label"), "{message}");
+    assert!(!message.contains("benign"), "{message}");
+}
+
+#[test]
 fn one_class_alone_is_refused() {
     let (result, ..) = check(ValidationConfig::default(), |raw| {
         if let Cells::Texts { codes, .. } = &mut raw.columns[3].cells {
