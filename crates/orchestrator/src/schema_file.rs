@@ -13,6 +13,9 @@ use serde_json::json;
 
 use crate::pipeline::{note, print};
 
+/// Most columns that are listed for review; the schema file marks them all.
+const NAMED: usize = 20;
+
 #[derive(Subcommand)]
 pub enum SchemaCommand {
     /// Write a first schema from a file of records, to be edited
@@ -110,7 +113,9 @@ impl InferArguments {
             inference.observe(&batch);
         }
         if !self.no_header && is_delimited(&format) {
-            warn_of_data(&names.unwrap_or_default());
+            let names = names.unwrap_or_default();
+            warn_of_data(&names);
+            warn_of_delimiter(&names, self.delimiter);
         }
         let name = self.name.clone().unwrap_or_else(|| name_of(&self.file));
         let mut draft = inference.finish(&name, self.target.as_deref(), &self.threats)?;
@@ -140,6 +145,18 @@ fn warn_of_data(names: &[String]) {
     if let Some(number) = names.iter().find(|name| name.trim().parse::<f64>().is_ok()) {
         note(&format!(
             "the first line names a column `{number}`: if it is a row, give --no-header"
+        ));
+    }
+}
+
+/// Says that all of a line went into one column when another delimiter stands in it.
+fn warn_of_delimiter(names: &[String], delimiter: char) {
+    let [line] = names else { return };
+    let stands = |other: &char| *other != delimiter && line.contains(*other);
+    if let Some(other) = [';', '\t', '|', ','].into_iter().find(stands) {
+        note(&format!(
+            "the first line is one column, in which {other:?} stands: if it is what separates cells, \
+             give --delimiter {other:?}"
         ));
     }
 }
@@ -179,7 +196,11 @@ fn said(draft: &Draft, path: &Path) -> String {
     }
     let open = to_review(draft);
     if !open.is_empty() {
-        text += &format!("\nto review: {}", open.join(", "));
+        let named = &open[..open.len().min(NAMED)];
+        text += &format!("\nto review: {}", named.join(", "));
+        if open.len() > NAMED {
+            text += &format!(" and {} more", open.len() - NAMED);
+        }
     }
     text
 }

@@ -60,6 +60,33 @@ fn a_file_without_a_line_of_names_gets_numbered_columns() {
 }
 
 #[test]
+fn another_delimiter_is_suspected_and_a_long_review_is_cut() {
+    let place = Workplace::new();
+    let names: Vec<String> = (0..30).map(|i| format!("c{i}")).collect();
+    let row = |i: usize| vec![format!("{i}.5"); 30].join(";") + &format!(";{}\n", i % 2);
+    let rows: String = (0..200).map(row).collect();
+    let source = place.write("data.csv", names.join(";") + ";label\n" + &rows);
+    let infer = [
+        "schema",
+        "infer",
+        &source,
+        "--target",
+        "label",
+        "--threat=1",
+    ];
+    let refused = place.call(&infer);
+    assert_eq!(refused.code, 78);
+    assert!(
+        refused.err.contains("give --delimiter ';'"),
+        "{}",
+        refused.err
+    );
+    let told = place.call(&[&infer[..], &["--delimiter", ";", "--output", "my.yaml"]].concat());
+    assert_eq!(told.code, 0, "{}", told.err);
+    assert!(told.out.contains("c19 and 10 more"), "{}", told.out);
+}
+
+#[test]
 fn while_nobody_says_what_the_threat_is_the_file_asks_for_it() {
     let place = Workplace::new();
     let source = place.write("data.csv", small_csv(400));
