@@ -20,8 +20,15 @@ pub enum RegistryError {
     BadName { name: String },
     #[error("there is no model `{name}`; known: {known}")]
     NoModel { name: String, known: String },
-    #[error("`{name}` has no champion yet: `netsec run` trains one")]
-    NoChampion { name: String },
+    #[error(
+        "`{name}` has no champion: version {version} was declined ({reasons}); `netsec run` trains \
+         another, `netsec models promote {name} --version {version} --force --why TEXT` overrides"
+    )]
+    NoChampion {
+        name: String,
+        version: u64,
+        reasons: String,
+    },
     #[error("`{name}` has no version {version}; it has {known}")]
     NoVersion {
         name: String,

@@ -2,7 +2,7 @@
 
 use artifact::{Artifact, Context, Stage, clock};
 use dataset::Schema;
-use model::{ModelBundle, TrainingGroups};
+use model::{ModelBundle, TrainingGroups, resampling::Interval};
 use serde::{Deserialize, Serialize};
 
 use crate::{Action, Comparison, Entry, Evaluation, History, Registry, RegistryError};
@@ -229,7 +229,8 @@ impl Promotion {
     }
 }
 
-/// Lists the schema's minima that the evaluation misses.
+/// Lists the schema's minima that the evaluation misses, and the one that holds without any: a ROC AUC
+/// above that of chance.
 fn minima(schema: &Schema, evaluation: &Evaluation) -> Vec<String> {
     let asked = &schema.promotion;
     // Rows of a given holdout that also stand in training prove nothing.
@@ -249,6 +250,7 @@ fn minima(schema: &Schema, evaluation: &Evaluation) -> Vec<String> {
         ))
     };
     [
+        chance(got.roc_auc),
         least("PR AUC", got.pr_auc.value, asked.pr_auc),
         least("ROC AUC", got.roc_auc.value, asked.roc_auc),
         least(
@@ -261,6 +263,20 @@ fn minima(schema: &Schema, evaluation: &Evaluation) -> Vec<String> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// Says when a model cannot be told from a coin. Without resamples there is no bound, and the value must do.
+fn chance(roc_auc: Interval) -> Option<String> {
+    let Interval { value, low, .. } = roc_auc;
+    let (certain, bound) = if low.is_nan() {
+        (value, String::new())
+    } else {
+        (low, format!(", its lower 95 % bound {low:.4}"))
+    };
+    let told = certain > 0.5;
+    (!told).then(|| {
+        format!("no better than chance: ROC AUC on the holdout is {value:.4}{bound}, more than 0.5 is asked")
+    })
 }
 
 fn against_champion(config: &PromotionConfig, comparison: &Comparison) -> Option<String> {

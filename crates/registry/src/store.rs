@@ -80,7 +80,10 @@ impl Registry {
     pub fn existing(&self, name: &str) -> Result<History, RegistryError> {
         let history = self.history(name)?;
         if history.entries().is_empty() {
-            let known = self.names()?.join(", ");
+            let known = match self.names()?.join(", ") {
+                none if none.is_empty() => "none yet, `netsec run` trains one".to_owned(),
+                known => known,
+            };
             return Err(RegistryError::NoModel {
                 name: name.to_owned(),
                 known,
@@ -109,9 +112,7 @@ impl Registry {
             Some(version) => find(&history, name, version)?,
             None => history
                 .champion()
-                .ok_or_else(|| RegistryError::NoChampion {
-                    name: name.to_owned(),
-                })?,
+                .ok_or_else(|| without_champion(name, &history))?,
         };
         Ok(found.clone())
     }
@@ -322,6 +323,16 @@ impl Registry {
             }))
         })?;
         Ok(appended.expect("an entry was made"))
+    }
+}
+
+/// Says what stands against the latest version of a model that has never had a champion.
+fn without_champion(name: &str, history: &History) -> RegistryError {
+    let last = history.entries().last();
+    RegistryError::NoChampion {
+        name: name.to_owned(),
+        version: last.map_or(0, |entry| entry.version),
+        reasons: last.map_or(String::new(), |entry| entry.reasons.join("; ")),
     }
 }
 

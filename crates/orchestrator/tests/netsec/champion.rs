@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Workplace, flows_csv, flows_schema};
+use crate::support::{TINY, Workplace, flows_csv, flows_schema};
 
 /// Runs on the flows with one family of one candidate.
 fn run(place: &Workplace, learner: &str, arguments: &[&str]) -> Value {
@@ -101,6 +101,39 @@ fn a_better_candidate_is_promoted_over_the_champion_and_a_worse_one_declined() {
     ];
     assert_eq!(place.call(&forced).code, 0);
     assert_eq!(champion(&place), 3);
+}
+
+#[test]
+fn a_coin_is_declined_though_its_schema_asks_for_nothing_and_is_called_by_its_version() {
+    let place = Workplace::new();
+    place.write_tiny(600);
+    let both = |i: usize| format!("{},0,0\n{},0,1\n", i * 37 % 601, i * 37 % 601);
+    let rows: String = (0..600).map(both).collect();
+    place.write("coin.csv", "a,b,y\n".to_owned() + &rows);
+    let run = ["run", "--json", "--source", "coin.csv"];
+    let called = place.call(&[&run[..], &TINY].concat());
+    assert_eq!(called.code, 0, "{}", called.err);
+    let run: Value = serde_json::from_str(&called.out).unwrap();
+    assert_eq!(run["verdict"]["promoted"], false);
+    let reasons = run["verdict"]["reasons"].to_string();
+    assert!(reasons.contains("no better than chance"), "{reasons}");
+
+    let predict = ["predict", "--input", "coin.csv", "--output", "out.csv"];
+    let refused = place.call(&[&predict[..], &["--model", "tiny"]].concat());
+    assert_eq!(refused.code, 69);
+    assert!(
+        refused.err.contains("version 1 was declined"),
+        "{}",
+        refused.err
+    );
+    let empty = Workplace::new();
+    empty.write("coin.csv", "a,b,y\n");
+    let refused = empty.call(&[&predict[..], &["--model", "tiny"]].concat());
+    assert!(
+        refused.err.contains("none yet, `netsec run`"),
+        "{}",
+        refused.err
+    );
 }
 
 #[test]
