@@ -117,3 +117,19 @@ fn equal_rows_are_kept_once_where_they_are_many() {
     let matrix = BinnedMatrix::new(x.view()).unwrap();
     assert_eq!((matrix.n_distinct(), matrix.distinct_of_row()), (9, None));
 }
+
+#[test]
+fn a_sample_cuts_long_columns_about_equally() {
+    let values: Vec<f32> = (0..500_000u32)
+        .map(|i| (i.wrapping_mul(0x9E37_79B1) >> 8) as f32 / 65_536.0 - 100.0)
+        .collect();
+    let (column, bins) = column(&values);
+    assert_eq!(column.n_values(), 255);
+    let mut rows = [0; 255];
+    bins.iter().for_each(|bin| rows[usize::from(*bin)] += 1);
+    let (least, most) = (rows.iter().min(), rows.iter().max());
+    assert!(
+        least > Some(&1_500) && most < Some(&2_500),
+        "{least:?} to {most:?}"
+    );
+}
