@@ -36,7 +36,14 @@ SEARCH = {
     "decision_tree": {"max_depth": [8], "min_samples_leaf": [20]},
     "random_forest": {"n_estimators": [60], "max_features": ["sqrt"], "min_samples_leaf": [1]},
     "extra_trees": {"n_estimators": [60], "max_features": ["sqrt"], "min_samples_leaf": [1]},
-    "gradient_boosting": {"n_estimators": [60], "num_leaves": [31], "learning_rate": [0.1]},
+    "gradient_boosting": {
+        "n_estimators": [60],
+        "num_leaves": [31],
+        "learning_rate": [0.1],
+        "feature_fraction": [1.0],
+        # Softmax over classes of few rows runs away without it: what is compared here is the export.
+        "min_sum_hessian_in_leaf": [1.0],
+    },
 }
 DERIVED = """
   - {name: difference, difference: [src_bytes, dst_bytes]}
