@@ -1,6 +1,6 @@
 //! `netsec run`: the stages, typed end to end.
 
-use std::{io::Write as _, time::Instant};
+use std::io::Write as _;
 
 use artifact::{ErrorKind, Failure, Run, clock, write_atomic, yaml};
 use dataset::Schema;
@@ -21,7 +21,7 @@ use crate::{
 
 /// Runs the whole pipeline; returns the exit code.
 pub fn run(arguments: &RunArguments) -> Result<u8, Failure> {
-    let clock = Instant::now();
+    let stopwatch = clock::Stopwatch::start();
     let mut config = Config::of(arguments)?;
     let schema = config.schema()?;
     let simulated = connectors::is_simulated(&config.source);
@@ -53,7 +53,7 @@ pub fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     progress.finish();
     outcome.map_err(|e| with_report(e, &run))?;
     report::write(&run, None)?;
-    let mut summary = Summary::of(&run, &config, &name, clock.elapsed().as_secs_f64())?;
+    let mut summary = Summary::of(&run, &config, &name, stopwatch.seconds())?;
     summary.snapshot = snapshot;
     print(&if arguments.place.json {
         summary.to_json()

@@ -30,13 +30,12 @@ pub(crate) fn run(
 
     let grouped = grouped_stratified(&set.records.groups, &labels, config.folds, seed);
     let folds = cross_validation::prepare(set, &labels, &grouped, config.folds)?;
-    let progress = (context.progress(), "search");
-    let outcomes = cross_validation::run(&candidates, &folds, &labels, seed, progress)?;
+    let outcomes = cross_validation::run(&candidates, &folds, &labels, (context, "search"))?;
     let best = select(config.select_by, &outcomes);
     let (name, learner) = &candidates[best];
     tracing::info!(candidate = %name, "candidate chosen");
 
-    let baselines = baselines::score(config, set, &labels, &grouped)?;
+    let baselines = baselines::score(config, set, &labels, &grouped, context)?;
     let row_wise = score_row_wise(config, set, &labels, &candidates[best], context)?;
     let (calibration, thresholds) = calibrate(config, &outcomes[best], &labels);
     let refit = refit(set, &labels, name, learner, seed)?;
@@ -149,9 +148,8 @@ fn score_row_wise(
 ) -> Result<MetricSummary, TrainingError> {
     let rows = row_wise_stratified(labels, config.folds, context.seed);
     let folds = cross_validation::prepare(set, labels, &rows, config.folds)?;
-    let progress = (context.progress(), "row-wise");
     let candidate = std::slice::from_ref(candidate);
-    let outcome = cross_validation::run(candidate, &folds, labels, context.seed, progress)?;
+    let outcome = cross_validation::run(candidate, &folds, labels, (context, "row-wise"))?;
     Ok(outcome
         .into_iter()
         .next()
