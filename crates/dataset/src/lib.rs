@@ -16,6 +16,7 @@ mod records;
 mod reference;
 pub mod schema;
 mod source;
+mod source_uri;
 mod table;
 
 pub use group::GroupKey;
@@ -30,4 +31,5 @@ pub use records::{Records, Target, TrainingSet, ValidatedDataset};
 pub use reference::ReferenceProfile;
 pub use schema::{Column, ColumnType, Domain, Schema, SchemaError};
 pub use source::{Sink, SinkError, Source, SourceError};
+pub use source_uri::{SourceUri, without_secrets};
 pub use table::{Table, TableColumn};

@@ -17,7 +17,7 @@ use artifact::{
 use dataset::{Provenance, RawDataset, Schema};
 use serde::{Deserialize, Serialize};
 
-pub use key::{SnapshotKey, without_secrets};
+pub use key::SnapshotKey;
 use snapshot::Description;
 
 use crate::IngestionError;

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use artifact::{ErrorKind, Failure, Run, clock, write_atomic, yaml};
-use dataset::Schema;
+use dataset::{Schema, SourceUri};
 use harness::ProgressReporter;
 use ingestion::SCHEMA_FILE;
 use registry::{Champion, Evaluating, Override, Promotion, Registry};
@@ -146,7 +146,7 @@ pub fn note(text: &str) {
     eprintln!("note: {text}");
 }
 
-fn opening_line(schema: &Schema, source: &str, simulated: bool) -> String {
+fn opening_line(schema: &Schema, source: &SourceUri, simulated: bool) -> String {
     if simulated {
         format!(
             "SIMULATED data of the `{}` data set, not real traffic\n{source}",

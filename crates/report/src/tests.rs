@@ -1,4 +1,5 @@
 use dataset::{
+    SourceUri,
     drift::{self, DriftConfig},
     profile::{ColumnProfile, LevelCount, Profile, Scale, Values},
 };
@@ -57,7 +58,7 @@ fn refused() -> RunReport {
     RunReport {
         name: "20260203T101112Z-1f9c04ab".to_owned(),
         settings: Settings {
-            source: format!("postgres://me:secret@host/db?table={HOSTILE}"),
+            source: SourceUri::new(format!("postgres://me:secret@host/db?table={HOSTILE}")),
             ..Settings::default()
         },
         configuration: format!("source: postgres://me:secret@host/db\ndataset: {HOSTILE}\n"),

@@ -21,6 +21,7 @@ mod real_data;
 mod report;
 mod runs;
 mod schema_infer;
+mod secrets;
 mod stages;
 mod support;
 mod synth;
