@@ -20,6 +20,7 @@ mod predictions;
 mod real_data;
 mod report;
 mod runs;
+mod same_rows;
 mod schema_infer;
 mod secrets;
 mod stages;
