@@ -10,7 +10,7 @@ use std::{
 
 use artifact::{ErrorKind, Failure};
 use clap::Args;
-use dataset::{RawBatch, RawColumn, Sink, Source};
+use dataset::{RawBatch, RawColumn, Sink, Source, free_name};
 use formats::{FileFormat, Layout};
 use model::{
     ModelBundle,
@@ -112,15 +112,16 @@ const APPENDED: [&str; 4] = ["label", "threat_probability", "model_version", "pr
 
 /// Names the appended columns so that none is called as one of the input's.
 fn appended_names(input: &[String]) -> Appended {
-    APPENDED.map(|name| free_name(name, input))
+    APPENDED.map(|name| appended_name(name, input))
 }
 
-fn free_name(name: &str, taken: &[String]) -> String {
-    let mut name = name.to_owned();
-    while taken.contains(&name) {
-        name.insert_str(0, "predicted_");
-    }
-    name
+fn appended_name(name: &str, input: &[String]) -> String {
+    // In Parquet, `label.id` is a part of `label`.
+    let is_taken = |name: &str| {
+        let mut taken = input.iter().map(|n| (n.as_str(), n.split('.').next()));
+        taken.any(|(whole, outermost)| whole == name || outermost == Some(name))
+    };
+    free_name(name, "predicted_", is_taken)
 }
 
 struct Scoring<'a> {
@@ -273,7 +274,7 @@ fn append(batch: &mut RawBatch, names: &Appended, predictions: &[Prediction], ve
 
 /// Appends the reasons of each verdict; empty for a row that was refused.
 fn append_reasons(batch: &mut RawBatch, reasons: &[Option<String>]) {
-    let name = free_name("reasons", &batch.names);
+    let name = appended_name("reasons", &batch.names);
     batch.names.push(name);
     let texts = reasons.iter().map(Option::as_deref).collect();
     batch.columns.push(RawColumn::Text(texts));

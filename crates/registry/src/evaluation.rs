@@ -146,10 +146,8 @@ impl Stage for Evaluating {
         (bundle, holdout, incumbent): Self::Inputs,
         context: &mut Context,
     ) -> Result<Self::Outputs, RegistryError> {
-        let digest = context
-            .inputs
-            .first()
-            .map_or(Digest::of(b""), |record| record.digest);
+        let digest = context.input::<ModelBundle>();
+        let digest = digest.ok_or(RegistryError::UnknownBundle)?;
         let evaluation = evaluate(
             &self.config,
             (digest, &bundle),

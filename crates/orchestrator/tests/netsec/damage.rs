@@ -216,7 +216,7 @@ fn a_damaged_registry_is_named_and_a_damaged_champion_can_be_rolled_back() {
     let missing = place.call(&["models", "history", "tiny"]);
     assert_eq!(missing.code, 70, "{}", missing.err);
     assert!(
-        missing.err.contains("entry 3 stands where 2 should"),
+        missing.err.contains("00000002.json`: is missing"),
         "{}",
         missing.err
     );
