@@ -76,6 +76,23 @@ impl Config {
         Ok(config)
     }
 
+    /// Checks every range, as the stages will, so that nothing is read in vain.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] with the first key at fault.
+    pub fn check(&self) -> Result<(), Failure> {
+        if self.ingestion.max_rows == Some(0) {
+            let message = "ingestion.max_rows is 0: use 1 or more, or null for all";
+            return Err(Failure::new(ErrorKind::Config, message));
+        }
+        self.validation.check()?;
+        self.transformation.check()?;
+        self.training.candidates()?;
+        self.evaluation.check()?;
+        self.promotion.check()?;
+        Ok(())
+    }
+
     /// Returns the schema that the configuration names.
     pub fn schema(&self) -> Result<Schema, Failure> {
         schema_of(&self.dataset)

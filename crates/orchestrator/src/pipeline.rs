@@ -23,6 +23,7 @@ use crate::{
 pub fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     let stopwatch = clock::Stopwatch::start();
     let mut config = Config::of(arguments)?;
+    config.check()?;
     let schema = config.schema()?;
     let simulated = connectors::is_simulated(&config.source);
     let name = config.model_name(&schema, simulated);

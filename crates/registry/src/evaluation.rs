@@ -40,6 +40,19 @@ impl Default for EvaluationConfig {
     }
 }
 
+impl EvaluationConfig {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// [`RegistryError::Resamples`].
+    pub fn check(&self) -> Result<(), RegistryError> {
+        match self.resamples {
+            0 | 100..=100_000 => Ok(()),
+            n => Err(RegistryError::Resamples { n }),
+        }
+    }
+}
+
 /// How good a bundle is on the holdout, and how it compares with the champion.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
@@ -174,10 +187,8 @@ fn evaluate(
     incumbent: &Incumbent,
     seed: u64,
 ) -> Result<Evaluation, RegistryError> {
+    config.check()?;
     let n = config.resamples;
-    if n != 0 && !(100..=100_000).contains(&n) {
-        return Err(RegistryError::Resamples { n });
-    }
     let records = &holdout.records;
     if records.n_rows() == 0 {
         return Err(RegistryError::EmptyHoldout);

@@ -3,7 +3,7 @@
 use model::Classifier;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use trees::{DecisionTree, ExtraTrees, GradientBoosting, RandomForest};
+use trees::{DecisionTree, ExtraTrees, GradientBoosting, RandomForest, TreesError};
 
 use crate::{TrainingError, logistic::LogisticRegression, prepared::TrainingSide};
 
@@ -106,6 +106,41 @@ impl Learner {
             Self::GradientBoosting(l) => l.n_estimators = rounds,
         }
         self
+    }
+
+    /// Checks the ranges of the parameters.
+    ///
+    /// # Errors
+    /// As [`Learner::fit`].
+    pub(crate) fn check(&self, name: &str) -> Result<(), TrainingError> {
+        let candidate = || name.to_owned();
+        let two_rows = ndarray::array![[0.0], [1.0]];
+        let x =
+            trees::BinnedMatrix::new(two_rows.view()).map_err(|source| TrainingError::Trees {
+                candidate: candidate(),
+                source,
+            })?;
+        // Parameters are looked at first; then there is one class, and so nothing to learn.
+        let (y, k) = (&[0, 0], 2);
+        let refused = match self {
+            Self::LogisticRegression(l) => {
+                return l.check().map_err(|source| TrainingError::Logistic {
+                    candidate: candidate(),
+                    source,
+                });
+            }
+            Self::DecisionTree(l) => l.fit(&x, y, k, None, 0).err(),
+            Self::RandomForest(l) => l.fit(&x, y, k, None, 0).err(),
+            Self::ExtraTrees(l) => l.fit(&x, y, k, None, 0).err(),
+            Self::GradientBoosting(l) => l.fit(&x, y, k, None, 0).err(),
+        };
+        match refused {
+            Some(source @ TreesError::Parameter { .. }) => Err(TrainingError::Trees {
+                candidate: candidate(),
+                source,
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Fits on one side of a split.

@@ -125,7 +125,7 @@ impl LogisticRegression {
         ))
     }
 
-    fn check(&self) -> Result<(), LogisticError> {
+    pub(crate) fn check(&self) -> Result<(), LogisticError> {
         let named = [
             ("c", self.c),
             ("max_iter", f64::from(self.max_iter)),
