@@ -19,7 +19,7 @@ use crate::{
     cli::Place,
     config::{Config, schema_of},
     inspect::run_names,
-    pipeline::print,
+    output::print,
 };
 
 #[derive(Args)]

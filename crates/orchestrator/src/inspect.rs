@@ -10,7 +10,7 @@ use artifact::{Digest, ErrorKind, Failure, Manifest, Run, StoreError};
 use clap::Args;
 use serde_json::json;
 
-use crate::{cli::Place, pipeline::print};
+use crate::{cli::Place, output::print};
 
 #[derive(Args)]
 pub struct RunArgument {

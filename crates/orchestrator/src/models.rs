@@ -9,7 +9,8 @@ use serde_json::json;
 
 use crate::{
     cli::Place,
-    pipeline::{print, registry},
+    output::print,
+    pipeline::registry,
     summary::describe,
 };
 

@@ -1,7 +1,5 @@
 //! `netsec run`: the stages, typed end to end.
 
-use std::io::Write as _;
-
 use artifact::{ErrorKind, Failure, Run, clock, write_atomic, yaml};
 use dataset::{Schema, SourceUri};
 use harness::ProgressReporter;
@@ -16,6 +14,7 @@ use crate::{
     config::Config,
     given_holdout::given_holdout,
     intake::Intake,
+    output::print,
     summary::Summary,
 };
 
@@ -125,26 +124,6 @@ fn keep_schema(run: &Run, schema: &Schema) -> Result<(), Failure> {
 /// Returns the registry of a place.
 pub fn registry(place: &Place) -> Registry {
     Registry::local(&place.artifacts)
-}
-
-/// Prints to standard output; a reader that went away ends the printing, not the program.
-pub fn print(text: &str) -> Result<(), Failure> {
-    match writeln!(std::io::stdout(), "{text}") {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
-            ErrorKind::Unavailable,
-            format!("cannot write the output: {e}{}", artifact::remedy(&e)),
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// Says something besides the result, on standard error.
-#[expect(
-    clippy::print_stderr,
-    reason = "the person at the terminal is to read it"
-)]
-pub fn note(text: &str) {
-    eprintln!("note: {text}");
 }
 
 fn opening_line(schema: &Schema, source: &SourceUri, simulated: bool) -> String {

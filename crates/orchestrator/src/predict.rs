@@ -20,7 +20,8 @@ use serde_json::json;
 
 use crate::{
     cli::Place,
-    pipeline::{note, print, registry},
+    output::{note, print},
+    pipeline::registry,
 };
 use survey::Survey;
 

@@ -13,7 +13,7 @@ use validation::{Validation, ValidationConfig};
 
 use crate::{
     config::schema_of,
-    pipeline::{note, print},
+    output::{note, print},
     schema_file::refuse_to_overwrite,
 };
 

@@ -18,7 +18,7 @@ use crate::{
     config::Config,
     given_holdout::{AdoptHoldout, given_holdout},
     inspect::find_run,
-    pipeline::print,
+    output::print,
 };
 
 /// The stages in the order of a run.
