@@ -6,9 +6,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use artifact::{Digest, ErrorKind, Failure, Manifest, Run, StoreError};
+use artifact::{Digest, ErrorKind, Failure, Manifest, Run, Stage as _, StoreError};
 use clap::Args;
-use serde_json::json;
+use registry::Promotion;
+use serde_json::{Value, json};
 
 use crate::{cli::Place, output::print};
 
@@ -45,11 +46,31 @@ pub fn find_run(run: &Path, artifacts: Option<&Path>) -> Result<PathBuf, Failure
 pub fn runs(place: &Place) -> Result<u8, Failure> {
     let names = run_names(&place.artifacts)?;
     if place.json {
-        print(&json!(names).to_string())?;
+        let runs: Vec<Value> = names.iter().map(|name| outline(place, name)).collect();
+        print(&json!(runs).to_string())?;
     } else {
         names.iter().try_for_each(|name| print(name))?;
     }
     Ok(0)
+}
+
+/// Says of a run how far it came.
+fn outline(place: &Place, name: &str) -> Value {
+    let directory = place.artifacts.join(name);
+    let manifests = Run::open(&directory, 0).and_then(|run| run.manifests());
+    let (done, problem) = match manifests {
+        Ok(done) => (done, None),
+        Err(error) => (Vec::new(), Some(error.to_string())),
+    };
+    let stages: Vec<&str> = done.iter().map(|(_, m)| m.stage.as_str()).collect();
+    json!({
+        "name": name,
+        "directory": directory,
+        "started": done.first().map(|(_, m)| &m.started),
+        "stages": stages,
+        "finished": stages.contains(&Promotion::NAME),
+        "problem": problem,
+    })
 }
 
 /// Returns the names of the run directories below an artifacts directory, ascending; none when it is

@@ -11,11 +11,12 @@ use std::{
 use artifact::{ErrorKind, Failure};
 use clap::Args;
 use dataset::{RawBatch, RawColumn, Sink, Source, free_name};
-use formats::{FileFormat, Layout};
+use formats::{FileFormat, Layout, ParquetExtension};
 use model::{
     ModelBundle,
     scoring::{self, Prediction},
 };
+use registry::Registry;
 use serde_json::json;
 
 use crate::{
@@ -27,9 +28,9 @@ use survey::Survey;
 
 #[derive(Args)]
 pub struct PredictArguments {
-    /// Registered model
-    #[arg(long, default_value = "phishing", value_name = "NAME")]
-    model: String,
+    /// Registered model; the only one there is by default, and `phishing` where there are several
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
     /// File to score: .csv, .jsonl (each also with .gz) or .parquet
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
@@ -37,8 +38,8 @@ pub struct PredictArguments {
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
     /// Append `reasons`: the K columns that speak most for a threat (+) or against it (-)
-    #[arg(long, value_name = "K")]
-    explain: Option<usize>,
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..))]
+    explain: Option<u64>,
     #[command(flatten)]
     place: Place,
 }
@@ -46,15 +47,17 @@ pub struct PredictArguments {
 /// Scores every row of the input; exits with 65 when none could be scored.
 pub fn run(arguments: &PredictArguments) -> Result<u8, Failure> {
     refuse_same_file(&arguments.input, &arguments.output)?;
-    let (entry, bundle) = registry(&arguments.place).champion(&arguments.model)?;
+    let registry = registry(&arguments.place);
+    let model = model_name(&registry, arguments.model.as_deref())?;
+    let (entry, bundle) = registry.champion(&model)?;
     let format = layout::of_input(&arguments.input, &bundle.schema)?;
     let survey = Survey::of(&arguments.input, &format)?;
     let mut scoring = Scoring {
         source: formats::open(&arguments.input, &format)?,
-        sink: create(&arguments.output, &bundle)?,
+        sink: create(arguments, &format, &bundle)?,
         bundle: &bundle,
         version: entry.version.to_string(),
-        explain: arguments.explain,
+        explain: arguments.explain.map(|k| k as usize),
         survey,
         names: None,
         counts: Counts::default(),
@@ -72,7 +75,7 @@ pub fn run(arguments: &PredictArguments) -> Result<u8, Failure> {
     }
     let names = names.unwrap_or_else(|| appended_names(&[]));
     print(&if arguments.place.json {
-        counts.to_json(&arguments.model, entry.version, &names)
+        counts.to_json(&model, entry.version, &names)
     } else {
         counts.to_text(entry.version, &names)
     })?;
@@ -80,6 +83,17 @@ pub fn run(arguments: &PredictArguments) -> Result<u8, Failure> {
         0
     } else {
         ErrorKind::Rejected.exit_code()
+    })
+}
+
+/// Returns the model that is meant when none is named.
+fn model_name(registry: &Registry, given: Option<&str>) -> Result<String, Failure> {
+    if let Some(name) = given {
+        return Ok(name.to_owned());
+    }
+    Ok(match registry.names()?.as_slice() {
+        [only] => only.clone(),
+        _ => "phishing".to_owned(),
     })
 }
 
@@ -97,13 +111,23 @@ fn refuse_same_file(input: &Path, output: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Makes the output, delimited as the data set's files are, always with a line of names.
-fn create(path: &Path, bundle: &ModelBundle) -> Result<Box<dyn Sink>, Failure> {
+/// Makes the output, delimited as the data set's files are, always with a line of names. From Parquet
+/// to Parquet the input's columns keep their types.
+fn create(
+    arguments: &PredictArguments,
+    input: &FileFormat,
+    bundle: &ModelBundle,
+) -> Result<Box<dyn Sink>, Failure> {
+    let path = &arguments.output;
     let layout = Layout {
         header: None,
         ..Layout::of(&bundle.schema.file, Vec::new())
     };
-    Ok(formats::create(path, &FileFormat::of_path(path, &layout)?)?)
+    let output = FileFormat::of_path(path, &layout)?;
+    if (input, &output) == (&FileFormat::Parquet, &FileFormat::Parquet) {
+        return Ok(Box::new(ParquetExtension::create(path, &arguments.input)?));
+    }
+    Ok(formats::create(path, &output)?)
 }
 
 /// The names that the four appended columns have.
