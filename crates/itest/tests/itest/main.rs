@@ -7,3 +7,4 @@ mod dependencies;
 mod golden;
 mod hostile_bundles;
 mod samples;
+mod unknown_bundle;
