@@ -354,7 +354,7 @@ fn one_hot_features_that_no_memory_holds_are_refused() {
     };
     assert_eq!(check(EncoderKind::OneHotText, 1000), Ok(()));
     let message = check(EncoderKind::OneHotText, 140_000).unwrap_err();
-    let words = "140000 rows of 4003 features after one-hot encoding are more than 536870912 cells, a \
+    let words = "140000 rows of 4004 features after one-hot encoding are more than 536870912 cells, a \
                  matrix of 2 GiB: set `encoder: ordinal`";
     assert!(message.starts_with(words), "{message}");
     assert_eq!(check(EncoderKind::Ordinal, 140_000), Ok(()));

@@ -240,6 +240,7 @@ fn lists_of_models_and_runs_are_objects_and_a_model_is_shown_as_tables() {
     assert_eq!(tiny["challenger"], Value::Null);
     let second = place.path(run["run"].as_str().unwrap());
     std::fs::remove_file(second.join("06-promotion/manifest.json")).unwrap();
+    std::fs::create_dir(place.path("artifacts/broken")).unwrap();
     place.write("artifacts/broken/config.yaml", "seed: 1");
     let runs = json(&place, &["runs"]);
     let name = second.file_name().unwrap().to_str().unwrap();
