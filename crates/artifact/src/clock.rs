@@ -1,6 +1,6 @@
 //! The one clock of the workspace: wall time reaches manifests and reports, never a payload.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
@@ -18,6 +18,22 @@ pub fn now() -> Timestamp {
         .expect("the clock stands after 1970");
     DateTime::from_timestamp(since_epoch.as_secs() as i64, since_epoch.subsec_nanos())
         .expect("the clock stands before the year 262,000")
+}
+
+/// Measures how long something takes, for manifests and reports.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts measuring.
+    pub fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// Returns the seconds since the start.
+    pub fn seconds(&self) -> f64 {
+        self.0.elapsed().as_secs_f64()
+    }
 }
 
 /// Formats a moment as RFC 3339 in UTC with milliseconds: `2026-02-03T10:11:12.345Z`.

@@ -4,7 +4,6 @@ use std::{
     fs, io,
     marker::PhantomData,
     path::{Path, PathBuf},
-    time::Instant,
 };
 
 use serde::Serialize;
@@ -161,7 +160,7 @@ impl Run {
         let span = tracing::info_span!("stage", name = S::NAME);
         let _entered = span.enter();
         let started = clock::now();
-        let clock = Instant::now();
+        let stopwatch = clock::Stopwatch::start();
         let advance = |step: &str, done: u64, total: u64| {
             watch(Advance {
                 stage: S::NAME,
@@ -192,7 +191,7 @@ impl Run {
             files,
             counts: context.counts,
             started: clock::rfc3339(started),
-            seconds: clock.elapsed().as_secs_f64(),
+            seconds: stopwatch.seconds(),
         };
         let text = serde_json::to_vec_pretty(&manifest).expect("a manifest is plain data");
         write_atomic(&step.join("manifest.json"), &text)?;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Artifact, ArtifactRecord, Classified, Failure, Id, Run, StoreError};
+use crate::{
+    Artifact, ArtifactRecord, Classified, Digest, Failure, Id, Run, StoreError, clock::Stopwatch,
+};
 
 /// A stage of the pipeline. It sees no paths, no clock and no network; [`Run::execute`] does.
 pub trait Stage {
@@ -101,6 +103,18 @@ impl<'a> Context<'a> {
     /// Records a count in the manifest.
     pub fn count(&mut self, name: &str, n: usize) {
         self.counts.insert(name.to_owned(), n as u64);
+    }
+
+    /// Returns the digest of the artifact of a kind that went in; nothing when none did.
+    pub fn input<A: Artifact>(&self) -> Option<Digest> {
+        let mut records = self.inputs.iter();
+        let found = records.find(|record| record.kind == A::KIND);
+        found.map(|record| record.digest)
+    }
+
+    /// Starts measuring a duration, which may stand in reports and in no artifact.
+    pub fn stopwatch(&self) -> Stopwatch {
+        Stopwatch::start()
     }
 
     /// Returns the receiver of progress, which may be called from any thread.

@@ -16,6 +16,7 @@ mod records;
 mod reference;
 pub mod schema;
 mod source;
+mod source_uri;
 mod table;
 
 pub use group::GroupKey;
@@ -24,10 +25,11 @@ pub use preprocessing::{
     EncoderKind, ImputerKind, KnnParameters, NeighbourWeights, Preprocessing, PreprocessorSpec,
     ScalerKind,
 };
-pub use raw::{RawBatch, RawColumn, TextColumn, format_number};
+pub use raw::{RawBatch, RawColumn, TextColumn, format_number, free_name};
 pub use raw_dataset::{Cells, IngestedColumn, MISSING_CODE, Provenance, RawDataset};
 pub use records::{Records, Target, TrainingSet, ValidatedDataset};
 pub use reference::ReferenceProfile;
 pub use schema::{Column, ColumnType, Domain, Schema, SchemaError};
 pub use source::{Sink, SinkError, Source, SourceError};
+pub use source_uri::{SourceUri, without_secrets};
 pub use table::{Table, TableColumn};

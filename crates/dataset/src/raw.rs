@@ -130,5 +130,14 @@ pub fn format_number(number: f64) -> String {
     }
 }
 
+/// Returns a name that is not taken: with `prefix` in front, as often as it needs.
+pub fn free_name(name: &str, prefix: &str, is_taken: impl Fn(&str) -> bool) -> String {
+    let mut name = name.to_owned();
+    while is_taken(&name) {
+        name.insert_str(0, prefix);
+    }
+    name
+}
+
 #[cfg(test)]
 mod tests;

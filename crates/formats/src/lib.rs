@@ -9,6 +9,7 @@ mod format;
 mod input;
 mod json_lines;
 mod output;
+mod parquet_extension;
 mod parquet_writer;
 mod text_writer;
 
@@ -17,6 +18,7 @@ use std::{io::Read, path::Path};
 use dataset::{Sink, SinkError, Source, SourceError};
 
 pub use format::{FileFormat, Layout};
+pub use parquet_extension::ParquetExtension;
 pub use parquet_writer::{ParquetColumn, ParquetWriter, parquet_bytes};
 pub use text_writer::{CsvWriter, JsonLinesWriter, csv_bytes, json_lines_bytes};
 

@@ -136,7 +136,7 @@ enum Open {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Kind {
+pub(crate) enum Kind {
     Double,
     Int64,
     Text,
@@ -317,15 +317,18 @@ fn start<W: Write + Send>(
     let schema = Type::group_type_builder("schema")
         .with_fields(fields)
         .build()?;
-    let properties = WriterProperties::builder()
+    SerializedFileWriter::new(writer, Arc::new(schema), Arc::new(properties()))
+}
+
+pub(crate) fn properties() -> WriterProperties {
+    WriterProperties::builder()
         .set_compression(Compression::SNAPPY)
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_created_by("netsec".to_owned())
-        .build();
-    SerializedFileWriter::new(writer, Arc::new(schema), Arc::new(properties))
+        .build()
 }
 
-fn field(name: &str, kind: Kind) -> ParquetResult<TypePtr> {
+pub(crate) fn field(name: &str, kind: Kind) -> ParquetResult<TypePtr> {
     let (physical, logical) = match kind {
         Kind::Double => (Physical::DOUBLE, None),
         Kind::Int64 => (Physical::INT64, None),
@@ -351,7 +354,7 @@ fn write_group<'a, W: Write + Send>(
     group.close().map(drop)
 }
 
-fn write_column<W: Write + Send>(
+pub(crate) fn write_column<W: Write + Send>(
     group: &mut SerializedRowGroupWriter<'_, W>,
     column: &ParquetColumn<'_>,
     rows: Range<usize>,

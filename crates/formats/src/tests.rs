@@ -7,6 +7,7 @@ use super::*;
 
 mod columnar;
 mod delimited;
+mod extension;
 mod json_lines;
 mod writers;
 

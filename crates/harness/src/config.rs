@@ -11,6 +11,10 @@ use serde::{Serialize, de::DeserializeOwned};
 /// The prefix of environment variables that set configuration keys: `NETSEC__TRAINING__FOLDS=3` sets
 /// `training.folds`.
 const ENVIRONMENT_PREFIX: &str = "NETSEC__";
+/// The environment variable that sets the configuration's `source`, secrets included.
+pub const SOURCE_VARIABLE: &str = "NETSEC__SOURCE";
+/// The environment variable that sets the configuration's `holdout`, secrets included.
+pub const HOLDOUT_VARIABLE: &str = "NETSEC__HOLDOUT";
 const MAX_FILE_BYTES: u64 = 16 << 20;
 
 /// Builds a configuration from its default, a file, the environment and `key=value` settings.

@@ -8,7 +8,7 @@ use std::{
 use artifact::{Failure, Run, Stage};
 use clap::Parser;
 
-use crate::{ProgressMode, ProgressReporter, RunConfig, exit, init_telemetry};
+use crate::{ProgressMode, ProgressReporter, RunConfig, config, exit, init_telemetry};
 
 #[derive(Parser)]
 #[command(about = "Runs one stage of the pipeline on an existing run directory")]
@@ -28,6 +28,8 @@ pub fn stage_main<S: Stage>(make: impl FnOnce(&RunConfig, &Run) -> Result<S, Fai
     };
     init_telemetry();
     let result = exit::stop_on_interrupt().and_then(|()| {
+        // It may hold the secrets of a source.
+        config::load_dotenv()?;
         let directory = execute(&arguments.run, make)?;
         print(&directory);
         Ok(0)

@@ -19,7 +19,6 @@ pub use error::IngestionError;
 pub use reading::ingest;
 pub use store::{
     FeatureStore, FileStamp, Freshness, Snapshot, SnapshotCondition, SnapshotKey, SnapshotOrigin,
-    without_secrets,
 };
 
 /// Name of the file in a run directory that keeps the schema that its source is read under.

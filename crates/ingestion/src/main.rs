@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use artifact::{Failure, Run};
-use dataset::Schema;
+use dataset::{Schema, SourceUri};
 use harness::RunConfig;
 use ingestion::{Ingestion, SCHEMA_FILE};
 
@@ -13,7 +13,8 @@ fn main() -> ExitCode {
 
 fn stage(config: &RunConfig, run: &Run) -> Result<Ingestion, Failure> {
     let schema = Schema::read(&run.directory().join(SCHEMA_FILE))?;
-    let source = connectors::open(&config.section::<String>("source")?, &schema)?;
+    let kept: SourceUri = config.section("source")?;
+    let source = connectors::reopen(&kept, harness::config::SOURCE_VARIABLE, &schema)?;
     let section = config.of_stage::<Ingestion>()?;
     Ok(Ingestion::new(source, schema, section))
 }

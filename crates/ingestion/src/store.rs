@@ -17,7 +17,7 @@ use artifact::{
 use dataset::{Provenance, RawDataset, Schema};
 use serde::{Deserialize, Serialize};
 
-pub use key::{SnapshotKey, without_secrets};
+pub use key::SnapshotKey;
 use snapshot::Description;
 
 use crate::IngestionError;
@@ -67,7 +67,7 @@ pub struct SnapshotOrigin {
 /// When a snapshot still stands for its source. To read anew regardless, do not look it up.
 #[derive(Debug, Clone, Copy)]
 pub enum Freshness<'a> {
-    /// A local file: its size and time are those of the snapshot or, if not, its content is.
+    /// A local file: its size, times and identity are those of the snapshot or, if not, its content is.
     File(&'a Path),
     /// A remote source: read at most so many seconds before `now`.
     MaxAge {
@@ -86,6 +86,10 @@ pub struct FileStamp {
     pub bytes: u64,
     /// Last modification, in nanoseconds since 1970 (negative before); text, since JSON has no such numbers.
     pub modified: String,
+    /// Which file it is and when its content or name last changed, where the platform tells; programs
+    /// can set the times that everybody reads, but not this one.
+    #[serde(default)]
+    pub identity: Option<String>,
     /// SHA-256 of the content.
     pub sha256: Digest,
 }
@@ -270,44 +274,81 @@ impl FileStamp {
     /// [`StoreError::Io`].
     pub fn of(path: &Path) -> Result<Self, StoreError> {
         let fail = |e| StoreError::io("read", path)(e);
-        let (bytes, modified) = size_and_time(path).map_err(fail)?;
+        let state = FileState::of(path).map_err(fail)?;
         let file = File::open(path).map_err(fail)?;
         Ok(Self {
-            bytes,
-            modified: modified.to_string(),
+            bytes: state.bytes,
+            modified: state.modified.to_string(),
+            identity: state.identity,
             sha256: Digest::of_reader(file).map_err(fail)?,
         })
     }
 
     /// Returns whether a file is still as it was when it was read.
     ///
-    /// A file modified within two seconds of the reading may have been modified again without its
-    /// time showing it, so its content is looked at, too.
+    /// A file changed within two seconds of the reading may have been changed again without its
+    /// times showing it, so its content is looked at, too.
     fn matches(&self, path: &Path, read_at: Timestamp) -> bool {
         const UNCERTAIN: i128 = 2_000_000_000;
-        let Ok((bytes, modified)) = size_and_time(path) else {
+        let Ok(state) = FileState::of(path) else {
             return false;
         };
         let read_at = i128::from(read_at.timestamp_millis()) * 1_000_000;
-        let is_settled = modified + UNCERTAIN < read_at;
-        if bytes == self.bytes && modified.to_string() == self.modified && is_settled {
+        let is_settled = state.changed + UNCERTAIN < read_at;
+        let is_same =
+            state.modified.to_string() == self.modified && state.identity == self.identity;
+        if state.bytes == self.bytes && is_same && is_settled {
             return true;
         }
-        bytes == self.bytes
+        state.bytes == self.bytes
             && File::open(path)
                 .and_then(Digest::of_reader)
                 .is_ok_and(|digest| digest == self.sha256)
     }
 }
 
-fn size_and_time(path: &Path) -> std::io::Result<(u64, i128)> {
-    let metadata = fs::metadata(path)?;
-    let modified = metadata.modified()?;
-    let nanos = match modified.duration_since(UNIX_EPOCH) {
-        Ok(after) => after.as_nanos() as i128,
-        Err(before) => -(before.duration().as_nanos() as i128),
-    };
-    Ok((metadata.len(), nanos))
+/// What the file system says of a file, its content not looked at.
+struct FileState {
+    bytes: u64,
+    /// Nanoseconds since 1970.
+    modified: i128,
+    /// The last change of any kind, in nanoseconds since 1970.
+    changed: i128,
+    identity: Option<String>,
+}
+
+impl FileState {
+    fn of(path: &Path) -> std::io::Result<Self> {
+        let metadata = fs::metadata(path)?;
+        let modified = metadata.modified()?;
+        let modified = match modified.duration_since(UNIX_EPOCH) {
+            Ok(after) => after.as_nanos() as i128,
+            Err(before) => -(before.duration().as_nanos() as i128),
+        };
+        let (changed, identity) = identity(&metadata, modified);
+        Ok(Self {
+            bytes: metadata.len(),
+            modified,
+            changed,
+            identity,
+        })
+    }
+}
+
+/// Returns when a file was last changed, and device, inode and that time as one text. The time of a
+/// change is the system's own: `touch -d` and `cp -p` do not set it.
+#[cfg(unix)]
+fn identity(metadata: &fs::Metadata, modified: i128) -> (i128, Option<String>) {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let changed = i128::from(metadata.ctime()) * 1_000_000_000 + i128::from(metadata.ctime_nsec());
+    let text = format!("{}:{}:{changed}", metadata.dev(), metadata.ino());
+    (changed.max(modified), Some(text))
+}
+
+#[cfg(not(unix))]
+fn identity(_: &fs::Metadata, modified: i128) -> (i128, Option<String>) {
+    (modified, None)
 }
 
 #[cfg(test)]

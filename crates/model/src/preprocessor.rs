@@ -69,6 +69,17 @@ pub enum PreprocessingError {
         levels: usize,
         most: usize,
     },
+    #[error(
+        "{rows} rows of {features} features after one-hot encoding are more than {most} cells, a \
+         matrix of {} GiB: set `encoder: ordinal` under transformation.preprocessing, or \
+         `never_use: true` for columns of many levels in the schema",
+        most >> 28
+    )]
+    TooManyCells {
+        rows: usize,
+        features: usize,
+        most: usize,
+    },
     #[error("imputer `knn` needs k of at least 1, not 0: set `knn.k`")]
     NoNeighbours,
     #[error("{found} {what} where the preprocessor has {expected}")]
@@ -83,9 +94,10 @@ impl Classified for PreprocessingError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::NoRows | Self::MissingColumn { .. } => ErrorKind::Rejected,
-            Self::NoLevels { .. } | Self::TooManyLevels { .. } | Self::NoNeighbours => {
-                ErrorKind::Config
-            }
+            Self::NoLevels { .. }
+            | Self::TooManyLevels { .. }
+            | Self::TooManyCells { .. }
+            | Self::NoNeighbours => ErrorKind::Config,
             Self::Width { .. } => ErrorKind::Internal,
         }
     }
@@ -96,7 +108,8 @@ impl Preprocessor {
     ///
     /// # Errors
     /// [`PreprocessingError`] when there are no rows, a column is missing, a text column has no
-    /// levels, a column has more than 4,096 of them to be one-hot encoded, or k is 0.
+    /// levels, a column has more than 4,096 of them to be one-hot encoded, all features of all rows
+    /// would take more than 2 GiB because of it, or k is 0.
     pub fn fit(
         spec: &PreprocessorSpec,
         schema: &Schema,
@@ -282,6 +295,7 @@ impl Fitting {
             return Err(PreprocessingError::NoNeighbours);
         }
         let (inputs, encoder) = encoder::plan(spec.encoder, schema)?;
+        encoder.check_cells(table.n_rows())?;
         if inputs.is_empty() {
             check_width("feature columns", 0, 1)?;
         }

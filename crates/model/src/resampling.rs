@@ -1,4 +1,4 @@
-//! How uncertain a metric is: percentile intervals over resampled groups.
+//! How uncertain a metric is: intervals over resampled groups.
 
 #[cfg(test)]
 mod tests;
@@ -31,14 +31,27 @@ pub struct GroupBootstrap {
     seed: u64,
 }
 
-/// A metric with its 95 % percentile interval.
+/// How the bounds of an interval come from its resamples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bounds {
+    /// The percentiles of the resamples.
+    Percentile,
+    /// The percentiles, moved by what takes the resamples' median to the value, and not below 0.
+    ///
+    /// For metrics that add up absolute differences: noise alone makes these larger, a resample has
+    /// the noise of its drawing on top of that of the sample, and so their percentiles may all lie
+    /// above the value.
+    Centred,
+}
+
+/// A metric with its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     /// The metric on the rows as they are.
     pub value: f64,
-    /// The 2.5 % quantile over the resamples.
+    /// The 2.5 % quantile over the resamples, as [`Bounds`] say.
     pub low: f64,
-    /// The 97.5 % quantile over the resamples.
+    /// The 97.5 % quantile over the resamples, as [`Bounds`] say.
     pub high: f64,
 }
 
@@ -68,13 +81,14 @@ impl GroupBootstrap {
     /// metric undefined (NaN) are passed over; the bounds are NaN when they exceed 5 % of all, since
     /// the rest would then be a choice, and when there are no resamples.
     pub fn interval(&self, metric: impl Fn(&[u32]) -> f64 + Sync) -> Interval {
-        let [interval] = self.intervals(|weights| [metric(weights)]);
+        let [interval] = self.intervals([Bounds::Percentile], |weights| [metric(weights)]);
         interval
     }
 
     /// Returns several metrics with their intervals, as [`Self::interval`], over one set of resamples.
     pub fn intervals<const N: usize>(
         &self,
+        bounds: [Bounds; N],
         metrics: impl Fn(&[u32]) -> [f64; N] + Sync,
     ) -> [Interval; N] {
         let values = metrics(&vec![1; self.group_of_row.len()]);
@@ -87,9 +101,8 @@ impl GroupBootstrap {
             })
             .collect();
         array::from_fn(|at| {
-            let (low, high) = bounds(resamples.iter().map(|values| values[at]).collect());
-            let value = values[at];
-            Interval { value, low, high }
+            let resampled = resamples.iter().map(|values| values[at]).collect();
+            bounds[at].around(values[at], resampled)
         })
     }
 
@@ -120,16 +133,27 @@ impl GroupBootstrap {
     }
 }
 
-fn bounds(mut values: Vec<f64>) -> (f64, f64) {
-    let n_all = values.len() as f64;
-    values.retain(|value| !value.is_nan());
-    let undefined = n_all - values.len() as f64;
-    if values.is_empty() || undefined > n_all * MAX_UNDEFINED_SHARE {
-        return (f64::NAN, f64::NAN);
+impl Bounds {
+    fn around(self, value: f64, mut resampled: Vec<f64>) -> Interval {
+        let n_all = resampled.len() as f64;
+        resampled.retain(|value| !value.is_nan());
+        let undefined = n_all - resampled.len() as f64;
+        if resampled.is_empty() || undefined > n_all * MAX_UNDEFINED_SHARE {
+            let (low, high) = (f64::NAN, f64::NAN);
+            return Interval { value, low, high };
+        }
+        resampled.sort_unstable_by(f64::total_cmp);
+        let tail = (1.0 - COVERAGE) / 2.0;
+        let at = |share| quantile(&resampled, share);
+        let (low, high) = match self {
+            Self::Percentile => (at(tail), at(1.0 - tail)),
+            Self::Centred => {
+                let bias = at(0.5) - value;
+                ((at(tail) - bias).max(0.0), at(1.0 - tail) - bias)
+            }
+        };
+        Interval { value, low, high }
     }
-    values.sort_unstable_by(f64::total_cmp);
-    let tail = (1.0 - COVERAGE) / 2.0;
-    (quantile(&values, tail), quantile(&values, 1.0 - tail))
 }
 
 fn quantile(sorted: &[f64], share: f64) -> f64 {

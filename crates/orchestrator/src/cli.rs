@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use artifact::Failure;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use dataset::SourceUri;
 
 use crate::{
     diff, doctor, duration::Seconds, inspect, models, pipeline, predict, schema_file, simulation,
@@ -77,10 +78,10 @@ pub struct RunArguments {
     pub dataset: Option<String>,
     /// Where the records are: a path, file://…, or synth://NAME?rows=N
     #[arg(long, value_name = "URI")]
-    pub source: Option<String>,
+    pub source: Option<SourceUri>,
     /// Use this partition as the holdout, as it is, instead of splitting one off
     #[arg(long, value_name = "FILE")]
-    pub holdout: Option<PathBuf>,
+    pub holdout: Option<SourceUri>,
     /// Name to register the model under; the schema's name by default
     #[arg(long, value_name = "NAME")]
     pub model: Option<String>,

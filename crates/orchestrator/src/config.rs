@@ -1,9 +1,9 @@
 //! The configuration of a run: one section a stage, and what the run as a whole needs.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use artifact::{ErrorKind, Failure};
-use dataset::Schema;
+use dataset::{Schema, SourceUri};
 use ingestion::IngestionConfig;
 use registry::{EvaluationConfig, PromotionConfig};
 use serde::{Deserialize, Serialize};
@@ -22,9 +22,9 @@ pub struct Config {
     /// Data set: an embedded name or the path of a schema file.
     pub dataset: String,
     /// Where the records are.
-    pub source: String,
+    pub source: SourceUri,
     /// A partition to use as the holdout.
-    pub holdout: Option<PathBuf>,
+    pub holdout: Option<SourceUri>,
     /// Name to register under; the schema's when left out.
     pub model: Option<String>,
     pub ingestion: IngestionConfig,
@@ -40,7 +40,7 @@ impl Default for Config {
         Self {
             seed: 42,
             dataset: "phishing".to_owned(),
-            source: "synth://phishing?rows=11055".to_owned(),
+            source: SourceUri::new("synth://phishing?rows=11055"),
             holdout: None,
             model: None,
             ingestion: IngestionConfig::default(),
@@ -74,6 +74,23 @@ impl Config {
             config.model.clone_from(&arguments.model);
         }
         Ok(config)
+    }
+
+    /// Checks every range, as the stages will, so that nothing is read in vain.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] with the first key at fault.
+    pub fn check(&self) -> Result<(), Failure> {
+        if self.ingestion.max_rows == Some(0) {
+            let message = "ingestion.max_rows is 0: use 1 or more, or null for all";
+            return Err(Failure::new(ErrorKind::Config, message));
+        }
+        self.validation.check()?;
+        self.transformation.check()?;
+        self.training.candidates()?;
+        self.evaluation.check()?;
+        self.promotion.check()?;
+        Ok(())
     }
 
     /// Returns the schema that the configuration names.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use trainer::TrainingReport;
 use validation::ValidationReport;
 
-use crate::{cli::Place, inspect::find_run, pipeline::print, summary::stage_report};
+use crate::{cli::Place, inspect::find_run, output::print, summary::stage_report};
 
 #[derive(Args)]
 pub struct DiffArguments {

@@ -9,7 +9,7 @@ use std::{
 
 use artifact::{ErrorKind, Failure, Run, clock};
 use clap::Args;
-use dataset::Schema;
+use dataset::{Schema, SourceUri};
 use ingestion::FeatureStore;
 use registry::Registry;
 use serde::Serialize;
@@ -19,7 +19,7 @@ use crate::{
     cli::Place,
     config::{Config, schema_of},
     inspect::run_names,
-    pipeline::print,
+    output::print,
 };
 
 #[derive(Args)]
@@ -29,7 +29,7 @@ pub struct DoctorArguments {
     dataset: Option<String>,
     /// Source to reach; the configuration's by default
     #[arg(long, value_name = "URI")]
-    source: Option<String>,
+    source: Option<SourceUri>,
     /// Configuration file
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -264,10 +264,9 @@ fn environment() -> Vec<Finding> {
 }
 
 /// Opens the source and looks at its first rows.
-fn source(uri: &str, schema: &Schema) -> Finding {
+fn source(uri: &SourceUri, schema: &Schema) -> Finding {
     const CHECK: &str = "source";
     let first = connectors::open(uri, schema).and_then(|mut source| Ok(source.next_batch()?));
-    let uri = ingestion::without_secrets(uri);
     let batch = match first {
         Ok(Some(batch)) => batch,
         Ok(None) => return Finding::warn(CHECK, format!("{uri}: there are no rows")),

@@ -2,6 +2,7 @@
 
 use artifact::{Context, Failure, Run, Stage, Watch};
 use dataset::{Schema, ValidatedDataset};
+use harness::config::HOLDOUT_VARIABLE;
 use holdout::GivenHoldout;
 use ingestion::Ingestion;
 use registry::{Champion, Registry};
@@ -24,10 +25,10 @@ pub fn given_holdout(
     resolved: &Schema,
     watch: &Watch<'_>,
 ) -> Result<AdoptHoldout, Failure> {
-    let Some(path) = &config.holdout else {
+    let Some(uri) = &config.holdout else {
         return Ok(AdoptHoldout { dataset: None });
     };
-    let source = connectors::open(&path.to_string_lossy(), resolved)?;
+    let source = connectors::reopen(uri, HOLDOUT_VARIABLE, resolved)?;
     let root = run.directory().join(AdoptHoldout::NAME);
     let sub = Run::create(&root, config, run.seed())?;
     let no_registry = Registry::local(&sub.directory().join("none"));

@@ -6,11 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use artifact::{Digest, ErrorKind, Failure, Manifest, Run, StoreError};
+use artifact::{Digest, ErrorKind, Failure, Manifest, Run, Stage as _, StoreError};
 use clap::Args;
-use serde_json::json;
+use registry::Promotion;
+use serde_json::{Value, json};
 
-use crate::{cli::Place, pipeline::print};
+use crate::{cli::Place, output::print};
 
 #[derive(Args)]
 pub struct RunArgument {
@@ -45,11 +46,31 @@ pub fn find_run(run: &Path, artifacts: Option<&Path>) -> Result<PathBuf, Failure
 pub fn runs(place: &Place) -> Result<u8, Failure> {
     let names = run_names(&place.artifacts)?;
     if place.json {
-        print(&json!(names).to_string())?;
+        let runs: Vec<Value> = names.iter().map(|name| outline(place, name)).collect();
+        print(&json!(runs).to_string())?;
     } else {
         names.iter().try_for_each(|name| print(name))?;
     }
     Ok(0)
+}
+
+/// Says of a run how far it came.
+fn outline(place: &Place, name: &str) -> Value {
+    let directory = place.artifacts.join(name);
+    let manifests = Run::open(&directory, 0).and_then(|run| run.manifests());
+    let (done, problem) = match manifests {
+        Ok(done) => (done, None),
+        Err(error) => (Vec::new(), Some(error.to_string())),
+    };
+    let stages: Vec<&str> = done.iter().map(|(_, m)| m.stage.as_str()).collect();
+    json!({
+        "name": name,
+        "directory": directory,
+        "started": done.first().map(|(_, m)| &m.started),
+        "stages": stages,
+        "finished": stages.contains(&Promotion::NAME),
+        "problem": problem,
+    })
 }
 
 /// Returns the names of the run directories below an artifacts directory, ascending; none when it is
@@ -99,11 +120,14 @@ pub fn show(argument: &RunArgument) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// Checks every artifact and file against the manifests; damage exits with 70.
+/// Checks every artifact and file against the manifests, and what each stage was made from against
+/// what lies there now; a difference exits with 70.
 pub fn verify(argument: &RunArgument) -> Result<u8, Failure> {
     let run = argument.open()?;
-    let (mut checked, mut damaged) = (0, Vec::new());
-    for (step, manifest) in run.manifests()? {
+    let manifests = run.manifests()?;
+    let mut checked = 0;
+    let mut damaged = Vec::new();
+    for (step, manifest) in &manifests {
         let artifacts = manifest.outputs.iter().map(|output| {
             let path = step.join(format!("{}.bin", output.kind));
             let found = artifact::digest_of_file(&path).map_err(|e| e.to_string());
@@ -117,6 +141,7 @@ pub fn verify(argument: &RunArgument) -> Result<u8, Failure> {
         checked += manifest.outputs.len() + manifest.files.len();
         damaged.extend(artifacts.chain(files).flatten());
     }
+    damaged.extend(stale(&manifests));
     if argument.place.json {
         let object = json!({"run": run.directory(), "checked": checked, "damaged": damaged});
         print(&object.to_string())?;
@@ -129,6 +154,31 @@ pub fn verify(argument: &RunArgument) -> Result<u8, Failure> {
         return Ok(0);
     }
     Err(Failure::new(ErrorKind::Internal, damaged.join("\n")))
+}
+
+/// Says which stages took other artifacts than those that lie in the run now.
+fn stale(manifests: &[(PathBuf, Manifest)]) -> Vec<String> {
+    let outputs = manifests
+        .iter()
+        .flat_map(|(step, made)| made.outputs.iter().map(move |output| (step, output)));
+    let mut found = Vec::new();
+    for (step, manifest) in manifests {
+        for taken in &manifest.inputs {
+            let there = match outputs.clone().find(|(_, o)| o.kind == taken.kind) {
+                Some((_, output)) if output.digest == taken.digest => continue,
+                Some((by, output)) => format!("{} holds {}", by.display(), output.digest.short()),
+                None => "it is not there any more".to_owned(),
+            };
+            found.push(format!(
+                "{}: made from {} of `{}`, but {there}: run the stage `{}` and those after it again",
+                step.display(),
+                taken.digest.short(),
+                taken.kind,
+                manifest.stage
+            ));
+        }
+    }
+    found
 }
 
 /// Writes the report of a run again, from what its directory holds, and prints where it lies.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use artifact::{Failure, clock};
-use dataset::{Provenance, RawDataset, Schema};
+use dataset::{Provenance, RawDataset, Schema, SourceUri};
 use ingestion::{
     FeatureStore, FileStamp, Freshness, Ingestion, Snapshot, SnapshotKey, SnapshotOrigin,
 };
@@ -40,13 +40,13 @@ impl Intake {
     pub fn of(arguments: &RunArguments, config: &Config, schema: &Schema) -> Result<Self, Failure> {
         let uri = &config.source;
         let open = || connectors::open(uri, schema);
-        let local = connectors::local_path(uri);
+        let local = uri.local_path();
         let is_kept = local.map_or(!connectors::is_simulated(uri), Path::is_file);
         if !is_kept {
             return Ok(Self::Source(open()?, Box::new(schema.clone()), None));
         }
         let store = FeatureStore::open(&arguments.place.artifacts.join("feature-store"))?;
-        let name = local.map_or_else(|| uri.clone(), whole_path);
+        let name = local.map_or_else(|| uri.clone(), |path| SourceUri::new(whole_path(path)));
         let key = SnapshotKey::new(&name, None, schema, &config.ingestion);
         let now = clock::now();
         let freshness = local.map_or(

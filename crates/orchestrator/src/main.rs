@@ -9,6 +9,7 @@ mod given_holdout;
 mod inspect;
 mod intake;
 mod models;
+mod output;
 mod pipeline;
 mod predict;
 mod schema_file;

@@ -1,17 +1,14 @@
 //! `netsec models …`: the registry on the command line.
 
 mod export;
+mod show;
 
 use artifact::{ErrorKind, Failure, clock};
 use clap::{Args, Subcommand};
-use registry::{Entry, Registry};
-use serde_json::json;
+use registry::Entry;
+use serde_json::{Value, json};
 
-use crate::{
-    cli::Place,
-    pipeline::{print, registry},
-    summary::describe,
-};
+use crate::{cli::Place, output::print, pipeline::registry};
 
 #[derive(Subcommand)]
 pub enum ModelsCommand {
@@ -77,7 +74,7 @@ pub struct RollbackArguments {
 pub fn run(command: &ModelsCommand) -> Result<u8, Failure> {
     match command {
         ModelsCommand::List(place) => list(place),
-        ModelsCommand::Show(model) => show(model),
+        ModelsCommand::Show(model) => show::run(model),
         ModelsCommand::History(arguments) => history(arguments),
         ModelsCommand::Promote(a) => {
             let (registry, why) = (registry(&a.model.place), a.why.as_deref());
@@ -98,7 +95,17 @@ fn list(place: &Place) -> Result<(), Failure> {
     let registry = registry(place);
     let names = registry.names()?;
     if place.json {
-        return print(&json!(names).to_string());
+        let of_model = |name: &String| -> Result<Value, Failure> {
+            let history = registry.history(name)?;
+            Ok(json!({
+                "name": name,
+                "versions": history.versions().len(),
+                "champion": history.champion(),
+                "challenger": history.challenger(),
+            }))
+        };
+        let models: Vec<Value> = names.iter().map(of_model).collect::<Result<_, _>>()?;
+        return print(&json!(models).to_string());
     }
     if names.is_empty() {
         return print(&format!(
@@ -115,26 +122,6 @@ fn list(place: &Place) -> Result<(), Failure> {
         ))?;
     }
     Ok(())
-}
-
-fn show(model: &Named) -> Result<(), Failure> {
-    let registry: Registry = registry(&model.place);
-    let history = registry.existing(&model.name)?;
-    let (entry, bundle) = registry.champion(&model.name)?;
-    let evaluation = registry.evaluation(&entry)?;
-    let shown = json!({
-        "model": model.name,
-        "champion": entry,
-        "bundle": describe(&bundle),
-        "holdout": evaluation.metrics,
-        "versions": history.versions(),
-    });
-    let text = if model.place.json {
-        shown.to_string()
-    } else {
-        format!("{shown:#}")
-    };
-    print(&text)
 }
 
 fn history(arguments: &HistoryArguments) -> Result<(), Failure> {

@@ -1,9 +1,7 @@
 //! `netsec run`: the stages, typed end to end.
 
-use std::{io::Write as _, time::Instant};
-
 use artifact::{ErrorKind, Failure, Run, clock, write_atomic, yaml};
-use dataset::Schema;
+use dataset::{Schema, SourceUri};
 use harness::ProgressReporter;
 use ingestion::SCHEMA_FILE;
 use registry::{Champion, Evaluating, Override, Promotion, Registry};
@@ -16,13 +14,15 @@ use crate::{
     config::Config,
     given_holdout::given_holdout,
     intake::Intake,
+    output::print,
     summary::Summary,
 };
 
 /// Runs the whole pipeline; returns the exit code.
 pub fn run(arguments: &RunArguments) -> Result<u8, Failure> {
-    let clock = Instant::now();
+    let stopwatch = clock::Stopwatch::start();
     let mut config = Config::of(arguments)?;
+    config.check()?;
     let schema = config.schema()?;
     let simulated = connectors::is_simulated(&config.source);
     let name = config.model_name(&schema, simulated);
@@ -53,7 +53,7 @@ pub fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     progress.finish();
     outcome.map_err(|e| with_report(e, &run))?;
     report::write(&run, None)?;
-    let mut summary = Summary::of(&run, &config, &name, clock.elapsed().as_secs_f64())?;
+    let mut summary = Summary::of(&run, &config, &name, stopwatch.seconds())?;
     summary.snapshot = snapshot;
     print(&if arguments.place.json {
         summary.to_json()
@@ -126,27 +126,7 @@ pub fn registry(place: &Place) -> Registry {
     Registry::local(&place.artifacts)
 }
 
-/// Prints to standard output; a reader that went away ends the printing, not the program.
-pub fn print(text: &str) -> Result<(), Failure> {
-    match writeln!(std::io::stdout(), "{text}") {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
-            ErrorKind::Unavailable,
-            format!("cannot write the output: {e}{}", artifact::remedy(&e)),
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// Says something besides the result, on standard error.
-#[expect(
-    clippy::print_stderr,
-    reason = "the person at the terminal is to read it"
-)]
-pub fn note(text: &str) {
-    eprintln!("note: {text}");
-}
-
-fn opening_line(schema: &Schema, source: &str, simulated: bool) -> String {
+fn opening_line(schema: &Schema, source: &SourceUri, simulated: bool) -> String {
     if simulated {
         format!(
             "SIMULATED data of the `{}` data set, not real traffic\n{source}",

@@ -10,25 +10,27 @@ use std::{
 
 use artifact::{ErrorKind, Failure};
 use clap::Args;
-use dataset::{RawBatch, RawColumn, Sink, Source};
-use formats::{FileFormat, Layout};
+use dataset::{RawBatch, RawColumn, Sink, Source, free_name};
+use formats::{FileFormat, Layout, ParquetExtension};
 use model::{
     ModelBundle,
     scoring::{self, Prediction},
 };
+use registry::Registry;
 use serde_json::json;
 
 use crate::{
     cli::Place,
-    pipeline::{note, print, registry},
+    output::{note, print},
+    pipeline::registry,
 };
 use survey::Survey;
 
 #[derive(Args)]
 pub struct PredictArguments {
-    /// Registered model
-    #[arg(long, default_value = "phishing", value_name = "NAME")]
-    model: String,
+    /// Registered model; the only one there is by default, and `phishing` where there are several
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
     /// File to score: .csv, .jsonl (each also with .gz) or .parquet
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
@@ -36,8 +38,8 @@ pub struct PredictArguments {
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
     /// Append `reasons`: the K columns that speak most for a threat (+) or against it (-)
-    #[arg(long, value_name = "K")]
-    explain: Option<usize>,
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..))]
+    explain: Option<u64>,
     #[command(flatten)]
     place: Place,
 }
@@ -45,15 +47,17 @@ pub struct PredictArguments {
 /// Scores every row of the input; exits with 65 when none could be scored.
 pub fn run(arguments: &PredictArguments) -> Result<u8, Failure> {
     refuse_same_file(&arguments.input, &arguments.output)?;
-    let (entry, bundle) = registry(&arguments.place).champion(&arguments.model)?;
+    let registry = registry(&arguments.place);
+    let model = model_name(&registry, arguments.model.as_deref())?;
+    let (entry, bundle) = registry.champion(&model)?;
     let format = layout::of_input(&arguments.input, &bundle.schema)?;
     let survey = Survey::of(&arguments.input, &format)?;
     let mut scoring = Scoring {
         source: formats::open(&arguments.input, &format)?,
-        sink: create(&arguments.output, &bundle)?,
+        sink: create(arguments, &format, &bundle)?,
         bundle: &bundle,
         version: entry.version.to_string(),
-        explain: arguments.explain,
+        explain: arguments.explain.map(|k| k as usize),
         survey,
         names: None,
         counts: Counts::default(),
@@ -71,7 +75,7 @@ pub fn run(arguments: &PredictArguments) -> Result<u8, Failure> {
     }
     let names = names.unwrap_or_else(|| appended_names(&[]));
     print(&if arguments.place.json {
-        counts.to_json(&arguments.model, entry.version, &names)
+        counts.to_json(&model, entry.version, &names)
     } else {
         counts.to_text(entry.version, &names)
     })?;
@@ -79,6 +83,17 @@ pub fn run(arguments: &PredictArguments) -> Result<u8, Failure> {
         0
     } else {
         ErrorKind::Rejected.exit_code()
+    })
+}
+
+/// Returns the model that is meant when none is named.
+fn model_name(registry: &Registry, given: Option<&str>) -> Result<String, Failure> {
+    if let Some(name) = given {
+        return Ok(name.to_owned());
+    }
+    Ok(match registry.names()?.as_slice() {
+        [only] => only.clone(),
+        _ => "phishing".to_owned(),
     })
 }
 
@@ -96,13 +111,23 @@ fn refuse_same_file(input: &Path, output: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Makes the output, delimited as the data set's files are, always with a line of names.
-fn create(path: &Path, bundle: &ModelBundle) -> Result<Box<dyn Sink>, Failure> {
+/// Makes the output, delimited as the data set's files are, always with a line of names. From Parquet
+/// to Parquet the input's columns keep their types.
+fn create(
+    arguments: &PredictArguments,
+    input: &FileFormat,
+    bundle: &ModelBundle,
+) -> Result<Box<dyn Sink>, Failure> {
+    let path = &arguments.output;
     let layout = Layout {
         header: None,
         ..Layout::of(&bundle.schema.file, Vec::new())
     };
-    Ok(formats::create(path, &FileFormat::of_path(path, &layout)?)?)
+    let output = FileFormat::of_path(path, &layout)?;
+    if (input, &output) == (&FileFormat::Parquet, &FileFormat::Parquet) {
+        return Ok(Box::new(ParquetExtension::create(path, &arguments.input)?));
+    }
+    Ok(formats::create(path, &output)?)
 }
 
 /// The names that the four appended columns have.
@@ -112,15 +137,16 @@ const APPENDED: [&str; 4] = ["label", "threat_probability", "model_version", "pr
 
 /// Names the appended columns so that none is called as one of the input's.
 fn appended_names(input: &[String]) -> Appended {
-    APPENDED.map(|name| free_name(name, input))
+    APPENDED.map(|name| appended_name(name, input))
 }
 
-fn free_name(name: &str, taken: &[String]) -> String {
-    let mut name = name.to_owned();
-    while taken.contains(&name) {
-        name.insert_str(0, "predicted_");
-    }
-    name
+fn appended_name(name: &str, input: &[String]) -> String {
+    // In Parquet, `label.id` is a part of `label`.
+    let is_taken = |name: &str| {
+        let mut taken = input.iter().map(|n| (n.as_str(), n.split('.').next()));
+        taken.any(|(whole, outermost)| whole == name || outermost == Some(name))
+    };
+    free_name(name, "predicted_", is_taken)
 }
 
 struct Scoring<'a> {
@@ -273,7 +299,7 @@ fn append(batch: &mut RawBatch, names: &Appended, predictions: &[Prediction], ve
 
 /// Appends the reasons of each verdict; empty for a row that was refused.
 fn append_reasons(batch: &mut RawBatch, reasons: &[Option<String>]) {
-    let name = free_name("reasons", &batch.names);
+    let name = appended_name("reasons", &batch.names);
     batch.names.push(name);
     let texts = reasons.iter().map(Option::as_deref).collect();
     batch.columns.push(RawColumn::Text(texts));

@@ -11,7 +11,7 @@ use dataset::{
 use formats::{FileFormat, Layout};
 use serde_json::json;
 
-use crate::pipeline::{note, print};
+use crate::output::{note, print};
 
 /// Most columns that are listed for review; the schema file marks them all.
 const NAMED: usize = 20;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use artifact::{Context, ErrorKind, Failure, Stage as _, read_bounded, write_atomic};
 use clap::{Args, Subcommand};
-use dataset::{ReferenceProfile, Schema, Source as _, ValidatedDataset};
+use dataset::{ReferenceProfile, Schema, Source as _, SourceUri, ValidatedDataset};
 use formats::{FileFormat, Layout};
 use ingestion::IngestionConfig;
 use serde_json::json;
@@ -13,7 +13,7 @@ use validation::{Validation, ValidationConfig};
 
 use crate::{
     config::schema_of,
-    pipeline::{note, print},
+    output::{note, print},
     schema_file::refuse_to_overwrite,
 };
 
@@ -50,7 +50,7 @@ pub struct GenerateArguments {
 pub struct FitArguments {
     /// Where the real records are: a path or file://…
     #[arg(long, value_name = "URI")]
-    source: String,
+    source: SourceUri,
     /// Data set: phishing, nsl_kdd, or the path of a schema file
     #[arg(long, value_name = "NAME|PATH.yaml")]
     dataset: String,

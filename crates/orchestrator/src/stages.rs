@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use artifact::{ErrorKind, Failure, Manifest, Run, Stage, StoreError, clock};
 use clap::Args;
 use dataset::{Schema, ValidatedDataset};
-use harness::RunConfig;
+use harness::{RunConfig, config::SOURCE_VARIABLE};
 use ingestion::{Ingestion, SCHEMA_FILE};
 use registry::{Champion, Evaluating, Promotion, Registry};
 use serde_json::json;
@@ -18,7 +18,7 @@ use crate::{
     config::Config,
     given_holdout::{AdoptHoldout, given_holdout},
     inspect::find_run,
-    pipeline::print,
+    output::print,
 };
 
 /// The stages in the order of a run.
@@ -86,7 +86,7 @@ impl Again<'_> {
             Champion::NAME => self.alone(&Champion::new(self.registry()?, self.model()?)),
             Ingestion::NAME => {
                 let schema = Schema::read(&self.run.directory().join(SCHEMA_FILE))?;
-                let source = connectors::open(&config.source, &schema)?;
+                let source = connectors::reopen(&config.source, SOURCE_VARIABLE, &schema)?;
                 self.alone(&Ingestion::new(source, schema, config.ingestion))
             }
             Validation::NAME => self.alone(&Validation::new(config.validation)),

@@ -7,9 +7,9 @@ use std::{
 
 use artifact::{Failure, Run, StoreError, read_bounded};
 use dataset::{ValidatedDataset, drift::DriftReport};
-use model::{ModelBundle, resampling::Interval};
+use model::resampling::Interval;
 use registry::{Comparison, Decision, Evaluation, PromotionRecord};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use trainer::{CandidateReport, TrainingReport};
 use transformation::SplitReport;
@@ -332,23 +332,5 @@ pub fn stage_report<T: DeserializeOwned>(run: &Run, file: &str) -> Result<T, Fai
             reason: e.to_string(),
         }
         .into()
-    })
-}
-
-/// Says what a bundle is, for `models show`.
-pub fn describe(bundle: &ModelBundle) -> impl Serialize {
-    let t = &bundle.training;
-    json!({
-        "dataset": bundle.schema.name,
-        "simulated": bundle.simulated,
-        "family": t.family,
-        "candidate": t.candidate,
-        "rows": t.n_rows,
-        "groups": t.n_groups,
-        "seed": t.seed,
-        "thresholds": bundle.thresholds,
-        "features": bundle.preprocessor.n_features(),
-        "carries_training_rows": bundle.preprocessor.carries_training_rows(),
-        "importance": t.importance.iter().take(10).collect::<Vec<_>>(),
     })
 }

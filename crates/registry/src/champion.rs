@@ -1,17 +1,30 @@
 //! Stage `champion`: what the run is compared with, pinned at its start.
 
-use artifact::{Artifact, Context, Stage};
+use artifact::{Artifact, CodecError, Context, Stage};
 use dataset::ReferenceProfile;
 use model::{ModelBundle, TrainingGroups};
 use serde::{Deserialize, Serialize};
 
-use crate::{Registry, RegistryError};
+use crate::{Entry, Registry, RegistryError};
 
-/// The champion as it stood when the run began; empty when there was none.
+/// The champion as it stood when the run began.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Incumbent {
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one in a run, and it is mostly the large one"
+)]
+pub enum Incumbent {
+    /// There was none.
+    None,
     /// Version, bundle and training groups.
-    pub champion: Option<(u64, ModelBundle, TrainingGroups)>,
+    Champion(u64, ModelBundle, TrainingGroups),
+    /// There was one whose layout is no longer read: it can be promoted over, but not compared with.
+    Outdated {
+        /// Its version.
+        version: u64,
+        /// What is no longer read, and what to do.
+        reason: String,
+    },
 }
 
 impl Artifact for Incumbent {
@@ -21,12 +34,11 @@ impl Artifact for Incumbent {
     artifact::payload!();
 
     fn check(&self) -> Result<(), String> {
-        self.champion
-            .as_ref()
-            .map_or(Ok(()), |(_, bundle, groups)| {
-                bundle.check()?;
-                groups.check()
-            })
+        let Self::Champion(_, bundle, groups) = self else {
+            return Ok(());
+        };
+        bundle.check()?;
+        groups.check()
     }
 }
 
@@ -59,31 +71,46 @@ impl Stage for Champion {
     }
 
     fn run(&self, (): (), context: &mut Context) -> Result<Self::Outputs, RegistryError> {
-        let entry = match self.registry.champion(&self.name) {
-            Ok(found) => Some(found),
-            Err(error) if error.is_absence() => None,
+        let entry = match self.registry.entry(&self.name, None) {
+            Ok(entry) => entry,
+            Err(error) if error.is_absence() => return Ok((Incumbent::None, NO_REFERENCE)),
             Err(error) => return Err(error),
         };
-        let Some((entry, bundle)) = entry else {
-            return Ok((
-                Incumbent { champion: None },
-                ReferenceProfile {
-                    version: None,
-                    profile: None,
-                },
-            ));
-        };
         context.report("champion", &entry);
-        let groups = self.registry.training_groups(&entry)?;
-        let reference = ReferenceProfile {
-            version: Some(entry.version),
-            profile: Some(bundle.profile.clone()),
-        };
-        Ok((
-            Incumbent {
-                champion: Some((entry.version, bundle, groups)),
+        let incumbent = self.read(&entry)?;
+        let reference = match &incumbent {
+            Incumbent::Champion(version, bundle, _) => ReferenceProfile {
+                version: Some(*version),
+                profile: Some(bundle.profile.clone()),
             },
-            reference,
-        ))
+            Incumbent::None | Incumbent::Outdated { .. } => NO_REFERENCE,
+        };
+        Ok((incumbent, reference))
+    }
+}
+
+const NO_REFERENCE: ReferenceProfile = ReferenceProfile {
+    version: None,
+    profile: None,
+};
+
+impl Champion {
+    fn read(&self, entry: &Entry) -> Result<Incumbent, RegistryError> {
+        let version = entry.version;
+        let bundle = self.registry.bundle(entry);
+        match bundle.and_then(|bundle| Ok((bundle, self.registry.training_groups(entry)?))) {
+            Ok((bundle, groups)) => Ok(Incumbent::Champion(version, bundle, groups)),
+            Err(RegistryError::Codec {
+                source: CodecError::Older { kind, found, known },
+                ..
+            }) => Ok(Incumbent::Outdated {
+                version,
+                reason: format!(
+                    "an earlier program wrote it: its `{kind}` has layout {found}, and {known} is \
+                     read; --force --why TEXT promotes over it"
+                ),
+            }),
+            Err(error) => Err(error),
+        }
     }
 }

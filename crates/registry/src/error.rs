@@ -65,6 +65,8 @@ pub enum RegistryError {
     },
     #[error("`{name}`: another process changed the registry {attempts} times meanwhile; try again")]
     Contended { name: String, attempts: u32 },
+    #[error("the digest of the bundle to be evaluated is not known: execute the stage in a run")]
+    UnknownBundle,
     #[error("the holdout has no rows")]
     EmptyHoldout,
     #[error(transparent)]
@@ -79,7 +81,10 @@ impl Classified for RegistryError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Blob(error) => error.kind(),
-            Self::Codec { .. } | Self::Damaged { .. } | Self::Canary { .. } => ErrorKind::Internal,
+            Self::Codec { .. }
+            | Self::Damaged { .. }
+            | Self::Canary { .. }
+            | Self::UnknownBundle => ErrorKind::Internal,
             Self::BadName { .. }
             | Self::NoModel { .. }
             | Self::NoVersion { .. }

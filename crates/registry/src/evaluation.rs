@@ -40,6 +40,19 @@ impl Default for EvaluationConfig {
     }
 }
 
+impl EvaluationConfig {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// [`RegistryError::Resamples`].
+    pub fn check(&self) -> Result<(), RegistryError> {
+        match self.resamples {
+            0 | 100..=100_000 => Ok(()),
+            n => Err(RegistryError::Resamples { n }),
+        }
+    }
+}
+
 /// How good a bundle is on the holdout, and how it compares with the champion.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
@@ -147,10 +160,8 @@ impl Stage for Evaluating {
         (bundle, holdout, incumbent): Self::Inputs,
         context: &mut Context,
     ) -> Result<Self::Outputs, RegistryError> {
-        let digest = context
-            .inputs
-            .first()
-            .map_or(Digest::of(b""), |record| record.digest);
+        let digest = context.input::<ModelBundle>();
+        let digest = digest.ok_or(RegistryError::UnknownBundle)?;
         let evaluation = evaluate(
             &self.config,
             (digest, &bundle),
@@ -177,10 +188,8 @@ fn evaluate(
     incumbent: &Incumbent,
     seed: u64,
 ) -> Result<Evaluation, RegistryError> {
+    config.check()?;
     let n = config.resamples;
-    if n != 0 && !(100..=100_000).contains(&n) {
-        return Err(RegistryError::Resamples { n });
-    }
     let records = &holdout.records;
     if records.n_rows() == 0 {
         return Err(RegistryError::EmptyHoldout);

@@ -22,6 +22,21 @@ impl Default for PromotionConfig {
     }
 }
 
+impl PromotionConfig {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// [`RegistryError::Margin`].
+    pub fn check(&self) -> Result<(), RegistryError> {
+        let margin = self.margin;
+        if (0.0..=1.0).contains(&margin) {
+            Ok(())
+        } else {
+            Err(RegistryError::Margin { margin })
+        }
+    }
+}
+
 /// Somebody's decision to set the rules aside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Override {
@@ -121,10 +136,7 @@ impl Promotion {
         groups: &TrainingGroups,
         evaluation: &Evaluation,
     ) -> Result<PromotionRecord, RegistryError> {
-        let margin = self.config.margin;
-        if !(0.0..=1.0).contains(&margin) {
-            return Err(RegistryError::Margin { margin });
-        }
+        self.config.check()?;
         let written = self.registry.write(bundle)?;
         if evaluation.bundle != written {
             return Err(RegistryError::OtherEvaluation {

@@ -7,8 +7,9 @@ use model::{ModelBundle, TrainingGroups};
 
 use crate::{Action, BlobStore, Entry, Evaluation, History, LocalDirectory, RegistryError};
 
-/// How often an append is tried when others append at the same time.
-const MAX_ATTEMPTS: u32 = 16;
+/// How often an append is tried when others append at the same time. Each failure means that one of
+/// them has succeeded, so a writer among 16 that never wins by chance is one in 10^7.
+const MAX_ATTEMPTS: u32 = 250;
 
 /// Models, their versions and histories, in some [`BlobStore`].
 #[derive(Clone)]
@@ -48,29 +49,51 @@ impl Registry {
 
     /// Reads the history of a model; empty for one that does not exist.
     ///
+    /// A list that is taken while others append may lack an entry and have the next, and a store may
+    /// show a key before its bytes: what looks like damage is looked at twice.
+    ///
     /// # Errors
     /// [`RegistryError::Damaged`] when an entry does not parse or one is missing in between.
     pub fn history(&self, name: &str) -> Result<History, RegistryError> {
         check_name(name)?;
-        let prefix = format!("models/{name}/history/");
+        match self.listed_history(name) {
+            Err(RegistryError::Damaged { .. }) => self.listed_history(name),
+            read => read,
+        }
+    }
+
+    fn listed_history(&self, name: &str) -> Result<History, RegistryError> {
+        let listed = self.blobs.list(&format!("models/{name}/history/"))?;
+        let Some(last) = listed.last() else {
+            return Ok(History::default());
+        };
         let mut entries = Vec::new();
-        for (at, key) in self.blobs.list(&prefix)?.into_iter().enumerate() {
-            let bytes = self.blobs.get(&key)?.unwrap_or_default();
-            let damaged = |reason: String| RegistryError::Damaged {
-                key: key.clone(),
-                reason,
-            };
-            let entry: Entry =
-                serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
-            if entry.sequence != at as u64 + 1 {
-                let (found, expected) = (entry.sequence, at + 1);
-                return Err(damaged(format!(
-                    "entry {found} stands where {expected} should"
-                )));
+        for sequence in 1.. {
+            // Read by its name, listed or not: each entry was there before the next was made.
+            let key = entry_key(name, sequence);
+            entries.push(self.listed_entry(&key, sequence)?);
+            if key >= *last {
+                break;
             }
-            entries.push(entry);
         }
         Ok(History::new(entries))
+    }
+
+    fn listed_entry(&self, key: &str, sequence: u64) -> Result<Entry, RegistryError> {
+        let damaged = |reason: String| RegistryError::Damaged {
+            key: key.to_owned(),
+            reason,
+        };
+        let bytes = self.blobs.get(key)?;
+        let bytes = bytes.ok_or_else(|| damaged("is missing".to_owned()))?;
+        let entry: Entry = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
+        if entry.sequence != sequence {
+            let found = entry.sequence;
+            return Err(damaged(format!(
+                "entry {found} stands where {sequence} should"
+            )));
+        }
+        Ok(entry)
     }
 
     /// Reads the history of a model that must exist.
@@ -209,7 +232,7 @@ impl Registry {
                 return Ok(None);
             };
             entry.sequence = history.entries().len() as u64 + 1;
-            let key = format!("models/{name}/history/{:08}.json", entry.sequence);
+            let key = entry_key(name, entry.sequence);
             let bytes = serde_json::to_vec_pretty(&entry).expect("an entry is plain data");
             if self.blobs.put_if_absent(&key, &bytes)? {
                 return Ok(Some(entry));
@@ -351,6 +374,10 @@ fn find<'a>(history: &'a History, name: &str, version: u64) -> Result<&'a Entry,
     })
 }
 
+fn entry_key(name: &str, sequence: u64) -> String {
+    format!("models/{name}/history/{sequence:08}.json")
+}
+
 fn blob_key(digest: Digest) -> String {
     format!("blobs/{digest}.bin")
 }
@@ -376,3 +403,6 @@ impl RegistryError {
         matches!(self, Self::NoModel { .. } | Self::NoChampion { .. })
     }
 }
+
+#[cfg(test)]
+mod tests;

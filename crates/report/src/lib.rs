@@ -8,7 +8,6 @@ mod figures;
 mod markup;
 mod page;
 mod plot;
-mod redaction;
 mod run_report;
 mod sections;
 mod table;

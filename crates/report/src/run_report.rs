@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use artifact::{Artifact, Manifest, Run, StoreError, read_bounded, yaml};
-use dataset::ReferenceProfile;
+use dataset::{ReferenceProfile, SourceUri};
 use registry::{Evaluation, PromotionRecord};
 use serde::{Deserialize, de::DeserializeOwned};
 use trainer::TrainingReport;
@@ -48,9 +48,9 @@ pub struct Settings {
     /// Data set.
     pub dataset: String,
     /// Where the records are.
-    pub source: String,
+    pub source: SourceUri,
     /// A partition that was given as the holdout.
-    pub holdout: Option<String>,
+    pub holdout: Option<SourceUri>,
 }
 
 impl RunReport {
@@ -89,7 +89,7 @@ impl RunReport {
     /// Tells whether the rows were generated, as far as is known.
     pub fn simulated(&self) -> bool {
         let validated = self.validation.as_ref().map(|v| v.simulated);
-        validated.unwrap_or_else(|| self.settings.source.starts_with("synth://"))
+        validated.unwrap_or_else(|| self.settings.source.scheme() == Some("synth"))
     }
 
     /// Returns the name of the data set: the schema's, or what the configuration calls it.

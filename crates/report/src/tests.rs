@@ -1,4 +1,5 @@
 use dataset::{
+    SourceUri,
     drift::{self, DriftConfig},
     profile::{ColumnProfile, LevelCount, Profile, Scale, Values},
 };
@@ -57,7 +58,7 @@ fn refused() -> RunReport {
     RunReport {
         name: "20260203T101112Z-1f9c04ab".to_owned(),
         settings: Settings {
-            source: format!("postgres://me:secret@host/db?table={HOSTILE}"),
+            source: SourceUri::new(format!("postgres://me:secret@host/db?table={HOSTILE}")),
             ..Settings::default()
         },
         configuration: format!("source: postgres://me:secret@host/db\ndataset: {HOSTILE}\n"),
@@ -264,4 +265,39 @@ fn the_rows_section_counts_and_gives_the_first_reasons() {
         </div>
         <p>Every quarantined row, with its number and its reasons, stands in <code>02-validation/quarantine.csv</code> of the run directory.</p>"#]],
     );
+}
+
+/// Makes a run whose rows have so many columns, compared with rows like them.
+fn wide(n_columns: usize) -> RunReport {
+    let mut run = refused();
+    let validation = run.validation.as_mut().unwrap();
+    let like = validation.profile.columns[0].clone();
+    let column = |i| ColumnProfile {
+        name: format!("column {i}"),
+        ..like.clone()
+    };
+    let profile = Profile {
+        n_rows: validation.profile.n_rows,
+        columns: (0..n_columns).map(column).collect(),
+    };
+    validation.drift = drift::compare(Some(&profile), &profile, &DriftConfig::default());
+    validation.profile = profile;
+    run
+}
+
+#[test]
+fn of_many_columns_some_are_shown_with_how_many_are_not() {
+    let drift = |n_columns| {
+        let sections = sections::all(&wide(n_columns));
+        let section = sections.into_iter().find(|s| s.id == "drift").unwrap();
+        section.body.as_str().to_owned()
+    };
+    let all = drift(100);
+    assert_eq!(all.matches("<tr>").count(), 101);
+    assert!(!all.contains("not shown"), "{all}");
+    let some = drift(10_000);
+    assert_eq!(some.matches("<tr>").count(), 101);
+    let words =
+        "9,900 further columns not shown, none of them drifted; validation.json has them all.";
+    assert!(some.contains(words), "{words}");
 }

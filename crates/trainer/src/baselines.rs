@@ -2,8 +2,7 @@
 //!
 //! They say what the data gives away cheaply; they are never refitted, bundled or promoted.
 
-use std::time::Instant;
-
+use artifact::Context;
 use dataset::{Label, TrainingSet};
 use model::{FeatureMatrix, preprocessor::Preprocessor};
 use rayon::prelude::*;
@@ -46,6 +45,7 @@ pub(crate) fn score(
     set: &TrainingSet,
     labels: &[Label],
     fold_of_row: &[u8],
+    context: &Context,
 ) -> Result<Baselines, TrainingError> {
     let mut rows: Vec<usize> = (0..labels.len()).collect();
     rows.sort_by_key(|&row| (set.records.groups[row], row));
@@ -77,7 +77,7 @@ pub(crate) fn score(
     }
     let reports = [Baseline::Neighbours, Baseline::NaiveBayes]
         .into_iter()
-        .map(|baseline| report(baseline, &usable))
+        .map(|baseline| report(baseline, &usable, context))
         .collect::<Result<_, _>>()?;
     Ok(Baselines {
         reports,
@@ -123,8 +123,12 @@ impl FoldData {
     }
 }
 
-fn report(baseline: Baseline, folds: &[&FoldData]) -> Result<CandidateReport, TrainingError> {
-    let start = Instant::now();
+fn report(
+    baseline: Baseline,
+    folds: &[&FoldData],
+    context: &Context,
+) -> Result<CandidateReport, TrainingError> {
+    let stopwatch = context.stopwatch();
     let metrics: Vec<FoldMetrics> = folds
         .par_iter()
         .map(|fold| Ok(FoldMetrics::of(&baseline.scores(fold)?, &fold.truth)))
@@ -133,7 +137,7 @@ fn report(baseline: Baseline, folds: &[&FoldData]) -> Result<CandidateReport, Tr
         name: baseline.name().to_owned(),
         family: "baseline".to_owned(),
         cv: MetricSummary::of(&metrics),
-        fit_seconds: start.elapsed().as_secs_f64() / folds.len() as f64,
+        fit_seconds: stopwatch.seconds() / folds.len() as f64,
     })
 }
 

@@ -151,10 +151,10 @@ fn default_search() -> BTreeMap<Family, Grids> {
 }
 
 impl TrainingConfig {
-    /// Checks the plain values and unfolds the search space into candidates with their names.
+    /// Checks all values and unfolds the search space into candidates with their names.
     ///
     /// # Errors
-    /// [`TrainingError::Config`] with the key at fault.
+    /// [`TrainingError::Config`] with the key at fault, or with the candidate's name its learner's own.
     pub fn candidates(&self) -> Result<Vec<(String, Learner)>, TrainingError> {
         self.check()?;
         let mut candidates = Vec::new();
@@ -169,6 +169,7 @@ impl TrainingConfig {
                         key: format!("search.{}", family.name()),
                         problem,
                     })?;
+                learner.check(&name)?;
                 candidates.push((name, learner));
             }
         }

@@ -1,11 +1,8 @@
 //! Cross-validation: every candidate on every fold, in parallel, with everything fitted inside the fold.
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering},
-    time::Instant,
-};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use artifact::Progress;
+use artifact::Context;
 use dataset::{Label, TrainingSet};
 use model::Classifier;
 use rayon::prelude::*;
@@ -59,8 +56,7 @@ pub(crate) fn run(
     candidates: &[(String, Learner)],
     folds: &[Fold],
     labels: &[Label],
-    seed: u64,
-    progress: (&Progress<'_>, &str),
+    (context, what): (&Context, &str),
 ) -> Result<Vec<Outcome>, TrainingError> {
     let total = (candidates.len() * folds.len()) as u64;
     let done = AtomicU64::new(0);
@@ -74,14 +70,10 @@ pub(crate) fn run(
         .into_par_iter()
         .with_max_len(1)
         .map(|(fit, fold)| {
-            let scored = fit.run(candidates, fold, &folds[fold], seed)?;
-            let (report, what) = progress;
+            let scored = fit.run(candidates, fold, &folds[fold], context)?;
             let finished = scored.len() as u64;
-            report(
-                what,
-                done.fetch_add(finished, Ordering::Relaxed) + finished,
-                total,
-            );
+            let so_far = done.fetch_add(finished, Ordering::Relaxed) + finished;
+            context.progress()(what, so_far, total);
             Ok(scored)
         })
         .collect::<Result<Vec<_>, TrainingError>>()?
@@ -134,13 +126,13 @@ impl SharedFit {
         candidates: &[(String, Learner)],
         fold: usize,
         sides: &Fold,
-        seed: u64,
+        context: &Context,
     ) -> Result<Vec<Scored>, TrainingError> {
         let members: Vec<&(String, Learner)> =
             self.members.iter().map(|m| &candidates[*m]).collect();
-        let start = Instant::now();
-        let classifiers = Learner::fit_shared(&members, &sides.training, seed)?;
-        let seconds = start.elapsed().as_secs_f64();
+        let stopwatch = context.stopwatch();
+        let classifiers = Learner::fit_shared(&members, &sides.training, context.seed)?;
+        let seconds = stopwatch.seconds();
         let one = |(&candidate, classifier): (&usize, &Classifier)| {
             let learner = &candidates[candidate].1;
             Scored {

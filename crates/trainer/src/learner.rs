@@ -3,7 +3,7 @@
 use model::Classifier;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use trees::{DecisionTree, ExtraTrees, GradientBoosting, RandomForest};
+use trees::{BinnedMatrix, DecisionTree, ExtraTrees, GradientBoosting, RandomForest, TreesError};
 
 use crate::{TrainingError, logistic::LogisticRegression, prepared::TrainingSide};
 
@@ -161,6 +161,33 @@ impl Learner {
         match (self, candidates.last()) {
             (Self::LogisticRegression(_), _) | (_, None) => 1.0 / candidates.len() as f64,
             (_, Some((_, largest))) => f64::from(self.rounds()) / f64::from(largest.rounds()),
+        }
+    }
+
+    /// Checks the ranges of the parameters.
+    ///
+    /// # Errors
+    /// As [`Learner::fit`].
+    pub(crate) fn check(&self, name: &str) -> Result<(), TrainingError> {
+        let two_rows = ndarray::array![[0.0], [1.0]];
+        let x = BinnedMatrix::new(two_rows.view())
+            .map_err(|source| TrainingError::trees(name, source))?;
+        // Parameters are looked at first; then there is one class, and so nothing to learn.
+        let (y, k) = (&[0, 0], 2);
+        let refused = match self {
+            Self::LogisticRegression(l) => {
+                return l
+                    .check(&[l.c])
+                    .map_err(|source| TrainingError::logistic(name, source));
+            }
+            Self::DecisionTree(l) => l.fit(&x, y, k, None, 0).err(),
+            Self::RandomForest(l) => l.fit(&x, y, k, None, 0).err(),
+            Self::ExtraTrees(l) => l.fit(&x, y, k, None, 0).err(),
+            Self::GradientBoosting(l) => l.fit(&x, y, k, None, 0).err(),
+        };
+        match refused {
+            Some(source @ TreesError::Parameter { .. }) => Err(TrainingError::trees(name, source)),
+            _ => Ok(()),
         }
     }
 

@@ -145,7 +145,7 @@ impl LogisticRegression {
         Ok(path)
     }
 
-    fn check(&self, cs: &[f64]) -> Result<(), LogisticError> {
+    pub(crate) fn check(&self, cs: &[f64]) -> Result<(), LogisticError> {
         let others = [("max_iter", f64::from(self.max_iter)), ("tol", self.tol)];
         let mut named = cs.iter().map(|c| ("c", *c)).chain(others);
         match named.find(|(_, v)| !(v.is_finite() && *v > 0.0)) {

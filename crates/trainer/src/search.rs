@@ -30,10 +30,9 @@ pub(crate) fn run(
 
     let grouped = grouped_stratified(&set.records.groups, &labels, config.folds, seed);
     let folds = cross_validation::prepare(set, &labels, &grouped, config.folds, &config.families)?;
-    let progress = (context.progress(), "search");
     let (outcomes, baselines) = rayon::join(
-        || cross_validation::run(&candidates, &folds, &labels, seed, progress),
-        || baselines::score(config, set, &labels, &grouped),
+        || cross_validation::run(&candidates, &folds, &labels, (context, "search")),
+        || baselines::score(config, set, &labels, &grouped, context),
     );
     let (outcomes, baselines) = (outcomes?, baselines?);
     let best = select(config.select_by, &outcomes);
@@ -156,9 +155,8 @@ fn score_row_wise(
     let rows = row_wise_stratified(labels, config.folds, context.seed);
     let families = [candidate.1.family()];
     let folds = cross_validation::prepare(set, labels, &rows, config.folds, &families)?;
-    let progress = (context.progress(), "row-wise");
     let candidate = std::slice::from_ref(candidate);
-    let outcome = cross_validation::run(candidate, &folds, labels, context.seed, progress)?;
+    let outcome = cross_validation::run(candidate, &folds, labels, (context, "row-wise"))?;
     Ok(outcome
         .into_iter()
         .next()

@@ -10,6 +10,8 @@ use thiserror::Error;
 pub enum TransformationError {
     #[error("transformation.holdout_share is {share}: use a share between 0 and 1, such as 0.2")]
     HoldoutShare { share: f64 },
+    #[error("transformation.preprocessing.{family}.knn.k is 0: use 1 or more")]
+    NoNeighbours { family: &'static str },
     #[error(
         "the {side} set has {threats} threats and {benign} benign rows: both are needed; \
          give more rows or another holdout_share"
@@ -26,7 +28,7 @@ pub enum TransformationError {
 impl Classified for TransformationError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::HoldoutShare { .. } => ErrorKind::Config,
+            Self::HoldoutShare { .. } | Self::NoNeighbours { .. } => ErrorKind::Config,
             Self::OneClass { .. } => ErrorKind::Rejected,
             Self::Partition(_) => ErrorKind::Internal,
         }

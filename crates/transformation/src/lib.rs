@@ -37,6 +37,29 @@ impl Default for TransformationConfig {
     }
 }
 
+impl TransformationConfig {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// [`TransformationError`] that names the key.
+    pub fn check(&self) -> Result<(), TransformationError> {
+        let share = self.holdout_share;
+        if !(share > 0.0 && share < 1.0) {
+            return Err(TransformationError::HoldoutShare { share });
+        }
+        let specs = &self.preprocessing;
+        let specs = [
+            ("linear", &specs.linear),
+            ("trees", &specs.trees),
+            ("baselines", &specs.baselines),
+        ];
+        match specs.iter().find(|(_, spec)| spec.knn.k == 0) {
+            Some((family, _)) => Err(TransformationError::NoNeighbours { family }),
+            None => Ok(()),
+        }
+    }
+}
+
 /// The transformation stage.
 pub struct Transformation {
     config: TransformationConfig,
@@ -66,10 +89,8 @@ impl Stage for Transformation {
         (validated, given): Self::Inputs,
         context: &mut Context,
     ) -> Result<Self::Outputs, TransformationError> {
+        self.config.check()?;
         let share = self.config.holdout_share;
-        if !(share > 0.0 && share < 1.0) {
-            return Err(TransformationError::HoldoutShare { share });
-        }
         let ValidatedDataset {
             schema,
             records,

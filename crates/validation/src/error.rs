@@ -12,6 +12,12 @@ pub enum ValidationError {
         /// Every reason, not only the first.
         reasons: Vec<String>,
     },
+    /// The configuration is out of range.
+    #[error("validation.{problem}")]
+    Config {
+        /// The key and what is wrong with it.
+        problem: String,
+    },
     /// The quarantine file could not be put together.
     #[error("cannot write the quarantine file: {0}")]
     Quarantine(#[from] csv::Error),
@@ -21,6 +27,7 @@ impl Classified for ValidationError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Rejected { .. } => ErrorKind::Rejected,
+            Self::Config { .. } => ErrorKind::Config,
             Self::Quarantine(_) => ErrorKind::Internal,
         }
     }

@@ -32,6 +32,24 @@ pub struct ValidationConfig {
     pub on_drift: OnDrift,
 }
 
+impl ValidationConfig {
+    /// Checks the ranges.
+    ///
+    /// # Errors
+    /// [`ValidationError::Config`] that names the key.
+    pub fn check(&self) -> Result<(), ValidationError> {
+        let drift = self.drift.check().map_err(|e| format!("drift.{e}"));
+        let share = match self.max_bad_share {
+            Some(share) if !(0.0..=1.0).contains(&share) => {
+                Err(format!("max_bad_share {share} is not between 0 and 1"))
+            }
+            _ => Ok(()),
+        };
+        let checked = share.and(drift);
+        checked.map_err(|problem| ValidationError::Config { problem })
+    }
+}
+
 /// What drift against the champion's training data means for a training run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -83,6 +101,7 @@ impl Stage for Validation {
         (raw, provenance, reference): Self::Inputs,
         context: &mut Context,
     ) -> Result<Self::Outputs, ValidationError> {
+        self.config.check()?;
         let schema = self
             .resolved
             .clone()

@@ -19,3 +19,11 @@ fn numbers_are_written_as_every_source_would() {
     assert_eq!(written[3], "0");
     assert_eq!(written[4], "12");
 }
+
+#[test]
+fn a_name_is_prefixed_until_it_is_free() {
+    let free = |taken: &[&str]| free_name("label", "x_", |name| taken.contains(&name));
+    assert_eq!(free(&["x_label"]), "label");
+    assert_eq!(free(&["label"]), "x_label");
+    assert_eq!(free(&["x_label", "label"]), "x_x_label");
+}

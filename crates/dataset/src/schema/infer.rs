@@ -1,6 +1,6 @@
 //! A first schema from data, for a person to edit.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use artifact::yaml;
 
@@ -56,6 +56,8 @@ pub struct Inference {
     missing_tokens: Vec<String>,
     n_rows: u64,
     columns: Vec<Observed>,
+    /// Where each column stands among them.
+    places: BTreeMap<String, usize>,
 }
 
 /// What was seen of one column.
@@ -82,14 +84,16 @@ impl Inference {
             missing_tokens: missing_tokens.into_iter().collect(),
             n_rows: 0,
             columns: Vec::new(),
+            places: BTreeMap::new(),
         }
     }
 
     /// Looks at some rows; of columns with one name in a batch, only at the first.
     pub fn observe(&mut self, batch: &RawBatch) {
         self.n_rows += batch.n_rows() as u64;
-        for (i, (name, cells)) in batch.names.iter().zip(&batch.columns).enumerate() {
-            if batch.position(name) == Some(i) {
+        let mut seen = BTreeSet::new();
+        for (name, cells) in batch.names.iter().zip(&batch.columns) {
+            if seen.insert(name) {
                 let at = self.position(name.trim());
                 self.observe_cells(at, cells);
             }
@@ -145,11 +149,13 @@ impl Inference {
     }
 
     fn position(&mut self, name: &str) -> usize {
-        let found = self.columns.iter().position(|c| c.name == name);
-        found.unwrap_or_else(|| {
-            self.columns.push(Observed::new(name));
-            self.columns.len() - 1
-        })
+        if let Some(&at) = self.places.get(name) {
+            return at;
+        }
+        self.columns.push(Observed::new(name));
+        let at = self.columns.len() - 1;
+        self.places.insert(name.to_owned(), at);
+        at
     }
 
     fn observe_cells(&mut self, at: usize, cells: &RawColumn) {

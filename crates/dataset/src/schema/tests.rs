@@ -81,3 +81,76 @@ fn unknown_levels_are_refused_or_take_the_code_after_the_last() {
     proto.unknown_levels = UnknownLevels::Accept;
     assert_eq!(proto.level_code("icmp"), Some(2.0));
 }
+
+const PAGE: &str = include_str!("../../../../docs/schema.md");
+
+/// Returns the YAML pieces of the page that documents schemas, one after another.
+fn documented() -> String {
+    let pieces = PAGE.split("```yaml\n").skip(1);
+    pieces
+        .filter_map(|piece| piece.split("```").next())
+        .collect()
+}
+
+/// Returns the fields or variants that a type knows, from what it says of one that it does not.
+fn known<T: serde::de::DeserializeOwned>(unknown: serde_json::Value) -> Vec<String> {
+    let Err(error) = serde_json::from_value::<T>(unknown) else {
+        panic!("it takes what nothing takes");
+    };
+    let message = error.to_string();
+    let (_, expected) = message.split_once("expected").unwrap();
+    let names = expected.split('`').skip(1).step_by(2);
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_documented_schema_is_one() {
+    let schema = Schema::parse(&documented(), "docs/schema.md").unwrap();
+    assert_eq!(schema.missing_tokens, default_missing_tokens());
+    assert_eq!(schema.derived.len(), 5);
+}
+
+#[test]
+fn every_key_of_a_schema_is_documented_with_an_example() {
+    let unknown = || serde_json::json!({"none such": 0});
+    let keys = [
+        known::<Schema>(unknown()),
+        known::<FileLayout>(unknown()),
+        known::<Column>(unknown()),
+        known::<TargetSpec>(unknown()),
+        known::<DerivedColumn>(unknown()),
+        known::<crate::derived::Bins>(unknown()),
+        known::<Quality>(unknown()),
+        known::<PromotionMinima>(unknown()),
+    ];
+    let example = documented();
+    let keys: Vec<String> = keys.into_iter().flatten().collect();
+    assert!(keys.len() > 35, "{keys:?}");
+    for key in keys {
+        assert!(
+            PAGE.contains(&format!("`{key}")),
+            "`{key}` is not explained"
+        );
+        let is_used = |start: &str| example.contains(&format!("{start}{key}:"));
+        assert!(
+            ["\n", "{", " "].into_iter().any(is_used),
+            "`{key}` has no example"
+        );
+    }
+}
+
+#[test]
+fn every_word_that_a_schema_may_use_is_documented() {
+    let unknown = || serde_json::json!("none such");
+    let words = [
+        known::<ColumnType>(unknown()),
+        known::<UnknownLevels>(unknown()),
+        known::<ClassMode>(unknown()),
+    ];
+    for word in words.into_iter().flatten() {
+        assert!(
+            PAGE.contains(&format!("`{word}`")),
+            "`{word}` is not explained"
+        );
+    }
+}

@@ -8,7 +8,7 @@ use std::{
 use artifact::Artifact;
 use dataset::{
     Cells, IngestedColumn, MISSING_CODE, Provenance, RawBatch, RawColumn, RawDataset, Schema,
-    SinkError, format_number,
+    SinkError, format_number, free_name,
 };
 use formats::{FileFormat, ParquetColumn, parquet_bytes};
 use serde::{Deserialize, Serialize};
@@ -86,19 +86,10 @@ pub(super) fn to_parquet(raw: &RawDataset, provenance: &Provenance) -> Result<Ve
         ("_row_number", ParquetColumn::Int64(numbers.collect())),
         ("_defect", ParquetColumn::Text(defects)),
     ] {
-        let free = free_name(name, raw);
+        let free = free_name(name, "_", |name| raw.cells(name).is_some());
         columns.push((free, column));
     }
     parquet_bytes(&columns)
-}
-
-/// Returns a name that no column has: more underscores in front where it is taken.
-fn free_name(name: &str, raw: &RawDataset) -> String {
-    let mut name = name.to_owned();
-    while raw.cells(&name).is_some() {
-        name.insert(0, '_');
-    }
-    name
 }
 
 fn parquet_column(cells: &Cells) -> ParquetColumn<'_> {

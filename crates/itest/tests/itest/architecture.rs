@@ -161,6 +161,19 @@ fn proven_types_are_made_where_the_proof_is() {
     }
 }
 
+#[test]
+fn time_is_measured_in_one_place() {
+    let own = ["artifact", "bench"];
+    for (path, text) in sources() {
+        let measures = text.contains("Instant::now") && !own.contains(&crate_of(&path).as_str());
+        assert!(
+            !measures,
+            "{}: use artifact::clock::Stopwatch",
+            path.display()
+        );
+    }
+}
+
 fn crates() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()

@@ -1,8 +1,14 @@
 //! What the workspace stands on: licences that allow it to be given away, and the compiler they need.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
-use cargo_metadata::{Metadata, MetadataCommand, Package, PackageId, semver::Version};
+use cargo_metadata::{
+    DependencyKind, Metadata, MetadataCommand, Package, PackageId, semver::Version,
+};
 
 /// Licences under which a part may be given away within an Apache-2.0 work. `MPL-2.0` is none of them:
 /// it asks for its own files' source, so it would have to be a decision.
@@ -122,5 +128,78 @@ fn the_workspace_asks_for_the_compiler_that_its_dependencies_need() {
     assert!(
         declared >= most,
         "{by} needs Rust {most}, the workspace declares {declared}: raise rust-version"
+    );
+}
+
+/// Reads the sources of a crate; the product's are those outside its tests and examples.
+fn sources(directory: &Path, with_tests: bool) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut open: Vec<PathBuf> = vec![directory.to_owned()];
+    while let Some(next) = open.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let is_test = ["tests", "tests.rs", "examples", "benches"].contains(&name.as_str());
+            if is_test && !with_tests {
+                continue;
+            }
+            if path.is_dir() {
+                open.push(path);
+            } else if name.ends_with(".rs") {
+                found.push(fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+/// Returns whether a path in some source begins with the name of a dependency.
+fn is_named(dependency: &str, source: &str) -> bool {
+    let is_whole = |(at, _): (usize, &str)| {
+        let before = source[..at].chars().next_back();
+        let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+        !before.is_some_and(is_word)
+    };
+    source
+        .match_indices(&format!("{dependency}::"))
+        .any(is_whole)
+}
+
+#[test]
+fn every_dependency_is_used_by_the_crate_that_names_it() {
+    for member in metadata().workspace_packages() {
+        let directory = member.manifest_path.parent().unwrap();
+        for dependency in &member.dependencies {
+            let name = dependency.rename.as_ref().unwrap_or(&dependency.name);
+            let with_tests = dependency.kind == DependencyKind::Development;
+            let sources = sources(directory.as_std_path(), with_tests);
+            let identifier = name.replace('-', "_");
+            assert!(
+                sources.iter().any(|source| is_named(&identifier, source)),
+                "{} does not use {name}: take it out of its Cargo.toml",
+                member.name
+            );
+        }
+    }
+}
+
+#[test]
+fn every_dependency_of_the_workspace_has_a_user() {
+    let metadata = metadata();
+    let manifest = fs::read_to_string(metadata.workspace_root.join("Cargo.toml")).unwrap();
+    let section = manifest.split("[workspace.dependencies]\n").nth(1).unwrap();
+    let lines = section.lines().take_while(|line| !line.starts_with('['));
+    let declared: BTreeSet<&str> = lines
+        .filter_map(|line| Some(line.split_once(" = ")?.0))
+        .filter(|name| !name.starts_with('#'))
+        .collect();
+    let members = metadata.workspace_packages();
+    let used = members.iter().flat_map(|member| &member.dependencies);
+    let used: BTreeSet<&str> = used.map(|dependency| dependency.name.as_str()).collect();
+    assert!(declared.len() > 30, "{declared:?}");
+    let idle: Vec<_> = declared.difference(&used).collect();
+    assert!(
+        idle.is_empty(),
+        "nothing uses {idle:?}: take them out of Cargo.toml"
     );
 }

@@ -234,9 +234,7 @@ pub fn training_groups() -> TrainingGroups {
 }
 
 pub fn incumbent() -> Incumbent {
-    Incumbent {
-        champion: Some((7, model_bundle(), training_groups())),
-    }
+    Incumbent::Champion(7, model_bundle(), training_groups())
 }
 
 pub fn reference_profile() -> ReferenceProfile {

@@ -9,6 +9,9 @@ use super::{FittedEncoding, PreprocessingError};
 /// identifier would fill the memory.
 const MAX_ONE_HOT: usize = 4096;
 
+/// Most cells of a matrix that one-hot encoding has widened, each of four bytes.
+const MAX_CELLS: usize = 1 << 29;
+
 /// A raw column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Input {
@@ -110,6 +113,20 @@ impl Encoder {
                 feature += 1;
             }
         }
+    }
+
+    /// Refuses rows whose one-hot features would not fit the memory.
+    pub(super) fn check_cells(&self, rows: usize) -> Result<(), PreprocessingError> {
+        let features = self.columns.iter().map(Encoding::n_features).sum();
+        let is_widened = features > self.columns.len();
+        if is_widened && rows.saturating_mul(features) > MAX_CELLS {
+            return Err(PreprocessingError::TooManyCells {
+                rows,
+                features,
+                most: MAX_CELLS,
+            });
+        }
+        Ok(())
     }
 
     /// Returns how each column is encoded.

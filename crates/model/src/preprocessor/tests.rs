@@ -342,6 +342,24 @@ fn what_cannot_be_fitted_is_told_by_name() {
     );
 }
 
+#[test]
+fn one_hot_features_that_no_memory_holds_are_refused() {
+    let levels: Vec<String> = (0..4000).map(|level| format!("l{level}")).collect();
+    let wide = SCHEMA.replace("dns, ftp, http", &levels.join(", "));
+    let wide = Schema::parse(&wide, "test").unwrap();
+    let check = |encoder, n_rows: usize| {
+        let spec = spec(ImputerKind::None, encoder, ScalerKind::None);
+        let fitted = Preprocessor::fit(&spec, &wide, &training().select(&vec![0; n_rows]));
+        fitted.map(drop).map_err(|e| e.to_string())
+    };
+    assert_eq!(check(EncoderKind::OneHotText, 1000), Ok(()));
+    let message = check(EncoderKind::OneHotText, 140_000).unwrap_err();
+    let words = "140000 rows of 4003 features after one-hot encoding are more than 536870912 cells, a \
+                 matrix of 2 GiB: set `encoder: ordinal`";
+    assert!(message.starts_with(words), "{message}");
+    assert_eq!(check(EncoderKind::Ordinal, 140_000), Ok(()));
+}
+
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Stored(Preprocessor);
 

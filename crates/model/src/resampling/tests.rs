@@ -1,6 +1,6 @@
 use dataset::GroupKey;
 
-use super::{GroupBootstrap, Interval};
+use super::{Bounds, GroupBootstrap, Interval};
 use crate::metrics::RankedScores;
 
 fn keys(groups: &[u64]) -> Vec<GroupKey> {
@@ -118,7 +118,9 @@ fn several_metrics_at_once_are_those_one_by_one() {
     let (groups, scores, truth) = sample();
     let ranked = RankedScores::new(&scores, &truth);
     let bootstrap = GroupBootstrap::new(&groups, 100, 5);
-    let [auc, brier] = bootstrap.intervals(|w| [ranked.roc_auc(Some(w)), ranked.brier(Some(w))]);
+    let kinds = [Bounds::Percentile; 2];
+    let both = |w: &[u32]| [ranked.roc_auc(Some(w)), ranked.brier(Some(w))];
+    let [auc, brier] = bootstrap.intervals(kinds, both);
     assert_eq!(auc, auc_interval(100, 5));
     assert_eq!(brier, bootstrap.interval(|w| ranked.brier(Some(w))));
 }
@@ -138,4 +140,27 @@ fn without_rows_or_resamples_there_are_no_bounds() {
     assert!(none.value.is_nan() && none.low.is_nan());
     let none = auc_interval(0, 5);
     assert!(none.value > 0.5 && none.high.is_nan());
+}
+
+#[test]
+fn the_interval_of_a_calibration_error_holds_its_value() {
+    // Well calibrated, so that what error there is comes from few rows alone.
+    let n = 400u32;
+    let scores: Vec<f64> = (0..n)
+        .map(|row| (f64::from(row) + 0.5) / f64::from(n))
+        .collect();
+    let truth: Vec<bool> = (0..n).map(|row| row * 7919 % n < row).collect();
+    let ranked = RankedScores::new(&scores, &truth);
+    let bootstrap = GroupBootstrap::new(&keys(&(0..u64::from(n)).collect::<Vec<_>>()), 500, 5);
+    let ece = |w: &[u32]| [ranked.expected_calibration_error(Some(w))];
+    let [percentile] = bootstrap.intervals([Bounds::Percentile], ece);
+    assert!(
+        percentile.low > percentile.value,
+        "{percentile:?} does not show the bias"
+    );
+    let [centred] = bootstrap.intervals([Bounds::Centred], ece);
+    let Interval { value, low, high } = centred;
+    assert!(0.0 <= low && low <= value && value <= high, "{centred:?}");
+    let width = percentile.high - percentile.low;
+    assert!(high - low <= width + 1e-12 && high > value, "{centred:?}");
 }

@@ -9,7 +9,7 @@ use registry::Registry;
 use serde_json::json;
 
 use super::Named;
-use crate::pipeline::{print, registry};
+use crate::{output::print, pipeline::registry};
 
 #[derive(Args)]
 pub struct ExportArguments {

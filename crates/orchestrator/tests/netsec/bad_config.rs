@@ -52,6 +52,16 @@ fn values_that_make_no_sense_are_refused_with_their_key() {
         ("evaluation.resamples=5", "evaluation.resamples"),
         ("promotion.margin=.nan", "promotion.margin"),
         ("promotion.margin=-1", "promotion.margin"),
+        ("validation.max_bad_share=2", "validation.max_bad_share"),
+        (
+            "validation.drift.false_alarm_rate=0",
+            "drift.false_alarm_rate",
+        ),
+        ("ingestion.max_rows=0", "ingestion.max_rows"),
+        (
+            "transformation.preprocessing.linear.knn.k=0",
+            "preprocessing.linear.knn.k",
+        ),
         ("seed=-1", "seed"),
         ("training.fold=3", "did you mean `folds`"),
         ("trainin.folds=3", "did you mean `training`"),
@@ -61,6 +71,10 @@ fn values_that_make_no_sense_are_refused_with_their_key() {
         let (code, message) = set(&place, setting);
         assert_eq!(code, 78, "{setting}: {message}");
         assert!(message.contains(word), "{setting}: {message}");
+        assert!(
+            !place.path("artifacts").exists(),
+            "{setting}: rows were read"
+        );
     }
 }
 
@@ -83,6 +97,10 @@ fn parameters_of_every_family_are_checked() {
         let called = place.call(&[&["run", "--source", "tiny.csv"], &TINY[..], &changed].concat());
         assert_eq!(called.code, 78, "{search}: {}", called.err);
         assert!(called.err.contains(family), "{search}: {}", called.err);
+        assert!(
+            !place.path("artifacts").exists(),
+            "{search}: rows were read"
+        );
     }
 }
 

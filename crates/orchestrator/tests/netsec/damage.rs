@@ -216,8 +216,82 @@ fn a_damaged_registry_is_named_and_a_damaged_champion_can_be_rolled_back() {
     let missing = place.call(&["models", "history", "tiny"]);
     assert_eq!(missing.code, 70, "{}", missing.err);
     assert!(
-        missing.err.contains("entry 3 stands where 2 should"),
+        missing.err.contains("00000002.json`: is missing"),
         "{}",
         missing.err
     );
+}
+
+#[test]
+fn a_stage_that_was_made_from_other_artifacts_than_those_beside_it_is_named() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    let run = place.run_tiny(&[]);
+    place.write_tiny(310);
+    let other = place.run_tiny(&[]);
+    let step = |run: &serde_json::Value| {
+        place
+            .path(run["run"].as_str().unwrap())
+            .join("02-validation")
+    };
+    let directory = run["run"].as_str().unwrap();
+    assert_eq!(place.call(&["verify", directory]).code, 0);
+    for entry in fs::read_dir(step(&other)).unwrap() {
+        let from = entry.unwrap().path();
+        fs::copy(&from, step(&run).join(from.file_name().unwrap())).unwrap();
+    }
+    let verified = place.call(&["verify", directory]);
+    assert_eq!(verified.code, 70, "{}", verified.err);
+    for words in [
+        "03-transformation: made from",
+        "of `validated-dataset`",
+        "run the stage `transformation`",
+    ] {
+        assert!(verified.err.contains(words), "{}", verified.err);
+    }
+    fs::remove_file(step(&run).join("manifest.json")).unwrap();
+    let verified = place.call(&["verify", directory]);
+    assert!(
+        verified.err.contains("it is not there any more"),
+        "{}",
+        verified.err
+    );
+}
+
+/// Makes the champion's bundle one of layout 1, and gives it its new digest in the registry.
+fn age_champion(place: &Workplace) {
+    let registry = place.path("artifacts/registry");
+    let entry = registry.join("models/tiny/history/00000001.json");
+    let text = fs::read_to_string(&entry).unwrap();
+    let parsed: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let old = parsed["bundle"].as_str().unwrap();
+    let blob = |digest: &str| registry.join(format!("blobs/{digest}.bin"));
+    let mut bytes = fs::read(blob(old)).unwrap();
+    assert!(bytes[8] > 1, "there is no older layout");
+    bytes[8] = 1;
+    let bytes = resealed(&bytes);
+    let new = artifact::codec::verify(&bytes, "model-bundle")
+        .unwrap()
+        .to_string();
+    fs::write(blob(&new), bytes).unwrap();
+    fs::write(&entry, text.replace(old, &new)).unwrap();
+}
+
+#[test]
+fn a_champion_of_an_earlier_program_is_not_comparable_and_blocks_nothing() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    assert_eq!(place.run_tiny(&[])["version"], 1);
+    age_champion(&place);
+    let arguments = ["run", "--json", "--seed", "7", "--source", "tiny.csv"];
+    let called = place.call(&[&arguments[..], &crate::support::TINY].concat());
+    assert_eq!(called.code, 0, "{}", called.err);
+    let run: serde_json::Value = serde_json::from_str(&called.out).unwrap();
+    assert_eq!(run["verdict"]["promoted"], false);
+    let reasons = run["verdict"]["reasons"].to_string();
+    let expected = "not comparable with champion version 1: an earlier program wrote it";
+    assert!(reasons.contains(expected), "{reasons}");
+    assert_eq!(run["drift"]["verdict"], "no_reference");
+    let forced = place.run_tiny(&["--seed", "7"]);
+    assert_eq!(forced["verdict"]["promoted"], true, "{}", forced["verdict"]);
 }

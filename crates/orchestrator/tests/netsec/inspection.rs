@@ -226,6 +226,52 @@ fn every_command_prints_one_json_value() {
 }
 
 #[test]
+fn lists_of_models_and_runs_are_objects_and_a_model_is_shown_as_tables() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    place.run_tiny(&[]);
+    let run = place.run_tiny(&["--seed", "7"]);
+    let models = json(&place, &["models", "list"]);
+    let tiny = find(&models, "name", "tiny");
+    assert_eq!(
+        (&tiny["versions"], &tiny["champion"]["version"]),
+        (&2.into(), &2.into())
+    );
+    assert_eq!(tiny["challenger"], Value::Null);
+    let second = place.path(run["run"].as_str().unwrap());
+    std::fs::remove_file(second.join("06-promotion/manifest.json")).unwrap();
+    place.write("artifacts/broken/config.yaml", "seed: 1");
+    let runs = json(&place, &["runs"]);
+    let name = second.file_name().unwrap().to_str().unwrap();
+    let unfinished = find(&runs, "name", name);
+    assert_eq!(unfinished["finished"], false);
+    assert_eq!(
+        unfinished["stages"].as_array().unwrap().len(),
+        7,
+        "{unfinished}"
+    );
+    assert_eq!(find(&runs, "name", "broken")["started"], Value::Null);
+    let finished = runs
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|r| r["finished"] == true);
+    assert_eq!(finished.count(), 1, "{runs}");
+
+    let shown = place.call(&["models", "show", "tiny"]).out;
+    assert!(serde_json::from_str::<Value>(&shown).is_err(), "{shown}");
+    for words in [
+        "tiny: ",
+        "promoted version 2",
+        "decision_tree(max_depth=3)",
+        "roc_auc",
+        "champion",
+    ] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+}
+
+#[test]
 fn errors_stand_on_standard_error_with_json_as_well() {
     let place = Workplace::new();
     let run = place.run(&["--source", "synth://phishing?rows=1500"]);

@@ -277,3 +277,98 @@ fn files_without_a_line_of_names_may_lack_what_only_training_needs() {
     place.write("named.txt", format!("{names}\n{}", cut(41)));
     assert!(score("named.txt").1 == whole, "with a line of names");
 }
+
+#[test]
+fn the_only_model_is_the_one_that_is_meant_when_none_is_named() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    let predict = [
+        "predict", "--input", "tiny.csv", "--output", "out.csv", "--json",
+    ];
+    let none = place.call(&predict);
+    assert_eq!(none.code, 64, "{}", none.err);
+    assert!(none.err.contains("none yet"), "{}", none.err);
+    place.run_tiny(&["--model", "first"]);
+    let only = place.call(&predict);
+    assert_eq!(only.code, 0, "{}", only.err);
+    assert!(only.out.contains("\"model\":\"first\""), "{}", only.out);
+    place.run_tiny(&["--model", "second"]);
+    let several = place.call(&predict);
+    assert_eq!(several.code, 64, "{}", several.out);
+    assert!(
+        several.err.contains("known: first, second"),
+        "{}",
+        several.err
+    );
+}
+
+#[test]
+fn no_reasons_at_all_are_not_asked_for() {
+    let place = Workplace::new();
+    let predict = [
+        "predict",
+        "--input",
+        "a.csv",
+        "--output",
+        "b.csv",
+        "--explain",
+        "0",
+    ];
+    let called = place.call(&predict);
+    assert_eq!(called.code, 64, "{}", called.err);
+    assert!(called.err.contains("--explain"), "{}", called.err);
+}
+
+#[test]
+fn from_parquet_to_parquet_columns_keep_their_types() {
+    use formats::{ParquetColumn, parquet_bytes};
+    use parquet::file::{reader::FileReader as _, serialized_reader::SerializedFileReader};
+
+    let place = Workplace::new();
+    place.write_tiny(300);
+    place.run_tiny(&[]);
+    let columns = [
+        (
+            "id",
+            ParquetColumn::Int64(vec![Some(i64::MAX), Some(2), None]),
+        ),
+        (
+            "seen",
+            ParquetColumn::Boolean(vec![Some(true), None, Some(false)]),
+        ),
+        ("a", ParquetColumn::Int64(vec![Some(1), Some(90), Some(3)])),
+        ("b", ParquetColumn::Double(vec![0.5, 70.0, f64::NAN])),
+        (
+            "label",
+            ParquetColumn::Text(vec![None, Some("x".to_owned()), None]),
+        ),
+    ];
+    let input = place.write("in.parquet", parquet_bytes(&columns).unwrap());
+    let called = place.call(&["predict", "--input", &input, "--output", "out.parquet"]);
+    assert_eq!(called.code, 0, "{}", called.err);
+    let reader = |name: &str| {
+        let file = std::fs::File::open(place.path(name)).unwrap();
+        SerializedFileReader::new(file).unwrap()
+    };
+    let (before, after) = (reader("in.parquet"), reader("out.parquet"));
+    let fields = |reader: &SerializedFileReader<std::fs::File>| {
+        let schema = reader.metadata().file_metadata().schema();
+        schema.get_fields().to_vec()
+    };
+    let all = fields(&after);
+    assert_eq!(fields(&before), all[..5]);
+    let added: Vec<&str> = all[5..].iter().map(|field| field.name()).collect();
+    let expected = [
+        "predicted_label",
+        "threat_probability",
+        "model_version",
+        "problem",
+    ];
+    assert_eq!(added, expected);
+    let rows = after.get_row_iter(None).unwrap();
+    let rows: Vec<String> = rows.map(|row| row.unwrap().to_string()).collect();
+    let start =
+        "{id: 9223372036854775807, seen: true, a: 1, b: 0.5, label: null, predicted_label: \"ok\"";
+    assert!(rows[0].starts_with(start), "{rows:?}");
+    assert_eq!(rows.len(), 3);
+}

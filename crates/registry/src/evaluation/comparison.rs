@@ -52,28 +52,26 @@ pub(super) fn compare(
     (scores, truth): (&Scores, &Truth),
     seed: u64,
 ) -> Result<Comparison, RegistryError> {
-    let Some((version, champion, trained_on)) = &incumbent.champion else {
-        return Ok(Comparison::NoChampion);
+    let not_comparable = |version: u64, reason: String| Comparison::NotComparable {
+        version,
+        groups: 0,
+        reason,
     };
-    let version = *version;
+    let (version, champion, trained_on) = match incumbent {
+        Incumbent::None => return Ok(Comparison::NoChampion),
+        Incumbent::Outdated { version, reason } => {
+            return Ok(not_comparable(*version, reason.clone()));
+        }
+        Incumbent::Champion(version, bundle, groups) => (*version, bundle, groups),
+    };
     if let Some(reason) = incompatibility(candidate, champion) {
-        return Ok(Comparison::NotComparable {
-            version,
-            groups: 0,
-            reason,
-        });
+        return Ok(not_comparable(version, reason));
     }
     let rows = unseen_rows(holdout, trained_on);
     let records = holdout.records.select(&rows);
     let table = match recode(&records.table, &candidate.schema, &champion.schema) {
         Ok(table) => table,
-        Err(reason) => {
-            return Ok(Comparison::NotComparable {
-                version,
-                groups: 0,
-                reason,
-            });
-        }
+        Err(reason) => return Ok(not_comparable(version, reason)),
     };
     let groups = records.groups.iter().collect::<BTreeSet<_>>().len();
     if groups < config.min_comparable_groups {

@@ -2,7 +2,7 @@
 
 use model::{
     metrics::{Confusion, RankedScores},
-    resampling::{GroupBootstrap, Interval},
+    resampling::{Bounds, GroupBootstrap, Interval},
     threshold::Thresholds,
 };
 use serde::{Deserialize, Serialize};
@@ -53,7 +53,10 @@ impl HoldoutMetrics {
         thresholds: &Thresholds,
         bootstrap: &GroupBootstrap,
     ) -> Self {
-        let all = bootstrap.intervals(|weights| {
+        let mut bounds = [Bounds::Percentile; 11];
+        // The calibration error, alone of them, adds up absolute differences.
+        bounds[10] = Bounds::Centred;
+        let all = bootstrap.intervals(bounds, |weights| {
             let weights = Some(weights);
             let decided = ranked.confusion(thresholds.operating, weights);
             [

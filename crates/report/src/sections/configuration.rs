@@ -1,9 +1,10 @@
 //! What the run was told to do.
 
+use dataset::without_secrets;
+
 use super::paragraph;
 use crate::{
     markup::{Markup, tag},
-    redaction::without_passwords,
     run_report::RunReport,
 };
 
@@ -11,7 +12,7 @@ pub fn body(run: &RunReport) -> Markup {
     let version = run.stages.first().map_or(String::new(), |stage| {
         format!(" It was run by version {} of netsec.", stage.code_version)
     });
-    let text = without_passwords(run.configuration.trim_end());
+    let text = without_secrets(run.configuration.trim_end());
     let frame = [("tabindex", "0"), ("aria-label", "Configuration")];
     Markup::from([
         paragraph(format!(

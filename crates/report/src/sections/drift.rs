@@ -14,6 +14,9 @@ use crate::{
     table::{Align, table},
 };
 
+/// Columns that are shown; a page of thousands of pictures opens in no browser.
+const N_SHOWN: usize = 100;
+
 pub fn body(validation: &ValidationReport, reference: Option<&ReferenceProfile>) -> Markup {
     let drift = &validation.drift;
     if drift.verdict == DriftVerdict::NoReference {
@@ -33,6 +36,7 @@ pub fn body(validation: &ValidationReport, reference: Option<&ReferenceProfile>)
         verdict(drift),
         paragraph(how(drift, version)),
         columns(drift, profiles),
+        not_shown(drift).map(paragraph).into(),
         not_compared(drift).map(paragraph).into(),
     ])
 }
@@ -72,7 +76,8 @@ fn columns(drift: &DriftReport, profiles: (&Profile, Option<&Profile>)) -> Marku
     ];
     let mut ranked: Vec<&ColumnDrift> = drift.columns.iter().collect();
     ranked.sort_by_key(|column| !column.drifted);
-    let rows = ranked.into_iter().map(|column| row(column, profiles));
+    let shown = ranked.into_iter().take(N_SHOWN);
+    let rows = shown.map(|column| row(column, profiles));
     table("Columns, the drifted ones first", &columns, rows)
 }
 
@@ -123,7 +128,24 @@ fn finding(finding: &Finding) -> [Markup; 4] {
     ]
 }
 
+/// Says how many columns are not shown, and whether any of them has drifted.
+fn not_shown(drift: &DriftReport) -> Option<String> {
+    let more = drift.columns.len().checked_sub(N_SHOWN)?;
+    let drifted = drift.drifted().count().saturating_sub(N_SHOWN);
+    let which = match drifted {
+        0 => "none of them drifted".to_owned(),
+        n => format!("{} of them drifted", figures::count(n as u64)),
+    };
+    let columns = figures::counted(more, "further column");
+    (more > 0).then(|| format!("{columns} not shown, {which}; validation.json has them all."))
+}
+
 fn not_compared(drift: &DriftReport) -> Option<String> {
     let names = &drift.not_compared;
-    (!names.is_empty()).then(|| format!("Not compared, on one side only: {}.", names.join(", ")))
+    let shown = names[..names.len().min(N_SHOWN)].join(", ");
+    let more = match names.len().saturating_sub(N_SHOWN) {
+        0 => String::new(),
+        n => format!(" and {} more", figures::count(n as u64)),
+    };
+    (!names.is_empty()).then(|| format!("Not compared, on one side only: {shown}{more}."))
 }

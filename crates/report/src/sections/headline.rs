@@ -7,7 +7,6 @@ use super::{badge, list};
 use crate::{
     figures,
     markup::{Markup, tag},
-    redaction::without_passwords,
     run_report::RunReport,
 };
 
@@ -54,10 +53,7 @@ fn provenance(run: &RunReport) -> Markup {
 fn facts(run: &RunReport) -> Markup {
     let mut facts: Vec<(&str, Markup)> = vec![
         ("Run", Markup::text(&run.name)),
-        (
-            "Source",
-            Markup::text(without_passwords(&run.settings.source)),
-        ),
+        ("Source", Markup::text(&run.settings.source)),
     ];
     if let Some(holdout) = &run.settings.holdout {
         facts.push(("Holdout", Markup::text(holdout)));

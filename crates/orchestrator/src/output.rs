@@ -1,0 +1,25 @@
+//! What the program says: results on standard output, remarks on standard error.
+
+use std::io::Write as _;
+
+use artifact::{ErrorKind, Failure};
+
+/// Prints to standard output; a reader that went away ends the printing, not the program.
+pub fn print(text: &str) -> Result<(), Failure> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
+            ErrorKind::Unavailable,
+            format!("cannot write the output: {e}{}", artifact::remedy(&e)),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Says something besides the result, on standard error.
+#[expect(
+    clippy::print_stderr,
+    reason = "the person at the terminal is to read it"
+)]
+pub fn note(text: &str) {
+    eprintln!("note: {text}");
+}

@@ -1,0 +1,178 @@
+use std::{
+    process::{Child, Command},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use super::*;
+use crate::BlobError;
+
+const THREADS: usize = 4;
+const PROCESSES: usize = 3;
+const APPENDS: usize = 25;
+/// Names the registry's directory to the test below that appends as a process of its own.
+const VARIABLE: &str = "REGISTRY_OF_APPENDER";
+
+fn entry(run: &str) -> Entry {
+    let digest = Digest::of(run.as_bytes());
+    Entry {
+        sequence: 0,
+        at: "2026-02-03T00:00:00Z".to_owned(),
+        action: Action::Declined,
+        version: 1,
+        bundle: digest,
+        training_groups: digest,
+        evaluation: digest,
+        run: run.to_owned(),
+        simulated: false,
+        reasons: Vec::new(),
+        why: None,
+    }
+}
+
+/// Appends entries, reads the history after each, and finds its own entry where it was told it is.
+fn append_all(registry: &Registry, writer: &str) {
+    for i in 0..APPENDS {
+        let run = format!("{writer} {i}");
+        let appended = registry.append("m", |_| Ok(Some(entry(&run)))).unwrap();
+        let at = appended.unwrap().sequence as usize;
+        let history = registry.history("m").unwrap();
+        assert_eq!(history.entries()[at - 1].run, run);
+    }
+}
+
+fn appender(directory: &Path) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "store::tests::appends_as_a_process_of_its_own"])
+        .env(VARIABLE, directory)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// Does something only when [`threads_and_processes_that_append_at_once_lose_nothing`] calls it.
+#[test]
+fn appends_as_a_process_of_its_own() {
+    if let Some(directory) = std::env::var_os(VARIABLE) {
+        let registry = Registry::local(Path::new(&directory));
+        append_all(&registry, &format!("process {}", std::process::id()));
+    }
+}
+
+#[test]
+fn threads_and_processes_that_append_at_once_lose_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let registry = Registry::local(place.path());
+    let processes: Vec<Child> = (0..PROCESSES).map(|_| appender(place.path())).collect();
+    std::thread::scope(|scope| {
+        for thread in 0..THREADS {
+            let registry = &registry;
+            scope.spawn(move || append_all(registry, &format!("thread {thread}")));
+        }
+    });
+    for mut process in processes {
+        assert!(process.wait().unwrap().success());
+    }
+    let history = registry.history("m").unwrap();
+    let mut runs: Vec<&str> = history.entries().iter().map(|e| e.run.as_str()).collect();
+    let writers = THREADS + PROCESSES;
+    assert_eq!(runs.len(), writers * APPENDS);
+    let numbers = history.entries().iter().map(|e| e.sequence);
+    assert!(numbers.eq(1..=(writers * APPENDS) as u64));
+    // Each writer's entries stand in the order in which it made them.
+    runs.sort_by_key(|run| run.rsplit_once(' ').unwrap().0.to_owned());
+    for of_writer in runs.chunks(APPENDS) {
+        let numbers = of_writer.iter().map(|run| run.rsplit_once(' ').unwrap().1);
+        assert!(
+            numbers.eq((0..APPENDS).map(|i| i.to_string())),
+            "{of_writer:?}"
+        );
+    }
+}
+
+/// A store that is behind: what its first lists and its first answers lack is there later.
+struct Behind {
+    inner: LocalDirectory,
+    unlisted: &'static [&'static str],
+    torn: Mutex<Vec<&'static str>>,
+    lists: AtomicUsize,
+}
+
+impl BlobStore for Behind {
+    fn location(&self) -> String {
+        self.inner.location()
+    }
+
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BlobError> {
+        let mut torn = self.torn.lock().unwrap();
+        if let Some(at) = torn.iter().position(|suffix| key.ends_with(suffix)) {
+            torn.remove(at);
+            return Ok(Some(Vec::new()));
+        }
+        self.inner.get(key)
+    }
+
+    fn put(&self, key: &str, bytes: &[u8]) -> Result<(), BlobError> {
+        self.inner.put(key, bytes)
+    }
+
+    fn put_if_absent(&self, key: &str, bytes: &[u8]) -> Result<bool, BlobError> {
+        self.inner.put_if_absent(key, bytes)
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<String>, BlobError> {
+        self.lists.fetch_add(1, Ordering::Relaxed);
+        let mut keys = self.inner.list(prefix)?;
+        keys.retain(|key| !self.unlisted.iter().any(|suffix| key.ends_with(suffix)));
+        Ok(keys)
+    }
+}
+
+/// Reads a history of three entries; returns how many were read, or the error, and the lists taken.
+fn check(
+    unlisted: &'static [&'static str],
+    torn: &[&'static str],
+    removed: &[&str],
+) -> (Result<usize, String>, usize) {
+    let place = tempfile::tempdir().unwrap();
+    let writer = Registry::local(place.path());
+    for run in ["a", "b", "c"] {
+        writer.append("m", |_| Ok(Some(entry(run)))).unwrap();
+    }
+    let inner = LocalDirectory::new(place.path().join("registry"));
+    for name in removed {
+        let path = place.path().join("registry/models/m/history").join(name);
+        std::fs::remove_file(path).unwrap();
+    }
+    let behind = Arc::new(Behind {
+        inner,
+        unlisted,
+        torn: Mutex::new(torn.to_vec()),
+        lists: AtomicUsize::new(0),
+    });
+    let read = Registry::new(behind.clone()).history("m");
+    let read = read.map(|h| h.entries().len()).map_err(|e| e.to_string());
+    (read, behind.lists.load(Ordering::Relaxed))
+}
+
+#[test]
+fn a_half_visible_history_is_looked_at_again_before_it_is_called_damaged() {
+    assert_eq!(check(&[], &[], &[]), (Ok(3), 1));
+    // Listed after the third was appended, but without the second.
+    assert_eq!(check(&["02.json"], &[], &[]), (Ok(3), 1));
+    // A key that is shown before its bytes.
+    assert_eq!(check(&[], &["03.json"], &[]), (Ok(3), 2));
+    let (read, lists) = check(&[], &["03.json", "03.json"], &[]);
+    assert!(read.unwrap_err().contains("00000003.json"));
+    assert_eq!(lists, 2);
+}
+
+#[test]
+fn a_lost_entry_is_damage() {
+    let (read, lists) = check(&[], &[], &["00000002.json"]);
+    let message = read.unwrap_err();
+    assert!(message.contains("00000002.json`: is missing"), "{message}");
+    assert_eq!(lists, 2);
+}
