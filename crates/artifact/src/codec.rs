@@ -23,6 +23,18 @@ pub trait Artifact: Serialize + DeserializeOwned {
     /// The version of the payload's layout.
     const LAYOUT: u16;
 
+    /// Serializes the value alone; written by [`crate::payload!`].
+    ///
+    /// # Errors
+    /// What the serializer says.
+    fn to_payload(&self) -> Result<Vec<u8>, String>;
+
+    /// Reads a value and the number of bytes that it takes up; written by [`crate::payload!`].
+    ///
+    /// # Errors
+    /// What the deserializer says.
+    fn from_payload(payload: &[u8]) -> Result<(Self, usize), String>;
+
     /// Checks what the types cannot say; called after every decoding, before anyone sees the value.
     ///
     /// # Errors
@@ -30,6 +42,23 @@ pub trait Artifact: Serialize + DeserializeOwned {
     fn check(&self) -> Result<(), String> {
         Ok(())
     }
+}
+
+/// Writes the two methods of [`Artifact`] that name the serializer, within the artifact's own crate.
+///
+/// As methods of the trait's own they would be generic, and each crate that reads or writes an artifact
+/// would compile its whole serializer and deserializer again.
+#[macro_export]
+macro_rules! payload {
+    () => {
+        fn to_payload(&self) -> Result<Vec<u8>, String> {
+            $crate::codec::encode_payload(self)
+        }
+
+        fn from_payload(payload: &[u8]) -> Result<(Self, usize), String> {
+            $crate::codec::decode_payload(payload)
+        }
+    };
 }
 
 /// Why bytes are not the artifact that was asked for.
@@ -79,12 +108,11 @@ impl Classified for CodecError {
 /// # Errors
 /// [`CodecError::Payload`] when the value does not serialize, [`CodecError::TooLarge`].
 pub fn encode<A: Artifact>(artifact: &A) -> Result<Vec<u8>, CodecError> {
-    let payload =
-        bincode::serde::encode_to_vec(artifact, bincode::config::standard()).map_err(|e| {
-            CodecError::Payload {
-                kind: A::KIND,
-                reason: e.to_string(),
-            }
+    let payload = artifact
+        .to_payload()
+        .map_err(|reason| CodecError::Payload {
+            kind: A::KIND,
+            reason,
         })?;
     if payload.len() as u64 > MAX_BYTES {
         return Err(CodecError::TooLarge {
@@ -125,7 +153,7 @@ pub fn decode<A: Artifact>(bytes: &[u8]) -> Result<A, CodecError> {
         kind: A::KIND,
         reason,
     };
-    let (artifact, read): (A, usize) = decode_payload(payload).map_err(|e| bad(e.to_string()))?;
+    let (artifact, read) = A::from_payload(payload).map_err(bad)?;
     if read != payload.len() {
         return Err(CodecError::Trailing {
             extra: (payload.len() - read) as u64,
@@ -135,24 +163,40 @@ pub fn decode<A: Artifact>(bytes: &[u8]) -> Result<A, CodecError> {
     Ok(artifact)
 }
 
+/// Serializes a value without an envelope.
+///
+/// # Errors
+/// What the serializer says.
+pub fn encode_payload<T: Serialize>(value: &T) -> Result<Vec<u8>, String> {
+    bincode::serde::encode_to_vec(value, bincode::config::standard()).map_err(|e| e.to_string())
+}
+
 /// Decodes a payload within a budget of memory that follows from its length.
 ///
 /// `bincode` allocates what a text says its length is before it looks whether that much follows, and
 /// knows its limit at compile time only. A value claims at most eight bytes for each that it takes up,
-/// so the least limit of at least eight times the payload never refuses a true one.
-fn decode_payload<A: Artifact>(payload: &[u8]) -> Result<(A, usize), bincode::error::DecodeError> {
+/// so a limit of at least eight times the payload never refuses a true one; each limit is another
+/// deserializer to compile, so there are few.
+///
+/// # Errors
+/// What the deserializer says.
+pub fn decode_payload<T: DeserializeOwned>(payload: &[u8]) -> Result<(T, usize), String> {
     macro_rules! within {
-        ($($bits:literal)*) => {
-            match (payload.len() as u64).saturating_mul(8) {
-                $(claims if claims <= 1 << $bits => {
-                    let config = bincode::config::standard().with_limit::<{ 1 << $bits }>();
-                    bincode::serde::decode_from_slice(payload, config)
-                })*
-                _ => bincode::serde::decode_from_slice(payload, bincode::config::standard()),
-            }
+        ($bits:literal) => {
+            bincode::serde::decode_from_slice(
+                payload,
+                bincode::config::standard().with_limit::<{ 1 << $bits }>(),
+            )
         };
     }
-    within!(12 14 16 18 20 22 24 26 28 30 32 34 36)
+    let decoded = match (payload.len() as u64).saturating_mul(8) {
+        claims if claims <= 1 << 20 => within!(20),
+        claims if claims <= 1 << 28 => within!(28),
+        claims if claims <= 1 << 32 => within!(32),
+        // Nothing is longer than `MAX_BYTES`.
+        _ => within!(36),
+    };
+    decoded.map_err(|e| e.to_string())
 }
 
 /// Returns the digest that an envelope carries, after checking it against the content.

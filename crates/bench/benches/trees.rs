@@ -30,7 +30,7 @@ fn fits(criterion: &mut Criterion) {
         Family::DecisionTree,
     ] {
         group.bench_function(format!("{family:?}, 20,000 x 30, 20 trees"), |b| {
-            b.iter(|| learners::fit(family, black_box(&matrix), &rows.y, 20, 31));
+            b.iter(|| learners::fit(family, black_box(&matrix), &rows.y, 20, 31, 1));
         });
     }
 }

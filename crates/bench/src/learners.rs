@@ -27,6 +27,7 @@ pub fn fit(
     y: &[u16],
     n_estimators: u32,
     num_leaves: u32,
+    seed: u64,
 ) -> Result<TreeEnsemble, TreesError> {
     let n_classes = usize::from(y.iter().copied().max().unwrap_or(0)) + 1;
     let n_classes = n_classes.max(2);
@@ -36,17 +37,17 @@ pub fn fit(
             num_leaves,
             ..Default::default()
         }
-        .fit(matrix, y, n_classes, None, 1),
+        .fit(matrix, y, n_classes, None, seed),
         Family::RandomForest => RandomForest {
             n_estimators,
             ..Default::default()
         }
-        .fit(matrix, y, n_classes, None, 1),
+        .fit(matrix, y, n_classes, None, seed),
         Family::ExtraTrees => ExtraTrees {
             n_estimators,
             ..Default::default()
         }
-        .fit(matrix, y, n_classes, None, 1),
-        Family::DecisionTree => DecisionTree::default().fit(matrix, y, n_classes, None, 1),
+        .fit(matrix, y, n_classes, None, seed),
+        Family::DecisionTree => DecisionTree::default().fit(matrix, y, n_classes, None, seed),
     }
 }

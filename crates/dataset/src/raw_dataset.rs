@@ -100,6 +100,7 @@ impl Cells {
 impl Artifact for RawDataset {
     const KIND: &'static str = "raw-dataset";
     const LAYOUT: u16 = 1;
+    artifact::payload!();
 
     fn check(&self) -> Result<(), String> {
         for c in &self.columns {
@@ -134,4 +135,5 @@ pub struct Provenance {
 impl Artifact for Provenance {
     const KIND: &'static str = "provenance";
     const LAYOUT: u16 = 1;
+    artifact::payload!();
 }

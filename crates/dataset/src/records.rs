@@ -150,6 +150,7 @@ impl ValidatedDataset {
 impl Artifact for ValidatedDataset {
     const KIND: &'static str = "validated-dataset";
     const LAYOUT: u16 = 1;
+    artifact::payload!();
 
     fn check(&self) -> Result<(), String> {
         self.records.check(&self.schema)
@@ -192,6 +193,7 @@ impl TrainingSet {
 impl Artifact for TrainingSet {
     const KIND: &'static str = "training-set";
     const LAYOUT: u16 = 1;
+    artifact::payload!();
 
     fn check(&self) -> Result<(), String> {
         self.records.check(&self.schema)

@@ -17,6 +17,7 @@ pub struct ReferenceProfile {
 impl Artifact for ReferenceProfile {
     const KIND: &'static str = "reference-profile";
     const LAYOUT: u16 = 1;
+    artifact::payload!();
 
     fn check(&self) -> Result<(), String> {
         self.profile.as_ref().map_or(Ok(()), Profile::check)

@@ -66,6 +66,7 @@ pub struct GivenHoldout {
 impl Artifact for GivenHoldout {
     const KIND: &'static str = "given-holdout";
     const LAYOUT: u16 = 1;
+    artifact::payload!();
 
     fn check(&self) -> Result<(), String> {
         self.dataset.as_ref().map_or(Ok(()), Artifact::check)
@@ -75,6 +76,7 @@ impl Artifact for GivenHoldout {
 impl Artifact for HoldoutSet {
     const KIND: &'static str = "holdout-set";
     const LAYOUT: u16 = 1;
+    artifact::payload!();
 
     fn check(&self) -> Result<(), String> {
         self.records.check(&self.schema)?;

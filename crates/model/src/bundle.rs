@@ -152,6 +152,7 @@ fn calibrate(mut classes: ArrayViewMut1<'_, f64>, calibration: &Calibration) -> 
 impl Artifact for ModelBundle {
     const KIND: &'static str = "model-bundle";
     const LAYOUT: u16 = 2;
+    artifact::payload!();
 
     fn check(&self) -> Result<(), String> {
         self.preprocessor.check()?;
@@ -223,6 +224,7 @@ impl TrainingGroups {
 impl Artifact for TrainingGroups {
     const KIND: &'static str = "training-groups";
     const LAYOUT: u16 = 1;
+    artifact::payload!();
 
     fn check(&self) -> Result<(), String> {
         let ascending = self.keys.is_sorted_by(|a, b| a < b);

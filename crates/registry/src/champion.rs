@@ -31,6 +31,7 @@ impl Artifact for Incumbent {
     const KIND: &'static str = "incumbent";
     // It holds a bundle: its layout is raised with that of `ModelBundle`.
     const LAYOUT: u16 = 2;
+    artifact::payload!();
 
     fn check(&self) -> Result<(), String> {
         let Self::Champion(_, bundle, groups) = self else {

@@ -128,6 +128,7 @@ pub struct Canary {
 impl Artifact for Evaluation {
     const KIND: &'static str = "evaluation";
     const LAYOUT: u16 = 1;
+    artifact::payload!();
 }
 
 /// The evaluation stage.

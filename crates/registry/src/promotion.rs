@@ -76,6 +76,7 @@ pub struct PromotionRecord {
 impl Artifact for PromotionRecord {
     const KIND: &'static str = "promotion-record";
     const LAYOUT: u16 = 2;
+    artifact::payload!();
 }
 
 impl Promotion {

@@ -8,7 +8,7 @@ use model::Classifier;
 use rayon::prelude::*;
 
 use crate::{
-    Learner, TrainingError,
+    Family, Learner, TrainingError,
     prepared::{ScoredSide, TrainingSide, scored_side, training_side},
     report::{FoldMetrics, MetricSummary},
 };
@@ -34,13 +34,14 @@ pub(crate) fn prepare(
     labels: &[Label],
     fold_of_row: &[u8],
     folds: usize,
+    families: &[Family],
 ) -> Result<Vec<Fold>, TrainingError> {
     (0..folds)
         .into_par_iter()
         .map(|fold| {
             let (scored, fitted): (Vec<usize>, Vec<usize>) =
                 (0..labels.len()).partition(|&row| usize::from(fold_of_row[row]) == fold);
-            let training = training_side(set, labels, &fitted)?;
+            let training = training_side(set, labels, &fitted, families)?;
             let scored = scored_side(set, &training, scored)?;
             Ok(Fold { training, scored })
         })
@@ -94,10 +95,10 @@ struct Scored {
     seconds: f64,
 }
 
-/// Candidates that differ in their number of rounds alone, and so need one fit: that of the most rounds.
+/// Candidates that one fit serves: those that differ in their number of rounds alone need the one of
+/// the most rounds, those of logistic regression that differ in `c` alone go from one to the next.
 struct SharedFit {
-    learner: Learner,
-    /// The candidates, by their place in the search space.
+    /// The candidates, by their place in the search space: by rounds or by `c`, ascending.
     members: Vec<usize>,
 }
 
@@ -105,22 +106,16 @@ impl SharedFit {
     fn plan(candidates: &[(String, Learner)]) -> Vec<Self> {
         let mut plan: Vec<Self> = Vec::new();
         for (at, (_, learner)) in candidates.iter().enumerate() {
-            let rounds = learner.rounds();
-            let alike = |fit: &&mut Self| {
-                rounds.is_some_and(|rounds| fit.learner.clone().with_rounds(rounds) == *learner)
-            };
+            let alike = |fit: &&mut Self| candidates[fit.members[0]].1.shares_fit_with(learner);
             match plan.iter_mut().find(alike) {
-                Some(fit) => {
-                    fit.members.push(at);
-                    if fit.learner.rounds() < rounds {
-                        fit.learner = learner.clone();
-                    }
-                }
-                None => plan.push(Self {
-                    learner: learner.clone(),
-                    members: vec![at],
-                }),
+                Some(fit) => fit.members.push(at),
+                None => plan.push(Self { members: vec![at] }),
             }
+        }
+        for fit in &mut plan {
+            let extent = |at: &usize| candidates[*at].1.extent();
+            fit.members
+                .sort_by(|a, b| extent(a).total_cmp(&extent(b)).then(a.cmp(b)));
         }
         plan
     }
@@ -133,48 +128,26 @@ impl SharedFit {
         sides: &Fold,
         context: &Context,
     ) -> Result<Vec<Scored>, TrainingError> {
-        let longest = self
-            .members
-            .iter()
-            .find(|m| candidates[**m].1 == self.learner);
-        let name = longest.map_or("", |m| candidates[*m].0.as_str());
+        let members: Vec<&(String, Learner)> =
+            self.members.iter().map(|m| &candidates[*m]).collect();
         let stopwatch = context.stopwatch();
-        let classifier = self.learner.fit(name, &sides.training, context.seed)?;
+        let classifiers = Learner::fit_shared(&members, &sides.training, context.seed)?;
         let seconds = stopwatch.seconds();
-        let one = |&candidate: &usize| {
+        let one = |(&candidate, classifier): (&usize, &Classifier)| {
             let learner = &candidates[candidate].1;
-            let scores = match (&classifier, learner.rounds()) {
-                (Classifier::Trees(trees), Some(rounds)) if *learner != self.learner => {
-                    let trees = trees.after_rounds(rounds as usize);
-                    score(learner, &Classifier::Trees(trees), &sides.scored)
-                }
-                _ => score(learner, &classifier, &sides.scored),
-            };
             Scored {
                 candidate,
                 fold,
-                scores,
-                seconds: seconds * self.share_of(learner),
+                scores: score(learner, classifier, &sides.scored),
+                seconds: seconds * learner.share_of_time(&members),
             }
         };
-        Ok(self.members.iter().map(one).collect())
-    }
-
-    fn share_of(&self, learner: &Learner) -> f64 {
-        match (learner.rounds(), self.learner.rounds()) {
-            (Some(rounds), Some(most)) => f64::from(rounds) / f64::from(most),
-            _ => 1.0,
-        }
+        Ok(self.members.iter().zip(&classifiers).map(one).collect())
     }
 }
 
 fn score(learner: &Learner, classifier: &Classifier, side: &ScoredSide) -> Vec<f64> {
-    let features = if learner.family().is_linear() {
-        &side.linear
-    } else {
-        &side.trees
-    };
-    classifier.threat_scores(features)
+    classifier.threat_scores(side.features(learner.family()))
 }
 
 fn gather(scored: &[Scored], folds: &[Fold], labels: &[Label]) -> Outcome {

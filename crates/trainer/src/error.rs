@@ -41,6 +41,18 @@ pub enum TrainingError {
     Baseline { name: &'static str, reason: String },
 }
 
+impl TrainingError {
+    pub(crate) fn logistic(candidate: &str, source: LogisticError) -> Self {
+        let candidate = candidate.to_owned();
+        Self::Logistic { candidate, source }
+    }
+
+    pub(crate) fn trees(candidate: &str, source: TreesError) -> Self {
+        let candidate = candidate.to_owned();
+        Self::Trees { candidate, source }
+    }
+}
+
 impl Classified for TrainingError {
     fn kind(&self) -> ErrorKind {
         match self {

@@ -3,7 +3,7 @@
 use model::Classifier;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use trees::{DecisionTree, ExtraTrees, GradientBoosting, RandomForest, TreesError};
+use trees::{BinnedMatrix, DecisionTree, ExtraTrees, GradientBoosting, RandomForest, TreesError};
 
 use crate::{TrainingError, logistic::LogisticRegression, prepared::TrainingSide};
 
@@ -86,19 +86,36 @@ impl Learner {
         }
     }
 
-    /// Returns the number of rounds, for families that go round by round and whose first rounds do not
-    /// depend on how many follow.
-    pub(crate) fn rounds(&self) -> Option<u32> {
+    /// Returns the parameter that candidates of a shared fit may differ in: the number of rounds, for
+    /// families whose first rounds do not depend on how many follow, or `c`.
+    pub(crate) fn extent(&self) -> f64 {
         match self {
-            Self::LogisticRegression(_) | Self::DecisionTree(_) => None,
-            Self::RandomForest(l) => Some(l.n_estimators),
-            Self::ExtraTrees(l) => Some(l.n_estimators),
-            Self::GradientBoosting(l) => Some(l.n_estimators),
+            Self::LogisticRegression(l) => l.c,
+            _ => self.rounds().into(),
         }
     }
 
-    /// Returns the learner with another number of rounds; unchanged where there are none.
-    pub(crate) fn with_rounds(mut self, rounds: u32) -> Self {
+    /// Tells whether one fit serves both: they differ in [`Self::extent`] alone.
+    pub(crate) fn shares_fit_with(&self, other: &Self) -> bool {
+        match (self.clone(), other) {
+            (Self::LogisticRegression(mut own), Self::LogisticRegression(other)) => {
+                own.c = other.c;
+                own == *other
+            }
+            (own, other) => own.with_rounds(other.rounds()) == *other,
+        }
+    }
+
+    fn rounds(&self) -> u32 {
+        match self {
+            Self::LogisticRegression(_) | Self::DecisionTree(_) => 1,
+            Self::RandomForest(l) => l.n_estimators,
+            Self::ExtraTrees(l) => l.n_estimators,
+            Self::GradientBoosting(l) => l.n_estimators,
+        }
+    }
+
+    fn with_rounds(mut self, rounds: u32) -> Self {
         match &mut self {
             Self::LogisticRegression(_) | Self::DecisionTree(_) => {}
             Self::RandomForest(l) => l.n_estimators = rounds,
@@ -108,26 +125,60 @@ impl Learner {
         self
     }
 
+    /// Fits candidates that share a fit, by ascending extent: a classifier for each.
+    ///
+    /// # Errors
+    /// The learner's own, with the name of the candidate of the largest extent.
+    pub(crate) fn fit_shared(
+        candidates: &[&(String, Self)],
+        side: &TrainingSide,
+        seed: u64,
+    ) -> Result<Vec<Classifier>, TrainingError> {
+        let Some(((name, largest), smaller)) = candidates.split_last().map(|(l, s)| (*l, s)) else {
+            return Ok(Vec::new());
+        };
+        if let Self::LogisticRegression(l) = largest {
+            let cs: Vec<f64> = candidates.iter().map(|(_, l)| l.extent()).collect();
+            let features = side.linear().features.values();
+            let path = l.fit_path(&cs, features, &side.classes, side.n_classes);
+            let path = path.map_err(|source| TrainingError::logistic(name, source))?;
+            return Ok(path.into_iter().map(Classifier::Linear).collect());
+        }
+        let fitted = largest.fit(name, side, seed)?;
+        let of_first_rounds = |(_, learner): &&(String, Self)| match &fitted {
+            Classifier::Trees(trees) => {
+                Classifier::Trees(trees.after_rounds(learner.rounds() as usize))
+            }
+            Classifier::Linear(_) => fitted.clone(),
+        };
+        let mut classifiers: Vec<Classifier> = smaller.iter().map(of_first_rounds).collect();
+        classifiers.push(fitted);
+        Ok(classifiers)
+    }
+
+    /// Returns the share of a shared fit's time that is the candidate's own: its rounds are.
+    pub(crate) fn share_of_time(&self, candidates: &[&(String, Self)]) -> f64 {
+        match (self, candidates.last()) {
+            (Self::LogisticRegression(_), _) | (_, None) => 1.0 / candidates.len() as f64,
+            (_, Some((_, largest))) => f64::from(self.rounds()) / f64::from(largest.rounds()),
+        }
+    }
+
     /// Checks the ranges of the parameters.
     ///
     /// # Errors
     /// As [`Learner::fit`].
     pub(crate) fn check(&self, name: &str) -> Result<(), TrainingError> {
-        let candidate = || name.to_owned();
         let two_rows = ndarray::array![[0.0], [1.0]];
-        let x =
-            trees::BinnedMatrix::new(two_rows.view()).map_err(|source| TrainingError::Trees {
-                candidate: candidate(),
-                source,
-            })?;
+        let x = BinnedMatrix::new(two_rows.view())
+            .map_err(|source| TrainingError::trees(name, source))?;
         // Parameters are looked at first; then there is one class, and so nothing to learn.
         let (y, k) = (&[0, 0], 2);
         let refused = match self {
             Self::LogisticRegression(l) => {
-                return l.check().map_err(|source| TrainingError::Logistic {
-                    candidate: candidate(),
-                    source,
-                });
+                return l
+                    .check(&[l.c])
+                    .map_err(|source| TrainingError::logistic(name, source));
             }
             Self::DecisionTree(l) => l.fit(&x, y, k, None, 0).err(),
             Self::RandomForest(l) => l.fit(&x, y, k, None, 0).err(),
@@ -135,10 +186,7 @@ impl Learner {
             Self::GradientBoosting(l) => l.fit(&x, y, k, None, 0).err(),
         };
         match refused {
-            Some(source @ TreesError::Parameter { .. }) => Err(TrainingError::Trees {
-                candidate: candidate(),
-                source,
-            }),
+            Some(source @ TreesError::Parameter { .. }) => Err(TrainingError::trees(name, source)),
             _ => Ok(()),
         }
     }
@@ -154,26 +202,21 @@ impl Learner {
         seed: u64,
     ) -> Result<Classifier, TrainingError> {
         let (y, k) = (&side.classes[..], side.n_classes);
-        let from_trees = |fitted: Result<_, _>| {
-            fitted
-                .map(Classifier::Trees)
-                .map_err(|source| TrainingError::Trees {
-                    candidate: name.to_owned(),
-                    source,
-                })
+        let binned = || &side.trees().binned;
+        let fitted = match self {
+            Self::LogisticRegression(l) => {
+                return l
+                    .fit(side.linear().features.values(), y, k)
+                    .map(Classifier::Linear)
+                    .map_err(|source| TrainingError::logistic(name, source));
+            }
+            Self::DecisionTree(l) => l.fit(binned(), y, k, None, seed),
+            Self::RandomForest(l) => l.fit(binned(), y, k, None, seed),
+            Self::ExtraTrees(l) => l.fit(binned(), y, k, None, seed),
+            Self::GradientBoosting(l) => l.fit(binned(), y, k, None, seed),
         };
-        match self {
-            Self::LogisticRegression(l) => l
-                .fit(side.linear.values(), y, k)
-                .map(Classifier::Linear)
-                .map_err(|source| TrainingError::Logistic {
-                    candidate: name.to_owned(),
-                    source,
-                }),
-            Self::DecisionTree(l) => from_trees(l.fit(&side.binned, y, k, None, seed)),
-            Self::RandomForest(l) => from_trees(l.fit(&side.binned, y, k, None, seed)),
-            Self::ExtraTrees(l) => from_trees(l.fit(&side.binned, y, k, None, seed)),
-            Self::GradientBoosting(l) => from_trees(l.fit(&side.binned, y, k, None, seed)),
-        }
+        fitted
+            .map(Classifier::Trees)
+            .map_err(|source| TrainingError::trees(name, source))
     }
 }

@@ -104,35 +104,52 @@ impl LogisticRegression {
         labels: &[u16],
         n_classes: usize,
     ) -> Result<LinearClassifier, LogisticError> {
-        self.check()?;
-        let classes = Classes::of(x.nrows(), labels, n_classes)?;
-        let rows = FeatureRows::new(x)?;
-        let penalty = 1.0 / (self.c * x.nrows() as f64);
-        let problem = Problem::new(
-            &rows,
-            &classes.of_row,
-            classes.n_outputs(n_classes),
-            penalty,
-        );
-        let weights = newton::minimise(&problem, self.max_iter, self.tol)?;
-        let background = x.columns().into_iter().map(mean).collect();
-        Ok(assemble(
-            &rows,
-            &weights,
-            &classes.present,
-            n_classes,
-            background,
-        ))
+        let mut path = self.fit_path(&[self.c], x, labels, n_classes)?;
+        Ok(path.pop().expect("one value gives one classifier"))
     }
 
-    pub(crate) fn check(&self) -> Result<(), LogisticError> {
-        let named = [
-            ("c", self.c),
-            ("max_iter", f64::from(self.max_iter)),
-            ("tol", self.tol),
-        ];
-        match named.iter().find(|(_, v)| !(v.is_finite() && *v > 0.0)) {
-            Some(&(name, value)) => Err(LogisticError::Parameter { name, value }),
+    /// Fits once for each of several values of `c` instead of its own, each from where the one before
+    /// ended: ascending values take about half the steps of separate fits, to the same minima within
+    /// `tol`.
+    ///
+    /// # Errors
+    /// As [`Self::fit`].
+    pub fn fit_path(
+        &self,
+        cs: &[f64],
+        x: ArrayView2<'_, f32>,
+        labels: &[u16],
+        n_classes: usize,
+    ) -> Result<Vec<LinearClassifier>, LogisticError> {
+        self.check(cs)?;
+        let classes = Classes::of(x.nrows(), labels, n_classes)?;
+        let rows = FeatureRows::new(x)?;
+        let outputs = classes.n_outputs(n_classes);
+        let background: Vec<f64> = x.columns().into_iter().map(mean).collect();
+        let mut path = Vec::with_capacity(cs.len());
+        let mut weights: Option<Vec<f64>> = None;
+        for c in cs {
+            let penalty = 1.0 / (c * x.nrows() as f64);
+            let problem = Problem::new(&rows, &classes.of_row, outputs, penalty);
+            let found = newton::minimise(&problem, weights.as_deref(), self.max_iter, self.tol)?;
+            let background = background.clone();
+            path.push(assemble(
+                &rows,
+                &found,
+                &classes.present,
+                n_classes,
+                background,
+            ));
+            weights = Some(found);
+        }
+        Ok(path)
+    }
+
+    pub(crate) fn check(&self, cs: &[f64]) -> Result<(), LogisticError> {
+        let others = [("max_iter", f64::from(self.max_iter)), ("tol", self.tol)];
+        let mut named = cs.iter().map(|c| ("c", *c)).chain(others);
+        match named.find(|(_, v)| !(v.is_finite() && *v > 0.0)) {
+            Some((name, value)) => Err(LogisticError::Parameter { name, value }),
             None => Ok(()),
         }
     }

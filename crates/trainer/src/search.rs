@@ -29,16 +29,22 @@ pub(crate) fn run(
     let seed = context.seed;
 
     let grouped = grouped_stratified(&set.records.groups, &labels, config.folds, seed);
-    let folds = cross_validation::prepare(set, &labels, &grouped, config.folds)?;
-    let outcomes = cross_validation::run(&candidates, &folds, &labels, (context, "search"))?;
+    let folds = cross_validation::prepare(set, &labels, &grouped, config.folds, &config.families)?;
+    let (outcomes, baselines) = rayon::join(
+        || cross_validation::run(&candidates, &folds, &labels, (context, "search")),
+        || baselines::score(config, set, &labels, &grouped, context),
+    );
+    let (outcomes, baselines) = (outcomes?, baselines?);
     let best = select(config.select_by, &outcomes);
     let (name, learner) = &candidates[best];
     tracing::info!(candidate = %name, "candidate chosen");
 
-    let baselines = baselines::score(config, set, &labels, &grouped, context)?;
-    let row_wise = score_row_wise(config, set, &labels, &candidates[best], context)?;
+    let (refit, row_wise) = rayon::join(
+        || refit(set, &labels, name, learner, seed),
+        || score_row_wise(config, set, &labels, &candidates[best], context),
+    );
+    let (refit, row_wise) = (refit?, row_wise?);
     let (calibration, thresholds) = calibrate(config, &outcomes[best], &labels);
-    let refit = refit(set, &labels, name, learner, seed)?;
     let report = TrainingReport {
         selected_by: serde_json::to_value(config.select_by)
             .ok()
@@ -147,7 +153,8 @@ fn score_row_wise(
     context: &Context,
 ) -> Result<MetricSummary, TrainingError> {
     let rows = row_wise_stratified(labels, config.folds, context.seed);
-    let folds = cross_validation::prepare(set, labels, &rows, config.folds)?;
+    let families = [candidate.1.family()];
+    let folds = cross_validation::prepare(set, labels, &rows, config.folds, &families)?;
     let candidate = std::slice::from_ref(candidate);
     let outcome = cross_validation::run(candidate, &folds, labels, (context, "row-wise"))?;
     Ok(outcome
@@ -191,13 +198,9 @@ fn refit(
     seed: u64,
 ) -> Result<Refit, TrainingError> {
     let rows: Vec<usize> = (0..labels.len()).collect();
-    let side = training_side(set, labels, &rows)?;
+    let side = training_side(set, labels, &rows, &[learner.family()])?;
     let classifier = learner.fit(name, &side, seed)?;
-    let preprocessor = if learner.family().is_linear() {
-        side.linear_preprocessor
-    } else {
-        side.trees_preprocessor
-    };
+    let preprocessor = side.into_preprocessor(learner.family());
     let importance = rank_importance(preprocessor.feature_names(), &classifier);
     Ok(Refit {
         preprocessor,

@@ -14,7 +14,7 @@ use crate::{
     criterion::Gini,
     growth::{
         GrownTree,
-        depth_first::{Drawn, Ground, Plan, grow},
+        depth_first::{Drawn, Ground, Plan, Room, grow},
         total_gains,
     },
     packing::Packing,
@@ -356,7 +356,7 @@ impl Recipe<'_> {
             sampled_features: self.max_features.of(ground.columns.len()),
             random_boundary: self.random_boundary,
         };
-        let grow_one = |tree: u32| {
+        let grow_one = |room: &mut Room, tree: u32| {
             let mut rng = stream(seed, tree as usize);
             let (packing, mut drawn) = self.draw(cases, &mut rng);
             let seen = note_drawn.then(|| Seen::new(cases.len(), &drawn));
@@ -365,11 +365,12 @@ impl Recipe<'_> {
                 packing,
                 min_rows: u64::from(self.min_samples_leaf),
             };
-            (grow(ground, &gini, plan, &mut drawn, &mut rng), seen)
+            let grown = grow(ground, &gini, plan, &mut drawn, &mut rng, room);
+            (grown, seen)
         };
         (0..self.n_estimators)
             .into_par_iter()
-            .map(grow_one)
+            .map_init(Room::default, grow_one)
             .collect()
     }
 

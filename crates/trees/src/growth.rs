@@ -25,11 +25,13 @@ pub(crate) struct Sprout {
 }
 
 impl Sprout {
-    /// Starts with a root that is neither split nor a leaf yet.
-    pub(crate) fn new() -> Self {
-        let mut sprout = Self::default();
-        sprout.add();
-        sprout
+    /// Starts anew with a root that is neither split nor a leaf yet.
+    pub(crate) fn plant(&mut self) {
+        self.nodes.clear();
+        self.cover.clear();
+        self.values.clear();
+        self.gains.clear();
+        self.add();
     }
 
     fn add(&mut self) {
@@ -72,18 +74,19 @@ impl Sprout {
         self.values.extend(values);
     }
 
-    /// Finishes the tree; `unit` turns its gains into those of a row of weight one.
-    pub(crate) fn finish(mut self, unit: f64) -> GrownTree {
+    /// Finishes the tree; `unit` turns its gains into those of a row of weight one. The room that it grew
+    /// in serves the next one.
+    pub(crate) fn finish(&mut self, unit: f64) -> GrownTree {
         for node in (0..self.nodes.len()).rev() {
             if let Some(left) = self.nodes[node].as_branch().map(|branch| branch.left()) {
                 self.cover[node] = self.cover[left] + self.cover[left + 1];
             }
         }
-        let cover = self.cover.into_iter().map(|weight| weight as f32).collect();
-        let gains = self.gains.into_iter().map(|(f, gain)| (f, gain * unit));
+        let cover = self.cover.iter().map(|weight| *weight as f32).collect();
+        let gains = self.gains.iter().map(|&(f, gain)| (f, gain * unit));
         GrownTree {
             gains: gains.collect(),
-            tree: Tree::new(self.nodes, cover, self.values),
+            tree: Tree::new(self.nodes.clone(), cover, self.values.clone()),
         }
     }
 }

@@ -41,6 +41,10 @@ pub(crate) struct Layout {
     steps: Steps,
 }
 
+/// The lanes that hold the features of a tree, by group; the others are not summed.
+#[derive(Clone, Default)]
+pub(crate) struct Chosen(Vec<Vec<u8>>);
+
 struct Group {
     bundles: Vec<Bundle>,
     /// The range of cells of all its features.
@@ -101,23 +105,35 @@ impl Layout {
         histogram[start..end].as_flattened()
     }
 
-    /// Sums items into a histogram; `wide` holds each case's cell unless items are narrow, `lanes` is
-    /// room to work in.
+    /// Finds the lanes of some features.
+    pub(crate) fn choose(&self, features: &[u16]) -> Chosen {
+        let is_drawn = |feature: &u16| features.binary_search(feature).is_ok();
+        let of_group = |group: &Group| {
+            let lanes = group.bundles.iter().enumerate();
+            let drawn = lanes.filter(|(_, bundle)| bundle.features.iter().any(is_drawn));
+            drawn.map(|(lane, _)| lane as u8).collect()
+        };
+        Chosen(self.groups.iter().map(of_group).collect())
+    }
+
+    /// Sums items into the chosen lanes' cells of a histogram, and leaves the others zero; `wide` holds
+    /// each case's cell unless items are narrow, `lanes` is room to work in.
     ///
     /// Parts of the items are summed side by side; sums in whole numbers do not depend on the parts.
     pub(crate) fn sum(
         &self,
         items: &[Item],
+        chosen: &Chosen,
         wide: &[Cell],
         lanes: &mut Lanes,
         histogram: &mut [Cell],
     ) {
         histogram.fill([0; 2]);
-        let n_parts = self.n_parts(items.len());
+        let n_parts = n_parts(items.len(), chosen);
         let lanes = &mut lanes.0;
         lanes.resize_with(lanes.len().max(n_parts), TaskLanes::default);
         if n_parts == 1 {
-            return self.sum_part(items, wide, &mut lanes[0], histogram);
+            return self.sum_part(items, chosen, wide, &mut lanes[0], histogram);
         }
         let share = items.len().div_ceil(n_parts);
         let parts = items.par_chunks(share).zip(lanes.par_iter_mut());
@@ -125,7 +141,7 @@ impl Layout {
             let mut cells = std::mem::take(&mut lanes.cells);
             cells.clear();
             cells.resize(self.n_cells, [0; 2]);
-            self.sum_part(items, wide, lanes, &mut cells);
+            self.sum_part(items, chosen, wide, lanes, &mut cells);
             lanes.cells = cells;
         });
         for part in &lanes[..items.len().div_ceil(share)] {
@@ -133,31 +149,33 @@ impl Layout {
         }
     }
 
-    fn n_parts(&self, n_items: usize) -> usize {
-        let lanes: usize = self.groups.iter().map(|group| group.bundles.len()).sum();
-        let worthwhile = n_items * lanes / PARALLEL_ADDITIONS;
-        worthwhile.clamp(1, rayon::current_num_threads())
-    }
-
     /// Adds items to cells, chunk by chunk: a chunk's codes serve all groups while they are near.
-    fn sum_part(&self, items: &[Item], wide: &[Cell], lanes: &mut TaskLanes, cells: &mut [Cell]) {
+    fn sum_part(
+        &self,
+        items: &[Item],
+        chosen: &Chosen,
+        wide: &[Cell],
+        lanes: &mut TaskLanes,
+        cells: &mut [Cell],
+    ) {
+        let groups = || self.groups.iter().zip(&chosen.0).enumerate();
         if !self.steps.is_narrow() {
-            for (at, group) in self.groups.iter().enumerate() {
+            for (at, (group, chosen)) in groups() {
                 let cells = &mut cells[group.start..group.end];
                 let codes = |i: usize| &self.codes[items[i].case as usize * self.groups.len() + at];
                 let cell = |item: Item| wide[item.case as usize];
-                group.sum_lanes(items, codes, &mut lanes.wide, cell);
-                group.take_apart(&lanes.wide, |cell| cell, cells);
+                group.sum_lanes(items, chosen, codes, &mut lanes.wide, cell);
+                group.take_apart(&lanes.wide, chosen, |cell| cell, cells);
             }
             return;
         }
         for items in items.chunks(Steps::NARROW_ITEMS) {
             let codes = self.codes_of(items, &mut lanes.codes);
-            for (at, group) in self.groups.iter().enumerate() {
+            for (at, (group, chosen)) in groups() {
                 let cells = &mut cells[group.start..group.end];
                 let codes = |i: usize| &codes[i * self.groups.len() + at];
-                group.sum_lanes(items, codes, &mut lanes.narrow, Steps::word);
-                group.take_apart(&lanes.narrow, |word| self.steps.widen(word), cells);
+                group.sum_lanes(items, chosen, codes, &mut lanes.narrow, Steps::word);
+                group.take_apart(&lanes.narrow, chosen, |word| self.steps.widen(word), cells);
             }
         }
     }
@@ -196,52 +214,58 @@ fn gather<const N: usize>(codes: &[Block], items: &[Item], room: &mut [Block]) {
     }
 }
 
+fn n_parts(n_items: usize, chosen: &Chosen) -> usize {
+    let lanes: usize = chosen.0.iter().map(Vec::len).sum();
+    let worthwhile = n_items * lanes / PARALLEL_ADDITIONS;
+    worthwhile.clamp(1, rayon::current_num_threads())
+}
+
 impl Group {
-    /// Sums items into lanes; `codes` finds the codes of the i-th item.
+    /// Sums items into a lane for each chosen one; `codes` finds the codes of the i-th item.
     fn sum_lanes<'a, W: Word>(
         &self,
         items: &[Item],
+        chosen: &[u8],
         codes: impl Fn(usize) -> &'a Block,
         lanes: &mut Vec<Lane<W>>,
         word: impl Fn(Item) -> W,
     ) {
-        let width = self.bundles.len();
-        lanes.resize(lanes.len().max(width), [W::ZERO; 260]);
-        for (lane, bundle) in lanes.iter_mut().zip(&self.bundles) {
-            lane[..bundle.n_cells].fill(W::ZERO);
+        lanes.resize(lanes.len().max(chosen.len()), [W::ZERO; 260]);
+        for (lane, of_bundle) in lanes.iter_mut().zip(chosen) {
+            lane[..self.bundles[usize::from(*of_bundle)].n_cells].fill(W::ZERO);
         }
-        match width {
-            1 => sum_lanes::<1, W>(codes, items, lanes, word),
-            2 => sum_lanes::<2, W>(codes, items, lanes, word),
-            3 => sum_lanes::<3, W>(codes, items, lanes, word),
-            4 => sum_lanes::<4, W>(codes, items, lanes, word),
-            5 => sum_lanes::<5, W>(codes, items, lanes, word),
-            6 => sum_lanes::<6, W>(codes, items, lanes, word),
-            7 => sum_lanes::<7, W>(codes, items, lanes, word),
-            8 => sum_lanes::<8, W>(codes, items, lanes, word),
-            9 => sum_lanes::<9, W>(codes, items, lanes, word),
-            10 => sum_lanes::<10, W>(codes, items, lanes, word),
-            11 => sum_lanes::<11, W>(codes, items, lanes, word),
-            12 => sum_lanes::<12, W>(codes, items, lanes, word),
-            13 => sum_lanes::<13, W>(codes, items, lanes, word),
-            14 => sum_lanes::<14, W>(codes, items, lanes, word),
-            15 => sum_lanes::<15, W>(codes, items, lanes, word),
-            _ => sum_lanes::<16, W>(codes, items, lanes, word),
+        macro_rules! of_width {
+            ($($width:literal)*) => {
+                match (chosen.len(), chosen.len() == self.bundles.len()) {
+                    $(
+                        ($width, true) => sum_all::<$width, W>(codes, items, lanes, word),
+                        ($width, false) => sum_chosen::<$width, W>(codes, chosen, items, lanes, word),
+                    )*
+                    _ => {}
+                }
+            };
         }
+        of_width!(1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16);
     }
 
-    /// Adds what the lanes hold to the cells of their features.
+    /// Adds what the chosen lanes hold to the cells of their features.
     fn take_apart<W: Word>(
         &self,
         lanes: &[Lane<W>],
+        chosen: &[u8],
         widen: impl Fn(W) -> Cell,
         mut cells: &mut [Cell],
     ) {
-        for (bundle, lane) in self.bundles.iter().zip(lanes) {
-            let joint = &lane[..bundle.n_cells];
+        let mut lanes = lanes.iter().zip(chosen).peekable();
+        for (at, bundle) in self.bundles.iter().enumerate() {
+            let lane = lanes.next_if(|(_, chosen)| usize::from(**chosen) == at);
+            let joint = lane.map(|(lane, _)| &lane[..bundle.n_cells]);
             for member in &bundle.members {
                 let (own, rest) = std::mem::take(&mut cells).split_at_mut(member.n_bins);
                 cells = rest;
+                let Some(joint) = joint else {
+                    continue;
+                };
                 if bundle.members.len() == 1 {
                     let pairs = own.iter_mut().zip(joint);
                     pairs.for_each(|(cell, word)| add(cell, &widen(*word)));
@@ -279,7 +303,7 @@ impl Word for Cell {
     }
 }
 
-fn sum_lanes<'a, const WIDTH: usize, W: Word>(
+fn sum_all<'a, const WIDTH: usize, W: Word>(
     codes: impl Fn(usize) -> &'a Block,
     items: &[Item],
     lanes: &mut [Lane<W>],
@@ -293,6 +317,31 @@ fn sum_lanes<'a, const WIDTH: usize, W: Word>(
         let codes = codes(i);
         for lane in 0..WIDTH {
             let sum = &mut lanes[lane][usize::from(codes[lane])];
+            *sum = sum.plus(summand);
+        }
+    }
+}
+
+/// As [`sum_all`], but for the places of some codes only, which costs a load for each addition.
+fn sum_chosen<'a, const WIDTH: usize, W: Word>(
+    codes: impl Fn(usize) -> &'a Block,
+    chosen: &[u8],
+    items: &[Item],
+    lanes: &mut [Lane<W>],
+    word: impl Fn(Item) -> W,
+) {
+    let Some((lanes, _)) = lanes.split_first_chunk_mut::<WIDTH>() else {
+        return;
+    };
+    let mut places = [0; WIDTH];
+    for (place, lane) in places.iter_mut().zip(chosen) {
+        *place = usize::from(*lane) % GROUP_LANES;
+    }
+    for (i, item) in items.iter().enumerate() {
+        let summand = word(*item);
+        let codes = codes(i);
+        for lane in 0..WIDTH {
+            let sum = &mut lanes[lane][usize::from(codes[places[lane] % GROUP_LANES])];
             *sum = sum.plus(summand);
         }
     }
@@ -332,3 +381,6 @@ fn group(bundles: Vec<Bundle>, word_bytes: usize) -> Vec<Vec<Bundle>> {
     })
     .collect()
 }
+
+#[cfg(test)]
+mod tests;

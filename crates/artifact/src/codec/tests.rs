@@ -10,6 +10,7 @@ struct Sample {
 impl Artifact for Sample {
     const KIND: &'static str = "sample";
     const LAYOUT: u16 = 3;
+    crate::payload!();
 
     fn check(&self) -> Result<(), String> {
         match self.numbers.iter().position(|n| n.is_nan()) {
@@ -79,12 +80,14 @@ fn another_kind_and_another_layout_are_named() {
     impl Artifact for Other {
         const KIND: &'static str = "other";
         const LAYOUT: u16 = 1;
+        crate::payload!();
     }
     #[derive(Debug, Serialize, Deserialize)]
     struct Newer;
     impl Artifact for Newer {
         const KIND: &'static str = "sample";
         const LAYOUT: u16 = 4;
+        crate::payload!();
     }
     let other = encode(&Other).unwrap();
     assert!(matches!(

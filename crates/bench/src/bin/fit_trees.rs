@@ -28,6 +28,8 @@ struct Arguments {
     trees: u32,
     #[arg(long, default_value_t = 31)]
     leaves: u32,
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
     /// Fits before the one that is timed.
     #[arg(long, default_value_t = 0)]
     warm_up: u32,
@@ -43,7 +45,8 @@ fn main() -> anyhow::Result<()> {
     let args = Arguments::parse();
     let rows = Rows::read(&args.train, args.columns)?;
     let fit = |matrix: &BinnedMatrix| {
-        learners::fit(args.learner, matrix, &rows.y, args.trees, args.leaves)
+        let (trees, leaves) = (args.trees, args.leaves);
+        learners::fit(args.learner, matrix, &rows.y, trees, leaves, args.seed)
     };
     for _ in 0..args.warm_up {
         fit(&BinnedMatrix::new(rows.x.view())?)?;

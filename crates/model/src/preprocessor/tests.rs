@@ -366,6 +366,7 @@ struct Stored(Preprocessor);
 impl Artifact for Stored {
     const KIND: &'static str = "preprocessor";
     const LAYOUT: u16 = 1;
+    artifact::payload!();
 
     fn check(&self) -> Result<(), String> {
         self.0.check()

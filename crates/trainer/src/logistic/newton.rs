@@ -27,13 +27,15 @@ struct State {
     objective: f64,
 }
 
-/// Returns the weights, columns × outputs, at which no derivative exceeds `tol`.
+/// Returns the weights, columns × outputs, at which no derivative exceeds `tol`; goes there from `start`,
+/// or from the shares of the classes.
 pub(super) fn minimise(
     problem: &Problem<'_>,
+    start: Option<&[f64]>,
     max_steps: u32,
     tol: f64,
 ) -> Result<Vec<f64>, LogisticError> {
-    let mut state = problem.start();
+    let mut state = problem.state(start.map_or_else(|| problem.shares(), <[f64]>::to_vec));
     let mut preconditioner = problem.preconditioner(&state);
     // What a new factorisation costs, in conjugate-gradient iterations.
     let patience = problem.rows.mean_filled() / 8;
@@ -74,8 +76,8 @@ impl<'a> Problem<'a> {
         }
     }
 
-    /// Starts from the shares of the classes alone.
-    fn start(&self) -> State {
+    /// Returns the weights that say no more than the shares of the classes.
+    fn shares(&self) -> Vec<f64> {
         let mut counts = vec![0.0f64; self.outputs.max(2)];
         for &class in self.classes {
             counts[usize::from(class)] += 1.0;
@@ -90,6 +92,10 @@ impl<'a> Problem<'a> {
                 }
             }
         }
+        weights
+    }
+
+    fn state(&self, weights: Vec<f64>) -> State {
         let n_sums = self.rows.n_rows() * self.outputs;
         let mut state = State {
             weights,

@@ -224,3 +224,19 @@ proptest! {
         prop_assert!(largest_derivative(&fitted, c, &x, &labels) < 1e-10);
     }
 }
+
+#[test]
+fn a_path_ends_at_the_minima_of_separate_fits() {
+    let x = Array2::from_shape_fn((60, 4), |(r, c)| ((r * 7 + c * 5) % 11) as f32 - 5.0);
+    let labels: Vec<u16> = (0..60).map(|r| (r * r % 7 % 3) as u16).collect();
+    let cs = [0.01, 0.3, 20.0];
+    let path = exact(1.0).fit_path(&cs, x.view(), &labels, 3).unwrap();
+    for (c, fitted) in cs.into_iter().zip(&path) {
+        let alone = exact(c).fit(x.view(), &labels, 3).unwrap();
+        let pairs = fitted.coefficients.iter().zip(&alone.coefficients);
+        for (a, b) in pairs {
+            assert!((a - b).abs() < 1e-8, "c = {c}: {a} on the path, {b} alone");
+        }
+        assert!(largest_derivative(fitted, c, &x, &labels) < 1e-10);
+    }
+}

@@ -20,7 +20,7 @@ use crate::{
         GrownTree,
         leaf_wise::{Ground, Limits, Workspace, grow},
     },
-    histogram::Layout,
+    histogram::{Chosen, Layout},
     packing::{Item, Steps},
     randomness::{noise, some_features, stream},
     split::categorical::CategoryRules,
@@ -65,6 +65,7 @@ struct Output {
     /// One a case.
     scores: Vec<f64>,
     features: Vec<u16>,
+    chosen: Chosen,
     room: Workspace,
 }
 
@@ -105,10 +106,12 @@ impl<'a> Booster<'a> {
             .objective
             .base(&cases.labels, weights, setting.n_classes);
         let features: Vec<u16> = (0..=u16::MAX).take(setting.columns.len()).collect();
+        let chosen = setting.layout.choose(&features);
         let outputs = base.iter().enumerate().map(|(i, margin)| Output {
             class: setting.objective.class_of_output(i),
             scores: vec![*margin; cases.len()],
             features: features.clone(),
+            chosen: chosen.clone(),
             room: Workspace::default(),
         });
         Self {
@@ -200,6 +203,7 @@ impl<'a> Booster<'a> {
             let drawn = (params.feature_fraction * n as f64).round().max(1.0) as usize;
             for output in &mut self.outputs {
                 output.features = some_features(rng, n, drawn);
+                output.chosen = self.setting.layout.choose(&output.features);
             }
         }
     }
@@ -239,6 +243,7 @@ impl<'a> Booster<'a> {
             layout: &self.setting.layout,
             bins: &self.setting.bins,
             features: &output.features,
+            chosen: &output.chosen,
             steps: self.setting.steps,
             weights: self.weights(),
         };

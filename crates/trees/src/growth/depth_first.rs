@@ -10,6 +10,9 @@ use crate::{
     split::{Candidate, Feature, Search, subtract},
 };
 
+/// The most features that are summed in one pass over the rows.
+const WIDEST: usize = 8;
+
 /// How a tree grows.
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
@@ -45,19 +48,26 @@ struct Task<S> {
     sums: S,
 }
 
-struct Growth<'a, S: AsRef<[i64]> + AsMut<[i64]> + Clone + Send + Sync> {
-    ground: Ground<'a>,
-    gini: &'a Gini<S>,
-    plan: Plan,
-    rng: &'a mut ChaCha8Rng,
+/// Room that trees grow in, one after another.
+#[derive(Default)]
+pub(crate) struct Room {
     sprout: Sprout,
     spare: Vec<Drawn>,
     /// All features; those drawn for a node come first.
     order: Vec<u16>,
     batch: Vec<u16>,
     constants: Constants,
-    /// Room for the histograms of a batch, `stride` words each.
-    histograms: Vec<i64>,
+    /// The sums of each feature of a batch.
+    lanes: Vec<i64>,
+}
+
+struct Growth<'a, S: AsRef<[i64]> + AsMut<[i64]> + Clone + Send + Sync> {
+    ground: Ground<'a>,
+    gini: &'a Gini<S>,
+    plan: Plan,
+    rng: &'a mut ChaCha8Rng,
+    room: &'a mut Room,
+    /// Words of a feature's sums.
     stride: usize,
 }
 
@@ -68,25 +78,26 @@ pub(crate) fn grow<S: AsRef<[i64]> + AsMut<[i64]> + Clone + Send + Sync>(
     plan: Plan,
     drawn: &mut [Drawn],
     rng: &mut ChaCha8Rng,
+    room: &mut Room,
 ) -> GrownTree {
     let n_features = ground.columns.len();
     let most_bins = ground.columns.iter().map(Column::n_bins).max();
     let stride = most_bins.unwrap_or(0) * gini.width();
+    room.sprout.plant();
+    room.order.clear();
+    room.order.extend((0..=u16::MAX).take(n_features));
+    room.constants.start(n_features);
+    room.lanes.resize(stride * plan.sampled_features, 0);
     let mut growth = Growth {
         ground,
         gini,
         plan,
         rng,
-        sprout: Sprout::new(),
-        spare: Vec::new(),
-        order: (0..=u16::MAX).take(n_features).collect(),
-        batch: Vec::new(),
-        constants: Constants::new(n_features),
-        histograms: vec![0; stride * plan.sampled_features],
+        room,
         stride,
     };
     growth.run(drawn);
-    growth.sprout.finish(gini.packing.unit_per_step())
+    growth.room.sprout.finish(gini.packing.unit_per_step())
 }
 
 impl<S: AsRef<[i64]> + AsMut<[i64]> + Clone + Send + Sync> Growth<'_, S> {
@@ -121,10 +132,10 @@ impl<S: AsRef<[i64]> + AsMut<[i64]> + Clone + Send + Sync> Growth<'_, S> {
         let column = &self.ground.columns[feature];
         let left = sides(split, column);
         let (bins, width) = (self.ground.bins, self.ground.columns.len());
-        let n_left = partition(rows, &mut self.spare, |row| {
+        let n_left = partition(rows, &mut self.room.spare, |row| {
             left[usize::from(bins[row.case as usize * width + feature])]
         });
-        let node = self.sprout.split(task.node, split, column);
+        let node = self.room.sprout.split(task.node, split, column);
         let mut right_sums = task.sums;
         subtract(right_sums.as_mut(), split.left.as_ref());
         let child = |node, start, end, sums| Task {
@@ -146,7 +157,8 @@ impl<S: AsRef<[i64]> + AsMut<[i64]> + Clone + Send + Sync> Growth<'_, S> {
         let sums = task.sums.as_ref();
         let weight: f64 = sums.iter().map(|word| packing.value(*word)).sum();
         let share = |word: &i64| (packing.value(*word) / weight) as f32;
-        self.sprout
+        self.room
+            .sprout
             .set_leaf(task.node, weight, sums.iter().map(share));
     }
 
@@ -155,13 +167,13 @@ impl<S: AsRef<[i64]> + AsMut<[i64]> + Clone + Send + Sync> Growth<'_, S> {
         if self.is_final(task) {
             return None;
         }
-        self.constants.enter(task.depth as usize);
+        self.room.constants.enter(task.depth as usize);
         let mut search = Search::new(self.gini, &task.sums, f64::NEG_INFINITY);
         let (mut seen, mut until) = (0, self.plan.sampled_features);
-        while seen < self.order.len() && !search.found() {
+        while seen < self.room.order.len() && !search.found() {
             self.draw_batch(seen, until);
             self.sum_batch(rows);
-            for slot in 0..self.batch.len() {
+            for slot in 0..self.room.batch.len() {
                 self.try_feature(&mut search, slot);
             }
             seen = until;
@@ -179,42 +191,46 @@ impl<S: AsRef<[i64]> + AsMut<[i64]> + Clone + Send + Sync> Growth<'_, S> {
 
     /// Draws the features from place `seen` to `until`, leaving out those known to be constant.
     fn draw_batch(&mut self, seen: usize, until: usize) {
-        let n_features = self.order.len();
-        self.batch.clear();
+        let n_features = self.room.order.len();
+        self.room.batch.clear();
         for i in seen..until {
             if self.plan.sampled_features < n_features {
                 let j = i + below(self.rng, n_features - i);
-                self.order.swap(i, j);
+                self.room.order.swap(i, j);
             }
-            let feature = self.order[i];
-            if !self.constants.contains(feature) {
-                self.batch.push(feature);
+            let feature = self.room.order[i];
+            if !self.room.constants.contains(feature) {
+                self.room.batch.push(feature);
             }
         }
     }
 
     /// Sums the packed weights by feature, bin and class in one pass over the rows.
     fn sum_batch(&mut self, rows: &[Drawn]) {
-        let (width, n_features) = (self.gini.width(), self.ground.columns.len());
-        let histograms = &mut self.histograms[..self.batch.len() * self.stride];
-        histograms.fill(0);
-        for row in rows {
-            let bins = &self.ground.bins[row.case as usize * n_features..][..n_features];
-            let mut at = usize::from(row.label);
-            for feature in &self.batch {
-                let bin = usize::from(bins[usize::from(*feature)]);
-                histograms[at + bin * width] += row.weight;
-                at += self.stride;
-            }
+        let batch = &self.room.batch[..];
+        let lanes = &mut self.room.lanes[..batch.len() * self.stride];
+        lanes.fill(0);
+        let (bins, n_features) = (self.ground.bins, self.ground.columns.len());
+        let (stride, width) = (self.stride, self.gini.width());
+        macro_rules! of_width {
+            ($($n:literal)*) => {
+                for (batch, lanes) in batch.chunks(WIDEST).zip(lanes.chunks_mut(WIDEST * stride)) {
+                    match batch.len() {
+                        $($n => sum_lanes::<$n>(rows, bins, n_features, batch, width, stride, lanes),)*
+                        _ => {}
+                    }
+                }
+            };
         }
+        of_width!(1 2 3 4 5 6 7 8);
     }
 
     fn try_feature(&mut self, search: &mut Search<'_, Gini<S>>, slot: usize) {
-        let index = self.batch[slot];
+        let index = self.room.batch[slot];
         let feature = Feature {
             index,
             column: &self.ground.columns[usize::from(index)],
-            cells: &self.histograms[slot * self.stride..][..self.stride],
+            cells: &self.room.lanes[slot * self.stride..][..self.stride],
         };
         let varies = if self.plan.random_boundary {
             try_random_boundary(search, feature, self.rng)
@@ -222,7 +238,32 @@ impl<S: AsRef<[i64]> + AsMut<[i64]> + Clone + Send + Sync> Growth<'_, S> {
             search.try_all(feature)
         };
         if !varies {
-            self.constants.insert(index);
+            self.room.constants.insert(index);
+        }
+    }
+}
+
+/// Sums rows into a lane for each of `N` features.
+#[inline]
+fn sum_lanes<const N: usize>(
+    rows: &[Drawn],
+    bins: &[u8],
+    n_features: usize,
+    batch: &[u16],
+    width: usize,
+    stride: usize,
+    lanes: &mut [i64],
+) {
+    let mut features = [0; N];
+    for (feature, drawn) in features.iter_mut().zip(batch) {
+        *feature = usize::from(*drawn);
+    }
+    for row in rows {
+        let bins = &bins[row.case as usize * n_features..][..n_features];
+        let label = usize::from(row.label);
+        for (lane, feature) in features.iter().enumerate() {
+            let at = lane * stride + usize::from(bins[*feature]) * width + label;
+            lanes[at] += row.weight;
         }
     }
 }
@@ -243,6 +284,7 @@ fn try_random_boundary<S: AsRef<[i64]> + AsMut<[i64]> + Clone + Send + Sync>(
 }
 
 /// Features known to be constant in a node, and so in all below it: a set of bits for each depth.
+#[derive(Default)]
 struct Constants {
     bits: Vec<u64>,
     width: usize,
@@ -250,12 +292,9 @@ struct Constants {
 }
 
 impl Constants {
-    fn new(n_features: usize) -> Self {
-        Self {
-            bits: Vec::new(),
-            width: n_features.div_ceil(64),
-            current: 0,
-        }
+    fn start(&mut self, n_features: usize) {
+        self.width = n_features.div_ceil(64);
+        self.bits.clear();
     }
 
     /// Starts a node with what its parent knew; depth first, the parent's set still stands.

@@ -6,7 +6,7 @@ use super::{GrownTree, Sprout, partition, sides};
 use crate::{
     binning::Column,
     criterion::{Criterion, Newton},
-    histogram::{Lanes, Layout},
+    histogram::{Chosen, Lanes, Layout},
     packing::{Cell, Item, Steps},
     split::{Candidate, Feature, Search, add, categorical::CategoryRules, subtract},
 };
@@ -32,6 +32,8 @@ pub(crate) struct Ground<'a> {
     pub(crate) bins: &'a [u8],
     /// The features this tree may split, ascending.
     pub(crate) features: &'a [u16],
+    /// The lanes of those features.
+    pub(crate) chosen: &'a Chosen,
     pub(crate) steps: Steps,
     pub(crate) weights: &'a [f32],
 }
@@ -87,7 +89,7 @@ pub(crate) fn grow(
         newton,
         limits,
         room,
-        sprout: Sprout::new(),
+        sprout: Sprout::default(),
         leaves: Vec::with_capacity(limits.num_leaves.min(scores.len())),
         queue: BinaryHeap::new(),
     };
@@ -102,6 +104,7 @@ pub(crate) fn grow(
 
 impl Growth<'_> {
     fn plant(&mut self) {
+        self.sprout.plant();
         let mut sums = [0; 2];
         for item in &self.room.items {
             add(&mut sums, &self.cell(*item));
@@ -200,6 +203,7 @@ impl Growth<'_> {
         histogram.resize(self.ground.layout.n_cells(), [0; 2]);
         self.ground.layout.sum(
             &self.room.items[self.leaves[leaf].items.clone()],
+            self.ground.chosen,
             &self.room.wide,
             &mut self.room.lanes,
             &mut histogram,
