@@ -377,6 +377,8 @@ fn a_profile_inside_an_artifact_is_small_and_survives() {
     impl artifact::Artifact for Sample {
         const KIND: &'static str = "sample";
         const LAYOUT: u16 = 1;
+        artifact::payload!();
+
         fn check(&self) -> Result<(), String> {
             self.0.check()
         }
