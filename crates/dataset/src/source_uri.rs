@@ -19,10 +19,13 @@ pub struct SourceUri {
 const MASK: &str = "***";
 
 impl SourceUri {
-    /// Makes an address of what somebody wrote.
+    /// Makes an address of what somebody wrote; spaces around a URI are no part of it.
     pub fn new(text: impl AsRef<str>) -> Self {
+        let text = text.as_ref();
+        let is_uri = authority(text.trim()).is_some();
+        let whole = if is_uri { text.trim() } else { text };
         Self {
-            whole: text.as_ref().trim().to_owned(),
+            whole: whole.to_owned(),
         }
     }
 

@@ -113,6 +113,14 @@ fn a_file_is_found_whatever_stands_around_its_path() {
 }
 
 #[test]
+fn spaces_around_a_uri_hide_no_secret() {
+    let uri = SourceUri::new(" postgres://u:p@h/d\n");
+    assert_eq!(uri.to_string(), "postgres://u:***@h/d");
+    let path = SourceUri::new(" a.csv");
+    assert_eq!(path.local_path(), Some(Path::new(" a.csv")));
+}
+
+#[test]
 fn every_address_in_a_text_is_masked() {
     let text = "source: postgres://me:secret@host/db\nholdout: 'https://h/x?token=t'\n\na: b@c";
     let shown = "source: postgres://me:***@host/db\nholdout: 'https://h/x?token=***'\n\na: b@c";
