@@ -116,4 +116,7 @@ pub enum EncoderKind {
     OneHotText,
     /// As `one_hot_text`, and also for numeric columns whose domain lists its values.
     OneHotLevels,
+    /// As `ordinal`, but boosting splits a text column of at most 254 levels by sets of levels; its codes
+    /// are not scaled.
+    Categorical,
 }

@@ -196,6 +196,12 @@ impl Preprocessor {
         &self.empty_columns
     }
 
+    /// Returns the positions of the features whose values are codes of categories.
+    pub fn categorical_features(&self) -> Vec<u16> {
+        let features = self.encoder.categories().into_iter();
+        features.filter_map(|at| u16::try_from(at).ok()).collect()
+    }
+
     /// Returns whether training rows travel with this preprocessor, as under the KNN imputer.
     pub fn carries_training_rows(&self) -> bool {
         self.imputer.carries_training_rows()
@@ -213,7 +219,7 @@ impl Preprocessor {
     pub fn check(&self) -> Result<(), String> {
         self.encoder.check(self.spec.encoder, &self.inputs)?;
         self.imputer.check(&self.inputs, &self.spec)?;
-        self.scaler.check(&self.encoder.one_hot_features())?;
+        self.scaler.check(&self.encoder.unscaled_features())?;
         if self.encoder.names(&self.inputs) != *self.names {
             return Err("feature names do not follow from the encoder".to_owned());
         }

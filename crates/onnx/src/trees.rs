@@ -1,6 +1,6 @@
 //! Tree ensembles as `TreeEnsembleRegressor`, which only adds up; the link follows in the graph.
 
-use model::trees::{Aggregation, Node, Split, Tree, TreeEnsemble};
+use model::trees::{Aggregation, CategorySplit, Node, Split, Tree, TreeEnsemble};
 
 use crate::{
     ExportError,
@@ -11,6 +11,7 @@ use crate::{
 /// A node as the operator has it.
 enum Branch<'a> {
     Split(Split),
+    Categories(CategorySplit),
     Leaf(&'a [f32]),
 }
 
@@ -129,12 +130,12 @@ impl Parts {
 }
 
 /// Reads a node; the one place that knows which kinds there are.
-///
-/// A kind that the operator lacks becomes several of its nodes, numbered after the tree's own: a set of
-/// levels, say, a chain of `BRANCH_EQ`.
 fn branch<'a>(tree: &'a Tree, node: &Node, width: usize) -> Option<Branch<'a>> {
     if let Some(split) = node.as_split() {
         return Some(Branch::Split(split));
+    }
+    if let Some(split) = node.as_category_split() {
+        return Some(Branch::Categories(split));
     }
     let leaf = node.as_leaf()?;
     Some(Branch::Leaf(&tree.values()[leaf * width..][..width]))
@@ -166,10 +167,14 @@ impl Arrays {
         width: usize,
         first_target: usize,
     ) -> Result<(), ExportError> {
+        let mut unused = tree.nodes().len();
         for (id, node) in tree.nodes().iter().enumerate() {
             match branch(tree, node, width) {
                 Some(Branch::Leaf(values)) => self.push_leaf(tree_id, id, values, first_target),
                 Some(Branch::Split(split)) => self.push_split(tree_id, id, split),
+                Some(Branch::Categories(split)) => {
+                    unused = self.push_categories(tree_id, id, split, unused);
+                }
                 None => {
                     return Err(ExportError::Node {
                         tree: tree_id,
@@ -188,6 +193,33 @@ impl Arrays {
         self.left.push(split.left.into());
         self.right.push(i64::from(split.left) + 1);
         self.missing_left.push(split.missing_left.into());
+    }
+
+    /// Adds a set of categories as a chain of `BRANCH_EQ`, one a category, whose true branches meet in the
+    /// left child; what equals none, a missing value among them, goes right. All but the first are
+    /// numbered from `unused`; returns the next number.
+    fn push_categories(
+        &mut self,
+        tree: usize,
+        node: usize,
+        split: CategorySplit,
+        unused: usize,
+    ) -> usize {
+        let (left, right) = (i64::from(split.left), i64::from(split.left) + 1);
+        let n_categories = split.categories.codes().count();
+        let end = unused + n_categories.saturating_sub(1);
+        let nodes = [node].into_iter().chain(unused..end);
+        for (code, id) in split.categories.codes().zip(nodes) {
+            let next = if id == node { unused } else { id + 1 };
+            self.push_node(tree, id, "BRANCH_EQ");
+            self.feature.push(split.feature.into());
+            self.threshold.push(code.into());
+            self.left.push(left);
+            self.right
+                .push(if next == end { right } else { next as i64 });
+            self.missing_left.push(0);
+        }
+        end
     }
 
     fn push_leaf(&mut self, tree: usize, node: usize, values: &[f32], first_target: usize) {

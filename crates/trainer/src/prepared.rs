@@ -52,7 +52,8 @@ pub(crate) fn training_side(
     };
     let trees = || {
         let (preprocessor, features) = fit(schema, &table, &specs.trees, "trees")?;
-        let binned = BinnedMatrix::new(features.values())
+        let categorical = preprocessor.categorical_features();
+        let binned = BinnedMatrix::with_categories(features.values(), &categorical)
             .map_err(|source| TrainingError::trees("all trees", source))?;
         Ok(TreesSide {
             preprocessor,

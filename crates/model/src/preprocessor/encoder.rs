@@ -9,6 +9,9 @@ use super::{FittedEncoding, PreprocessingError};
 /// identifier would fill the memory.
 const MAX_ONE_HOT: usize = 4096;
 
+/// Most levels of a column that trees split by sets; the code after the last is the unknown level's.
+const MAX_CATEGORIES: usize = 254;
+
 /// Most cells of a matrix that one-hot encoding has widened, each of four bytes.
 const MAX_CELLS: usize = 1 << 29;
 
@@ -44,6 +47,8 @@ pub(super) enum Encoding {
     Codes(usize),
     /// One feature a value; the cell is the nearest.
     Values(Vec<f64>),
+    /// One feature: the cell, a code among which there is no order.
+    Category,
 }
 
 /// Lists the raw columns of a schema and how each is encoded.
@@ -93,6 +98,9 @@ fn encoding(encoder: EncoderKind, column: &InputKind) -> Encoding {
             Encoding::Codes(levels.len())
         }
         (EncoderKind::OneHotLevels, InputKind::Listed(values)) => Encoding::Values(values.clone()),
+        (EncoderKind::Categorical, InputKind::Text(levels)) if levels.len() <= MAX_CATEGORIES => {
+            Encoding::Category
+        }
         _ => Encoding::Cell,
     }
 }
@@ -102,7 +110,7 @@ impl Encoder {
     pub(super) fn encode(&self, row: &[f64], mut emit: impl FnMut(usize, f64)) {
         let mut feature = 0;
         for (encoding, &cell) in self.columns.iter().zip(row) {
-            if let Encoding::Cell = encoding {
+            if let Encoding::Cell | Encoding::Category = encoding {
                 emit(feature, cell);
                 feature += 1;
                 continue;
@@ -139,14 +147,22 @@ impl Encoder {
         self.per_feature(|column, _| column)
     }
 
-    /// Returns for each feature whether it is one of a one-hot group.
-    pub(super) fn one_hot_features(&self) -> Vec<bool> {
+    /// Returns for each feature whether it is no number: one of a one-hot group or a category.
+    pub(super) fn unscaled_features(&self) -> Vec<bool> {
         self.per_feature(|_, encoding| *encoding != Encoding::Cell)
+    }
+
+    /// Returns the positions of the features that are categories.
+    pub(super) fn categories(&self) -> Vec<usize> {
+        let is_category = self.per_feature(|_, encoding| *encoding == Encoding::Category);
+        let features = is_category.into_iter().enumerate();
+        features.filter_map(|(at, is)| is.then_some(at)).collect()
     }
 
     /// Returns whether any column becomes a feature as it is.
     pub(super) fn passes_cells(&self) -> bool {
-        self.columns.contains(&Encoding::Cell)
+        let passes = |encoding: &Encoding| matches!(encoding, Encoding::Cell | Encoding::Category);
+        self.columns.iter().any(passes)
     }
 
     fn per_feature<T: Clone>(&self, of: impl Fn(usize, &Encoding) -> T) -> Vec<T> {
@@ -206,12 +222,16 @@ impl Encoding {
             }
             Self::Codes(levels) => FittedEncoding::LevelOf(*levels),
             Self::Values(values) => FittedEncoding::ValueOf(values),
+            Self::Category => FittedEncoding::Scaled {
+                centre: 0.0,
+                scale: 1.0,
+            },
         }
     }
 
     fn n_features(&self) -> usize {
         match self {
-            Self::Cell => 1,
+            Self::Cell | Self::Category => 1,
             Self::Codes(levels) => *levels,
             Self::Values(values) => values.len(),
         }
@@ -220,7 +240,7 @@ impl Encoding {
     fn level_of(&self, cell: f64) -> Option<usize> {
         match self {
             _ if cell.is_nan() => None,
-            Self::Cell => None,
+            Self::Cell | Self::Category => None,
             Self::Codes(levels) => Some(cell as usize).filter(|code| code < levels),
             Self::Values(values) => Some(nearest(values, cell)),
         }

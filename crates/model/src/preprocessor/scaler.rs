@@ -26,15 +26,15 @@ impl Scale {
 }
 
 impl Scaler {
-    /// Fits on rows of `width` cells, already imputed; one-hot features stay as they are.
+    /// Fits on rows of `width` cells, already imputed; one-hot features and categories stay as they are.
     pub(super) fn fit(kind: ScalerKind, encoder: &Encoder, rows: &[f64], width: usize) -> Self {
         let sources = encoder.sources();
-        let one_hot = encoder.one_hot_features();
+        let unscaled = encoder.unscaled_features();
         let features = sources
             .iter()
-            .zip(one_hot)
-            .map(|(&column, one_hot)| {
-                if one_hot || kind == ScalerKind::None {
+            .zip(unscaled)
+            .map(|(&column, unscaled)| {
+                if unscaled || kind == ScalerKind::None {
                     return Scale::IDENTITY;
                 }
                 let cells = rows.iter().skip(column).step_by(width).copied();
