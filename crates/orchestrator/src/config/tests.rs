@@ -34,7 +34,8 @@ fn the_reference_file_names_every_key() {
 fn the_reference_file_comments_every_key() {
     let lines: Vec<&str> = REFERENCE.lines().map(str::trim).collect();
     for pair in lines.windows(2) {
-        let is_key = !pair[1].is_empty() && !pair[1].starts_with('#');
+        // The items of a list are no keys: what is said of it stands above it.
+        let is_key = !pair[1].is_empty() && !pair[1].starts_with(['#', '-']);
         assert!(!is_key || pair[0].starts_with("# "), "{}", pair[1]);
     }
 }
