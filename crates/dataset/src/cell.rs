@@ -79,10 +79,14 @@ pub enum CellProblem {
 impl CellProblem {
     /// Says what is wrong with a value, for people: `port: 7 is not one of -1, 1`.
     pub fn explain(self, column: &Column, value: &str) -> String {
-        let name = &column.name;
+        format!("{}: {}", column.name, self.describe(column, value))
+    }
+
+    /// Says the same without the column's name, for whoever shows it beside the name.
+    pub fn describe(self, column: &Column, value: &str) -> String {
         let shown: String = value.chars().take(40).collect();
         match self {
-            Self::Missing => format!("{name}: missing"),
+            Self::Missing => "missing".to_owned(),
             Self::WrongType => {
                 let kind = match column.kind {
                     ColumnType::Integer => "a whole number",
@@ -90,11 +94,11 @@ impl CellProblem {
                     ColumnType::Boolean => "true or false",
                     ColumnType::Text => "text",
                 };
-                format!("{name}: `{shown}` is not {kind}")
+                format!("`{shown}` is not {kind}")
             }
             Self::OutsideDomain => match &column.domain {
-                Domain::Range { .. } => format!("{name}: {shown} is not {}", column.domain),
-                _ => format!("{name}: `{shown}` is not {}", column.domain),
+                Domain::Range { .. } => format!("{shown} is not {}", column.domain),
+                _ => format!("`{shown}` is not {}", column.domain),
             },
         }
     }

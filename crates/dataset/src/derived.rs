@@ -120,8 +120,9 @@ impl Formula {
         }
     }
 
-    /// Computes one row. Results that are not finite are missing.
-    fn value(&self, operands: &[f64]) -> f64 {
+    /// Computes one row from its operands, in the order of [`Self::operands`]. Results that are not
+    /// finite are missing.
+    pub fn value(&self, operands: &[f64]) -> f64 {
         let value = match self {
             Self::Log1p(_) => operands[0].abs().ln_1p().copysign(operands[0]),
             Self::Ratio(_) => operands[0] / operands[1],

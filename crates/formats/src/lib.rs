@@ -20,7 +20,7 @@ use dataset::{Sink, SinkError, Source, SourceError};
 pub use format::{FileFormat, Layout};
 pub use parquet_extension::ParquetExtension;
 pub use parquet_writer::{ParquetColumn, ParquetWriter, parquet_bytes};
-pub use text_writer::{CsvWriter, JsonLinesWriter, csv_bytes, json_lines_bytes};
+pub use text_writer::{CsvPieces, CsvWriter, JsonLinesWriter, csv_bytes, json_lines_bytes};
 
 /// Rows of a batch at most.
 const BATCH_ROWS: usize = 8192;

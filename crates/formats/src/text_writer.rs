@@ -84,6 +84,46 @@ pub fn csv_bytes(batches: &[RawBatch], delimiter: u8) -> Result<Vec<u8>, SinkErr
         .map_err(|e| rejected(location, e.error().to_string()))
 }
 
+/// Writes batches as delimited text, one piece a batch, for whoever sends them on as they come.
+///
+/// The names of the first batch are those of all, as for [`CsvWriter`].
+pub struct CsvPieces {
+    names: Names,
+    is_named: bool,
+    delimiter: u8,
+}
+
+impl CsvPieces {
+    /// Makes a writer that has written nothing.
+    pub fn new(delimiter: u8) -> Self {
+        Self {
+            names: Names::default(),
+            is_named: false,
+            delimiter,
+        }
+    }
+
+    /// Writes a batch; the first piece begins with the line of names.
+    ///
+    /// # Errors
+    /// [`SinkError::Rejected`] as [`CsvWriter`] gives it.
+    pub fn write(&mut self, batch: &RawBatch) -> Result<Vec<u8>, SinkError> {
+        let location = "memory";
+        let places = self.names.places(batch, location)?;
+        let mut lines = CsvLines::new(Vec::new(), self.delimiter);
+        lines.names = std::mem::take(&mut self.names);
+        lines.is_named = self.is_named;
+        let written = lines.write(batch, &places);
+        self.names = std::mem::take(&mut lines.names);
+        self.is_named = true;
+        written.map_err(|e| rejected(location, e.to_string()))?;
+        lines
+            .writer
+            .into_inner()
+            .map_err(|e| rejected(location, e.error().to_string()))
+    }
+}
+
 struct CsvLines<W: Write> {
     names: Names,
     writer: csv::Writer<W>,

@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeSet};
 
 use artifact::{Artifact, ArtifactRecord};
 use dataset::{ClassNames, GroupKey, Label, Schema, Table, derived, profile::Profile};
-use ndarray::{Array2, ArrayViewMut1};
+use ndarray::{Array2, ArrayView1, ArrayViewMut1};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -113,10 +113,13 @@ impl ModelBundle {
     /// Returns the verdict on a scored row: a threat at or above the operating threshold, and then
     /// the likeliest threat class.
     pub fn verdict(&self, scores: &Scores, row: usize) -> Label {
-        if scores.threat[row] < self.thresholds.operating {
+        self.verdict_on(scores.threat[row], scores.classes.row(row))
+    }
+
+    pub(crate) fn verdict_on(&self, threat: f64, classes: ArrayView1<'_, f64>) -> Label {
+        if threat < self.thresholds.operating {
             return Label::BENIGN;
         }
-        let classes = scores.classes.row(row);
         let likeliest = (1..classes.len()).fold(1, |best, class| {
             if classes[class] > classes[best] {
                 class
@@ -136,7 +139,7 @@ impl ModelBundle {
 /// Calibrates the class probabilities of a row; returns the threat's.
 ///
 /// They keep to each other what the classifier says. Where it has them all at 0, they stay there.
-fn calibrate(mut classes: ArrayViewMut1<'_, f64>, calibration: &Calibration) -> f64 {
+pub(crate) fn calibrate(mut classes: ArrayViewMut1<'_, f64>, calibration: &Calibration) -> f64 {
     let threat = calibration.apply(1.0 - classes[0]);
     // Not 1 - benign, which has lost its digits where it is small.
     let total: f64 = classes.iter().skip(1).sum();

@@ -28,6 +28,17 @@ impl Classifier {
         }
     }
 
+    /// Writes the class probabilities of one row, bit for bit what [`Self::predict_proba`] gives.
+    ///
+    /// # Panics
+    /// When a slice has not the right length.
+    pub fn predict_proba_into(&self, row: &[f32], probabilities: &mut [f64]) {
+        match self {
+            Self::Linear(linear) => linear.predict_proba_into(row, probabilities),
+            Self::Trees(trees) => trees.predict_proba_into(row, probabilities),
+        }
+    }
+
     /// Returns the uncalibrated threat probability of every row: 1 - P(benign).
     pub fn threat_scores(&self, features: &FeatureMatrix) -> Vec<f64> {
         self.predict_proba(features)

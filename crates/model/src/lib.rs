@@ -13,10 +13,13 @@ mod matrix;
 pub mod metrics;
 pub mod preprocessor;
 pub mod resampling;
+mod row;
 pub mod scoring;
 pub mod threshold;
 pub mod trees;
+pub mod verdict_columns;
 
 pub use bundle::{ModelBundle, Scores, ScoringError, TrainingGroups, TrainingSummary};
 pub use classifier::Classifier;
 pub use matrix::FeatureMatrix;
+pub use row::{RowScore, RowScorer, RowScratch};

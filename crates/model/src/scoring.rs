@@ -89,18 +89,16 @@ pub fn read(schema: &Schema, batch: &RawBatch) -> (Table, Vec<Vec<String>>) {
     for (row, reason) in &batch.defects {
         problems[*row].push(reason.clone());
     }
-    let reader = CellReader {
-        schema,
-        has_numeric_token: schema.has_numeric_token(),
-    };
+    let reader = CellReader::new(schema);
     let columns = schema
         .features()
         .map(|column| {
             let cells = batch.position(&column.name).map(|at| &batch.columns[at]);
             let values = (0..n)
                 .map(|row| {
-                    reader.read(column, cells, row).unwrap_or_else(|problem| {
-                        problems[row].push(problem);
+                    let cell = cells.map_or(RawCell::Absent, |cells| RawCell::of(cells, row));
+                    reader.read(column, cell).unwrap_or_else(|problem| {
+                        problems[row].push(format!("{}: {problem}", column.name));
                         f64::NAN
                     })
                 })
@@ -117,50 +115,76 @@ pub fn read(schema: &Schema, batch: &RawBatch) -> (Table, Vec<Vec<String>>) {
     (Table::new(n, columns), problems)
 }
 
+/// A cell as a file or a request has it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum RawCell<'a> {
+    /// The column is not there at all.
+    Absent,
+    /// There is no value.
+    Null,
+    /// A number; NaN is a missing one.
+    Number(f64),
+    /// A text.
+    Text(&'a str),
+}
+
+impl<'a> RawCell<'a> {
+    fn of(cells: &'a RawColumn, row: usize) -> Self {
+        match cells {
+            RawColumn::Text(texts) => texts.get(row).map_or(Self::Null, Self::Text),
+            RawColumn::Number(numbers) => Self::Number(numbers[row]),
+        }
+    }
+}
+
 /// Reads cells as ingestion does.
-struct CellReader<'a> {
+#[derive(Debug, Clone, Copy)]
+pub struct CellReader<'a> {
     schema: &'a Schema,
     has_numeric_token: bool,
 }
 
-impl CellReader<'_> {
-    fn read(&self, column: &Column, cells: Option<&RawColumn>, row: usize) -> Result<f64, String> {
+impl<'a> CellReader<'a> {
+    /// Makes the reader of a schema's cells.
+    pub fn new(schema: &'a Schema) -> Self {
+        Self {
+            schema,
+            has_numeric_token: schema.has_numeric_token(),
+        }
+    }
+
+    /// Reads a cell of a column; NaN is a missing one, where it may be missing.
+    ///
+    /// # Errors
+    /// What is wrong with it, without the column's name.
+    pub fn read(&self, column: &Column, cell: RawCell<'_>) -> Result<f64, String> {
         let schema = self.schema;
-        let missing = || {
-            if column.may_be_missing {
-                Ok(f64::NAN)
-            } else if cells.is_none() {
-                Err(format!("{}: column is missing", column.name))
-            } else {
-                Err(CellProblem::Missing.explain(column, ""))
+        let number = match cell {
+            RawCell::Absent if !column.may_be_missing => {
+                return Err("column is missing".to_owned());
             }
-        };
-        let number = match cells {
-            None => return missing(),
-            Some(RawColumn::Text(texts)) => {
-                let Some(text) = texts.get(row) else {
-                    return missing();
+            RawCell::Absent | RawCell::Null => return missing(column),
+            RawCell::Text(text) if column.kind == ColumnType::Text => {
+                let trimmed = text.trim();
+                return if schema.is_missing_token(trimmed) {
+                    missing(column)
+                } else {
+                    level(column, trimmed)
                 };
-                if column.kind == ColumnType::Text {
-                    let trimmed = text.trim();
-                    return if schema.is_missing_token(trimmed) {
-                        missing()
-                    } else {
-                        level(column, trimmed)
-                    };
-                }
-                match read_text(schema, column, text) {
-                    Cell::Missing => return missing(),
-                    Cell::Unreadable => {
-                        return Err(CellProblem::WrongType.explain(column, text.trim()));
-                    }
-                    Cell::Value(number) => number,
-                }
             }
-            Some(RawColumn::Number(numbers)) => match read_number(numbers[row]) {
-                Cell::Value(number) if self.is_token(number) => return missing(),
-                Cell::Missing => return missing(),
-                Cell::Unreadable => return Err(CellProblem::WrongType.explain(column, "infinite")),
+            RawCell::Text(text) => match read_text(schema, column, text) {
+                Cell::Missing => return missing(column),
+                Cell::Unreadable => {
+                    return Err(CellProblem::WrongType.describe(column, text.trim()));
+                }
+                Cell::Value(number) => number,
+            },
+            RawCell::Number(number) => match read_number(number) {
+                Cell::Value(number) if self.is_token(number) => return missing(column),
+                Cell::Missing => return missing(column),
+                Cell::Unreadable => {
+                    return Err(CellProblem::WrongType.describe(column, "infinite"));
+                }
                 Cell::Value(number) if column.kind == ColumnType::Text => {
                     return level(column, &format_number(number));
                 }
@@ -168,7 +192,7 @@ impl CellReader<'_> {
             },
         };
         match value_problem(column, number) {
-            Some(problem) => Err(problem.explain(column, &format_number(number))),
+            Some(problem) => Err(problem.describe(column, &format_number(number))),
             None => Ok(number),
         }
     }
@@ -178,11 +202,19 @@ impl CellReader<'_> {
     }
 }
 
+fn missing(column: &Column) -> Result<f64, String> {
+    if column.may_be_missing {
+        Ok(f64::NAN)
+    } else {
+        Err(CellProblem::Missing.describe(column, ""))
+    }
+}
+
 fn level(column: &Column, text: &str) -> Result<f64, String> {
     if column.domain == Domain::Any {
         return Ok(f64::NAN);
     }
     column
         .level_code(text)
-        .ok_or_else(|| CellProblem::OutsideDomain.explain(column, text))
+        .ok_or_else(|| CellProblem::OutsideDomain.describe(column, text))
 }

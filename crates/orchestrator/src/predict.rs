@@ -10,11 +10,12 @@ use std::{
 
 use artifact::{ErrorKind, Failure};
 use clap::Args;
-use dataset::{RawBatch, RawColumn, Sink, Source, free_name};
+use dataset::{Sink, Source};
 use formats::{FileFormat, Layout, ParquetExtension};
 use model::{
     ModelBundle,
     scoring::{self, Prediction},
+    verdict_columns::{USUAL_NAMES, VerdictColumns, append_reasons},
 };
 use registry::Registry;
 use serde_json::json;
@@ -59,13 +60,13 @@ pub fn run(arguments: &PredictArguments) -> Result<u8, Failure> {
         version: entry.version.to_string(),
         explain: arguments.explain.map(|k| k as usize),
         survey,
-        names: None,
+        columns: None,
         counts: Counts::default(),
     };
     scoring.score_all()?;
     let Scoring {
         sink,
-        names,
+        columns,
         counts,
         ..
     } = scoring;
@@ -73,11 +74,12 @@ pub fn run(arguments: &PredictArguments) -> Result<u8, Failure> {
     if bundle.simulated {
         note("the model has learned from simulated data, not from real traffic");
     }
-    let names = names.unwrap_or_else(|| appended_names(&[]));
+    let columns = columns.unwrap_or_else(|| VerdictColumns::beside(&[]));
+    let names = columns.names();
     print(&if arguments.place.json {
-        counts.to_json(&model, entry.version, &names)
+        counts.to_json(&model, entry.version, names)
     } else {
-        counts.to_text(entry.version, &names)
+        counts.to_text(entry.version, names)
     })?;
     Ok(if counts.scored() > 0 {
         0
@@ -130,25 +132,6 @@ fn create(
     Ok(formats::create(path, &output)?)
 }
 
-/// The names that the four appended columns have.
-type Appended = [String; 4];
-
-const APPENDED: [&str; 4] = ["label", "threat_probability", "model_version", "problem"];
-
-/// Names the appended columns so that none is called as one of the input's.
-fn appended_names(input: &[String]) -> Appended {
-    APPENDED.map(|name| appended_name(name, input))
-}
-
-fn appended_name(name: &str, input: &[String]) -> String {
-    // In Parquet, `label.id` is a part of `label`.
-    let is_taken = |name: &str| {
-        let mut taken = input.iter().map(|n| (n.as_str(), n.split('.').next()));
-        taken.any(|(whole, outermost)| whole == name || outermost == Some(name))
-    };
-    free_name(name, "predicted_", is_taken)
-}
-
 struct Scoring<'a> {
     source: Box<dyn Source>,
     sink: Box<dyn Sink>,
@@ -156,7 +139,7 @@ struct Scoring<'a> {
     version: String,
     explain: Option<usize>,
     survey: Option<Survey>,
-    names: Option<Appended>,
+    columns: Option<VerdictColumns>,
     counts: Counts,
 }
 
@@ -173,10 +156,10 @@ impl Scoring<'_> {
             if let Some(survey) = &self.survey {
                 survey.conform(&mut batch);
             }
-            let names = &*self
-                .names
-                .get_or_insert_with(|| appended_names(&batch.names));
-            append(&mut batch, names, &predictions, &self.version);
+            let columns = self
+                .columns
+                .get_or_insert_with(|| VerdictColumns::beside(&batch.names));
+            columns.append(&mut batch, &predictions, &self.version);
             if let Some(reasons) = reasons {
                 append_reasons(&mut batch, &reasons);
             }
@@ -234,7 +217,7 @@ impl Counts {
         problems
     }
 
-    fn to_json(&self, model: &str, version: u64, names: &Appended) -> String {
+    fn to_json(&self, model: &str, version: u64, names: &[String; 4]) -> String {
         let problems = self.frequent_problems();
         let problem = |(text, rows): &(&str, usize)| json!({"problem": text, "rows": rows});
         json!({
@@ -245,12 +228,12 @@ impl Counts {
             "threats": self.threats,
             "refused": self.refused,
             "problems": problems.iter().map(problem).collect::<Vec<_>>(),
-            "columns": APPENDED.into_iter().zip(names).collect::<BTreeMap<_, _>>(),
+            "columns": USUAL_NAMES.into_iter().zip(names).collect::<BTreeMap<_, _>>(),
         })
         .to_string()
     }
 
-    fn to_text(&self, version: u64, names: &Appended) -> String {
+    fn to_text(&self, version: u64, names: &[String; 4]) -> String {
         let (rows, scored, threats) = (self.rows, self.scored(), self.threats);
         let mut text = format!(
             "{rows} rows: {scored} scored by version {version}, {threats} threats; {} refused",
@@ -259,48 +242,9 @@ impl Counts {
         for (problem, rows) in self.frequent_problems() {
             text += &format!("\n  {rows} rows: {problem}");
         }
-        for (usual, name) in APPENDED.iter().zip(names).filter(|(u, n)| *u != n) {
+        for (usual, name) in USUAL_NAMES.iter().zip(names).filter(|(u, n)| *u != n) {
             text += &format!("\n  the input has a column `{usual}`: ours is `{name}`");
         }
         text
     }
-}
-
-/// Appends the verdicts to a batch.
-fn append(batch: &mut RawBatch, names: &Appended, predictions: &[Prediction], version: &str) {
-    let label = predictions.iter().map(|p| match p {
-        Prediction::Scored { label, .. } => Some(label.as_str()),
-        Prediction::Refused { .. } => None,
-    });
-    let probability = predictions.iter().map(|p| match p {
-        Prediction::Scored {
-            threat_probability, ..
-        } => *threat_probability,
-        Prediction::Refused { .. } => f64::NAN,
-    });
-    let problems: Vec<Option<String>> = predictions
-        .iter()
-        .map(|p| match p {
-            Prediction::Scored { .. } => None,
-            Prediction::Refused { problems } => Some(problems.join("; ")),
-        })
-        .collect();
-    let columns = [
-        RawColumn::Text(label.collect()),
-        RawColumn::Number(probability.collect()),
-        RawColumn::Text(predictions.iter().map(|_| Some(version)).collect()),
-        RawColumn::Text(problems.iter().map(Option::as_deref).collect()),
-    ];
-    batch.names.extend(names.iter().cloned());
-    batch.columns.extend(columns);
-    // A row that could not be taken apart has said so in its problem.
-    batch.defects.clear();
-}
-
-/// Appends the reasons of each verdict; empty for a row that was refused.
-fn append_reasons(batch: &mut RawBatch, reasons: &[Option<String>]) {
-    let name = appended_name("reasons", &batch.names);
-    batch.names.push(name);
-    let texts = reasons.iter().map(Option::as_deref).collect();
-    batch.columns.push(RawColumn::Text(texts));
 }

@@ -40,6 +40,16 @@ fn csv_keeps_quotes_and_leaves_missing_cells_empty() {
 }
 
 #[test]
+fn pieces_of_csv_are_the_whole() {
+    let (one, two) = (batch(ROWS), batch("{\"t\":\"x\"}\n"));
+    let mut pieces = CsvPieces::new(b';');
+    let written = [pieces.write(&one).unwrap(), pieces.write(&two).unwrap()].concat();
+    assert_eq!(written, csv_bytes(&[one, two], b';').unwrap());
+    let more = batch("{\"new\":1}\n");
+    assert!(pieces.write(&more).is_err(), "a new column was taken");
+}
+
+#[test]
 fn json_lines_are_written_as_they_were_read() {
     let bytes = json_lines_bytes(&[batch(ROWS)]).unwrap();
     assert_eq!(String::from_utf8(bytes).unwrap(), ROWS);

@@ -86,10 +86,8 @@ fn no_stage_reaches_another_stage_or_the_shell() {
         for forbidden in STAGES.iter().filter(|other| **other != stage).chain(&shell) {
             assert!(!reached.contains(*forbidden), "{stage} reaches {forbidden}");
         }
-        assert!(
-            !reached.iter().any(|name| name.starts_with("aws-")),
-            "{stage} reaches aws"
-        );
+        let web = |name: &&String| name.starts_with("aws-") || name.starts_with("actix");
+        assert_eq!(reached.iter().find(web), None, "{stage} reaches it");
     }
 }
 
@@ -101,6 +99,25 @@ fn exporting_is_apart_from_the_stages() {
         assert!(!workspace.reached("onnx").contains(stage), "{stage}");
     }
     assert_eq!(workspace.direct_users("onnx"), ["orchestrator"]);
+}
+
+#[test]
+fn the_service_serves_and_does_not_learn() {
+    let workspace = Workspace::read();
+    let reached = workspace.reached("server");
+    for forbidden in [
+        "trainer",
+        "trees",
+        "transformation",
+        "ingestion",
+        "connectors",
+    ] {
+        assert!(!reached.contains(forbidden), "server reaches {forbidden}");
+    }
+    for own in ["model", "registry", "actix-web", "tokio"] {
+        assert!(reached.contains(own), "server does not reach {own}");
+    }
+    assert_eq!(workspace.direct_users("actix-web"), ["server"]);
 }
 
 #[test]

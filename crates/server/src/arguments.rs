@@ -1,0 +1,124 @@
+//! The command line and the environment of the service.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Parser, ValueEnum};
+
+/// Serves the champion of a model registry: predictions, explanations, a page for people.
+#[derive(Parser, Debug, Clone)]
+#[command(name = "netsec-server", version)]
+pub struct Arguments {
+    /// Address of the public listener
+    #[arg(
+        long,
+        env = "NETSEC_LISTEN",
+        default_value = "127.0.0.1:5000",
+        value_name = "ADDRESS:PORT"
+    )]
+    pub listen: SocketAddr,
+    /// Directory with the model registry
+    #[arg(
+        long,
+        env = "NETSEC_ARTIFACTS",
+        default_value = "artifacts",
+        value_name = "DIR"
+    )]
+    pub artifacts: PathBuf,
+    /// Model to serve; by default `phishing`, else `phishing-simulated`, else the only one there is
+    #[arg(long, env = "NETSEC_MODEL", value_name = "NAME")]
+    pub model: Option<String>,
+    /// File of API keys: one `NAME SCOPE SHA256` a line, as --new-key prints it
+    #[arg(long, env = "NETSEC_KEYS_FILE", value_name = "FILE")]
+    pub keys: Option<PathBuf>,
+    /// Listen beyond this machine without keys
+    #[arg(long, env = "NETSEC_INSECURE")]
+    pub insecure: bool,
+    /// Name by which clients may call the service, besides localhost and plain addresses
+    #[arg(
+        long = "allow-host",
+        env = "NETSEC_ALLOW_HOST",
+        value_delimiter = ',',
+        value_name = "NAME"
+    )]
+    pub allowed_hosts: Vec<String>,
+    /// Origin whose pages may call the service, such as https://portal.example
+    #[arg(
+        long = "allow-origin",
+        env = "NETSEC_ALLOW_ORIGIN",
+        value_delimiter = ',',
+        value_name = "ORIGIN"
+    )]
+    pub allowed_origins: Vec<String>,
+    /// Bytes of a JSON body at most
+    #[arg(
+        long,
+        env = "NETSEC_MAX_BODY",
+        default_value_t = 8 << 20,
+        value_name = "BYTES"
+    )]
+    pub max_body: usize,
+    /// Records of a JSON body at most
+    #[arg(
+        long,
+        env = "NETSEC_MAX_ROWS",
+        default_value_t = 10_000,
+        value_name = "N"
+    )]
+    pub max_rows: usize,
+    /// Bytes of an uploaded file at most
+    #[arg(long, env = "NETSEC_MAX_UPLOAD", default_value_t = 16 << 30, value_name = "BYTES")]
+    pub max_upload: u64,
+    /// Connections at a time, over all threads
+    #[arg(
+        long,
+        env = "NETSEC_MAX_CONNECTIONS",
+        default_value_t = 25_000,
+        value_name = "N"
+    )]
+    pub max_connections: usize,
+    /// Seconds that a client may take for its request's head, for a JSON body, and between two parts
+    /// of an upload
+    #[arg(
+        long,
+        env = "NETSEC_CLIENT_TIMEOUT",
+        default_value_t = 10.0,
+        value_name = "SECONDS"
+    )]
+    pub client_timeout: f64,
+    /// Seconds between two looks at the registry
+    #[arg(
+        long,
+        env = "NETSEC_POLL",
+        default_value_t = 2.0,
+        value_name = "SECONDS"
+    )]
+    pub poll: f64,
+    /// Seconds that requests in progress may take once the service is told to stop
+    #[arg(
+        long,
+        env = "NETSEC_DRAIN",
+        default_value_t = 30,
+        value_name = "SECONDS"
+    )]
+    pub drain: u64,
+    /// Threads that answer requests; one a core by default
+    #[arg(long, env = "NETSEC_WORKERS", value_name = "N")]
+    pub workers: Option<usize>,
+    /// Check the configuration and the champion, then exit
+    #[arg(long)]
+    pub check: bool,
+    /// Make an API key of this name: the key is printed once, with the line for the file of keys
+    #[arg(long, value_name = "NAME")]
+    pub new_key: Option<String>,
+    /// What the new key may do
+    #[arg(long, value_enum, default_value = "predict", requires = "new_key")]
+    pub scope: Scope,
+}
+
+/// What a key may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Scope {
+    // Without a word each, which would turn the help of the flag into a paragraph.
+    Predict,
+    Admin,
+}

@@ -1,0 +1,199 @@
+//! Who may ask: host, origin and key of every request, and the headers of every answer.
+
+use std::{net::IpAddr, time::Instant};
+
+use actix_web::{
+    Error, HttpResponse,
+    body::{BoxBody, EitherBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        Method, StatusCode,
+        header::{self, HeaderMap, HeaderName, HeaderValue},
+    },
+    middleware::Next,
+    web::Data,
+};
+
+use crate::{
+    arguments::Scope,
+    problem::Problem,
+    routes::{Service, is_open},
+    sessions,
+};
+
+/// Set on every answer that does not set its own.
+const HEADERS: [(HeaderName, &str); 5] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::CACHE_CONTROL, "no-store"),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; frame-ancestors 'none'",
+    ),
+];
+
+/// Checks a request before anything else looks at it.
+pub async fn check<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+    let began = Instant::now();
+    let service = request.app_data::<Data<Service>>().cloned();
+    let service = service.ok_or_else(|| Problem::internal(&"the app has no service"))?;
+    let origin = request.headers().get(header::ORIGIN).cloned();
+    let (request, early) = match examine(&service, &request) {
+        Ok(early) => (request, early),
+        Err(problem) => {
+            let answer = actix_web::ResponseError::error_response(&problem);
+            (request, Some(answer))
+        }
+    };
+    let mut response = match early {
+        Some(answer) => request.into_response(answer).map_into_right_body(),
+        None => match next.call(request).await {
+            Ok(response) => response.map_into_left_body(),
+            Err(error) => return Err(error),
+        },
+    };
+    let status = response.status().as_u16();
+    dress(&service, origin.as_ref(), response.headers_mut());
+    service.meters.answered(status, began.elapsed());
+    Ok(response)
+}
+
+/// Returns the answer to a preflight; nothing when the request may go on.
+fn examine(service: &Service, request: &ServiceRequest) -> Result<Option<HttpResponse>, Problem> {
+    check_host(service, request)?;
+    let foreign = check_origin(service, request)?;
+    if foreign && request.method() == Method::OPTIONS {
+        return Ok(Some(preflight()));
+    }
+    if !is_open(request.path()) {
+        check_key(service, request.headers(), Scope::Predict)?;
+    }
+    Ok(None)
+}
+
+/// Refuses names that nobody has allowed: a page elsewhere may have pointed its own at this machine
+/// (DNS rebinding). Plain addresses cannot be pointed anywhere.
+fn check_host(service: &Service, request: &ServiceRequest) -> Result<(), Problem> {
+    let given = text(request.headers(), &header::HOST)?;
+    let given = given.or_else(|| request.uri().authority().map(|a| a.as_str()));
+    let Some(given) = given else {
+        return Err(Problem::bad_request("the request has no `Host`"));
+    };
+    let name = host_name(given);
+    let allowed = &service.settings.allowed_hosts;
+    if name.eq_ignore_ascii_case("localhost")
+        || is_address(name)
+        || allowed.iter().any(|host| host.eq_ignore_ascii_case(name))
+    {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::MISDIRECTED_REQUEST,
+        "this name is not allowed: start the service with `--allow-host`",
+    ))
+}
+
+fn host_name(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => authority,
+    }
+}
+
+fn is_address(name: &str) -> bool {
+    let plain = name.strip_prefix('[').and_then(|n| n.strip_suffix(']'));
+    plain.unwrap_or(name).parse::<IpAddr>().is_ok()
+}
+
+/// Refuses what a page of another origin asks, unless that origin is allowed; returns whether it is an
+/// allowed other one.
+fn check_origin(service: &Service, request: &ServiceRequest) -> Result<bool, Problem> {
+    let Some(origin) = text(request.headers(), &header::ORIGIN)? else {
+        return Ok(false);
+    };
+    let own = text(request.headers(), &header::HOST)?.unwrap_or_default();
+    let is_own = origin
+        .split_once("://")
+        .is_some_and(|(_, host)| host.eq_ignore_ascii_case(own));
+    if is_own {
+        return Ok(false);
+    }
+    if is_allowed_origin(service, origin) {
+        return Ok(true);
+    }
+    Err(Problem::new(
+        StatusCode::FORBIDDEN,
+        "pages of this origin may not call the service: start it with `--allow-origin`",
+    ))
+}
+
+fn is_allowed_origin(service: &Service, origin: &str) -> bool {
+    let allowed = &service.settings.allowed_origins;
+    allowed.iter().any(|o| o.eq_ignore_ascii_case(origin))
+}
+
+fn preflight() -> HttpResponse {
+    HttpResponse::NoContent()
+        .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST"))
+        .insert_header((
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            "authorization, content-type, x-api-key",
+        ))
+        .insert_header((header::ACCESS_CONTROL_MAX_AGE, "600"))
+        .finish()
+}
+
+/// Checks the key of a request, where keys are asked for.
+pub fn check_key(service: &Service, headers: &HeaderMap, needed: Scope) -> Result<(), Problem> {
+    let keys = &service.settings.keys;
+    if keys.is_empty() {
+        return Ok(());
+    }
+    let bearer = text(headers, &header::AUTHORIZATION)?.and_then(|v| v.strip_prefix("Bearer "));
+    let own = text(headers, &HeaderName::from_static("x-api-key"))?;
+    let cookie = text(headers, &header::COOKIE)?.and_then(sessions::token_in);
+    let session = cookie.and_then(|token| service.sessions.scope_of(token));
+    let Some(presented) = bearer.or(own) else {
+        if session.is_some_and(|scope| scope >= needed) {
+            return Ok(());
+        }
+        return Err(unauthorized("give an API key: `Authorization: Bearer KEY`"));
+    };
+    match keys.scope_of(presented.trim()) {
+        Some(scope) if scope >= needed => Ok(()),
+        Some(_) => Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "this key may predict, but not administer",
+        )),
+        None => Err(unauthorized("this API key is not known")),
+    }
+}
+
+fn unauthorized(detail: &str) -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, detail)
+}
+
+fn dress(service: &Service, origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
+    for (name, value) in HEADERS {
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+    let Some(origin) = origin else { return };
+    let allowed = origin.to_str().is_ok_and(|o| is_allowed_origin(service, o));
+    if allowed {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+    }
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Problem> {
+    let value = headers.get(name).map(|value| value.to_str());
+    value
+        .transpose()
+        .map_err(|_| Problem::bad_request(format!("the header `{name}` is no text")))
+}

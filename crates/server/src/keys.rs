@@ -1,0 +1,117 @@
+//! API keys: kept as digests, compared in constant time.
+
+use artifact::Digest;
+use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
+
+use crate::arguments::Scope;
+
+/// The keys that open the service; empty when it asks for none.
+#[derive(Debug, Default)]
+pub struct KeyRing {
+    keys: Vec<Key>,
+}
+
+/// A key, without the key itself.
+#[derive(Debug)]
+struct Key {
+    name: String,
+    scope: Scope,
+    digest: Digest,
+}
+
+impl KeyRing {
+    /// Parses lines of `NAME SCOPE SHA256`; empty ones and those after `#` do not count.
+    ///
+    /// Several keys may share a name, so that a new one can be handed out before the old one goes.
+    ///
+    /// # Errors
+    /// The number of the first line that is none, never its text.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let lines = text.lines().enumerate();
+        let lines = lines.map(|(at, line)| (at + 1, line.trim()));
+        lines
+            .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+            .map(|(at, line)| Key::parse(line).map_err(|e| format!("line {at}: {e}")))
+            .collect::<Result<_, _>>()
+            .map(|keys| Self { keys })
+    }
+
+    /// Returns whether the service asks for no key.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Returns what a presented key may do; `None` when it is none of these.
+    ///
+    /// Every key is compared whole: how long it takes says nothing about any of them.
+    pub fn scope_of(&self, presented: &str) -> Option<Scope> {
+        let digest = Digest::of(presented.as_bytes());
+        let mut found = 0_u8;
+        for key in &self.keys {
+            let equal: Choice = key.digest.as_bytes().ct_eq(digest.as_bytes());
+            found.conditional_assign(&(1 + key.scope as u8), equal);
+        }
+        match found {
+            0 => None,
+            1 => Some(Scope::Predict),
+            _ => Some(Scope::Admin),
+        }
+    }
+}
+
+impl Key {
+    fn parse(line: &str) -> Result<Self, String> {
+        let parts: Vec<&str> = line.split_whitespace().collect();
+        let [name, scope, digest] = parts[..] else {
+            return Err(format!("{} words, not NAME SCOPE SHA256", parts.len()));
+        };
+        let scope = match scope {
+            "predict" => Scope::Predict,
+            "admin" => Scope::Admin,
+            _ => return Err("the scope is neither `predict` nor `admin`".to_owned()),
+        };
+        let digest = digest
+            .parse()
+            .map_err(|_| "the third word is no SHA-256 digest".to_owned())?;
+        let name = name.to_owned();
+        Ok(Self {
+            name,
+            scope,
+            digest,
+        })
+    }
+
+    fn line(&self) -> String {
+        let scope = match self.scope {
+            Scope::Predict => "predict",
+            Scope::Admin => "admin",
+        };
+        format!("{} {scope} {}", self.name, self.digest)
+    }
+}
+
+/// Makes a key of 256 random bits; returns it with its line for the file of keys.
+///
+/// # Errors
+/// When the name has spaces, or the system gives no randomness.
+pub fn make(name: &str, scope: Scope) -> Result<(String, String), String> {
+    if name.is_empty() || name.starts_with('#') || name.contains(char::is_whitespace) {
+        return Err(format!("`{name}` is no name of a key: use a word"));
+    }
+    let mut random = [0; 32];
+    getrandom::fill(&mut random).map_err(|e| format!("the system gives no randomness: {e}"))?;
+    let digits: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let key = format!("netsec_{digits}");
+    let name = name.to_owned();
+    let digest = Digest::of(key.as_bytes());
+    let line = Key {
+        name,
+        scope,
+        digest,
+    }
+    .line();
+    Ok((key, line))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,27 @@
+//! The prediction service: a registry's champion over HTTP, for programs and for people.
+//!
+//! Owns the HTTP surface, input checks on requests, hot reload, keys, limits, online drift and the page.
+//! Must not know how models are learned, nor where rows come from: trainer, trees, transformation,
+//! ingestion and connectors are out of its reach.
+
+mod answer;
+mod arguments;
+mod body;
+mod detector;
+mod guard;
+mod keys;
+mod meters;
+mod page;
+mod problem;
+mod records;
+mod routes;
+mod service;
+mod serving;
+mod sessions;
+mod settings;
+mod spool;
+mod upload;
+mod watch;
+
+pub use arguments::Arguments;
+pub use service::run;

@@ -1,0 +1,297 @@
+//! The page for people: HTML from what serves, with a little script and nothing from elsewhere.
+
+use std::fmt::{Display, Write as _};
+
+use dataset::{Column, ColumnType, Domain, format_number};
+use model::resampling::Interval;
+use registry::{Action, Entry};
+
+use crate::detector::Detector;
+
+pub const STYLE: &str = include_str!("page/page.css");
+pub const SCRIPT: &str = include_str!("page/page.js");
+
+/// What the page shows besides the model.
+pub struct Traffic {
+    pub records: u64,
+    pub threats: u64,
+}
+
+/// Writes the page.
+pub fn render(detector: Option<&Detector>, history: &[Entry], traffic: &Traffic) -> String {
+    let body = match detector {
+        None => "<section><h2>No model yet</h2><p>Train one with <code>netsec run</code>: the \
+                 service takes it up by itself, and this page shows it.</p></section>"
+            .to_owned(),
+        Some(detector) => [
+            warning(detector),
+            champion(detector),
+            record_form(detector),
+            file_form(detector),
+            traffic_section(traffic),
+            history_section(history),
+        ]
+        .concat(),
+    };
+    frame(&body)
+}
+
+/// Writes the page that asks for a key.
+pub fn render_key_form(refused: bool) -> String {
+    let said = if refused {
+        "<p class=\"fault\" role=\"alert\">This key is not known.</p>"
+    } else {
+        ""
+    };
+    frame(&format!(
+        "<section><h2>API key</h2><p>The service asks for a key, once for this browser.</p>{said}\
+         <form method=\"post\" action=\"/session\"><label>Key <input type=\"password\" name=\"key\" \
+         autocomplete=\"current-password\" required></label> <button>Open</button></form></section>"
+    ))
+}
+
+fn frame(body: &str) -> String {
+    format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+         <title>Threat detection</title><link rel=\"stylesheet\" href=\"/assets/page.css\">\
+         <link rel=\"icon\" href=\"data:,\"></head><body>\
+         <a class=\"skip\" href=\"#main\">To the content</a>\
+         <header><h1>Network-security threat detection</h1></header><main id=\"main\">{body}</main>\
+         <footer class=\"soft\"><a href=\"/docs/\">API documentation</a> · \
+         <a href=\"/openapi.json\">OpenAPI</a></footer>\
+         <script src=\"/assets/page.js\" defer></script></body></html>"
+    )
+}
+
+fn warning(detector: &Detector) -> String {
+    if !detector.bundle.simulated {
+        return String::new();
+    }
+    "<p class=\"warning\" role=\"note\"><strong>Simulated data.</strong> This model has learned from \
+     generated records, not from real traffic: its verdicts are for trying things out.</p>"
+        .to_owned()
+}
+
+fn champion(detector: &Detector) -> String {
+    let (bundle, entry) = (&detector.bundle, &detector.entry);
+    let (name, version) = (escape(&detector.name), entry.version);
+    let facts = [
+        ("Data set", escape(&bundle.schema.name)),
+        ("About it", escape(&bundle.schema.description)),
+        (
+            "Learned from",
+            format!(
+                "{} {} records, {} of them distinct",
+                bundle.training.n_rows,
+                if bundle.simulated {
+                    "simulated"
+                } else {
+                    "real"
+                },
+                bundle.training.n_groups
+            ),
+        ),
+        ("Chosen model", escape(&bundle.training.candidate)),
+        ("Champion since", escape(&entry.at)),
+        ("Run", escape(&entry.run)),
+        (
+            "Called a threat from",
+            format!("{:.4}", bundle.thresholds.operating),
+        ),
+        ("Bundle", format!("<code>{}</code>", entry.bundle)),
+    ];
+    let rows: String = facts
+        .iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(what, value)| format!("<tr><th scope=\"row\">{what}</th><td>{value}</td></tr>"))
+        .collect();
+    format!(
+        "<section><h2>{name} version {version}</h2><div class=\"scroll\"><table><caption>The champion\
+         </caption><tbody>{rows}</tbody></table></div></section>{}",
+        metrics(detector)
+    )
+}
+
+fn metrics(detector: &Detector) -> String {
+    let evaluation = &detector.evaluation;
+    let m = &evaluation.metrics;
+    let shown = [
+        ("Precision", m.precision),
+        ("Recall", m.recall),
+        ("False-positive rate", m.fpr),
+        ("F1", m.f1),
+        ("Accuracy", m.accuracy),
+        ("ROC AUC", m.roc_auc),
+        ("PR AUC", m.pr_auc),
+        ("Recall at 1 % false positives", m.recall_at_fpr_1pct),
+    ];
+    let row = |(name, interval): &(&str, Interval)| {
+        let Interval { value, low, high } = interval;
+        format!(
+            "<tr><th scope=\"row\">{name}</th><td class=\"n\">{value:.4}</td>\
+             <td class=\"n\">{}</td></tr>",
+            if low.is_nan() {
+                "–".to_owned()
+            } else {
+                format!("{low:.4} to {high:.4}")
+            }
+        )
+    };
+    let rows: String = shown.iter().map(row).collect();
+    format!(
+        "<section><h2>How good it is</h2><div class=\"scroll\"><table><caption>On {} records that it \
+         has not learned from, {} of them threats, at the threshold above</caption><thead><tr>\
+         <th scope=\"col\">measure</th><th scope=\"col\" class=\"n\">value</th>\
+         <th scope=\"col\" class=\"n\">95 % interval</th></tr></thead><tbody>{rows}</tbody></table></div>\
+         </section>",
+        evaluation.n_rows, evaluation.n_threats
+    )
+}
+
+fn record_form(detector: &Detector) -> String {
+    let fields: String = detector.columns().iter().map(field).collect();
+    format!(
+        "<section><h2>One record</h2><form id=\"record\" novalidate><div class=\"fields\">{fields}</div>\
+         <button>Predict</button></form><div id=\"verdict\" aria-live=\"polite\"></div></section>"
+    )
+}
+
+fn field(column: &Column) -> String {
+    let name = escape(&column.name);
+    let title = if column.description.is_empty() {
+        String::new()
+    } else {
+        format!(" title=\"{}\"", escape(&column.description))
+    };
+    let optional = if column.may_be_missing {
+        " <span class=\"soft\">(may be empty)</span>"
+    } else {
+        ""
+    };
+    let kind = match column.kind {
+        ColumnType::Text => "text",
+        ColumnType::Boolean => "boolean",
+        ColumnType::Integer | ColumnType::Number => "number",
+    };
+    let attributes = format!("name=\"{name}\" data-kind=\"{kind}\"{title}");
+    let control = match choices(column) {
+        Some(choices) => select(&attributes, &choices),
+        None => input(&attributes, column),
+    };
+    format!("<label>{name}{optional}{control}</label>")
+}
+
+/// Returns what a column may hold, when that is a short list.
+fn choices(column: &Column) -> Option<Vec<String>> {
+    const MOST: usize = 200;
+    match (&column.kind, &column.domain) {
+        (ColumnType::Boolean, _) => Some(vec!["false".to_owned(), "true".to_owned()]),
+        (_, Domain::Values(values)) if values.len() <= MOST => {
+            Some(values.iter().map(|v| format_number(*v)).collect())
+        }
+        (_, Domain::Levels(levels))
+            if levels.len() <= MOST
+                && column.unknown_levels == dataset::schema::UnknownLevels::Reject =>
+        {
+            Some(levels.clone())
+        }
+        _ => None,
+    }
+}
+
+fn select(attributes: &str, choices: &[String]) -> String {
+    let options: String = choices
+        .iter()
+        .map(|choice| format!("<option>{}</option>", escape(choice)))
+        .collect();
+    format!("<select {attributes}><option value=\"\">–</option>{options}</select>")
+}
+
+fn input(attributes: &str, column: &Column) -> String {
+    if column.kind == ColumnType::Text {
+        return format!("<input type=\"text\" {attributes}>");
+    }
+    let mut more = String::new();
+    if let Domain::Range { min, max } = column.domain {
+        for (name, end) in [("min", min), ("max", max)] {
+            if let Some(end) = end {
+                // Writing into a string does not fail.
+                let _ = write!(more, " {name}=\"{}\"", format_number(end));
+            }
+        }
+    }
+    let step = if column.kind == ColumnType::Integer {
+        "1"
+    } else {
+        "any"
+    };
+    format!("<input type=\"number\" step=\"{step}\"{more} {attributes}>")
+}
+
+fn file_form(detector: &Detector) -> String {
+    let delimiter = escape(&detector.bundle.schema.file.delimiter);
+    format!(
+        "<section><h2>A file</h2><label class=\"drop\" id=\"drop\" data-delimiter=\"{delimiter}\">Drop a \
+         CSV file with a line of names here, or choose one<input type=\"file\" id=\"file\" \
+         accept=\".csv,.txt,.gz,text/csv\"></label><progress id=\"progress\" max=\"1\" hidden \
+         aria-label=\"Scored so far\"></progress><p id=\"said\" aria-live=\"polite\"></p>\
+         <p><a id=\"download\" hidden>Download the file with verdicts</a></p>\
+         <div id=\"rows\" class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Scored rows\"></div>\
+         </section>"
+    )
+}
+
+fn traffic_section(traffic: &Traffic) -> String {
+    let Traffic { records, threats } = traffic;
+    let share = if *records == 0 {
+        String::new()
+    } else {
+        format!(" ({:.1} %)", 100.0 * *threats as f64 / *records as f64)
+    };
+    format!(
+        "<section><h2>Traffic</h2><p>{records} records scored since the start, {threats} of them called \
+         a threat{share}.</p></section>"
+    )
+}
+
+fn history_section(history: &[Entry]) -> String {
+    const SHOWN: usize = 20;
+    let row = |entry: &Entry| {
+        let action = match entry.action {
+            Action::Promoted => "promoted",
+            Action::Declined => "declined",
+            Action::RolledBack => "rolled back to",
+        };
+        let why = entry.why.iter().chain(&entry.reasons);
+        let why: Vec<String> = why.map(escape).collect();
+        format!(
+            "<tr><td>{}</td><td>{action}</td><td class=\"n\">{}</td><td>{}</td></tr>",
+            escape(&entry.at),
+            entry.version,
+            why.join("; ")
+        )
+    };
+    let rows: String = history.iter().rev().take(SHOWN).map(row).collect();
+    format!(
+        "<section><h2>History</h2><div class=\"scroll\"><table><caption>The latest first</caption><thead>\
+         <tr><th scope=\"col\">when</th><th scope=\"col\">what</th><th scope=\"col\" class=\"n\">version\
+         </th><th scope=\"col\">why</th></tr></thead><tbody>{rows}</tbody></table></div></section>"
+    )
+}
+
+/// Writes a text so that it is text in HTML, in attributes too.
+fn escape(text: &(impl Display + ?Sized)) -> String {
+    let mut escaped = String::new();
+    for c in text.to_string().chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}

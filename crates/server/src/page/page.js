@@ -1,0 +1,203 @@
+"use strict";
+// The page works with what the server has rendered: a form by the model's columns, and a place for a file.
+(() => {
+  const $ = (id) => document.getElementById(id);
+  const make = (tag, text, className) => {
+    const element = document.createElement(tag);
+    if (text !== undefined) element.textContent = text;
+    if (className) element.className = className;
+    return element;
+  };
+
+  const describe = (problem) => problem.detail || "the service gave no reason";
+
+  // One record.
+  const form = $("record");
+  const valueOf = (field) => {
+    if (field.value === "") return null;
+    if (field.dataset.kind === "text") return field.value;
+    if (field.dataset.kind === "boolean") return field.value === "true";
+    return Number(field.value);
+  };
+  const clearFaults = () => {
+    form.querySelectorAll(".fault").forEach((fault) => fault.remove());
+    form.querySelectorAll("[aria-invalid]").forEach((field) => {
+      field.removeAttribute("aria-invalid");
+      field.removeAttribute("aria-describedby");
+    });
+  };
+  const showFaults = (problems) => {
+    let first = null;
+    for (const { path, problem } of problems || []) {
+      const name = path.replace(/^records\[0\]\.?/, "");
+      const field = form.elements.namedItem(name);
+      if (!field) continue;
+      const note = make("span", problem, "fault");
+      note.id = "fault-" + name;
+      field.setAttribute("aria-invalid", "true");
+      field.setAttribute("aria-describedby", note.id);
+      field.after(note);
+      first = first || field;
+    }
+    if (first) first.focus();
+  };
+  const showVerdict = (answer) => {
+    const { verdict, reasons } = answer.explanations[0];
+    const place = $("verdict");
+    place.replaceChildren();
+    const percent = (100 * verdict.threat_probability).toFixed(1);
+    place.append(make("p", `${verdict.label}: ${percent} % probable to be a threat`,
+      "verdict " + (verdict.threat ? "threat" : "benign")));
+    place.append(make("p", `Called a threat from ${(100 * answer.threshold).toFixed(1)} % on, by version ` +
+      `${answer.model.version}.`, "soft"));
+    if (verdict.imputed.length) {
+      place.append(make("p", "Without a value, and treated as missing: " + verdict.imputed.join(", ")));
+    }
+    const table = make("table");
+    table.append(make("caption", "What weighed most"));
+    const head = make("tr");
+    for (const [text, name] of [["column"], ["value"], ["speaks"], ["weight", "n"]]) {
+      const cell = make("th", text, name);
+      cell.scope = "col";
+      head.append(cell);
+    }
+    const header = make("thead");
+    header.append(head);
+    const body = make("tbody");
+    for (const reason of reasons) {
+      const row = make("tr");
+      const isFor = reason.contribution > 0;
+      const side = reason.contribution === 0 ? "for neither" : isFor ? "for a threat" : "against";
+      row.append(make("td", reason.column), make("td", reason.value),
+        make("td", side, isFor ? "for" : "against"),
+        make("td", reason.contribution.toFixed(3), "n"));
+      body.append(row);
+    }
+    table.append(header, body);
+    place.append(table);
+  };
+  if (form) {
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      clearFaults();
+      const record = {};
+      for (const field of form.querySelectorAll("[data-kind]")) {
+        const value = valueOf(field);
+        if (value !== null) record[field.name] = value;
+      }
+      const place = $("verdict");
+      try {
+        const response = await fetch("/v1/explain", {
+          method: "POST",
+          headers: { "Content-Type": "application/json" },
+          body: JSON.stringify({ records: [record], top: 8 }),
+        });
+        const answer = await response.json();
+        if (response.ok) return showVerdict(answer);
+        place.replaceChildren(make("p", describe(answer), "fault"));
+        showFaults(answer.problems);
+      } catch (error) {
+        place.replaceChildren(make("p", "The service cannot be reached: " + error.message, "fault"));
+      }
+    });
+  }
+
+  // A file.
+  const drop = $("drop");
+  const input = $("file");
+  const parseLine = (line) => {
+    const cells = [];
+    let cell = "", quoted = false;
+    for (let i = 0; i < line.length; i++) {
+      const c = line[i];
+      if (quoted && c === '"' && line[i + 1] === '"') { cell += c; i++; }
+      else if (c === '"') quoted = !quoted;
+      else if (c === drop.dataset.delimiter && !quoted) { cells.push(cell); cell = ""; }
+      else cell += c;
+    }
+    cells.push(cell);
+    return cells;
+  };
+  const showRows = async (blob) => {
+    const text = await blob.slice(0, 1 << 18).text();
+    const lines = text.split("\n");
+    if (blob.size > 1 << 18) lines.pop();
+    const rows = lines.filter((line) => line).slice(0, 51).map(parseLine);
+    const names = rows.shift() || [];
+    // The verdict first: it stands last in the file.
+    const order = [...names.keys()].slice(-4).concat([...names.keys()].slice(0, -4));
+    const table = make("table");
+    table.append(make("caption", `The first ${rows.length} rows`));
+    const header = make("thead"), head = make("tr"), body = make("tbody");
+    for (const at of order) {
+      const cell = make("th", names[at]);
+      cell.scope = "col";
+      head.append(cell);
+    }
+    header.append(head);
+    for (const cells of rows) {
+      const row = make("tr");
+      for (const at of order) row.append(make("td", cells[at]));
+      body.append(row);
+    }
+    table.append(header, body);
+    $("rows").replaceChildren(table);
+  };
+  let url = null;
+  const finish = (request, name) => {
+    $("progress").hidden = true;
+    input.disabled = false;
+    if (request.status !== 200) {
+      request.response.text().then((text) => {
+        let problem = {};
+        try { problem = JSON.parse(text); } catch { /* an answer of something in between */ }
+        $("said").textContent = describe(problem);
+      });
+      return;
+    }
+    if (url) URL.revokeObjectURL(url);
+    url = URL.createObjectURL(request.response);
+    const link = $("download");
+    link.href = url;
+    link.download = name.replace(/(\.csv)?(\.gz)?$/i, "") + "-verdicts.csv";
+    link.hidden = false;
+    $("said").textContent = `${name} is scored.`;
+    showRows(request.response);
+  };
+  const send = (file) => {
+    const progress = $("progress");
+    progress.hidden = false;
+    progress.value = 0;
+    $("download").hidden = true;
+    $("rows").replaceChildren();
+    $("said").textContent = `Scoring ${file.name} …`;
+    input.disabled = true;
+    const request = new XMLHttpRequest();
+    request.open("POST", "/v1/predict/csv");
+    request.setRequestHeader("Content-Type", "text/csv");
+    request.responseType = "blob";
+    // The service reads no faster than it scores: what it has taken is what it has done.
+    request.upload.onprogress = (event) => {
+      if (event.lengthComputable) progress.value = event.loaded / event.total;
+    };
+    request.onload = () => finish(request, file.name);
+    request.onerror = () => {
+      progress.hidden = true;
+      input.disabled = false;
+      $("said").textContent = "The answer broke off: the file, or the connection, is not whole.";
+    };
+    request.send(file);
+  };
+  if (drop) {
+    input.addEventListener("change", () => { if (input.files[0]) send(input.files[0]); });
+    for (const kind of ["dragenter", "dragover"]) {
+      drop.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.add("over"); });
+    }
+    for (const kind of ["dragleave", "drop"]) {
+      drop.addEventListener(kind, (event) => { event.preventDefault(); drop.classList.remove("over"); });
+    }
+    drop.addEventListener("drop", (event) => {
+      if (event.dataTransfer.files[0] && !input.disabled) send(event.dataTransfer.files[0]);
+    });
+  }
+})();

@@ -1,0 +1,367 @@
+//! Records of a request, read straight into cells: no value is built in between.
+
+mod cells;
+mod literals;
+mod record;
+
+use std::borrow::Cow;
+
+use dataset::{Column, ColumnType, cell::CellProblem};
+use model::scoring::{CellReader, RawCell};
+use serde::{
+    Deserializer as _,
+    de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
+
+use crate::{
+    detector::Detector,
+    problem::{Faults, Problem},
+};
+pub use cells::{Cell, Places};
+use record::Record;
+
+/// Marks a cell that a record has not named yet: a NaN that no reader gives.
+const UNNAMED: u64 = 0x7ff8_dead_0000_0001;
+
+/// Rows of cells as a request has them, and everything that is wrong with them.
+pub struct Rows<'d> {
+    detector: &'d Detector,
+    reader: CellReader<'d>,
+    /// What the list of rows is called in the request.
+    root: &'static str,
+    most: usize,
+    cells: Vec<f64>,
+    n_rows: usize,
+    faults: Faults,
+    /// The column that is being read.
+    at: Option<usize>,
+}
+
+/// A value of a request.
+#[derive(Debug, Clone, Copy)]
+pub enum Value<'a> {
+    Null,
+    Truth(bool),
+    Number(f64),
+    Text(&'a str),
+    /// What no cell can be, in words.
+    Other(&'static str),
+}
+
+/// What the body of `/v1/predict` and `/v1/explain` holds.
+pub struct Request<'d> {
+    /// The records.
+    pub rows: Rows<'d>,
+    /// How many reasons are asked for, where that may be asked.
+    pub top: Option<usize>,
+}
+
+/// Reads a body of `{"records": [{…}, …]}`; `top` may stand beside it where `with_top` says so.
+///
+/// # Errors
+/// Status 400 when it is no JSON, 422 with every problem otherwise.
+pub fn read<'d>(
+    detector: &'d Detector,
+    body: &[u8],
+    most: usize,
+    with_top: bool,
+) -> Result<Request<'d>, Problem> {
+    let parse = |text: &[u8]| {
+        let mut request = Request {
+            rows: Rows::new(detector, "records", most),
+            top: None,
+        };
+        let mut json = serde_json::Deserializer::from_slice(text);
+        let visitor = Document {
+            request: &mut request,
+            with_top,
+        };
+        let result = json.deserialize_map(visitor).and_then(|()| json.end());
+        (request, result)
+    };
+    let (request, result) = checked(body, parse)?;
+    let Request { rows, top } = request;
+    let rows = rows.finish(result)?;
+    Ok(Request { rows, top })
+}
+
+/// Reads a JSON list of records that stands somewhere in a body.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_list<'d>(
+    detector: &'d Detector,
+    text: &[u8],
+    root: &'static str,
+    most: usize,
+) -> Result<Rows<'d>, Problem> {
+    let parse = |text: &[u8]| {
+        let mut rows = Rows::new(detector, root, most);
+        let mut json = serde_json::Deserializer::from_slice(text);
+        let result = List(&mut rows).deserialize(&mut json);
+        (rows, result.and_then(|()| json.end()))
+    };
+    let (rows, result) = checked(text, parse)?;
+    rows.finish(result)
+}
+
+/// Returns a body as JSON; numbers that JSON does not know have become texts.
+///
+/// # Errors
+/// Status 400 when it is no JSON all the same.
+pub fn known_json(body: &[u8]) -> Result<Cow<'_, [u8]>, Problem> {
+    let parse = |text: &[u8]| {
+        let parsed = serde_json::from_slice::<IgnoredAny>(text);
+        (text.len(), parsed.map(drop))
+    };
+    let (n, _) = checked(body, parse)?;
+    Ok(if n == body.len() {
+        Cow::Borrowed(body)
+    } else {
+        Cow::Owned(literals::as_texts(body).unwrap_or_default())
+    })
+}
+
+/// Parses what is known to be JSON; `path` is where it stands.
+///
+/// # Errors
+/// Status 422 when it is something else than `T`.
+pub fn parse<'a, T: serde::Deserialize<'a>>(json: &'a [u8], path: &str) -> Result<T, Problem> {
+    serde_json::from_slice(json).map_err(|error| {
+        let text = error.to_string();
+        Problem::at(path, text.split(" at line ").next().unwrap_or_default())
+    })
+}
+
+/// Parses; when the text is no JSON for its NaN, infinite or huge numbers alone, parses it with these
+/// as texts, which are then refused with their places.
+fn checked<T>(
+    body: &[u8],
+    parse: impl Fn(&[u8]) -> (T, serde_json::Result<()>),
+) -> Result<(T, serde_json::Result<()>), Problem> {
+    let (parsed, result) = parse(body);
+    let error = match result {
+        Err(error) if !error.is_data() => error,
+        result => return Ok((parsed, result)),
+    };
+    if let Some(repaired) = literals::as_texts(body) {
+        let (parsed, result) = parse(&repaired);
+        if !result.as_ref().is_err_and(|e| !e.is_data()) {
+            return Ok((parsed, result));
+        }
+    }
+    Err(Problem::bad_request(format!(
+        "the body is no JSON: {error}"
+    )))
+}
+
+impl<'d> Rows<'d> {
+    /// Makes an empty list of rows; `root` is what it is called in the request.
+    pub fn new(detector: &'d Detector, root: &'static str, most: usize) -> Self {
+        Self {
+            detector,
+            reader: CellReader::new(&detector.bundle.schema),
+            root,
+            most,
+            cells: Vec::with_capacity(detector.columns().len()),
+            n_rows: 0,
+            faults: Faults::default(),
+            at: None,
+        }
+    }
+
+    /// Returns all cells, row after row; NaN where one is missing.
+    pub fn cells(&self) -> &[f64] {
+        &self.cells
+    }
+
+    /// Begins a row; says whether it is one too many.
+    pub fn start(&mut self) -> bool {
+        if self.n_rows == self.most {
+            let most = self.most;
+            let root = self.root;
+            self.faults.push(
+                || root.to_owned(),
+                format!("more than {most} records: send them as a file, or in parts"),
+            );
+            return true;
+        }
+        let width = self.detector.columns().len();
+        let all = self.cells.len() + width;
+        self.cells.resize(all, f64::from_bits(UNNAMED));
+        false
+    }
+
+    /// Sets a cell of the row.
+    pub fn set(&mut self, column: usize, value: Value<'_>) {
+        let width = self.detector.columns().len();
+        let place = self.n_rows * width + column;
+        if self.cells[place].to_bits() != UNNAMED {
+            self.fault(column, "named twice");
+            return;
+        }
+        let read = read_cell(&self.reader, &self.detector.columns()[column], value);
+        self.cells[place] = read.unwrap_or_else(|problem| {
+            self.fault(column, problem);
+            f64::NAN
+        });
+    }
+
+    /// Ends the row: columns that it has not named are missing.
+    pub fn end(&mut self) {
+        let columns = self.detector.columns();
+        let first = self.n_rows * columns.len();
+        for (at, column) in columns.iter().enumerate() {
+            if self.cells[first + at].to_bits() == UNNAMED {
+                self.cells[first + at] = f64::NAN;
+                if !column.may_be_missing {
+                    self.fault(at, "missing");
+                }
+            }
+        }
+        self.n_rows += 1;
+        self.at = None;
+    }
+
+    /// Notes a name that is no column.
+    pub fn unknown(&mut self, name: &str) {
+        let shown: String = name.chars().take(60).collect();
+        let path = || format!("{}[{}].{shown}", self.root, self.n_rows);
+        let near = self.detector.nearest(&shown);
+        let problem = match near {
+            Some(near) => format!("there is no such column; did you mean `{near}`?"),
+            None => "there is no such column".to_owned(),
+        };
+        self.faults.push(path, problem);
+    }
+
+    /// Notes what is wrong with a column of the row.
+    fn fault(&mut self, column: usize, problem: impl Into<String>) {
+        let name = &self.detector.columns()[column].name;
+        let path = || format!("{}[{}].{name}", self.root, self.n_rows);
+        self.faults.push(path, problem);
+    }
+
+    /// Notes what is wrong with the whole.
+    pub fn note(&mut self, path: String, problem: impl Into<String>) {
+        self.faults.push(|| path, problem);
+    }
+
+    /// Gives the rows when nothing is wrong with them.
+    ///
+    /// # Errors
+    /// Status 422 with every problem.
+    pub fn finish(mut self, result: serde_json::Result<()>) -> Result<Self, Problem> {
+        if let Err(error) = result
+            && self.faults.is_empty()
+        {
+            let text = error.to_string();
+            let text = text.split(" at line ").next().unwrap_or_default();
+            let place = self.place();
+            self.faults.push(|| place, text);
+        }
+        if self.n_rows == 0 && self.faults.is_empty() {
+            let root = self.root;
+            self.faults
+                .push(|| root.to_owned(), "no records: give at least one");
+        }
+        if self.faults.is_empty() {
+            Ok(self)
+        } else {
+            Err(Problem::refused(self.faults))
+        }
+    }
+
+    /// Returns where reading has come to.
+    fn place(&self) -> String {
+        let (root, row) = (self.root, self.n_rows);
+        match self.at {
+            Some(at) => format!("{root}[{row}].{}", self.detector.columns()[at].name),
+            None => format!("{root}[{row}]"),
+        }
+    }
+}
+
+/// Reads a cell as strictly as JSON can say it: a number is not a text, nor a text a number.
+fn read_cell(reader: &CellReader<'_>, column: &Column, value: Value<'_>) -> Result<f64, String> {
+    let wrong = |shown: &str| Err(CellProblem::WrongType.describe(column, shown));
+    match (value, column.kind) {
+        (Value::Null, _) => reader.read(column, RawCell::Null),
+        (Value::Number(number), ColumnType::Text) => wrong(&dataset::format_number(number)),
+        (Value::Number(number), _) => reader.read(column, RawCell::Number(number)),
+        (Value::Truth(truth), ColumnType::Boolean) => {
+            reader.read(column, RawCell::Number(f64::from(u8::from(truth))))
+        }
+        (Value::Truth(truth), _) => wrong(if truth { "true" } else { "false" }),
+        (Value::Text(text), ColumnType::Text) => reader.read(column, RawCell::Text(text)),
+        (Value::Text(text), _) => wrong(text),
+        (Value::Other(what), _) => wrong(what),
+    }
+}
+
+/// The object that a body is.
+struct Document<'r, 'd> {
+    request: &'r mut Request<'d>,
+    with_top: bool,
+}
+
+impl<'de> Visitor<'de> for Document<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object with `records`")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let mut has_records = false;
+        while let Some(name) = map.next_key::<Cow<'_, str>>()? {
+            match &*name {
+                "records" if !has_records => {
+                    has_records = true;
+                    map.next_value_seed(List(&mut self.request.rows))?;
+                }
+                "top" if self.with_top => self.request.top = Some(map.next_value()?),
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                    let path = name.chars().take(60).collect();
+                    self.request
+                        .rows
+                        .note(path, "unknown, or given twice: give `records` once");
+                }
+            }
+        }
+        if !has_records {
+            self.request
+                .rows
+                .note("records".to_owned(), "missing: give a list of records");
+        }
+        Ok(())
+    }
+}
+
+/// A list of records.
+struct List<'r, 'd>(&'r mut Rows<'d>);
+
+impl<'de> DeserializeSeed<'de> for List<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for List<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a list of records")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while list.next_element_seed(Record(&mut *self.0))?.is_some() {}
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! Which path does what.
+
+mod docs;
+mod explain;
+mod files;
+mod front;
+mod health;
+mod inference;
+mod invocations;
+mod models;
+mod predict;
+
+use std::sync::Arc;
+
+use actix_web::{
+    HttpResponse, Resource, Route,
+    error::QueryPayloadError,
+    guard,
+    http::{StatusCode, header},
+    web::{self, FormConfig, PathConfig, QueryConfig, ServiceConfig},
+};
+use registry::RegistryError;
+use tokio::sync::Semaphore;
+
+use crate::{
+    detector::Detector, meters::Meters, problem::Problem, serving::Serving, sessions::Sessions,
+    settings::Settings,
+};
+
+/// What every request can reach.
+pub struct Service {
+    pub serving: Arc<Serving>,
+    pub settings: Settings,
+    pub meters: Meters,
+    pub sessions: Sessions,
+    /// How many more files may be taken at a time.
+    pub uploads: Arc<Semaphore>,
+}
+
+impl Service {
+    /// Returns the model that serves.
+    ///
+    /// # Errors
+    /// Status 503 when there is none yet.
+    pub fn detector(&self) -> Result<Arc<Detector>, Problem> {
+        let current = self.serving.current();
+        current
+            .as_ref()
+            .map(Arc::clone)
+            .ok_or_else(Problem::not_ready)
+    }
+}
+
+/// Declares every path of the public listener.
+pub fn configure(config: &mut ServiceConfig) {
+    let bad_path = |_, _: &_| Problem::not_found("there is nothing at this path").into();
+    let bad_query =
+        |error: QueryPayloadError, _: &_| Problem::bad_request(error.to_string()).into();
+    let bad_form = |_, _: &_| Problem::bad_request("the form has no `key`").into();
+    config
+        .app_data(FormConfig::default().limit(4096).error_handler(bad_form))
+        .app_data(PathConfig::default().error_handler(bad_path))
+        .app_data(QueryConfig::default().error_handler(bad_query))
+        .service(at("/", read().to(front::page)))
+        .service(at("/session", web::post().to(front::open_session)))
+        .service(at("/assets/page.css", read().to(front::style)))
+        .service(at("/assets/page.js", read().to(front::script)))
+        .service(at("/healthz", read().to(health::live)))
+        .service(at("/readyz", read().to(health::ready)))
+        .service(at("/v2/health/live", read().to(health::live)))
+        .service(at("/v2/health/ready", read().to(health::ready)))
+        .service(at("/v2", read().to(inference::server)))
+        .service(at("/v2/models/{name}", read().to(inference::metadata)))
+        .service(at("/v2/models/{name}/ready", read().to(inference::ready)))
+        .service(at(
+            "/v2/models/{name}/infer",
+            web::post().to(inference::infer),
+        ))
+        .service(at(
+            "/v2/models/{name}/versions/{version}",
+            read().to(inference::metadata),
+        ))
+        .service(at(
+            "/v2/models/{name}/versions/{version}/ready",
+            read().to(inference::ready),
+        ))
+        .service(at(
+            "/v2/models/{name}/versions/{version}/infer",
+            web::post().to(inference::infer),
+        ))
+        .service(at("/invocations", web::post().to(invocations::invocations)))
+        .service(at("/ping", read().to(health::ready)))
+        .service(at("/metrics", read().to(health::metrics)))
+        .service(at("/v1/predict", web::post().to(predict::predict)))
+        .service(at("/v1/predict/csv", web::post().to(files::csv)))
+        .service(at("/v1/predict/parquet", web::post().to(files::parquet)))
+        .service(at("/v1/explain", web::post().to(explain::explain)))
+        .service(at("/v1/models", read().to(models::list)))
+        .service(at("/v1/models/{name}/history", read().to(models::history)))
+        .service(at("/openapi.json", read().to(docs::openapi)))
+        .service(at("/docs", read().to(docs::to_index)))
+        .service(at("/docs/{file:.*}", read().to(docs::swagger)))
+        .default_service(web::to(nothing));
+}
+
+/// Returns whether a path asks for no key: whether the service lives, how it is to be called, and the
+/// page, which asks for one by itself.
+pub fn is_open(path: &str) -> bool {
+    const PATHS: [&str; 11] = [
+        "/",
+        "/session",
+        "/assets/page.css",
+        "/assets/page.js",
+        "/healthz",
+        "/readyz",
+        "/v2/health/live",
+        "/v2/health/ready",
+        "/ping",
+        "/openapi.json",
+        "/docs",
+    ];
+    PATHS.contains(&path) || path.starts_with("/docs/")
+}
+
+fn at(path: &str, route: Route) -> Resource {
+    web::resource(path)
+        .route(route)
+        .default_service(web::to(wrong_method))
+}
+
+fn read() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}
+
+async fn nothing() -> Result<HttpResponse, Problem> {
+    Err(Problem::not_found("there is nothing at this path"))
+}
+
+async fn wrong_method() -> Result<HttpResponse, Problem> {
+    Err(Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "this path takes another method: see /docs",
+    ))
+}
+
+/// Answers with JSON that is written already.
+fn json(text: Vec<u8>) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type(header::ContentType::json())
+        .body(text)
+}
+
+/// Says what went wrong with the registry: absences to the caller, everything else to the log.
+fn of_registry(error: &RegistryError) -> Problem {
+    match error {
+        RegistryError::BadName { .. }
+        | RegistryError::NoModel { .. }
+        | RegistryError::NoVersion { .. } => Problem::not_found(error.to_string()),
+        _ => Problem::internal(error),
+    }
+}
+
+/// Runs what blocks on another thread.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    match web::block(work).await {
+        Ok(result) => result,
+        Err(error) => Err(Problem::internal(&error)),
+    }
+}

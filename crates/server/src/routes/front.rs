@@ -1,0 +1,97 @@
+//! `/`: the page, its files, and the key that a browser is asked for once.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    web::{Data, Form},
+};
+use serde::Deserialize;
+
+use super::{Service, blocking, of_registry};
+use crate::{
+    arguments::Scope,
+    guard,
+    page::{self, Traffic},
+    problem::Problem,
+    sessions::COOKIE,
+};
+
+/// Its own files, its own service, and nothing from elsewhere.
+const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
+     img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// Shows the page, or asks for a key.
+pub async fn page(request: HttpRequest, service: Data<Service>) -> Result<HttpResponse, Problem> {
+    if guard::check_key(&service, request.headers(), Scope::Predict).is_err() {
+        return Ok(html(StatusCode::OK, page::render_key_form(false)));
+    }
+    let text = blocking(move || {
+        let current = service.serving.current();
+        let detector = current.as_deref();
+        let history = match detector {
+            None => None,
+            Some(d) => Some(service.serving.registry().history(&d.name)),
+        };
+        let history = history.transpose().map_err(|e| of_registry(&e))?;
+        let entries = history.as_ref().map_or(&[][..], |h| h.entries());
+        let (records, threats) = service.meters.records();
+        Ok(page::render(
+            detector,
+            entries,
+            &Traffic { records, threats },
+        ))
+    });
+    Ok(html(StatusCode::OK, text.await?))
+}
+
+/// What the form for a key holds.
+#[derive(Deserialize)]
+pub struct KeyForm {
+    key: String,
+}
+
+/// Opens a session for a browser that has given a key.
+pub async fn open_session(
+    request: HttpRequest,
+    service: Data<Service>,
+    form: Form<KeyForm>,
+) -> Result<HttpResponse, Problem> {
+    let Some(scope) = service.settings.keys.scope_of(form.key.trim()) else {
+        let form = page::render_key_form(true);
+        return Ok(html(StatusCode::UNAUTHORIZED, form));
+    };
+    let token = service
+        .sessions
+        .begin(scope)
+        .map_err(|e| Problem::internal(&e))?;
+    let secure = match request.connection_info().scheme() {
+        "https" => "; Secure",
+        _ => "",
+    };
+    let cookie = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict{secure}");
+    Ok(HttpResponse::SeeOther()
+        .insert_header((header::LOCATION, "/"))
+        .insert_header((header::SET_COOKIE, cookie))
+        .finish())
+}
+
+/// The page's style.
+pub async fn style() -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/css; charset=utf-8")
+        .body(page::STYLE)
+}
+
+/// The page's script.
+pub async fn script() -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/javascript; charset=utf-8")
+        .body(page::SCRIPT)
+}
+
+fn html(status: StatusCode, text: String) -> HttpResponse {
+    HttpResponse::build(status)
+        .content_type("text/html; charset=utf-8")
+        .insert_header((header::CONTENT_SECURITY_POLICY, PAGE_POLICY))
+        .body(text)
+}

@@ -1,0 +1,128 @@
+//! `/v1/models`: what is registered, and what became of it.
+
+use actix_web::{
+    HttpResponse,
+    web::{Data, Path},
+};
+use registry::{Action, Entry, History};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Service, blocking, json, of_registry};
+use crate::problem::Problem;
+
+/// A registered model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RegisteredModel {
+    /// Its name.
+    pub name: String,
+    /// Whether this service predicts with it.
+    pub serving: bool,
+    /// Version of the champion, if it has one.
+    pub champion: Option<u64>,
+    /// Version of the latest candidate that was declined since.
+    pub challenger: Option<u64>,
+    /// Number of versions.
+    pub versions: usize,
+}
+
+/// One entry of a model's history.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HistoryEntry {
+    /// Position in the history, from 1.
+    pub sequence: u64,
+    /// When, RFC 3339.
+    pub at: String,
+    /// `promoted`, `declined` or `rolled_back`.
+    pub action: String,
+    /// The version that it was done to.
+    pub version: u64,
+    /// SHA-256 digest of the version's bundle.
+    pub bundle: String,
+    /// The run that made it.
+    pub run: String,
+    /// Whether it learned from generated rows.
+    pub simulated: bool,
+    /// Why it was declined, or what an override set aside.
+    pub reasons: Vec<String>,
+    /// Who overrode the rules and why, when someone did.
+    pub why: Option<String>,
+}
+
+impl From<&Entry> for HistoryEntry {
+    fn from(entry: &Entry) -> Self {
+        let action = match entry.action {
+            Action::Promoted => "promoted",
+            Action::Declined => "declined",
+            Action::RolledBack => "rolled_back",
+        };
+        Self {
+            sequence: entry.sequence,
+            at: entry.at.clone(),
+            action: action.to_owned(),
+            version: entry.version,
+            bundle: entry.bundle.to_string(),
+            run: entry.run.clone(),
+            simulated: entry.simulated,
+            reasons: entry.reasons.clone(),
+            why: entry.why.clone(),
+        }
+    }
+}
+
+/// Lists the registered models.
+#[utoipa::path(get, path = "/v1/models", tag = "models",
+    responses((status = 200, description = "Every model", body = Vec<RegisteredModel>)))]
+pub async fn list(service: Data<Service>) -> Result<HttpResponse, Problem> {
+    let models = blocking(move || {
+        let registry = service.serving.registry();
+        let serving = service.serving.current().as_ref().map(|d| d.name.clone());
+        let names = registry.names().map_err(|e| of_registry(&e))?;
+        let describe = |name: String| {
+            let history = registry.history(&name).map_err(|e| of_registry(&e))?;
+            Ok(describe(&name, &history, serving.as_ref() == Some(&name)))
+        };
+        names
+            .into_iter()
+            .map(describe)
+            .collect::<Result<Vec<_>, _>>()
+    });
+    answer(&models.await?)
+}
+
+fn describe(name: &str, history: &History, serving: bool) -> RegisteredModel {
+    RegisteredModel {
+        name: name.to_owned(),
+        serving,
+        champion: history.champion().map(|e| e.version),
+        challenger: history.challenger().map(|e| e.version),
+        versions: history.versions().len(),
+    }
+}
+
+/// Tells what was promoted, declined and rolled back, the oldest first.
+#[utoipa::path(get, path = "/v1/models/{name}/history", tag = "models",
+    params(("name" = String, Path, description = "Name of a registered model")),
+    responses(
+        (status = 200, description = "Every entry", body = Vec<HistoryEntry>),
+        (status = 404, description = "No such model", body = Problem,
+            content_type = "application/problem+json")))]
+pub async fn history(service: Data<Service>, name: Path<String>) -> Result<HttpResponse, Problem> {
+    let entries = blocking(move || {
+        let history = service.serving.registry().existing(&name);
+        let history = history.map_err(|e| of_registry(&e))?;
+        Ok(history
+            .entries()
+            .iter()
+            .map(HistoryEntry::from)
+            .collect::<Vec<_>>())
+    });
+    answer(&entries.await?)
+}
+
+fn answer<T: Serialize>(value: &T) -> Result<HttpResponse, Problem> {
+    let text = serde_json::to_vec(value).map_err(|e| Problem::internal(&e))?;
+    Ok(json(text))
+}

@@ -1,0 +1,73 @@
+//! `/v1/predict`: verdicts on records.
+
+use std::sync::Arc;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    web::{Bytes, Data, Payload},
+};
+use model::RowScore;
+
+use super::{Service, blocking, json};
+use crate::{
+    answer::{self, Answer},
+    body,
+    detector::Detector,
+    problem::Problem,
+    records,
+};
+
+/// Bodies up to here are answered by the thread that got them: handing them over would take longer.
+const SMALL_BODY: usize = 64 << 10;
+
+/// Says of each record whether it is a threat, and how probably.
+#[utoipa::path(post, path = "/v1/predict", tag = "predictions",
+    request_body(content = super::docs::Records, content_type = "application/json"),
+    responses(
+        (status = 200, description = "One verdict a record", body = Answer),
+        (status = 400, description = "No JSON", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 408, description = "The body did not come in time", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 415, description = "The body is no JSON by its type", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 422, description = "Records that cannot be scored, each problem with its place",
+            body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "No model is loaded yet", body = Problem,
+            content_type = "application/problem+json")))]
+pub async fn predict(
+    request: HttpRequest,
+    service: Data<Service>,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    let limits = service.settings.limits;
+    let (bytes, time) = (limits.body_bytes, limits.client_timeout);
+    let body = body::read_json(&request, payload, bytes, time).await?;
+    let detector = service.detector()?;
+    if body.len() <= SMALL_BODY {
+        return answer(&service, &detector, &body).map(json);
+    }
+    let service = Data::clone(&service);
+    let text = blocking(move || answer(&service, &detector, &body)).await?;
+    Ok(json(text))
+}
+
+fn answer(service: &Service, detector: &Arc<Detector>, body: &Bytes) -> Result<Vec<u8>, Problem> {
+    let request = records::read(detector, body, service.settings.limits.rows, false)?;
+    let scores = score(service, detector, request.rows.cells())?;
+    Ok(answer::write(detector, &request.rows, &scores))
+}
+
+/// Scores rows of cells and counts them.
+pub fn score(
+    service: &Service,
+    detector: &Detector,
+    cells: &[f64],
+) -> Result<Vec<RowScore>, Problem> {
+    let scores = detector.score(cells).map_err(|e| Problem::internal(&e))?;
+    let threats = scores.iter().filter(|s| s.label.is_threat()).count();
+    service.meters.scored(scores.len() as u64, threats as u64);
+    Ok(scores)
+}

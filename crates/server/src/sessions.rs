@@ -1,0 +1,73 @@
+//! Sessions of browsers: a key is asked for once, and a cookie that only the service reads stands for it.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use artifact::Digest;
+
+use crate::arguments::Scope;
+
+/// Sessions at a time; the oldest ends when another begins.
+const MOST: usize = 1000;
+/// How long a session lasts.
+const LIFETIME: Duration = Duration::from_secs(12 * 3600);
+/// The cookie's name.
+pub const COOKIE: &str = "netsec_session";
+
+/// The sessions that are open, in memory alone.
+#[derive(Debug, Default)]
+pub struct Sessions(Mutex<VecDeque<Session>>);
+
+#[derive(Debug)]
+struct Session {
+    token: Digest,
+    scope: Scope,
+    began: Instant,
+}
+
+impl Sessions {
+    /// Begins a session; returns its token.
+    ///
+    /// # Errors
+    /// When the system gives no randomness.
+    pub fn begin(&self, scope: Scope) -> Result<String, getrandom::Error> {
+        let mut random = [0; 32];
+        getrandom::fill(&mut random)?;
+        let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if sessions.len() == MOST {
+            sessions.pop_front();
+        }
+        sessions.push_back(Session {
+            token: Digest::of(token.as_bytes()),
+            scope,
+            began: Instant::now(),
+        });
+        Ok(token)
+    }
+
+    /// Returns what a token's session may do. Tokens are compared by their digests, whose order tells
+    /// nothing about a token.
+    pub fn scope_of(&self, token: &str) -> Option<Scope> {
+        let token = Digest::of(token.as_bytes());
+        let sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions
+            .iter()
+            .find(|s| s.token == token && s.began.elapsed() < LIFETIME)
+            .map(|s| s.scope)
+    }
+}
+
+/// Returns the token that a `Cookie` header holds.
+pub fn token_in(header: &str) -> Option<&str> {
+    let pairs = header
+        .split(';')
+        .filter_map(|pair| pair.trim().split_once('='));
+    pairs
+        .filter(|(name, _)| *name == COOKIE)
+        .map(|(_, token)| token)
+        .next()
+}

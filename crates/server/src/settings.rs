@@ -1,0 +1,129 @@
+//! The service's settings, checked: what the command line and the environment may not say together.
+
+use std::{path::PathBuf, time::Duration};
+
+use artifact::{ErrorKind, Failure, read_bounded};
+
+use crate::{arguments::Arguments, keys::KeyRing};
+
+const MAX_KEYS_BYTES: u64 = 1 << 20;
+/// Keys may also stand in this environment variable, separated by `;` or line ends.
+const KEYS_VARIABLE: &str = "NETSEC_API_KEYS";
+
+/// What the service is told, once it has been found to make sense.
+#[derive(Debug)]
+pub struct Settings {
+    pub artifacts: PathBuf,
+    pub model: Option<String>,
+    pub keys: KeyRing,
+    pub limits: Limits,
+    pub allowed_hosts: Vec<String>,
+    pub allowed_origins: Vec<String>,
+    pub poll: Duration,
+    pub drain: u64,
+    pub workers: usize,
+    pub max_connections: usize,
+}
+
+/// What a request may ask for.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    pub body_bytes: usize,
+    pub rows: usize,
+    pub upload_bytes: u64,
+    pub client_timeout: Duration,
+}
+
+impl Settings {
+    /// Checks the arguments.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] with what to do about it.
+    pub fn of(arguments: &Arguments) -> Result<Self, Failure> {
+        let keys = read_keys(arguments)?;
+        let listen = arguments.listen;
+        if keys.is_empty() && !listen.ip().is_loopback() && !arguments.insecure {
+            return Err(config(format!(
+                "{listen} can be reached from other machines and there are no API keys: make one with \
+                 `--new-key NAME`, or listen on 127.0.0.1, or say `--insecure`"
+            )));
+        }
+        for (name, n) in [
+            ("max-body", arguments.max_body),
+            ("max-rows", arguments.max_rows),
+            ("max-connections", arguments.max_connections),
+        ] {
+            if n == 0 {
+                return Err(config(format!("--{name} is 0: nothing could be asked")));
+            }
+        }
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Self {
+            artifacts: arguments.artifacts.clone(),
+            model: arguments.model.clone(),
+            keys,
+            limits: Limits {
+                body_bytes: arguments.max_body,
+                rows: arguments.max_rows,
+                upload_bytes: arguments.max_upload,
+                client_timeout: seconds("client-timeout", arguments.client_timeout)?,
+            },
+            allowed_hosts: lower(&arguments.allowed_hosts),
+            allowed_origins: origins(&arguments.allowed_origins)?,
+            poll: seconds("poll", arguments.poll)?,
+            drain: arguments.drain,
+            workers: arguments.workers.unwrap_or_else(cores).max(1),
+            max_connections: arguments.max_connections,
+        })
+    }
+}
+
+fn config(reason: String) -> Failure {
+    Failure::new(ErrorKind::Config, reason)
+}
+
+fn seconds(name: &str, seconds: f64) -> Result<Duration, Failure> {
+    if (0.01..=86_400.0).contains(&seconds) {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        Err(config(format!(
+            "--{name} is {seconds} seconds: use 0.01 to 86400"
+        )))
+    }
+}
+
+fn lower(names: &[String]) -> Vec<String> {
+    names.iter().map(|name| name.to_lowercase()).collect()
+}
+
+fn origins(given: &[String]) -> Result<Vec<String>, Failure> {
+    let is_origin = |text: &String| {
+        let rest = text
+            .strip_prefix("https://")
+            .or_else(|| text.strip_prefix("http://"));
+        rest.is_some_and(|host| !host.is_empty() && !host.contains(['/', '*', ' ']))
+    };
+    match given.iter().find(|text| !is_origin(text)) {
+        Some(bad) => Err(config(format!(
+            "--allow-origin {bad}: write scheme and host alone, such as https://portal.example"
+        ))),
+        None => Ok(lower(given)),
+    }
+}
+
+fn read_keys(arguments: &Arguments) -> Result<KeyRing, Failure> {
+    let mut text = match &arguments.keys {
+        None => String::new(),
+        Some(path) => {
+            let bytes =
+                read_bounded(path, MAX_KEYS_BYTES).map_err(|e| config(format!("keys: {e}")))?;
+            String::from_utf8(bytes)
+                .map_err(|_| config(format!("keys: {} is not UTF-8", path.display())))?
+        }
+    };
+    if let Ok(more) = std::env::var(KEYS_VARIABLE) {
+        text.push('\n');
+        text.push_str(&more.replace(';', "\n"));
+    }
+    KeyRing::parse(&text).map_err(|e| config(format!("keys: {e}")))
+}

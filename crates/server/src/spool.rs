@@ -1,0 +1,227 @@
+//! An answer that is written faster than it is read: a little in memory, the rest in a file.
+//!
+//! Many clients send all of their request before they read any of the answer. If the answer had to
+//! wait for them, both would wait for ever.
+
+use std::{
+    collections::VecDeque,
+    fs::File,
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll, Waker},
+};
+
+use actix_web::{
+    body::{BodySize, MessageBody},
+    web::Bytes,
+};
+use tempfile::NamedTempFile;
+
+/// Bytes in memory at most; beyond them a file is begun.
+const IN_MEMORY: usize = 4 << 20;
+/// Bytes that are read from the file at a time.
+const PIECE: usize = 1 << 16;
+
+/// The writing end.
+pub struct SpoolWriter(Arc<Mutex<Spool>>);
+
+/// The reading end: the body of an answer.
+pub struct SpoolBody(Arc<Mutex<Spool>>);
+
+/// Makes both ends of a spool that takes so many unread bytes.
+pub fn spool(limit: u64) -> (SpoolWriter, SpoolBody) {
+    let spool = Arc::new(Mutex::new(Spool {
+        memory: VecDeque::new(),
+        held: 0,
+        file: None,
+        limit,
+        end: None,
+        reader: None,
+        is_abandoned: false,
+    }));
+    (SpoolWriter(Arc::clone(&spool)), SpoolBody(spool))
+}
+
+struct Spool {
+    memory: VecDeque<Bytes>,
+    /// Bytes in memory.
+    held: usize,
+    file: Option<Overflow>,
+    limit: u64,
+    end: Option<Result<(), String>>,
+    reader: Option<Waker>,
+    is_abandoned: bool,
+}
+
+/// What did not fit in memory; it follows what is in memory.
+struct Overflow {
+    writing: NamedTempFile,
+    reading: File,
+    written: u64,
+    read: u64,
+}
+
+impl SpoolWriter {
+    /// Adds a piece.
+    ///
+    /// # Errors
+    /// When nobody reads any more, too much is unread, or the disk is full.
+    pub fn push(&self, piece: Vec<u8>) -> io::Result<()> {
+        let mut spool = lock(&self.0);
+        if spool.is_abandoned {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        let limit = spool.limit;
+        let fits = spool.held + piece.len() <= IN_MEMORY;
+        match &mut spool.file {
+            Some(file) if file.read < file.written => file.push(&piece, limit)?,
+            _ if fits => {
+                spool.held += piece.len();
+                spool.memory.push_back(piece.into());
+            }
+            _ => {
+                let mut file = Overflow::new()?;
+                file.push(&piece, limit)?;
+                spool.file = Some(file);
+            }
+        }
+        wake(&mut spool);
+        Ok(())
+    }
+
+    /// Ends the answer; one that has failed breaks off, so that nobody takes it for whole.
+    pub fn finish(self, result: Result<(), String>) {
+        let mut spool = lock(&self.0);
+        spool.end = Some(result);
+        wake(&mut spool);
+    }
+}
+
+impl Drop for SpoolWriter {
+    fn drop(&mut self) {
+        let mut spool = lock(&self.0);
+        spool
+            .end
+            .get_or_insert_with(|| Err("the answer was not ended".to_owned()));
+        wake(&mut spool);
+    }
+}
+
+impl Overflow {
+    fn new() -> io::Result<Self> {
+        let writing = NamedTempFile::new()?;
+        let reading = writing.reopen()?;
+        Ok(Self {
+            writing,
+            reading,
+            written: 0,
+            read: 0,
+        })
+    }
+
+    fn push(&mut self, piece: &[u8], limit: u64) -> io::Result<()> {
+        let written = self.written + piece.len() as u64;
+        if written - self.read > limit {
+            return Err(io::Error::other("too much of the answer is unread"));
+        }
+        self.writing.write_all(piece)?;
+        self.written = written;
+        Ok(())
+    }
+
+    fn next(&mut self) -> io::Result<Option<Bytes>> {
+        let left = self.written - self.read;
+        let mut piece = vec![0; PIECE.min(usize::try_from(left).unwrap_or(PIECE))];
+        if piece.is_empty() {
+            return Ok(None);
+        }
+        self.reading.seek(SeekFrom::Start(self.read))?;
+        self.reading.read_exact(&mut piece)?;
+        self.read += piece.len() as u64;
+        Ok(Some(piece.into()))
+    }
+}
+
+impl Spool {
+    fn next(&mut self) -> io::Result<Option<Bytes>> {
+        if let Some(piece) = self.memory.pop_front() {
+            self.held -= piece.len();
+            return Ok(Some(piece));
+        }
+        let Some(file) = &mut self.file else {
+            return Ok(None);
+        };
+        let piece = file.next()?;
+        if file.read == file.written {
+            self.file = None;
+        }
+        Ok(piece)
+    }
+}
+
+impl SpoolBody {
+    /// Waits until something is there, or the end: the error of an answer that has failed before it
+    /// has begun.
+    pub async fn begun(&self) -> Result<(), String> {
+        std::future::poll_fn(|context| {
+            let mut spool = lock(&self.0);
+            if !spool.memory.is_empty() || spool.file.is_some() {
+                return Poll::Ready(Ok(()));
+            }
+            if let Some(end) = &spool.end {
+                return Poll::Ready(end.clone());
+            }
+            spool.reader = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+impl MessageBody for SpoolBody {
+    type Error = io::Error;
+
+    fn size(&self) -> BodySize {
+        BodySize::Stream
+    }
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, io::Error>>> {
+        let mut spool = lock(&self.0);
+        match spool.next() {
+            Ok(Some(piece)) => return Poll::Ready(Some(Ok(piece))),
+            Err(error) => return Poll::Ready(Some(Err(error))),
+            Ok(None) => {}
+        }
+        match &spool.end {
+            Some(Ok(())) => Poll::Ready(None),
+            Some(Err(reason)) => Poll::Ready(Some(Err(io::Error::other(reason.clone())))),
+            None => {
+                spool.reader = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for SpoolBody {
+    fn drop(&mut self) {
+        lock(&self.0).is_abandoned = true;
+    }
+}
+
+fn lock(spool: &Mutex<Spool>) -> MutexGuard<'_, Spool> {
+    spool.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn wake(spool: &mut Spool) {
+    if let Some(waker) = spool.reader.take() {
+        waker.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,70 @@
+use actix_web::{body::to_bytes, rt::System};
+
+use super::*;
+
+fn piece(byte: u8, n: usize) -> Vec<u8> {
+    vec![byte; n]
+}
+
+/// Writes pieces before any is read, then reads them all.
+fn check(pieces: &[usize], in_file: bool) {
+    let (writer, body) = spool(1 << 30);
+    let mut expected = Vec::new();
+    for (at, &n) in pieces.iter().enumerate() {
+        let piece = piece(at as u8, n);
+        expected.extend_from_slice(&piece);
+        writer.push(piece).unwrap();
+    }
+    assert_eq!(lock(&writer.0).file.is_some(), in_file);
+    assert!(lock(&writer.0).held <= IN_MEMORY);
+    writer.finish(Ok(()));
+    let read = System::new().block_on(to_bytes(body)).unwrap();
+    assert!(
+        read == expected,
+        "{} of {} bytes",
+        read.len(),
+        expected.len()
+    );
+}
+
+#[test]
+fn what_is_written_is_read_from_memory_and_from_the_file_in_order() {
+    check(&[], false);
+    check(&[10, 1000, 3], false);
+    check(&[IN_MEMORY, 1, 70_000], true);
+    check(&[IN_MEMORY + 1, 5], true);
+}
+
+#[test]
+fn after_the_file_was_read_memory_serves_again() {
+    let (writer, body) = spool(1 << 30);
+    writer.push(piece(1, IN_MEMORY)).unwrap();
+    writer.push(piece(2, 10)).unwrap();
+    let mut spool = lock(&body.0);
+    while spool.next().unwrap().is_some() {}
+    assert!(spool.file.is_none());
+    drop(spool);
+    writer.push(piece(3, 10)).unwrap();
+    assert_eq!(lock(&body.0).memory.len(), 1);
+}
+
+#[test]
+fn an_answer_that_is_not_ended_or_has_failed_breaks_off() {
+    let (writer, body) = spool(1 << 30);
+    writer.push(piece(1, 10)).unwrap();
+    drop(writer);
+    assert!(System::new().block_on(to_bytes(body)).is_err());
+    let (writer, body) = spool(1 << 30);
+    writer.finish(Err("bad".to_owned()));
+    assert_eq!(System::new().block_on(body.begun()), Err("bad".to_owned()));
+}
+
+#[test]
+fn too_much_unread_and_nobody_to_read_end_the_writing() {
+    let (writer, body) = spool(100);
+    writer.push(piece(1, IN_MEMORY)).unwrap();
+    assert!(writer.push(piece(2, 101)).is_err());
+    drop(body);
+    let error = writer.push(piece(3, 1)).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+}

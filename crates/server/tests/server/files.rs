@@ -1,0 +1,252 @@
+use std::{fs, time::Instant};
+
+use dataset::Source;
+use formats::FileFormat;
+
+use crate::{process::Server, trained::Place};
+
+const HEADER: &str = "note,duration,bytes,protocol,service,root";
+const CSV: &str = "Content-Type: text/csv";
+
+fn rows(n: usize) -> String {
+    let row = |i: usize| {
+        let (duration, bytes) = (i * 7 % 101, i * 13 % 1000);
+        format!("\"n, {i}\",{duration},{bytes},tcp,,true\n")
+    };
+    format!("{HEADER}\n{}", (0..n).map(row).collect::<String>())
+}
+
+/// Scores a file as `netsec predict` does and returns it as CSV.
+fn expected(place: &Place, csv: &str) -> String {
+    let format = FileFormat::Csv {
+        delimiter: b',',
+        header: None,
+    };
+    let reader = Box::new(std::io::Cursor::new(csv.as_bytes().to_vec()));
+    let mut source = formats::read(reader, "t".to_owned(), &format).unwrap();
+    let bundle = place.bundle("flows");
+    let mut batches = Vec::new();
+    while let Some(mut batch) = source.next_batch().unwrap() {
+        let predictions = model::scoring::predict(&bundle, &batch).unwrap();
+        let columns = model::verdict_columns::VerdictColumns::beside(&batch.names);
+        columns.append(&mut batch, &predictions, "1");
+        batches.push(batch);
+    }
+    String::from_utf8(formats::csv_bytes(&batches, b',').unwrap()).unwrap()
+}
+
+#[test]
+fn csv_comes_back_with_the_columns_that_netsec_predict_appends() {
+    let place = Place::with_flows();
+    let server = Server::start(&place, &[]);
+    for n in [1, 3, 20_000] {
+        let csv = rows(n);
+        let answer = server
+            .connect()
+            .call("POST", "/v1/predict/csv", &[CSV], csv.as_bytes());
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(
+            answer.header("content-type"),
+            Some("text/csv; charset=utf-8")
+        );
+        assert!(answer.text() == expected(&place, &csv), "{n} rows");
+    }
+}
+
+#[test]
+fn bad_rows_get_a_problem_and_the_others_a_verdict() {
+    let server = Server::start(&Place::with_flows(), &[]);
+    let csv = "duration,label,protocol,root\n1,x,tcp,yes\n-1,y,tcp,no\n5\n";
+    let answer = server
+        .connect()
+        .call("POST", "/v1/predict/csv", &[CSV], csv.as_bytes());
+    let text = answer.text();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(
+        lines[0],
+        "duration,label,protocol,root,predicted_label,threat_probability,model_version,problem"
+    );
+    assert!(
+        lines[1].starts_with("1,x,tcp,yes,normal,0."),
+        "{}",
+        lines[1]
+    );
+    assert_eq!(
+        lines[2],
+        "-1,y,tcp,no,,,1,duration: -1 is not between 0 and 1000"
+    );
+    assert_eq!(lines[3], ",,,,,,1,1 cells for 4 names");
+}
+
+#[test]
+fn reasons_are_appended_on_request() {
+    let server = Server::start(&Place::with_flows(), &[]);
+    let call = |query: &str| {
+        let path = format!("/v1/predict/csv{query}");
+        server
+            .connect()
+            .call("POST", &path, &[CSV], rows(2).as_bytes())
+    };
+    let text = call("?explain=1").text();
+    assert!(
+        text.lines().next().unwrap().ends_with(",problem,reasons"),
+        "{text}"
+    );
+    assert_eq!(call("?explian=1").status, 400);
+    assert_eq!(call("?explain=-1").status, 400);
+}
+
+#[test]
+fn what_is_no_csv_is_refused_before_the_answer_begins() {
+    let server = Server::start(&Place::with_flows(), &[]);
+    let parquet = b"PAR1".repeat(100);
+    for body in [
+        &b""[..],
+        b"\n\n\n",
+        &parquet,
+        b"\xff\xfea\x00",
+        b"a,\xff\xff\n1,2\n",
+    ] {
+        let answer = server
+            .connect()
+            .call("POST", "/v1/predict/csv", &[CSV], body);
+        assert_eq!(answer.status, 422, "{body:?}: {}", answer.text());
+        assert_eq!(
+            answer.header("content-type"),
+            Some("application/problem+json")
+        );
+    }
+    let json = ["Content-Type: application/json"];
+    assert_eq!(
+        server
+            .connect()
+            .call("POST", "/v1/predict/csv", &json, b"[]")
+            .status,
+        415
+    );
+}
+
+#[test]
+fn rows_come_back_before_the_upload_has_ended() {
+    let server = Server::start(&Place::with_flows(), &[]);
+    let mut connection = server.connect();
+    let lines = [CSV, "Transfer-Encoding: chunked"];
+    let head = connection.head("POST", "/v1/predict/csv", &lines, None);
+    connection.write(head.as_bytes()).unwrap();
+    let text = rows(20_000);
+    connection
+        .write(format!("{:x}\r\n{text}\r\n", text.len()).as_bytes())
+        .unwrap();
+    // The end of the upload has not been sent: the head can only come of what was.
+    assert_eq!(connection.read_head().unwrap().status, 200);
+    connection.write(b"0\r\n\r\n").unwrap();
+}
+
+#[test]
+fn an_upload_that_breaks_off_breaks_the_answer_off() {
+    let server = Server::start(&Place::with_flows(), &["--client-timeout", "1"]);
+    let text = rows(20_000);
+    let mut connection = server.connect();
+    let head = connection.head("POST", "/v1/predict/csv", &[CSV], Some(text.len() + 1000));
+    connection.write(head.as_bytes()).unwrap();
+    connection.write(text.as_bytes()).unwrap();
+    assert!(
+        connection.read().is_err(),
+        "half an upload has a whole answer"
+    );
+}
+
+#[test]
+fn a_client_that_reads_nothing_before_it_has_sent_everything_gets_everything() {
+    let server = Server::start(&Place::with_flows(), &[]);
+    let before = server.resident();
+    let text = rows(400_000);
+    let mut connection = server.connect();
+    let head = connection.head("POST", "/v1/predict/csv", &[CSV], Some(text.len()));
+    connection.write(head.as_bytes()).unwrap();
+    connection.write(text.as_bytes()).unwrap();
+    let grown = server.resident().saturating_sub(before);
+    let answer = connection.read().unwrap();
+    assert_eq!(answer.text().lines().count(), 400_001);
+    assert!(grown < 80 << 10, "{grown} KiB more than before");
+}
+
+#[test]
+fn a_gzip_bomb_is_refused() {
+    let server = Server::start(&Place::with_flows(), &[]);
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    let line = format!("{HEADER}\n");
+    std::io::Write::write_all(&mut encoder, line.as_bytes()).unwrap();
+    let zeros = vec![b'0'; 1 << 20];
+    for _ in 0..300 {
+        std::io::Write::write_all(&mut encoder, &zeros).unwrap();
+    }
+    let bomb = encoder.finish().unwrap();
+    let began = Instant::now();
+    let answer = server
+        .connect()
+        .call("POST", "/v1/predict/csv", &[CSV], &bomb);
+    assert_eq!(answer.status, 422, "{}", answer.text());
+    assert!(began.elapsed().as_secs() < 20);
+    let small = gzip(rows(5).as_bytes());
+    let answer = server
+        .connect()
+        .call("POST", "/v1/predict/csv", &[CSV], &small);
+    assert_eq!((answer.status, answer.text().lines().count()), (200, 6));
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn parquet_comes_back_as_parquet() {
+    let place = Place::with_flows();
+    let server = Server::start(&place, &[]);
+    let csv = rows(3000);
+    let path = place.path().join("in.parquet");
+    let format = FileFormat::Csv {
+        delimiter: b',',
+        header: None,
+    };
+    let reader = Box::new(std::io::Cursor::new(csv.as_bytes().to_vec()));
+    let mut source = formats::read(reader, "t".to_owned(), &format).unwrap();
+    let mut sink = formats::create(&path, &FileFormat::Parquet).unwrap();
+    while let Some(batch) = source.next_batch().unwrap() {
+        sink.write(&batch).unwrap();
+    }
+    sink.finish().unwrap();
+    let lines = ["Content-Type: application/vnd.apache.parquet"];
+    let body = fs::read(&path).unwrap();
+    let answer = server
+        .connect()
+        .call("POST", "/v1/predict/parquet", &lines, &body);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let out = place.path().join("out.parquet");
+    fs::write(&out, &answer.body).unwrap();
+    let text = as_csv(formats::open(&out, &FileFormat::Parquet).unwrap());
+    let whole = expected(&place, &csv);
+    let reader = Box::new(std::io::Cursor::new(whole.into_bytes()));
+    let expected = as_csv(formats::read(reader, "t".to_owned(), &format).unwrap());
+    assert!(
+        text == expected,
+        "{}",
+        text.lines().take(3).collect::<Vec<_>>().join("\n")
+    );
+    let damaged = &body[..body.len() - 3];
+    let answer = server
+        .connect()
+        .call("POST", "/v1/predict/parquet", &lines, damaged);
+    assert_eq!(answer.status, 422);
+    assert!(!answer.text().contains("/tmp"), "{}", answer.text());
+}
+
+fn as_csv(mut source: Box<dyn Source>) -> String {
+    let mut batches = Vec::new();
+    while let Some(batch) = source.next_batch().unwrap() {
+        batches.push(batch);
+    }
+    String::from_utf8(formats::csv_bytes(&batches, b',').unwrap()).unwrap()
+}

@@ -1,0 +1,298 @@
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::{
+    process::Server,
+    trained::{FLOW, Place},
+};
+
+fn server() -> Server {
+    Server::start(&Place::with_flows(), &["--max-rows", "20"])
+}
+
+/// Checks the status and every problem that is listed, each with its path.
+#[track_caller]
+fn check(body: &str, status: u16, problems: &[(&str, &str)]) {
+    let answer = server().post("/v1/predict", body);
+    assert_eq!(answer.status, status, "{}", answer.text());
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/problem+json")
+    );
+    let json = answer.json();
+    assert_eq!(json["status"], json!(status));
+    let expected: Vec<_> = problems
+        .iter()
+        .map(|(path, problem)| json!({"path": path, "problem": problem}))
+        .collect();
+    let listed = json["problems"].as_array().cloned().unwrap_or_default();
+    assert_eq!(listed, expected);
+}
+
+/// Checks a record whose text has been changed in one place.
+#[track_caller]
+fn check_changed(from: &str, to: &str, path: &str, problem: &str) {
+    assert!(FLOW.contains(from));
+    let body = format!(r#"{{"records":[{FLOW},{}]}}"#, FLOW.replace(from, to));
+    check(&body, 422, &[(path, problem)]);
+}
+
+#[test]
+fn every_kind_of_bad_cell_is_refused_at_its_place() {
+    let at = "records[1].duration";
+    check_changed("\"duration\":40,", "", at, "missing");
+    check_changed("40", "null", at, "missing");
+    check_changed("40", "1.5", at, "`1.5` is not a whole number");
+    check_changed("40", "\"40\"", at, "`40` is not a whole number");
+    check_changed("40", "true", at, "`true` is not a whole number");
+    check_changed("40", "[40]", at, "`a list` is not a whole number");
+    check_changed("40", "{\"a\":{}}", at, "`an object` is not a whole number");
+    check_changed("40", "1001", at, "1001 is not between 0 and 1000");
+    check_changed("40", "NaN", at, "`NaN` is not a whole number");
+    check_changed("40", "-Infinity", at, "`-Infinity` is not a whole number");
+    check_changed("40", "1e999", at, "`1e999` is not a whole number");
+    check_changed("40", "40,\"duration\":40", at, "named twice");
+    check_changed(
+        "\"tcp\"",
+        "\"sctp\"",
+        "records[1].protocol",
+        "`sctp` is not one of icmp, tcp, udp",
+    );
+    check_changed("\"tcp\"", "6", "records[1].protocol", "`6` is not text");
+    check_changed(
+        "false",
+        "\"false\"",
+        "records[1].root",
+        "`false` is not true or false",
+    );
+    check_changed("false", "2", "records[1].root", "`2` is not true or false");
+}
+
+#[test]
+fn unknown_columns_are_refused_with_the_nearest_name() {
+    let problem = "there is no such column; did you mean `duration`?";
+    check_changed("{", "{\"duratoin\":1,", "records[1].duratoin", problem);
+    check_changed(
+        "{",
+        "{\"zzzzzzzz\":1,",
+        "records[1].zzzzzzzz",
+        "there is no such column",
+    );
+}
+
+#[test]
+fn all_problems_of_all_records_are_listed() {
+    let body = r#"{"records":[{"duration":-1,"protocol":"x","root":0},{"bytes":-2,"root":true}]}"#;
+    check(
+        body,
+        422,
+        &[
+            ("records[0].duration", "-1 is not between 0 and 1000"),
+            ("records[0].protocol", "`x` is not one of icmp, tcp, udp"),
+            ("records[1].bytes", "-2 is not at least 0"),
+            ("records[1].duration", "missing"),
+            ("records[1].protocol", "missing"),
+        ],
+    );
+}
+
+#[test]
+fn several_numbers_that_json_does_not_know_are_all_found() {
+    let body = r#"{"records":[{"duration":NaN,"bytes":Infinity,"protocol":"tcp","service":"NaN","root":true}]}"#;
+    check(
+        body,
+        422,
+        &[
+            ("records[0].duration", "`NaN` is not a whole number"),
+            ("records[0].bytes", "`Infinity` is not a finite number"),
+        ],
+    );
+}
+
+#[test]
+fn a_body_of_another_shape_is_refused() {
+    let what = "missing: give a list of records";
+    check("{}", 422, &[("records", what)]);
+    check(
+        r#"{"records":[]}"#,
+        422,
+        &[("records", "no records: give at least one")],
+    );
+    let twice = "unknown, or given twice: give `records` once";
+    check(
+        &format!(r#"{{"records":[{FLOW}],"model":"x"}}"#),
+        422,
+        &[("model", twice)],
+    );
+    check(
+        &format!(r#"{{"records":[{FLOW}],"records":[]}}"#),
+        422,
+        &[("records", twice)],
+    );
+    check(
+        r#"{"records":[5]}"#,
+        422,
+        &[(
+            "records[0]",
+            "invalid type: integer `5`, expected a record: an object of values by column name",
+        )],
+    );
+    check(
+        "[]",
+        422,
+        &[(
+            "records[0]",
+            "invalid type: sequence, expected an object with `records`",
+        )],
+    );
+    for body in [
+        "",
+        "{",
+        "records",
+        "{\"records\":[{]}",
+        "{\"records\":[{}]} x",
+        "\u{0}",
+    ] {
+        check(body, 400, &[]);
+    }
+}
+
+#[test]
+fn more_records_than_allowed_are_refused() {
+    let server = server();
+    let records = vec![FLOW; 21].join(",");
+    check(
+        &format!(r#"{{"records":[{records}]}}"#),
+        422,
+        &[(
+            "records",
+            "more than 20 records: send them as a file, or in parts",
+        )],
+    );
+    let records = vec![FLOW; 20].join(",");
+    let answer = server.post("/v1/predict", &format!(r#"{{"records":[{records}]}}"#));
+    assert_eq!(answer.status, 200);
+}
+
+#[test]
+fn a_list_of_problems_ends_and_says_how_many_more_there_are() {
+    let fields: String = (0..1500).map(|i| format!("\"x{i}\":1,")).collect();
+    let body = format!(
+        r#"{{"records":[{}]}}"#,
+        FLOW.replacen('{', &format!("{{{fields}"), 1)
+    );
+    let answer = server().post("/v1/predict", &body).json();
+    assert_eq!(answer["problems"].as_array().unwrap().len(), 1000);
+    assert_eq!(answer["problems_left_out"], json!(500));
+}
+
+#[test]
+fn json_nested_100_000_deep_is_refused_and_harms_nothing() {
+    let server = server();
+    let n = 100_000;
+    let before = server.resident();
+    for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+        let inside = if open == "[" { "" } else { "1" };
+        let nested = open.repeat(n) + inside + &close.repeat(n);
+        let whole = server.post("/v1/predict", &nested);
+        assert!([400, 422].contains(&whole.status), "{}", whole.status);
+        for body in [
+            format!(r#"{{"records":[{nested}]}}"#),
+            format!(r#"{{"records":[{}]}}"#, FLOW.replace("40", &nested)),
+            format!(r#"{{"records":[{FLOW}],"other":{nested}}}"#),
+            format!(r#"{{"records":[{}]}}"#, FLOW.replace("40", &open.repeat(n))),
+        ] {
+            let answer = server.post("/v1/predict", &body);
+            assert!([400, 422].contains(&answer.status), "{}", answer.status);
+        }
+    }
+    let grown = server.resident().saturating_sub(before);
+    assert!(grown < 60 << 10, "{grown} KiB more than before");
+    assert_eq!(server.get("/readyz").status, 200);
+}
+
+#[test]
+fn a_body_of_100_mb_is_refused_by_its_length_before_it_is_sent() {
+    let server = server();
+    let mut connection = server.connect();
+    let lines = ["Content-Type: application/json"];
+    let head = connection.head("POST", "/v1/predict", &lines, Some(100 << 20));
+    connection.write(head.as_bytes()).unwrap();
+    assert_eq!(connection.read().unwrap().status, 413);
+}
+
+#[test]
+fn a_body_of_100_mb_without_a_length_is_refused_when_it_passes_the_limit() {
+    let server = server();
+    let mut connection = server.connect();
+    let lines = [
+        "Content-Type: application/json",
+        "Transfer-Encoding: chunked",
+    ];
+    let head = connection.head("POST", "/v1/predict", &lines, None);
+    connection.write(head.as_bytes()).unwrap();
+    let chunk = format!("{:x}\r\n{}\r\n", 1 << 20, " ".repeat(1 << 20));
+    let before = server.resident();
+    for _ in 0..100 {
+        // It may hang up at any time from the limit on.
+        let _ = connection.write(chunk.as_bytes());
+    }
+    assert_eq!(connection.read().unwrap().status, 413);
+    let grown = server.resident().saturating_sub(before);
+    assert!(grown < 40 << 10, "{grown} KiB more than before");
+    assert_eq!(server.get("/readyz").status, 200);
+}
+
+#[test]
+fn bodies_of_another_type_or_compressed_are_refused() {
+    let server = server();
+    let body = format!(r#"{{"records":[{FLOW}]}}"#);
+    for (line, status) in [
+        ("Content-Type: text/csv", 415),
+        ("Content-Type: application/x-www-form-urlencoded", 415),
+        ("Content-Encoding: gzip", 415),
+        ("Content-Type: application/json; charset=utf-8", 200),
+        ("Accept: */*", 200),
+    ] {
+        let answer = server
+            .connect()
+            .call("POST", "/v1/predict", &[line], body.as_bytes());
+        assert_eq!(answer.status, status, "{line}");
+    }
+}
+
+#[test]
+fn a_client_that_stops_in_the_middle_of_its_body_is_told_so() {
+    let server = Server::start(&Place::with_flows(), &["--client-timeout", "0.3"]);
+    let mut connection = server.connect();
+    let lines = ["Content-Type: application/json"];
+    let head = connection.head("POST", "/v1/predict", &lines, Some(1000));
+    connection
+        .write(format!("{head}{{\"records\"").as_bytes())
+        .unwrap();
+    let began = Instant::now();
+    assert_eq!(connection.read().unwrap().status, 408);
+    assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_client_that_never_ends_its_head_is_cut_off() {
+    let server = Server::start(&Place::with_flows(), &["--client-timeout", "0.3"]);
+    let mut connection = server.connect();
+    connection
+        .write(b"POST /v1/predict HTTP/1.1\r\nHost: localhost\r\nX-A: ")
+        .unwrap();
+    let began = Instant::now();
+    let answer = connection.read();
+    assert!(answer.is_err() || answer.unwrap().status == 408);
+    assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn a_wrong_method_is_refused() {
+    let server = server();
+    assert_eq!(server.get("/v1/predict").status, 405);
+    assert_eq!(server.post("/v1/models", "{}").status, 405);
+    assert_eq!(server.get("/nothing").status, 404);
+}

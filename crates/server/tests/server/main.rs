@@ -1,0 +1,16 @@
+//! The real server, with a real bundle, over real HTTP.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod client;
+mod files;
+mod health;
+mod input;
+mod models;
+mod page;
+mod predictions;
+mod process;
+mod protocols;
+mod reload;
+mod security;
+mod trained;

@@ -1,0 +1,65 @@
+use crate::{process::Server, trained::Place};
+
+#[test]
+fn the_page_shows_the_model_and_a_form_of_its_columns() {
+    let place = Place::with_flows();
+    let server = Server::start(&place, &[]);
+    let answer = server.get("/");
+    assert_eq!(
+        answer.header("content-type"),
+        Some("text/html; charset=utf-8")
+    );
+    let text = answer.text();
+    for part in [
+        "<h2>flows version 1</h2>",
+        " real records, ",
+        "95 % interval",
+        "<input type=\"number\" step=\"1\" min=\"0\" max=\"1000\" name=\"duration\" data-kind=\"number\">",
+        "<option>icmp</option><option>tcp</option><option>udp</option>",
+        "bytes <span class=\"soft\">(may be empty)</span>",
+        "promoted",
+    ] {
+        assert!(text.contains(part), "no `{part}` in {text}");
+    }
+    assert!(
+        !text.contains("name=\"id\""),
+        "a column that is never used is asked for"
+    );
+    assert!(!text.contains("Simulated data."));
+}
+
+#[test]
+fn a_simulated_model_says_so() {
+    let server = Server::start(&Place::with_phishing(), &[]);
+    assert!(
+        server
+            .get("/")
+            .text()
+            .contains("<strong>Simulated data.</strong>")
+    );
+}
+
+#[test]
+fn everything_on_the_page_comes_from_the_service() {
+    let server = Server::start(&Place::with_flows(), &[]);
+    let page = server.get("/").text();
+    for link in page.split(['"']).filter(|part| part.starts_with('/')) {
+        let status = server.get(link).status;
+        assert!([200, 405].contains(&status), "{link}: {status}");
+    }
+    let all = [
+        page,
+        server.get("/assets/page.js").text(),
+        server.get("/assets/page.css").text(),
+    ];
+    assert!(
+        all.iter()
+            .all(|text| !text.contains("//cdn") && !text.contains("https://"))
+    );
+}
+
+#[test]
+fn a_page_without_a_model_says_what_to_do() {
+    let server = Server::start(&Place::empty(), &[]);
+    assert!(server.get("/").text().contains("netsec run"));
+}

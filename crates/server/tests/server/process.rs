@@ -1,0 +1,119 @@
+//! The server's process: started on a free port, ended with the test.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    net::SocketAddr,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    client::{Answer, Connection},
+    trained::Place,
+};
+
+/// A server that is running.
+pub struct Server {
+    child: Child,
+    pub address: SocketAddr,
+    pub greeting: String,
+}
+
+impl Server {
+    /// Starts the server on a place, looking at the registry rarely, so that a test decides when.
+    pub fn start(place: &Place, arguments: &[&str]) -> Self {
+        Self::start_with(place, arguments, &[])
+    }
+
+    pub fn start_with(place: &Place, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut child = command(place)
+            .args(["--listen", "127.0.0.1:0", "--workers", "2"])
+            .args(arguments)
+            .envs(environment.iter().copied())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut greeting = String::new();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        out.read_line(&mut greeting).unwrap();
+        let address = greeting
+            .strip_prefix("http://")
+            .and_then(|rest| rest.split('/').next())
+            .and_then(|address| address.parse().ok());
+        Self {
+            address: address.unwrap_or_else(|| panic!("no address in {greeting:?}")),
+            child,
+            greeting,
+        }
+    }
+
+    pub fn connect(&self) -> Connection {
+        Connection::open(self.address)
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.connect().call("GET", path, &[], b"")
+    }
+
+    pub fn post(&self, path: &str, body: &str) -> Answer {
+        let lines = ["Content-Type: application/json"];
+        self.connect().call("POST", path, &lines, body.as_bytes())
+    }
+
+    /// Sends a signal by its name and waits for the end; returns the exit code.
+    pub fn end(mut self, signal: &str) -> Option<i32> {
+        self.signal(signal);
+        self.child.wait().unwrap().code()
+    }
+
+    pub fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill")
+            .args(["-s", signal, &id])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+    }
+
+    /// Returns the memory that the process holds, in KiB.
+    pub fn resident(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).unwrap();
+        let line = status.lines().find(|l| l.starts_with("VmRSS")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Makes the command, without anything of the environment that the test runs in.
+pub fn command(place: &Place) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_netsec-server"));
+    let ours = std::env::vars_os().map(|(name, _)| name);
+    for name in ours.filter(|name| name.to_string_lossy().starts_with("NETSEC_")) {
+        command.env_remove(name);
+    }
+    command
+        .current_dir(place.path())
+        .env("NETSEC_ARTIFACTS", ".")
+        .env("NETSEC_POLL", "3600");
+    command
+}
+
+/// Waits until something holds.
+#[track_caller]
+pub fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(
+            began.elapsed() < Duration::from_secs(30),
+            "waited for {what}"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -1,0 +1,158 @@
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    thread,
+};
+
+use crate::{
+    process::{Server, wait_for},
+    trained::{FLOW, Place},
+};
+
+fn version(server: &Server) -> u64 {
+    let body = format!(r#"{{"records":[{FLOW}]}}"#);
+    let answer = server.post("/v1/predict", &body);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()["model"]["version"].as_u64().unwrap()
+}
+
+#[test]
+fn a_new_champion_is_taken_up_without_a_restart() {
+    let place = Place::with_flows();
+    let server = Server::start(&place, &["--poll", "0.05"]);
+    assert_eq!(version(&server), 1);
+    place.promote("flows", |bundle| bundle.training.seed = 99);
+    wait_for("version 2", || version(&server) == 2);
+}
+
+#[test]
+fn a_damaged_candidate_is_refused_and_the_old_one_serves_on() {
+    let place = Place::with_flows();
+    let server = Server::start(&place, &["--poll", "0.05"]);
+    let entry = place.promote("flows", |bundle| bundle.training.seed = 99);
+    let blob = place.blob(entry.bundle);
+    let mut bytes = fs::read(&blob).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&blob, &bytes).unwrap();
+    thread::sleep(std::time::Duration::from_millis(300));
+    assert_eq!(version(&server), 1);
+    assert_eq!(server.get("/readyz").status, 200);
+    bytes[middle] ^= 1;
+    fs::write(&blob, &bytes).unwrap();
+    wait_for("the mended version 2", || version(&server) == 2);
+}
+
+#[test]
+fn a_candidate_that_answers_otherwise_than_it_was_evaluated_is_refused() {
+    let place = Place::with_flows();
+    let server = Server::start(&place, &["--poll", "0.05"]);
+    place.promote("flows", |bundle| {
+        bundle.calibration = model::calibration::Calibration::Platt { a: -7.0, b: 0.5 };
+    });
+    thread::sleep(std::time::Duration::from_millis(300));
+    assert_eq!(version(&server), 1);
+}
+
+/// Champions that come in the test under load; every tenth is damaged.
+const CHAMPIONS: u64 = 200;
+
+#[test]
+fn no_request_fails_while_champions_come_and_go() {
+    let place = Place::with_flows();
+    let server = Server::start(&place, &["--poll", "0.01"]);
+    let load = Load::start(&server);
+    let before = {
+        wait_for("some answers", || load.answered() > 200);
+        server.resident()
+    };
+    let mut bundle = place.bundle("flows");
+    for n in 1..=CHAMPIONS {
+        bundle.training.seed = 1000 + n;
+        let digest = place.registry().write(&bundle).unwrap();
+        if n % 10 == 0 {
+            // Damaged before anybody can look at it.
+            fs::write(place.blob(digest), b"damaged").unwrap();
+        }
+        let entry = place.append("flows", digest);
+        if n % 10 != 0 {
+            wait_for("the new champion", || version(&server) == entry.version);
+        }
+    }
+    let grown = server.resident().saturating_sub(before);
+    let answered = load.end();
+    assert!(answered > CHAMPIONS, "{answered}");
+    assert!(grown < 30 << 10, "{grown} KiB more than before");
+    let refused = server.get("/metrics").text();
+    assert!(
+        !refused.contains("netsec_reloads_refused_total 0"),
+        "{refused}"
+    );
+}
+
+/// Clients that ask without a pause, and take nothing but an answer.
+struct Load {
+    stop: Arc<AtomicBool>,
+    answered: Arc<AtomicU64>,
+    clients: Vec<thread::JoinHandle<()>>,
+}
+
+impl Load {
+    fn start(server: &Server) -> Self {
+        let (stop, answered) = <(Arc<AtomicBool>, Arc<AtomicU64>)>::default();
+        let client = |_| {
+            let (stop, answered) = (Arc::clone(&stop), Arc::clone(&answered));
+            let mut connection = server.connect();
+            let body = format!(r#"{{"records":[{FLOW}]}}"#);
+            thread::spawn(move || {
+                let lines = ["Content-Type: application/json"];
+                while !stop.load(Ordering::Relaxed) {
+                    let answer = connection.call("POST", "/v1/predict", &lines, body.as_bytes());
+                    assert_eq!(answer.status, 200);
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+            })
+        };
+        let clients = (0..2).map(client).collect();
+        Self {
+            stop,
+            answered,
+            clients,
+        }
+    }
+
+    fn answered(&self) -> u64 {
+        self.answered.load(Ordering::Relaxed)
+    }
+
+    /// Ends the clients; fails when one of them has.
+    fn end(self) -> u64 {
+        self.stop.store(true, Ordering::Relaxed);
+        for client in self.clients {
+            client.join().unwrap();
+        }
+        self.answered.load(Ordering::Relaxed)
+    }
+}
+
+#[test]
+fn on_sigterm_it_finishes_what_it_has_begun_and_ends_with_0() {
+    let place = Place::with_flows();
+    let server = Server::start(&place, &[]);
+    let mut connection = server.connect();
+    let body = format!(r#"{{"records":[{FLOW}]}}"#);
+    let lines = ["Content-Type: application/json"];
+    let head = connection.head("POST", "/v1/predict", &lines, Some(body.len()));
+    connection.write(head.as_bytes()).unwrap();
+    connection.write(&body.as_bytes()[..10]).unwrap();
+    thread::sleep(std::time::Duration::from_millis(200));
+    server.signal("TERM");
+    thread::sleep(std::time::Duration::from_millis(200));
+    connection.write(&body.as_bytes()[10..]).unwrap();
+    assert_eq!(connection.read().unwrap().status, 200);
+    drop(connection);
+    assert_eq!(server.end("TERM"), Some(0));
+}

@@ -1,0 +1,205 @@
+use crate::{
+    process::{Server, command},
+    trained::{FLOW, Place},
+};
+
+/// Makes a key and its line.
+fn make_key(place: &Place, name: &str, scope: &str) -> (String, String) {
+    let made = command(place)
+        .args(["--new-key", name, "--scope", scope])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(made.stdout).unwrap();
+    let (key, line) = text.trim_end().split_once('\n').unwrap();
+    (key.to_owned(), line.to_owned())
+}
+
+#[test]
+fn a_key_is_asked_for_where_keys_exist() {
+    let place = Place::with_flows();
+    let (key, line) = make_key(&place, "ci", "predict");
+    std::fs::write(place.path().join("keys"), line).unwrap();
+    let server = Server::start(&place, &["--keys", "keys"]);
+    let body = format!(r#"{{"records":[{FLOW}]}}"#);
+    let call = |lines: &[&str]| {
+        let lines = [&["Content-Type: application/json"], lines].concat();
+        server
+            .connect()
+            .call("POST", "/v1/predict", &lines, body.as_bytes())
+    };
+    let without = call(&[]);
+    assert_eq!(without.status, 401);
+    assert_eq!(without.header("www-authenticate"), Some("Bearer"));
+    assert_eq!(call(&["Authorization: Bearer netsec_0"]).status, 401);
+    assert_eq!(call(&[&format!("Authorization: Basic {key}")]).status, 401);
+    assert_eq!(call(&[&format!("Authorization: Bearer {key}")]).status, 200);
+    assert_eq!(call(&[&format!("X-API-Key: {key}")]).status, 200);
+    for path in [
+        "/v1/models",
+        "/metrics",
+        "/v1/models/flows/history",
+        "/nothing",
+    ] {
+        assert_eq!(server.get(path).status, 401, "{path}");
+    }
+    for path in ["/healthz", "/readyz", "/docs/", "/openapi.json"] {
+        assert_eq!(server.get(path).status, 200, "{path}");
+    }
+}
+
+#[test]
+fn a_browser_is_asked_for_a_key_once() {
+    let place = Place::with_flows();
+    let (key, line) = make_key(&place, "ann", "predict");
+    let server = Server::start_with(&place, &[], &[("NETSEC_API_KEYS", &line)]);
+    let asked = server.get("/").text();
+    assert!(
+        asked.contains("name=\"key\"") && !asked.contains("flows"),
+        "{asked}"
+    );
+    let form = ["Content-Type: application/x-www-form-urlencoded"];
+    let open = |key: &str| {
+        let body = format!("key={key}");
+        server
+            .connect()
+            .call("POST", "/session", &form, body.as_bytes())
+    };
+    assert_eq!(open("netsec_0").status, 401);
+    let opened = open(&key);
+    assert_eq!(opened.status, 303);
+    let cookie = opened.header("set-cookie").unwrap();
+    assert!(cookie.contains("; HttpOnly; SameSite=Strict"), "{cookie}");
+    let pair = cookie.split(';').next().unwrap();
+    assert!(!pair.contains(&key), "the cookie holds the key");
+    let get = |path: &str, pair: &str| {
+        let lines = [&*format!("Cookie: a=b; {pair}")];
+        server.connect().call("GET", path, &lines, b"")
+    };
+    assert!(get("/", pair).text().contains("flows version 1"));
+    assert_eq!(get("/v1/models", pair).status, 200);
+    assert_eq!(get("/v1/models", "netsec_session=0").status, 401);
+}
+
+#[test]
+fn keys_may_come_from_the_environment() {
+    let place = Place::with_flows();
+    let (key, line) = make_key(&place, "ci", "predict");
+    let server = Server::start_with(&place, &[], &[("NETSEC_API_KEYS", &line)]);
+    assert_eq!(server.get("/v1/models").status, 401);
+    let lines = [&*format!("Authorization: Bearer {key}")];
+    assert_eq!(
+        server
+            .connect()
+            .call("GET", "/v1/models", &lines, b"")
+            .status,
+        200
+    );
+}
+
+#[test]
+fn without_keys_it_refuses_to_be_reached_from_elsewhere() {
+    let place = Place::with_flows();
+    let refused = command(&place)
+        .args(["--listen", "0.0.0.0:0"])
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(78));
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(said.contains("--insecure"), "{said}");
+    let listen = ["--listen", "0.0.0.0:0", "--check"];
+    let told = command(&place)
+        .args(listen)
+        .arg("--insecure")
+        .output()
+        .unwrap();
+    assert_eq!(told.status.code(), Some(0), "{told:?}");
+    let (_, line) = make_key(&place, "ci", "predict");
+    let keyed = command(&place)
+        .args(listen)
+        .env("NETSEC_API_KEYS", line)
+        .output()
+        .unwrap();
+    assert_eq!(keyed.status.code(), Some(0), "{keyed:?}");
+}
+
+#[test]
+fn foreign_names_and_origins_are_refused() {
+    let server = Server::start(&Place::with_flows(), &[]);
+    let port = server.address.port();
+    let get = |lines: &[&str]| server.connect().call("GET", "/healthz", lines, b"").status;
+    assert_eq!(get(&["Host: evil.example"]), 421);
+    assert_eq!(get(&[&format!("Host: localhost.evil.example:{port}")]), 421);
+    assert_eq!(get(&["Host: localhost"]), 200);
+    assert_eq!(get(&[&format!("Host: 127.0.0.1:{port}")]), 200);
+    assert_eq!(get(&["Host: [::1]:5000"]), 200);
+    assert_eq!(get(&["Origin: https://evil.example"]), 403);
+    assert_eq!(get(&["Origin: null"]), 403);
+    assert_eq!(get(&[&format!("Origin: http://127.0.0.1:{port}")]), 200);
+}
+
+#[test]
+fn allowed_names_and_origins_are_served() {
+    let arguments = [
+        "--allow-host",
+        "svc.example",
+        "--allow-origin",
+        "https://portal.example",
+    ];
+    let server = Server::start(&Place::with_flows(), &arguments);
+    let host = server
+        .connect()
+        .call("GET", "/healthz", &["Host: SVC.example:80"], b"");
+    assert_eq!(host.status, 200);
+    let lines = [
+        "Origin: https://portal.example",
+        "Access-Control-Request-Method: POST",
+    ];
+    let preflight = server.connect().call("OPTIONS", "/v1/predict", &lines, b"");
+    assert_eq!(preflight.status, 204);
+    let allowed = preflight.header("access-control-allow-origin");
+    assert_eq!(allowed, Some("https://portal.example"));
+    let foreign = server.connect().call(
+        "OPTIONS",
+        "/v1/predict",
+        &["Origin: https://x.example"],
+        b"",
+    );
+    assert_eq!(foreign.status, 403);
+    assert_eq!(foreign.header("access-control-allow-origin"), None);
+}
+
+#[test]
+fn every_answer_has_the_security_headers() {
+    let server = Server::start(&Place::with_flows(), &[]);
+    for path in ["/healthz", "/nothing", "/docs/", "/v1/models"] {
+        let answer = server.get(path);
+        assert_eq!(
+            answer.header("x-content-type-options"),
+            Some("nosniff"),
+            "{path}"
+        );
+        assert_eq!(answer.header("x-frame-options"), Some("DENY"), "{path}");
+        let policy = answer.header("content-security-policy").unwrap();
+        assert!(policy.contains("default-src 'none'"), "{path}: {policy}");
+    }
+}
+
+#[test]
+fn configuration_that_makes_no_sense_is_refused() {
+    let place = Place::with_flows();
+    for (arguments, said) in [
+        (["--max-rows", "0"], "--max-rows is 0"),
+        (["--poll", "0"], "--poll is 0 seconds"),
+        (["--allow-origin", "*"], "--allow-origin *"),
+        (["--keys", "none"], "keys: "),
+    ] {
+        let refused = command(&place)
+            .args(arguments)
+            .arg("--check")
+            .output()
+            .unwrap();
+        assert_eq!(refused.status.code(), Some(78), "{arguments:?}");
+        let error = String::from_utf8(refused.stderr).unwrap();
+        assert!(error.contains(said), "{arguments:?}: {error}");
+    }
+}
