@@ -25,7 +25,9 @@ pub use preprocessing::{
     EncoderKind, ImputerKind, KnnParameters, NeighbourWeights, Preprocessing, PreprocessorSpec,
     ScalerKind,
 };
-pub use raw::{RawBatch, RawColumn, TextColumn, format_number, free_name};
+pub use raw::{
+    Defect, Extent, RawBatch, RawColumn, TextColumn, faithful_number, format_number, free_name,
+};
 pub use raw_dataset::{Cells, IngestedColumn, MISSING_CODE, Provenance, RawDataset};
 pub use records::{Records, Target, TrainingSet, ValidatedDataset};
 pub use reference::ReferenceProfile;

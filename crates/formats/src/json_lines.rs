@@ -5,7 +5,7 @@ mod line;
 
 use std::io::{BufRead, BufReader, Read};
 
-use dataset::{RawBatch, Source, SourceError};
+use dataset::{Defect, Extent, RawBatch, Source, SourceError};
 
 use crate::{
     BATCH_BYTES, BATCH_ROWS, RECORD_BYTES,
@@ -17,9 +17,10 @@ use line::Line;
 /// JSON Lines as a source of rows.
 ///
 /// Nested objects become columns with dotted names. A column of a batch is one of numbers when all its
-/// cells are numbers or null, otherwise of text; true and false are the texts `true` and `false`. A
-/// line that is no object, holds an array or names a field twice is kept as a defect with all cells
-/// missing. Lines without anything on them are not rows.
+/// cells are numbers or null, otherwise of text; true and false are the texts `true` and `false`, and a
+/// number that needs more digits than an `f64` has stays as it is written. An array is a defect of its
+/// cell, kept as its text; a field that is named twice one without a value. A line that is no object is
+/// a defect and keeps the fields before the place where it breaks. Lines without anything on them are not rows.
 pub(crate) struct JsonLinesSource {
     location: String,
     reader: BufReader<Bytes>,
@@ -41,11 +42,13 @@ impl Source for JsonLinesSource {
             if !self.read_line()? {
                 break;
             }
+            self.columns.begin_row(n_rows);
             if let Err(reason) = self.line.parse(&self.buffer, &mut self.columns) {
-                defects.push((n_rows, reason));
-            } else {
-                self.columns.push_row(n_rows, self.line.cells());
+                let extent = Extent::Row(n_rows);
+                defects.push(Defect { extent, reason });
             }
+            self.columns.push_row(n_rows, self.line.cells());
+            defects.extend(self.line.defects(n_rows));
             n_rows += 1;
             n_bytes += self.buffer.len() + 8 * self.columns.len();
             self.check_width()?;
@@ -57,6 +60,7 @@ impl Source for JsonLinesSource {
             };
         }
         let first = self.n_read + 1 - n_rows as u64;
+        defects.extend(self.columns.objects_among_values());
         let (names, columns) = self.columns.take(n_rows);
         Ok(Some(RawBatch {
             names,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dataset::{RawColumn, TextColumn, format_number};
+use dataset::{Defect, Extent, RawColumn, TextColumn, format_number};
 
 use super::line::Scalar;
 
@@ -12,6 +12,10 @@ pub(super) struct Columns {
     names: Vec<String>,
     positions: BTreeMap<String, usize>,
     cells: Vec<Cells>,
+    /// The row that is being read.
+    row: usize,
+    /// Rows of the batch in which an object stands at a path.
+    objects: BTreeMap<String, Vec<usize>>,
 }
 
 /// Numbers until the first text; cells are appended late, so that absent fields cost nothing.
@@ -23,6 +27,35 @@ enum Cells {
 impl Columns {
     pub(super) fn len(&self) -> usize {
         self.names.len()
+    }
+
+    pub(super) fn begin_row(&mut self, row: usize) {
+        self.row = row;
+    }
+
+    /// Notes that the current row has an object at a path.
+    pub(super) fn see_object(&mut self, path: &str) {
+        if let Some(rows) = self.objects.get_mut(path) {
+            rows.push(self.row);
+        } else {
+            self.objects.insert(path.to_owned(), vec![self.row]);
+        }
+    }
+
+    /// Takes the objects of the batch that stand where other rows have a single value.
+    pub(super) fn objects_among_values(&mut self) -> Vec<Defect> {
+        let objects = std::mem::take(&mut self.objects);
+        let known = objects.into_iter().filter_map(|(path, mut rows)| {
+            rows.dedup();
+            Some((*self.positions.get(&path)?, rows))
+        });
+        let defect = |row, column| Defect {
+            extent: Extent::Cell { row, column },
+            reason: "an object, not a single value".to_owned(),
+        };
+        known
+            .flat_map(|(column, rows)| rows.into_iter().map(move |row| defect(row, column)))
+            .collect()
     }
 
     /// Returns the position of a name, added when it is new; `expected` is where it likely stands.

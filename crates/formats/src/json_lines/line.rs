@@ -2,6 +2,7 @@
 
 use std::{fmt, ops::Range};
 
+use dataset::{Defect, Extent};
 use serde::{
     Deserialize, Deserializer,
     de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor},
@@ -24,6 +25,8 @@ pub(super) struct Line {
     cells: Vec<(usize, Held)>,
     text: String,
     path: String,
+    /// Positions of cells that are not what a cell should be, with the reason.
+    notes: Vec<(usize, &'static str)>,
 }
 
 enum Held {
@@ -37,17 +40,25 @@ enum Held {
 const MAX_DEPTH: usize = 64;
 /// Whole numbers up to here are exact in an `f64`; larger ones are kept as text.
 const EXACT: u64 = 1 << 53;
+/// Digits that tell every `f64` from every other.
+const DIGITS: usize = 17;
+const ARRAY: &str = "an array, not a single value";
 
 impl Line {
-    /// Parses a line; on an error its reason is given and no new names are kept.
+    /// Parses a line; on an error its reason is given, and of the cells before it those are kept whose
+    /// names were known.
     pub(super) fn parse(&mut self, line: &[u8], columns: &mut Columns) -> Result<(), String> {
         let n_names = columns.len();
+        self.clear();
         let text = std::str::from_utf8(line).map_err(|_| "not UTF-8".to_owned())?;
-        self.parse_object(text, columns, false)
+        // With its end the line would count as two in the parser's errors.
+        let text = text.trim_end();
+        self.parse_object(text, columns, holds_long_number(text))
             .or_else(|error| {
-                columns.truncate(n_names);
-                // The parser refuses 1e999; another pass keeps such numbers as the text that they are.
-                if error.to_string().starts_with("number out of range") {
+                // The parser refuses 1e999 and gives no text of arrays; another pass keeps the text.
+                let reason = error.to_string();
+                if reason.starts_with("number out of range") || reason.starts_with(ARRAY) {
+                    columns.truncate(n_names);
                     self.parse_object(text, columns, true)
                 } else {
                     Err(error)
@@ -55,6 +66,8 @@ impl Line {
             })
             .map_err(|error| {
                 columns.truncate(n_names);
+                self.cells.retain(|(position, _)| *position < n_names);
+                self.notes.retain(|(position, _)| *position < n_names);
                 error.to_string().replace(" at line 1 column ", ", byte ")
             })
     }
@@ -71,15 +84,28 @@ impl Line {
         })
     }
 
+    /// Returns what is wrong with single cells.
+    pub(super) fn defects(&self, row: usize) -> impl Iterator<Item = Defect> {
+        self.notes.iter().map(move |&(column, reason)| Defect {
+            extent: Extent::Cell { row, column },
+            reason: reason.to_owned(),
+        })
+    }
+
+    fn clear(&mut self) {
+        self.cells.clear();
+        self.text.clear();
+        self.path.clear();
+        self.notes.clear();
+    }
+
     fn parse_object(
         &mut self,
         text: &str,
         columns: &mut Columns,
         raw: bool,
     ) -> serde_json::Result<()> {
-        self.cells.clear();
-        self.text.clear();
-        self.path.clear();
+        self.clear();
         let mut deserializer = serde_json::Deserializer::from_str(text);
         let object = Object {
             line: self,
@@ -89,21 +115,53 @@ impl Line {
         };
         deserializer.deserialize_map(object)?;
         deserializer.end()?;
-        self.refuse_twins()
+        self.empty_twins();
+        Ok(())
     }
 
-    /// Refuses a field that is named twice; fields mostly come in one order, so that is checked first.
-    fn refuse_twins(&self) -> serde_json::Result<()> {
+    /// Takes the values of a field that is named twice away; fields mostly come in one order, so that is checked first.
+    fn empty_twins(&mut self) {
         if self.cells.is_sorted_by(|a, b| a.0 < b.0) {
-            return Ok(());
+            return;
         }
         let mut positions: Vec<usize> = self.cells.iter().map(|(position, _)| *position).collect();
         positions.sort_unstable();
-        match positions.windows(2).any(|pair| pair[0] == pair[1]) {
-            true => Err(de::Error::custom("a field is named twice")),
-            false => Ok(()),
-        }
+        let pairs = positions.windows(2).filter(|pair| pair[0] == pair[1]);
+        let mut twins: Vec<usize> = pairs.map(|pair| pair[0]).collect();
+        twins.dedup();
+        self.cells
+            .retain(|(position, _)| twins.binary_search(position).is_err());
+        self.notes
+            .retain(|(position, _)| twins.binary_search(position).is_err());
+        let notes = twins
+            .into_iter()
+            .map(|position| (position, "a field is named twice"));
+        self.notes.extend(notes);
     }
+}
+
+/// Returns whether a line may hold a number of more digits than an `f64` has.
+fn holds_long_number(line: &str) -> bool {
+    let mut n = 0;
+    line.bytes().any(|byte| {
+        n = match byte {
+            b'0' if n == 0 => 0,
+            b'0'..=b'9' => n + 1,
+            b'.' => n,
+            _ => 0,
+        };
+        n > DIGITS
+    })
+}
+
+/// Counts the digits that a number's text needs, without zeros around them; 0 when it is no number.
+fn significant_digits(text: &str) -> usize {
+    if !text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
+        return 0;
+    }
+    let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    digits.trim_matches('0').len()
 }
 
 /// Visits an object and everything inside it; `raw` looks at the text of each value first.
@@ -172,11 +230,20 @@ struct Cell<'a>(Object<'a>);
 impl<'de> DeserializeSeed<'de> for Cell<'_> {
     type Value = ();
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+    fn deserialize<D: Deserializer<'de>>(mut self, deserializer: D) -> Result<(), D::Error> {
         if !self.0.raw {
             return deserializer.deserialize_any(self);
         }
         let text = <&RawValue>::deserialize(deserializer)?.get();
+        if text.starts_with('[') {
+            let at = self.0.keep_text(text);
+            self.0.line.notes.push((at, ARRAY));
+            return Ok(());
+        }
+        if significant_digits(text) > DIGITS {
+            self.0.keep_text(text);
+            return Ok(());
+        }
         let result = serde_json::Deserializer::from_str(text).deserialize_any(Cell(Object {
             line: &mut *self.0.line,
             columns: &mut *self.0.columns,
@@ -193,16 +260,17 @@ impl<'de> DeserializeSeed<'de> for Cell<'_> {
 }
 
 impl Object<'_> {
-    fn keep(&mut self, held: Held) {
+    fn keep(&mut self, held: Held) -> usize {
         let expected = self.line.cells.len();
         let position = self.columns.position(&self.line.path, expected);
         self.line.cells.push((position, held));
+        position
     }
 
-    fn keep_text(mut self, text: &str) {
+    fn keep_text(&mut self, text: &str) -> usize {
         let start = self.line.text.len();
         self.line.text.push_str(text);
-        self.keep(Held::Text(start..start + text.len()));
+        self.keep(Held::Text(start..start + text.len()))
     }
 }
 
@@ -218,7 +286,7 @@ impl<'de> Visitor<'de> for Cell<'_> {
         Ok(())
     }
 
-    fn visit_bool<E: de::Error>(self, truth: bool) -> Result<(), E> {
+    fn visit_bool<E: de::Error>(mut self, truth: bool) -> Result<(), E> {
         self.0.keep_text(if truth { "true" } else { "false" });
         Ok(())
     }
@@ -246,17 +314,17 @@ impl<'de> Visitor<'de> for Cell<'_> {
         Ok(())
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<(), E> {
+    fn visit_str<E: de::Error>(mut self, text: &str) -> Result<(), E> {
         self.0.keep_text(text);
         Ok(())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<(), A::Error> {
-        let path = &self.0.line.path;
-        Err(de::Error::custom(format!("field `{path}` holds an array")))
+        Err(de::Error::custom(ARRAY))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        self.0.columns.see_object(&self.0.line.path);
         Object {
             depth: self.0.depth + 1,
             ..self.0
