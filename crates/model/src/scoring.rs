@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use dataset::{
     Column, ColumnType, Domain, Extent, RawBatch, RawColumn, Schema, Table, TableColumn,
     cell::{Cell, CellProblem, read_number, read_text, value_problem},
-    format_number,
+    faithful_number, format_number,
 };
 
 use crate::{ModelBundle, bundle::ScoringError};
@@ -267,8 +267,8 @@ impl<'a> CellReader<'a> {
                 Cell::Unreadable => {
                     return Err(CellProblem::WrongType.describe(column, "infinite"));
                 }
-                Cell::Value(number) if column.kind == ColumnType::Text => {
-                    return level(column, &format_number(number));
+                Cell::Value(_) if column.kind == ColumnType::Text => {
+                    return level(column, &faithful_number(number));
                 }
                 Cell::Value(number) => number,
             },

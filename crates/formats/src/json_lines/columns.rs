@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dataset::{Defect, Extent, RawColumn, TextColumn, format_number};
+use dataset::{Defect, Extent, RawColumn, TextColumn, faithful_number};
 
 use super::line::Scalar;
 
@@ -125,13 +125,13 @@ impl Cells {
             (Self::Numbers(numbers), Scalar::Number(number)) => numbers.push(number),
             (Self::Texts(texts), Scalar::Null) => texts.push(None),
             (Self::Texts(texts), Scalar::Number(number)) => {
-                texts.push(Some(&format_number(number)));
+                texts.push(Some(&faithful_number(number)));
             }
             (Self::Texts(texts), Scalar::Text(text)) => texts.push(Some(text)),
             (Self::Numbers(numbers), Scalar::Text(text)) => {
                 let mut texts: TextColumn = TextColumn::new();
                 for &number in numbers.iter() {
-                    let shown = (!number.is_nan()).then(|| format_number(number));
+                    let shown = (!number.is_nan()).then(|| faithful_number(number));
                     texts.push(shown.as_deref());
                 }
                 texts.push(Some(text));
