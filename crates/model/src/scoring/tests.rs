@@ -8,7 +8,7 @@ columns:
   - {name: a, type: number}
   - {name: p, type: number}
   - {name: maybe, type: number, may_be_missing: true}
-target: {column: y, threat: 1, benign: 0}
+target: {column: y, benign: {good: [x]}, threats: {bad: [z]}}
 ";
 
 /// Reads one row of cells by name, and shows its problems.
