@@ -15,7 +15,7 @@ use crate::{
 ///
 /// Without a command it trains on the embedded, simulated phishing sample.
 #[derive(Parser)]
-#[command(name = "netsec", version)]
+#[command(name = "netsec", version, args_conflicts_with_subcommands = true)]
 pub struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -83,7 +83,7 @@ pub struct RunArguments {
     #[arg(long, value_name = "FILE")]
     pub holdout: Option<SourceUri>,
     /// Name to register the model under; the schema's name by default
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = model_name)]
     pub model: Option<String>,
     /// Configuration file
     #[arg(long, value_name = "FILE")]
@@ -107,13 +107,29 @@ pub struct RunArguments {
     #[arg(long, requires = "why")]
     pub force: bool,
     /// Why the rules are set aside; recorded in the history
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", requires = "force", value_parser = reason)]
     pub why: Option<String>,
     /// Progress on standard error: a bar on a terminal, JSON lines, or nothing
     #[arg(long, value_enum, default_value = "auto")]
     pub progress: Progress,
     #[command(flatten)]
     pub place: Place,
+}
+
+/// Parses the name of a model.
+fn model_name(text: &str) -> Result<String, String> {
+    registry::check_name(text)
+        .map(|()| text.to_owned())
+        .map_err(|e| e.to_string())
+}
+
+/// Parses the reason of a decision: some words.
+pub fn reason(text: &str) -> Result<String, String> {
+    let words = text.trim();
+    if words.is_empty() {
+        return Err("say why, in words that others will read in the history".to_owned());
+    }
+    Ok(words.to_owned())
 }
 
 /// How progress is shown.
