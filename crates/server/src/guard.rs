@@ -17,7 +17,7 @@ use actix_web::{
 use crate::{
     arguments::Scope,
     problem::Problem,
-    routes::{Service, is_open},
+    routes::{Service, needed_scope},
     sessions,
 };
 
@@ -32,6 +32,10 @@ const HEADERS: [(HeaderName, &str); 5] = [
         "default-src 'none'; frame-ancestors 'none'",
     ),
 ];
+
+/// Marks the app of the listener for administration.
+#[derive(Clone, Copy)]
+pub struct IsAdmin;
 
 /// Checks a request before anything else looks at it.
 pub async fn check<B: MessageBody + 'static>(
@@ -69,8 +73,9 @@ fn examine(service: &Service, request: &ServiceRequest) -> Result<Option<HttpRes
     if foreign && request.method() == Method::OPTIONS {
         return Ok(Some(preflight()));
     }
-    if !is_open(request.path()) {
-        check_key(service, request.headers(), Scope::Predict)?;
+    let is_admin = request.app_data::<IsAdmin>().is_some();
+    if let Some(scope) = needed_scope(request.path(), is_admin) {
+        check_key(service, request.headers(), scope)?;
     }
     Ok(None)
 }

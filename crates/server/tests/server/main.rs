@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod administration;
 mod client;
 mod files;
 mod health;
@@ -11,6 +12,7 @@ mod page;
 mod predictions;
 mod process;
 mod protocols;
+mod quality;
 mod reload;
 mod security;
 mod trained;
