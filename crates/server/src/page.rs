@@ -6,6 +6,7 @@ use dataset::{
     Column, ColumnType, Domain,
     drift::{ColumnDrift, DriftReport},
     format_number,
+    profile::{ColumnProfile, Values},
 };
 use model::resampling::Interval;
 use registry::{Action, Entry};
@@ -155,14 +156,17 @@ fn metrics(detector: &Detector) -> String {
 }
 
 fn record_form(detector: &Detector) -> String {
+    let profile = &detector.bundle.profile;
+    let field = |column: &Column| field(column, profile.column(&column.name).and_then(typical));
     let fields: String = detector.columns().iter().map(field).collect();
     format!(
         "<section><h2>One record</h2><form id=\"record\" novalidate><div class=\"fields\">{fields}</div>\
-         <button>Predict</button></form><div id=\"verdict\" aria-live=\"polite\"></div></section>"
+         <button>Predict</button> <button type=\"button\" id=\"typical\" class=\"second\">Fill in usual \
+         values</button></form><div id=\"verdict\" class=\"scroll\" aria-live=\"polite\"></div></section>"
     )
 }
 
-fn field(column: &Column) -> String {
+fn field(column: &Column, typical: Option<String>) -> String {
     let name = escape(&column.name);
     let title = if column.description.is_empty() {
         String::new()
@@ -179,12 +183,26 @@ fn field(column: &Column) -> String {
         ColumnType::Boolean => "boolean",
         ColumnType::Integer | ColumnType::Number => "number",
     };
-    let attributes = format!("name=\"{name}\" data-kind=\"{kind}\"{title}");
+    let typical = typical.map(|value| format!(" data-typical=\"{}\"", escape(&value)));
+    let typical = typical.unwrap_or_default();
+    let attributes = format!("name=\"{name}\" data-kind=\"{kind}\"{typical}{title}");
     let control = match choices(column) {
         Some(choices) => select(&attributes, &choices),
         None => input(&attributes, column),
     };
     format!("<label>{name}{optional}{control}</label>")
+}
+
+/// Returns the value that is most frequent in the training data, or the one in the middle.
+fn typical(column: &ColumnProfile) -> Option<String> {
+    match &column.values {
+        Values::Levels(levels) => {
+            let level = levels.iter().max_by_key(|level| level.count)?;
+            Some(level.text.clone())
+        }
+        Values::Hashed(_) => None,
+        Values::Numbers(numbers) => numbers.quantiles.quantile(0.5).map(format_number),
+    }
 }
 
 /// Returns what a column may hold, when that is a short list.

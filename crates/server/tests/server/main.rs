@@ -3,6 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod administration;
+#[cfg(feature = "browser")]
+mod browser;
+#[cfg(feature = "browser")]
+mod chromium;
 mod client;
 mod files;
 mod health;
