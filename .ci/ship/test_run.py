@@ -11,7 +11,12 @@ import unittest
 HERE = pathlib.Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
 HOST = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
-TOOLS = ["docker", "aws", "curl", "systemctl", "sleep"]
+STAND_INS = ["docker", "aws", "curl", "systemctl", "sleep"]
+# The machine's own, by name, so that no docker of the machine that tests is ever found.
+REAL = (
+    "awk basename bash cat chmod cmp cp cut dirname env flock grep id install ln mkdir mktemp mv rm sed sh"
+    " sha256sum touch wc"
+).split()
 
 
 def image(name):
@@ -31,8 +36,10 @@ class Machine:
         for name in ["containers", "images", "registry", "tags"]:
             (self.state / name).mkdir(parents=True)
         self.tools.mkdir()
-        for tool in TOOLS:
+        for tool in STAND_INS:
             (self.tools / tool).symlink_to(HERE / "fakes" / "machine")
+        for tool in REAL:
+            (self.tools / tool).symlink_to(shutil.which(tool))
         (self.state / "words").write_text("http://0.0.0.0:5000/\n")
 
     def publish(self, name, behaviour="sound"):
@@ -42,7 +49,7 @@ class Machine:
     def run(self, *arguments, at=0, how="refuse", **environment):
         (self.state / "calls").write_text("")
         variables = {
-            "PATH": f"{self.tools}:/usr/sbin:/usr/bin:/sbin:/bin",
+            "PATH": str(self.tools),
             "FAKE_STATE": str(self.state),
             "FAKE_AT": str(at),
             "FAKE_HOW": how,
@@ -227,18 +234,39 @@ class Deployment(OnAMachine):
         self.assertEqual([call for call in self.machine.calls() if call.startswith("systemctl")], [])
 
     def test_what_is_missing_is_installed(self):
+        for client, packages in [("apt-get", ["docker.io", "awscli", "curl"]), ("dnf", ["docker", "awscli", "curl"])]:
+            with self.subTest(client):
+                machine = self.bare_machine(client)
+                self.check(machine.deploy("new"), 0, "installing packages=docker aws curl")
+                self.assertEqual(machine.serving(), "new")
+                installed = (machine.state / "installed").read_text().split()
+                self.assertEqual([word for word in installed if word in packages], packages)
+
+    def test_a_package_that_cannot_be_had_ends_it_before_anything_is_touched(self):
+        machine = self.bare_machine("apt-get", gives=["docker", "curl"])
+        done = machine.deploy("new")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertEqual(machine.containers(), [])
+
+    def test_installing_needs_root(self):
+        machine = self.bare_machine("apt-get")
+        self.program(machine, "id", "echo 1000")
+        self.check(machine.deploy("new"), 64, "needs root")
+
+    def bare_machine(self, client, gives=("docker", "aws", "curl")):
         machine = self.new_machine("bare", deployed=())
-        (machine.tools / "docker").unlink()
-        (machine.tools / "id").write_text("#!/bin/sh\necho 0\n")
-        (machine.tools / "apt-get").write_text(
-            f'#!/bin/sh\necho "$@" >>"$FAKE_STATE/apt"\n'
-            f'case "$*" in *docker.io*) ln -s {HERE}/fakes/machine {machine.tools}/docker ;; esac\n'
-        )
-        for tool in ["id", "apt-get"]:
-            (machine.tools / tool).chmod(0o755)
-        self.check(machine.deploy("new"), 0, "installing")
-        self.assertEqual(machine.serving(), "new")
-        self.assertIn("docker.io", (machine.state / "apt").read_text())
+        for tool in ["docker", "aws", "curl"]:
+            (machine.tools / tool).unlink()
+        self.program(machine, "id", "echo 0")
+        links = "\n".join(f'*{tool}*) ln -s {HERE}/fakes/machine {machine.tools}/{tool} ;;' for tool in gives)
+        self.program(machine, client, f'echo "$@" >>"$FAKE_STATE/installed"\ncase "$*" in\n{links}\nesac')
+        return machine
+
+    @staticmethod
+    def program(machine, name, text):
+        (machine.tools / name).unlink(missing_ok=True)
+        (machine.tools / name).write_text(f"#!/bin/sh\n{text}\n")
+        (machine.tools / name).chmod(0o755)
 
     def test_a_file_of_settings_counts_and_the_environment_wins(self):
         settings = self.machine.root / "etc/netsec"
@@ -256,7 +284,7 @@ class Deployment(OnAMachine):
                 subprocess.run(
                     ["bash", str(REPOSITORY / "run.sh"), "rollback"],
                     env={
-                        "PATH": f"{self.machine.tools}:/usr/bin:/bin",
+                        "PATH": str(self.machine.tools),
                         "FAKE_STATE": str(self.machine.state),
                         "NETSEC_ROOT": str(self.machine.root),
                     },
@@ -297,6 +325,44 @@ class Watch(OnAMachine):
 
     def test_without_a_deployment_there_is_nothing_to_watch(self):
         self.check(self.new_machine("none", deployed=()).run("watch"), 65, "nothing was deployed yet")
+
+
+class Retraining(OnAMachine):
+    def retrain(self):
+        return subprocess.run(
+            ["sh", str(REPOSITORY / "deploy/systemd/netsec-retrain")],
+            env={
+                "PATH": str(self.machine.tools),
+                "FAKE_STATE": str(self.machine.state),
+                "NETSEC_ROOT": str(self.machine.root),
+            },
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    def test_the_serving_image_trains_on_the_service_s_data(self):
+        self.check(self.retrain(), 0)
+        call = self.machine.calls()[-1]
+        self.assertIn("source=netsec-data,target=/data", call)
+        self.assertTrue(call.endswith(f"{image('old')} run --refresh --progress off"), call)
+
+    def test_another_image_and_a_source_come_from_the_files_of_settings(self):
+        settings = self.machine.root / "etc/netsec"
+        settings.mkdir(parents=True)
+        (settings / "deploy.env").write_text(f"NETSEC_PORT=5000\nNETSEC_PIPELINE_IMAGE={image('new')}\n")
+        (settings / "retrain.env").write_text("NETSEC__SOURCE=mongodb://db/netsec\n")
+        shutil.copy(self.machine.state / "registry" / image("new").replace("/", ","), self.machine.state / "images")
+        self.check(self.retrain(), 0)
+        call = self.machine.calls()[-1]
+        self.assertIn(f"--env-file {settings}/retrain.env", call)
+        self.assertIn(f"{image('new')} run", call)
+
+    def test_two_at_a_time_are_refused(self):
+        with (self.machine.root / "var/lib/netsec/retrain.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.check(self.retrain(), 75, "at work already")
 
 
 class Failure(OnAMachine):
