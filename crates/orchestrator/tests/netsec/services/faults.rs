@@ -259,7 +259,32 @@ fn doctor_names_the_step_that_fails() {
 }
 
 #[test]
-fn a_document_that_the_server_refuses_goes_to_quarantine() {
+fn a_duplicate_key_in_mid_batch_goes_to_quarantine_and_the_others_are_loaded() {
+    let server = Server::start();
+    let place = tiny(0);
+    let row = |i: usize| format!("{},{i},{}\n", if i == 700 { 3 } else { i }, i % 2);
+    let rows: String = (0..2000).map(row).collect();
+    place.write("tiny.csv", format!("a,b,y\n{rows}"));
+    let to = server.address("tiny");
+    server.ask("tiny", &["index", "a", "unique"], "");
+    for (written, already_there) in [(1999, 0), (0, 1999)] {
+        let more = [&SCHEMA[..], &["--quarantine", "bad.csv"]].concat();
+        let pushed = push(&place, "tiny.csv", &to, &more);
+        assert_eq!(pushed["written"], written);
+        assert_eq!(pushed["already_there"], already_there);
+        assert_eq!(pushed["rejected"], 1);
+        assert_eq!(server.count("tiny"), 1999);
+        let rejected = std::fs::read_to_string(place.path("bad.csv")).unwrap();
+        let line = rejected.lines().nth(1).unwrap();
+        assert!(
+            line.starts_with("701,") && line.ends_with(",3,700,0"),
+            "{rejected}"
+        );
+    }
+}
+
+#[test]
+fn a_document_that_is_too_long_goes_to_quarantine() {
     let server = Server::start();
     let place = Workplace::new();
     place.write(

@@ -216,7 +216,7 @@ quality: {max_bad_share: 0.01}
     );
     let document = |i: usize| {
         let mut document = json!({
-            "net": {"bytes": i % 97}, "$port": i % 7, "größe in kB": 0.5, "a.b": i % 2 == 0,
+            "net": {"bytes": i % 97}, "$port": i % 7, "größe in kB": 0.5, "a.b": i.is_multiple_of(2),
             "y": u8::from(i % 97 > 40), "unknown": [1, 2],
         });
         match i {

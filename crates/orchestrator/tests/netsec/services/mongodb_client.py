@@ -31,5 +31,5 @@ elif what == "insert":
         found.insert_many(documents)
     answer = len(documents)
 elif what == "index":
-    answer = found.create_index([(sys.argv[5], 1)])
+    answer = found.create_index([(sys.argv[5], 1)], unique="unique" in sys.argv[6:])
 print(json.dumps(answer, ensure_ascii=False, default=str))
