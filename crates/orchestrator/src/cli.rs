@@ -7,8 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use dataset::SourceUri;
 
 use crate::{
-    diff, doctor, duration::Seconds, inspect, models, pipeline, predict, schema_file, simulation,
-    stages,
+    diff, doctor, duration::Seconds, inspect, models, pipeline, predict, push, schema_file,
+    simulation, stages,
 };
 
 /// Trains, evaluates, promotes and applies detectors of network threats.
@@ -43,6 +43,8 @@ enum Command {
     Doctor(doctor::DoctorArguments),
     /// Score a file with the champion
     Predict(predict::PredictArguments),
+    /// Push records into a database: clean, check, load, read back
+    Push(push::PushArguments),
     /// Write schema files
     #[command(subcommand)]
     Schema(schema_file::SchemaCommand),
@@ -76,7 +78,8 @@ pub struct RunArguments {
     /// Data set: phishing, nsl_kdd, or the path of a schema file
     #[arg(long, value_name = "NAME|PATH.yaml")]
     pub dataset: Option<String>,
-    /// Where the records are: a path, file://…, or synth://NAME?rows=N
+    /// Where the records are: a path, file://…, synth://NAME?rows=N or, built with the feature
+    /// mongodb, mongodb://HOST/DATABASE?collection=NAME
     #[arg(long, value_name = "URI")]
     pub source: Option<SourceUri>,
     /// Use this partition as the holdout, as it is, instead of splitting one off
@@ -164,6 +167,7 @@ pub fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
         Some(Command::Diff(diff)) => diff::run(&diff),
         Some(Command::Doctor(doctor)) => doctor::run(&doctor),
         Some(Command::Predict(predict)) => predict::run(&predict),
+        Some(Command::Push(push)) => push::run(&push),
         Some(Command::Schema(command)) => schema_file::run(&command),
         Some(Command::Synth(command)) => simulation::run(&command),
         Some(Command::Models(command)) => models::run(&command),

@@ -12,6 +12,7 @@ mod models;
 mod output;
 mod pipeline;
 mod predict;
+mod push;
 mod schema_file;
 mod simulation;
 mod stages;
