@@ -79,7 +79,7 @@ fn rows_that_validation_would_quarantine_are_rejected_with_their_problems() {
         &["a,b,t,y\n1.5,1,x,1\n2,1,x,2\n3,1,x,0", "b,y\n1,0"],
         &["3: 3,true,x,0"],
         &[
-            "1: 1,a: 1.5 is not a whole number,1.5,1,x,1",
+            "1: 1,a: `1.5` is not a whole number,1.5,1,x,1",
             "2: 2,y: `2` is not a target value of the schema,2,1,x,2",
             "4: 4,a: missing,1,0",
         ],
