@@ -5,6 +5,7 @@
 
 pub mod cell;
 pub mod derived;
+mod destination;
 pub mod drift;
 mod group;
 mod label;
@@ -18,14 +19,18 @@ pub mod schema;
 mod source;
 mod source_uri;
 mod table;
+mod tally;
 
+pub use destination::{Destination, LoadMode, Loaded};
 pub use group::GroupKey;
 pub use label::{ClassNames, Label};
 pub use preprocessing::{
     EncoderKind, ImputerKind, KnnParameters, NeighbourWeights, Preprocessing, PreprocessorSpec,
     ScalerKind,
 };
-pub use raw::{RawBatch, RawColumn, TextColumn, format_number, free_name};
+pub use raw::{
+    FieldColumns, RawBatch, RawColumn, RecordCells, Scalar, TextColumn, format_number, free_name,
+};
 pub use raw_dataset::{Cells, IngestedColumn, MISSING_CODE, Provenance, RawDataset};
 pub use records::{Records, Target, TrainingSet, ValidatedDataset};
 pub use reference::ReferenceProfile;
@@ -33,3 +38,4 @@ pub use schema::{Column, ColumnType, Domain, Schema, SchemaError};
 pub use source::{Sink, SinkError, Source, SourceError};
 pub use source_uri::{SourceUri, without_secrets};
 pub use table::{Table, TableColumn};
+pub use tally::{Tally, record_digests};

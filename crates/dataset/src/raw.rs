@@ -1,5 +1,11 @@
 //! Rows as a source gives them, in batches, before any schema has looked at them.
 
+mod columns;
+
+use std::borrow::Cow;
+
+pub use columns::{FieldColumns, RecordCells, Scalar};
+
 /// Some rows of a source, column by column, as they were found.
 ///
 /// Batches of one source may differ in their columns (JSON Lines may leave fields out); a column that
@@ -20,6 +26,18 @@ impl RawBatch {
     /// Returns the number of rows.
     pub fn n_rows(&self) -> usize {
         self.row_numbers.len()
+    }
+
+    /// Returns the rows of these indices, in their order; ascending ones, where rows are defective.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        let place = |row: &usize| rows.iter().position(|r| r == row);
+        let defect = |(row, reason): &(usize, String)| Some((place(row)?, reason.clone()));
+        Self {
+            names: self.names.clone(),
+            columns: self.columns.iter().map(|c| c.select(rows)).collect(),
+            row_numbers: rows.iter().map(|&row| self.row_numbers[row]).collect(),
+            defects: self.defects.iter().filter_map(defect).collect(),
+        }
     }
 
     /// Returns the position of a column by its exact name: the first, where a name is duplicated.
@@ -49,6 +67,22 @@ impl RawColumn {
     /// Returns whether there are no cells.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Returns the text of a cell, of a number as well; `None` is a missing one.
+    pub fn text(&self, row: usize) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Text(texts) => texts.get(row).map(Cow::Borrowed),
+            Self::Number(numbers) if numbers[row].is_nan() => None,
+            Self::Number(numbers) => Some(Cow::Owned(format_number(numbers[row]))),
+        }
+    }
+
+    fn select(&self, rows: &[usize]) -> Self {
+        match self {
+            Self::Text(texts) => Self::Text(rows.iter().map(|&row| texts.get(row)).collect()),
+            Self::Number(numbers) => Self::Number(rows.iter().map(|&row| numbers[row]).collect()),
+        }
     }
 }
 

@@ -1,17 +1,15 @@
 //! Reads JSON Lines: one object a line.
 
-mod columns;
 mod line;
 
 use std::io::{BufRead, BufReader, Read};
 
-use dataset::{RawBatch, Source, SourceError};
+use dataset::{FieldColumns, RawBatch, Source, SourceError};
 
 use crate::{
     BATCH_BYTES, BATCH_ROWS, RECORD_BYTES,
     input::{Bytes, failed, malformed},
 };
-use columns::Columns;
 use line::Line;
 
 /// JSON Lines as a source of rows.
@@ -23,7 +21,7 @@ use line::Line;
 pub(crate) struct JsonLinesSource {
     location: String,
     reader: BufReader<Bytes>,
-    columns: Columns,
+    columns: FieldColumns,
     line: Line,
     buffer: Vec<u8>,
     n_read: u64,
@@ -75,7 +73,7 @@ impl JsonLinesSource {
         Self {
             location,
             reader: BufReader::with_capacity(1 << 16, text),
-            columns: Columns::default(),
+            columns: FieldColumns::default(),
             line: Line::default(),
             buffer: Vec::new(),
             n_read: 0,

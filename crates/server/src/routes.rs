@@ -1,5 +1,6 @@
 //! Which path does what.
 
+pub mod admin;
 mod docs;
 mod explain;
 mod files;
@@ -9,6 +10,7 @@ mod inference;
 mod invocations;
 mod models;
 mod predict;
+mod quality;
 
 use std::sync::Arc;
 
@@ -23,8 +25,8 @@ use registry::RegistryError;
 use tokio::sync::Semaphore;
 
 use crate::{
-    detector::Detector, meters::Meters, problem::Problem, serving::Serving, sessions::Sessions,
-    settings::Settings,
+    arguments::Scope, detector::Detector, feedback::Feedback, jobs::Jobs, meters::Meters,
+    monitor::Monitor, problem::Problem, serving::Serving, sessions::Sessions, settings::Settings,
 };
 
 /// What every request can reach.
@@ -33,6 +35,9 @@ pub struct Service {
     pub settings: Settings,
     pub meters: Meters,
     pub sessions: Sessions,
+    pub jobs: Arc<Jobs>,
+    pub monitor: Arc<Monitor>,
+    pub feedback: Feedback,
     /// How many more files may be taken at a time.
     pub uploads: Arc<Semaphore>,
 }
@@ -95,6 +100,11 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(at("/v1/predict/csv", web::post().to(files::csv)))
         .service(at("/v1/predict/parquet", web::post().to(files::parquet)))
         .service(at("/v1/explain", web::post().to(explain::explain)))
+        .service(at("/v1/drift", read().to(quality::drift)))
+        .service(
+            at("/v1/feedback", read().to(quality::quality))
+                .route(web::post().to(quality::feedback)),
+        )
         .service(at("/v1/models", read().to(models::list)))
         .service(at("/v1/models/{name}/history", read().to(models::history)))
         .service(at("/openapi.json", read().to(docs::openapi)))
@@ -103,9 +113,23 @@ pub fn configure(config: &mut ServiceConfig) {
         .default_service(web::to(nothing));
 }
 
+/// Returns what a request to a path must be allowed to; nothing for open ones.
+pub fn needed_scope(path: &str, is_admin: bool) -> Option<Scope> {
+    if is_open(path) {
+        return None;
+    }
+    let prefixes = ["/reload", "/train", "/jobs", "/models"];
+    let administers = prefixes.into_iter().any(|prefix| path.starts_with(prefix));
+    Some(if is_admin && administers {
+        Scope::Admin
+    } else {
+        Scope::Predict
+    })
+}
+
 /// Returns whether a path asks for no key: whether the service lives, how it is to be called, and the
 /// page, which asks for one by itself.
-pub fn is_open(path: &str) -> bool {
+fn is_open(path: &str) -> bool {
     const PATHS: [&str; 11] = [
         "/",
         "/session",

@@ -1,36 +1,19 @@
 //! Takes one line apart.
 
-use std::{fmt, ops::Range};
+use std::fmt;
 
+use dataset::{FieldColumns, RecordCells, Scalar};
 use serde::{
     Deserialize, Deserializer,
     de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
-use super::columns::Columns;
-
-/// One cell of a line.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Scalar<'a> {
-    Null,
-    Number(f64),
-    Text(&'a str),
-}
-
 /// The cells of the line last parsed; its allocations are used again for the next.
 #[derive(Default)]
 pub(super) struct Line {
-    cells: Vec<(usize, Held)>,
-    text: String,
+    cells: RecordCells,
     path: String,
-}
-
-enum Held {
-    Null,
-    Number(f64),
-    /// Where it stands in [`Line::text`].
-    Text(Range<usize>),
 }
 
 /// Objects inside objects at most.
@@ -40,7 +23,7 @@ const EXACT: u64 = 1 << 53;
 
 impl Line {
     /// Parses a line; on an error its reason is given and no new names are kept.
-    pub(super) fn parse(&mut self, line: &[u8], columns: &mut Columns) -> Result<(), String> {
+    pub(super) fn parse(&mut self, line: &[u8], columns: &mut FieldColumns) -> Result<(), String> {
         let n_names = columns.len();
         let text = std::str::from_utf8(line).map_err(|_| "not UTF-8".to_owned())?;
         self.parse_object(text, columns, false)
@@ -59,26 +42,18 @@ impl Line {
             })
     }
 
-    /// Returns the cells with the positions of their columns.
-    pub(super) fn cells(&self) -> impl Iterator<Item = (usize, Scalar<'_>)> {
-        self.cells.iter().map(|(position, held)| {
-            let cell = match held {
-                Held::Null => Scalar::Null,
-                Held::Number(number) => Scalar::Number(*number),
-                Held::Text(range) => Scalar::Text(&self.text[range.clone()]),
-            };
-            (*position, cell)
-        })
+    /// Returns the cells.
+    pub(super) fn cells(&self) -> &RecordCells {
+        &self.cells
     }
 
     fn parse_object(
         &mut self,
         text: &str,
-        columns: &mut Columns,
+        columns: &mut FieldColumns,
         raw: bool,
     ) -> serde_json::Result<()> {
         self.cells.clear();
-        self.text.clear();
         self.path.clear();
         let mut deserializer = serde_json::Deserializer::from_str(text);
         let object = Object {
@@ -92,14 +67,8 @@ impl Line {
         self.refuse_twins()
     }
 
-    /// Refuses a field that is named twice; fields mostly come in one order, so that is checked first.
     fn refuse_twins(&self) -> serde_json::Result<()> {
-        if self.cells.is_sorted_by(|a, b| a.0 < b.0) {
-            return Ok(());
-        }
-        let mut positions: Vec<usize> = self.cells.iter().map(|(position, _)| *position).collect();
-        positions.sort_unstable();
-        match positions.windows(2).any(|pair| pair[0] == pair[1]) {
+        match self.cells.has_twins() {
             true => Err(de::Error::custom("a field is named twice")),
             false => Ok(()),
         }
@@ -109,7 +78,7 @@ impl Line {
 /// Visits an object and everything inside it; `raw` looks at the text of each value first.
 struct Object<'a> {
     line: &'a mut Line,
-    columns: &'a mut Columns,
+    columns: &'a mut FieldColumns,
     raw: bool,
     depth: usize,
 }
@@ -172,7 +141,7 @@ struct Cell<'a>(Object<'a>);
 impl<'de> DeserializeSeed<'de> for Cell<'_> {
     type Value = ();
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+    fn deserialize<D: Deserializer<'de>>(mut self, deserializer: D) -> Result<(), D::Error> {
         if !self.0.raw {
             return deserializer.deserialize_any(self);
         }
@@ -184,7 +153,7 @@ impl<'de> DeserializeSeed<'de> for Cell<'_> {
         }));
         match result {
             Err(_) if text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) => {
-                self.0.keep_text(text);
+                self.0.keep(Scalar::Text(text));
                 Ok(())
             }
             other => other.map_err(de::Error::custom),
@@ -193,16 +162,9 @@ impl<'de> DeserializeSeed<'de> for Cell<'_> {
 }
 
 impl Object<'_> {
-    fn keep(&mut self, held: Held) {
-        let expected = self.line.cells.len();
-        let position = self.columns.position(&self.line.path, expected);
-        self.line.cells.push((position, held));
-    }
-
-    fn keep_text(mut self, text: &str) {
-        let start = self.line.text.len();
-        self.line.text.push_str(text);
-        self.keep(Held::Text(start..start + text.len()));
+    fn keep(&mut self, cell: Scalar<'_>) {
+        let Line { cells, path } = &mut *self.line;
+        cells.push(self.columns, path, cell);
     }
 }
 
@@ -214,40 +176,41 @@ impl<'de> Visitor<'de> for Cell<'_> {
     }
 
     fn visit_unit<E: de::Error>(mut self) -> Result<(), E> {
-        self.0.keep(Held::Null);
+        self.0.keep(Scalar::Null);
         Ok(())
     }
 
-    fn visit_bool<E: de::Error>(self, truth: bool) -> Result<(), E> {
-        self.0.keep_text(if truth { "true" } else { "false" });
+    fn visit_bool<E: de::Error>(mut self, truth: bool) -> Result<(), E> {
+        self.0
+            .keep(Scalar::Text(if truth { "true" } else { "false" }));
         Ok(())
     }
 
     fn visit_f64<E: de::Error>(mut self, number: f64) -> Result<(), E> {
-        self.0.keep(Held::Number(number));
+        self.0.keep(Scalar::Number(number));
         Ok(())
     }
 
     fn visit_i64<E: de::Error>(mut self, number: i64) -> Result<(), E> {
         if number.unsigned_abs() > EXACT {
-            self.0.keep_text(&number.to_string());
+            self.0.keep(Scalar::Text(&number.to_string()));
         } else {
-            self.0.keep(Held::Number(number as f64));
+            self.0.keep(Scalar::Number(number as f64));
         }
         Ok(())
     }
 
     fn visit_u64<E: de::Error>(mut self, number: u64) -> Result<(), E> {
         if number > EXACT {
-            self.0.keep_text(&number.to_string());
+            self.0.keep(Scalar::Text(&number.to_string()));
         } else {
-            self.0.keep(Held::Number(number as f64));
+            self.0.keep(Scalar::Number(number as f64));
         }
         Ok(())
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<(), E> {
-        self.0.keep_text(text);
+    fn visit_str<E: de::Error>(mut self, text: &str) -> Result<(), E> {
+        self.0.keep(Scalar::Text(text));
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cargo_metadata::{DependencyKind, MetadataCommand};
+use cargo_metadata::{CargoOpt, DependencyKind, MetadataCommand};
 
 const STAGES: [&str; 5] = [
     "ingestion",
@@ -15,14 +15,23 @@ const STAGES: [&str; 5] = [
 ];
 
 struct Workspace {
-    /// Direct dependencies of every package under default features, build and development left out.
+    /// Direct dependencies of every package, build and development left out.
     direct: BTreeMap<String, BTreeSet<String>>,
     members: BTreeSet<String>,
 }
 
 impl Workspace {
     fn read() -> Self {
-        let metadata = MetadataCommand::new().exec().unwrap();
+        Self::of(&mut MetadataCommand::new())
+    }
+
+    /// Reads the workspace as it is with every feature of every member.
+    fn read_with_all_features() -> Self {
+        Self::of(MetadataCommand::new().features(CargoOpt::AllFeatures))
+    }
+
+    fn of(command: &mut MetadataCommand) -> Self {
+        let metadata = command.exec().unwrap();
         let name = |id| metadata[id].name.to_string();
         let resolve = metadata.resolve.as_ref().unwrap();
         let mut direct: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -89,6 +98,36 @@ fn no_stage_reaches_another_stage_or_the_shell() {
         let web = |name: &&String| name.starts_with("aws-") || name.starts_with("actix");
         assert_eq!(reached.iter().find(web), None, "{stage} reaches it");
     }
+}
+
+#[test]
+fn runtimes_and_drivers_are_behind_features_of_the_connectors() {
+    const BEHIND: [&str; 3] = ["tokio", "mongodb", "rustls"];
+    let (usual, all) = (Workspace::read(), Workspace::read_with_all_features());
+    for dependency in BEHIND {
+        assert!(
+            !usual.reached("orchestrator").contains(dependency),
+            "{dependency}"
+        );
+        // With every feature it is there, so that what follows can fail.
+        assert!(
+            all.reached("orchestrator").contains(dependency),
+            "{dependency}"
+        );
+        let users = all.direct_users(dependency);
+        assert!(
+            users.iter().all(|user| *user == "connectors"),
+            "{users:?}: {dependency}"
+        );
+        for stage in STAGES {
+            assert!(
+                !all.reached(stage).contains(dependency),
+                "{stage} reaches {dependency}"
+            );
+        }
+    }
+    assert_eq!(all.direct_users("mongodb"), ["connectors"]);
+    assert_eq!(all.direct_users("connectors"), ["orchestrator"]);
 }
 
 #[test]
@@ -180,7 +219,8 @@ fn proven_types_are_made_where_the_proof_is() {
 
 #[test]
 fn time_is_measured_in_one_place() {
-    let own = ["artifact", "bench"];
+    // A service makes no artifacts, and its sessions end by the clock.
+    let own = ["artifact", "bench", "server"];
     for (path, text) in sources() {
         let measures = text.contains("Instant::now") && !own.contains(&crate_of(&path).as_str());
         assert!(

@@ -17,6 +17,7 @@ use utoipa_swagger_ui::Config;
 
 use super::{
     Service, explain, files, health, inference, invocations, json as answer_json, models, predict,
+    quality,
 };
 use crate::{detector::Detector, problem::Problem};
 
@@ -65,6 +66,9 @@ pub struct Record(BTreeMap<String, Value>);
         inference::metadata,
         inference::ready,
         inference::infer,
+        quality::drift,
+        quality::quality,
+        quality::feedback,
         models::list,
         models::history
     ),

@@ -1,6 +1,6 @@
 //! `/v2/…`: the Open Inference Protocol, version 2, as KServe and Triton speak it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -213,7 +213,11 @@ fn check_model(detector: &Detector, asked: &Asked) -> Result<(), Problem> {
     )))
 }
 
-fn inferred(service: &Service, detector: &Detector, body: &[u8]) -> Result<InferAnswer, Problem> {
+fn inferred(
+    service: &Service,
+    detector: &Arc<Detector>,
+    body: &[u8],
+) -> Result<InferAnswer, Problem> {
     let known = records::known_json(body)?;
     let request: Request<'_> = records::parse(&known, "")?;
     let rows = read_tensors(detector, &request.inputs, service.settings.limits.rows)?;
