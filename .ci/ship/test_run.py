@@ -163,6 +163,8 @@ class Deployment(OnAMachine):
         self.check(self.machine.deploy("new", TMPDIR=str(self.machine.folder)), 0)
         left = [path.name for path in self.machine.folder.iterdir()]
         self.assertEqual(sorted(left), ["bin", "root", "state"])
+        self.assertFalse((self.machine.state / "config.json").exists())
+        self.assertEqual(list(self.machine.root.rglob("config.json")), [])
 
     def test_an_image_that_never_serves_leaves_the_old_one_serving(self):
         for behaviour in ["crashes", "mute", "unready", "mute-in-place"]:
