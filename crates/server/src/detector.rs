@@ -1,6 +1,6 @@
 //! A model that serves: a bundle of the registry, made ready to answer.
 
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap};
 
 use dataset::{Column, Table, TableColumn};
 use model::{ModelBundle, RowScore, RowScorer, RowScratch, ScoringError};
@@ -12,6 +12,11 @@ use crate::answer::Parts;
 
 /// Up to so many rows are scored one by one: a table of them would take longer to build.
 const FEW_ROWS: usize = 8;
+
+thread_local! {
+    /// Memory for rows, used again by every request of a thread.
+    static SCRATCH: RefCell<RowScratch> = RefCell::default();
+}
 
 /// A loaded version of a model.
 #[derive(Debug)]
@@ -121,11 +126,11 @@ impl Detector {
         if n_rows > FEW_ROWS {
             return self.score_table(cells, n_rows);
         }
-        let mut scratch = RowScratch::default();
-        cells
-            .chunks_exact(self.columns.len())
-            .map(|row| self.scorer.score(&self.bundle, row, &mut scratch))
-            .collect()
+        SCRATCH.with_borrow_mut(|scratch| {
+            let rows = cells.chunks_exact(self.columns.len());
+            rows.map(|row| self.scorer.score(&self.bundle, row, scratch))
+                .collect()
+        })
     }
 
     /// Makes a table of rows of cells.

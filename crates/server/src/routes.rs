@@ -66,6 +66,8 @@ pub fn configure(config: &mut ServiceConfig) {
         .app_data(FormConfig::default().limit(4096).error_handler(bad_form))
         .app_data(PathConfig::default().error_handler(bad_path))
         .app_data(QueryConfig::default().error_handler(bad_query))
+        // First: paths are tried in this order, and those with names in them by regular expressions.
+        .service(at("/v1/predict", "POST", web::post().to(predict::predict)))
         .service(at("/", READS, read().to(front::page)))
         .service(at("/session", "POST", web::post().to(front::open_session)))
         .service(at("/assets/page.css", READS, read().to(front::style)))
@@ -112,7 +114,6 @@ pub fn configure(config: &mut ServiceConfig) {
         ))
         .service(at("/ping", READS, read().to(health::ready)))
         .service(at("/metrics", READS, read().to(health::metrics)))
-        .service(at("/v1/predict", "POST", web::post().to(predict::predict)))
         .service(at("/v1/predict/csv", "POST", web::post().to(files::csv)))
         .service(at(
             "/v1/predict/parquet",
