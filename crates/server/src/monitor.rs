@@ -29,6 +29,9 @@ const WAITING: usize = 16;
 /// A window's length, and how many of them are kept: an hour in all.
 const WINDOW: Duration = Duration::from_secs(300);
 const WINDOWS: usize = 12;
+/// How many times as long as it works the summarising thread rests: scoring needs the cores more, and
+/// a part of much traffic says as much as all of it.
+const REST: u32 = 19;
 /// How often records that do not fill a block are summarised.
 const FLUSH: Duration = Duration::from_secs(1);
 
@@ -99,7 +102,7 @@ impl Monitor {
         }
     }
 
-    /// Returns how many records were not looked at, since too many came at a time.
+    /// Returns how many records were not looked at, since more came than one thread at rest can take.
     pub fn passed_over(&self) -> u64 {
         self.passed_over.load(Relaxed)
     }
@@ -146,11 +149,13 @@ fn summarise(
         let Some(Block { detector, cells }) = block else {
             continue;
         };
+        let began = Instant::now();
         let schema = &detector.bundle.schema;
         let mut table = detector.table(&cells);
         dataset::derived::append(schema, &mut table);
         let profile = Profile::of(schema, &table);
         lock(windows).push(detector.entry.bundle, profile);
+        thread::sleep(began.elapsed() * REST);
     }
 }
 

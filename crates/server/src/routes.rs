@@ -15,7 +15,7 @@ mod quality;
 use std::sync::Arc;
 
 use actix_web::{
-    HttpResponse, Resource, Route,
+    HttpResponse, Resource, ResponseError as _, Route,
     error::QueryPayloadError,
     guard,
     http::{StatusCode, header},
@@ -66,50 +66,79 @@ pub fn configure(config: &mut ServiceConfig) {
         .app_data(FormConfig::default().limit(4096).error_handler(bad_form))
         .app_data(PathConfig::default().error_handler(bad_path))
         .app_data(QueryConfig::default().error_handler(bad_query))
-        .service(at("/", read().to(front::page)))
-        .service(at("/session", web::post().to(front::open_session)))
-        .service(at("/assets/page.css", read().to(front::style)))
-        .service(at("/assets/page.js", read().to(front::script)))
-        .service(at("/healthz", read().to(health::live)))
-        .service(at("/readyz", read().to(health::ready)))
-        .service(at("/v2/health/live", read().to(health::live)))
-        .service(at("/v2/health/ready", read().to(health::ready)))
-        .service(at("/v2", read().to(inference::server)))
-        .service(at("/v2/models/{name}", read().to(inference::metadata)))
-        .service(at("/v2/models/{name}/ready", read().to(inference::ready)))
+        // First: paths are tried in this order, and those with names in them by regular expressions.
+        .service(at("/v1/predict", "POST", web::post().to(predict::predict)))
+        .service(at("/", READS, read().to(front::page)))
+        .service(at("/session", "POST", web::post().to(front::open_session)))
+        .service(at("/assets/page.css", READS, read().to(front::style)))
+        .service(at("/assets/page.js", READS, read().to(front::script)))
+        .service(at("/healthz", READS, read().to(health::live)))
+        .service(at("/readyz", READS, read().to(health::ready)))
+        .service(at("/v2/health/live", READS, read().to(health::live)))
+        .service(at("/v2/health/ready", READS, read().to(health::ready)))
+        .service(at("/v2", READS, read().to(inference::server)))
+        .service(at(
+            "/v2/models/{name}",
+            READS,
+            read().to(inference::metadata),
+        ))
+        .service(at(
+            "/v2/models/{name}/ready",
+            READS,
+            read().to(inference::ready),
+        ))
         .service(at(
             "/v2/models/{name}/infer",
+            "POST",
             web::post().to(inference::infer),
         ))
         .service(at(
             "/v2/models/{name}/versions/{version}",
+            READS,
             read().to(inference::metadata),
         ))
         .service(at(
             "/v2/models/{name}/versions/{version}/ready",
+            READS,
             read().to(inference::ready),
         ))
         .service(at(
             "/v2/models/{name}/versions/{version}/infer",
+            "POST",
             web::post().to(inference::infer),
         ))
-        .service(at("/invocations", web::post().to(invocations::invocations)))
-        .service(at("/ping", read().to(health::ready)))
-        .service(at("/metrics", read().to(health::metrics)))
-        .service(at("/v1/predict", web::post().to(predict::predict)))
-        .service(at("/v1/predict/csv", web::post().to(files::csv)))
-        .service(at("/v1/predict/parquet", web::post().to(files::parquet)))
-        .service(at("/v1/explain", web::post().to(explain::explain)))
-        .service(at("/v1/drift", read().to(quality::drift)))
+        .service(at(
+            "/invocations",
+            "POST",
+            web::post().to(invocations::invocations),
+        ))
+        .service(at("/ping", READS, read().to(health::ready)))
+        .service(at("/metrics", READS, read().to(health::metrics)))
+        .service(at("/v1/predict/csv", "POST", web::post().to(files::csv)))
+        .service(at(
+            "/v1/predict/parquet",
+            "POST",
+            web::post().to(files::parquet),
+        ))
+        .service(at("/v1/explain", "POST", web::post().to(explain::explain)))
+        .service(at("/v1/drift", READS, read().to(quality::drift)))
         .service(
-            at("/v1/feedback", read().to(quality::quality))
-                .route(web::post().to(quality::feedback)),
+            at(
+                "/v1/feedback",
+                "GET, HEAD, POST",
+                read().to(quality::quality),
+            )
+            .route(web::post().to(quality::feedback)),
         )
-        .service(at("/v1/models", read().to(models::list)))
-        .service(at("/v1/models/{name}/history", read().to(models::history)))
-        .service(at("/openapi.json", read().to(docs::openapi)))
-        .service(at("/docs", read().to(docs::to_index)))
-        .service(at("/docs/{file:.*}", read().to(docs::swagger)))
+        .service(at("/v1/models", READS, read().to(models::list)))
+        .service(at(
+            "/v1/models/{name}/history",
+            READS,
+            read().to(models::history),
+        ))
+        .service(at("/openapi.json", READS, read().to(docs::openapi)))
+        .service(at("/docs", READS, read().to(docs::to_index)))
+        .service(at("/docs/{file:.*}", READS, read().to(docs::swagger)))
         .default_service(web::to(nothing));
 }
 
@@ -146,10 +175,13 @@ fn is_open(path: &str) -> bool {
     PATHS.contains(&path) || path.starts_with("/docs/")
 }
 
-fn at(path: &str, route: Route) -> Resource {
+/// The methods of paths that change nothing.
+const READS: &str = "GET, HEAD";
+
+fn at(path: &str, methods: &'static str, route: Route) -> Resource {
     web::resource(path)
         .route(route)
-        .default_service(web::to(wrong_method))
+        .default_service(web::to(move || wrong_method(methods)))
 }
 
 fn read() -> Route {
@@ -160,11 +192,13 @@ async fn nothing() -> Result<HttpResponse, Problem> {
     Err(Problem::not_found("there is nothing at this path"))
 }
 
-async fn wrong_method() -> Result<HttpResponse, Problem> {
-    Err(Problem::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "this path takes another method: see /docs",
-    ))
+async fn wrong_method(methods: &'static str) -> HttpResponse {
+    let detail = format!("this path takes {methods}");
+    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail);
+    let mut response = problem.error_response();
+    let allow = header::HeaderValue::from_static(methods);
+    response.headers_mut().insert(header::ALLOW, allow);
+    response
 }
 
 /// Answers with JSON that is written already.

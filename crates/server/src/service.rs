@@ -52,7 +52,25 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     serve(arguments, settings, serving)
 }
 
+/// Lets the service have as many files and connections open as the system allows at most.
+#[cfg(unix)]
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}
+
+#[cfg(not(unix))]
+fn raise_open_files() {}
+
 fn serve(arguments: &Arguments, settings: Settings, serving: Arc<Serving>) -> Result<u8, Failure> {
+    raise_open_files();
     let public = bind(arguments.listen)?;
     let admin = settings.admin.map(bind).transpose()?;
     let watch = Watch::start(Arc::clone(&serving), settings.poll)

@@ -10,7 +10,7 @@ use registry::{Entry, RegistryError};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use utoipa::ToSchema;
 
-use super::{Service, at, blocking, json, models::HistoryEntry, read};
+use super::{READS, Service, at, blocking, json, models::HistoryEntry, read};
 use crate::{
     body,
     jobs::{Job, Refusal},
@@ -26,13 +26,21 @@ const MAX_BODY: usize = 1 << 16;
 /// Declares the paths of administration.
 pub fn configure(config: &mut ServiceConfig) {
     config
-        .service(at("/reload", web::post().to(reload)))
-        .service(at("/train", web::post().to(train)))
-        .service(at("/jobs", read().to(jobs)))
-        .service(at("/jobs/{id}", read().to(job)))
-        .service(at("/jobs/{id}/events", read().to(events)))
-        .service(at("/models/{name}/promote", web::post().to(promote)))
-        .service(at("/models/{name}/rollback", web::post().to(roll_back)));
+        .service(at("/reload", "POST", web::post().to(reload)))
+        .service(at("/train", "POST", web::post().to(train)))
+        .service(at("/jobs", READS, read().to(jobs)))
+        .service(at("/jobs/{id}", READS, read().to(job)))
+        .service(at("/jobs/{id}/events", READS, read().to(events)))
+        .service(at(
+            "/models/{name}/promote",
+            "POST",
+            web::post().to(promote),
+        ))
+        .service(at(
+            "/models/{name}/rollback",
+            "POST",
+            web::post().to(roll_back),
+        ));
 }
 
 /// What came of a reload.

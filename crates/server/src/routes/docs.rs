@@ -29,6 +29,7 @@ const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Records {
     /// The records, each with the model's columns.
+    #[schema(min_items = 1)]
     pub records: Vec<Record>,
 }
 
@@ -36,6 +37,7 @@ pub struct Records {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct RecordsToExplain {
     /// The records, each with the model's columns.
+    #[schema(min_items = 1)]
     pub records: Vec<Record>,
     /// Reasons a record, 5 by default.
     #[serde(default)]

@@ -140,7 +140,7 @@ fn explained(
         )
     };
     Ok(Explained {
-        model: detector.reference(),
+        model: detector.reference.clone(),
         threshold: detector.bundle.thresholds.operating,
         space: match explanations.space() {
             Space::LogOdds => "log_odds".to_owned(),

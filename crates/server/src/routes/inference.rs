@@ -61,6 +61,7 @@ pub struct InferRequest {
     /// Given back with the answer.
     pub id: Option<String>,
     /// One tensor a column, of shape [n] or [n, 1]; a column that may be missing may be left out.
+    #[schema(min_items = 1)]
     pub inputs: Vec<InferTensor>,
 }
 

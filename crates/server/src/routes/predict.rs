@@ -9,13 +9,7 @@ use actix_web::{
 use model::RowScore;
 
 use super::{Service, blocking, json};
-use crate::{
-    answer::{self, Answer},
-    body,
-    detector::Detector,
-    problem::Problem,
-    records,
-};
+use crate::{answer::Answer, body, detector::Detector, problem::Problem, records};
 
 /// Bodies up to here are answered by the thread that got them: handing them over would take longer.
 const SMALL_BODY: usize = 64 << 10;
@@ -57,7 +51,7 @@ pub async fn predict(
 fn answer(service: &Service, detector: &Arc<Detector>, body: &Bytes) -> Result<Vec<u8>, Problem> {
     let request = records::read(detector, body, service.settings.limits.rows, false)?;
     let scores = score(service, detector, request.rows.cells())?;
-    Ok(answer::write(detector, &request.rows, &scores))
+    Ok(detector.parts.write(&request.rows, &scores))
 }
 
 /// Scores rows of cells and counts them.

@@ -59,7 +59,7 @@ pub async fn drift(service: Data<Service>) -> Result<HttpResponse, Problem> {
     let text = blocking(move || {
         let detector = service.detector()?;
         let drift = Drift {
-            model: detector.reference(),
+            model: detector.reference.clone(),
             passed_over: service.monitor.passed_over(),
             report: service.monitor.report(&detector),
         };
