@@ -10,6 +10,7 @@ mod error;
 mod file;
 mod lineage;
 mod manifest;
+mod printable;
 mod run;
 mod stage;
 pub mod yaml;
@@ -22,5 +23,6 @@ pub use file::{
 };
 pub use lineage::{Lineage, LineageNode};
 pub use manifest::{ArtifactRecord, FileRecord, Manifest};
+pub use printable::printable;
 pub use run::{Id, Run, digest_of_file};
 pub use stage::{Advance, Context, Inputs, Outputs, Progress, Stage, Watch};

@@ -2,7 +2,7 @@
 
 use std::{io::Write as _, process::ExitCode, time::Duration};
 
-use artifact::{ErrorKind, Failure};
+use artifact::{ErrorKind, Failure, printable};
 use clap::{Parser, error::ErrorKind as ClapKind};
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
@@ -44,10 +44,19 @@ pub fn report_and_exit(result: anyhow::Result<u8>) -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             // Where standard error cannot be written, a full disk say, the exit code still speaks.
-            let _ = writeln!(std::io::stderr(), "error: {error:#}");
+            let _ = writeln!(std::io::stderr(), "error: {}", for_terminal(&error));
             ExitCode::from(exit_code_of(&error))
         }
     }
+}
+
+/// Returns the text of an error line by line: its lines are ours, what stands in them may be data.
+fn for_terminal(error: &anyhow::Error) -> String {
+    let text = format!("{error:#}");
+    text.split('\n')
+        .map(printable)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// Ends the process on Ctrl-C with [`INTERRUPTED`] and on SIGTERM with [`TERMINATED`], at once.

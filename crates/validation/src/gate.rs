@@ -1,5 +1,6 @@
 //! The gate: which findings refuse the data.
 
+use artifact::printable;
 use dataset::{Schema, drift::DriftVerdict};
 
 use crate::{OnDrift, ValidationConfig, ValidationReport};
@@ -71,10 +72,9 @@ fn row_reasons(
     let share = config.max_bad_share.unwrap_or(schema.quality.max_bad_share);
     let allowed = (share * rows.total as f64).floor() as usize;
     if rows.quarantined > allowed {
-        let most = report
-            .problems
-            .first()
-            .map_or(String::new(), |p| format!(" (most often: {})", p.example));
+        let most = report.problems.first().map_or(String::new(), |p| {
+            format!(" (most often: {})", printable(&p.example))
+        });
         reasons.push(format!(
             "{} of {} rows quarantined, at most {allowed} allowed{most}",
             rows.quarantined, rows.total
@@ -106,7 +106,8 @@ fn unknown_hint(report: &ValidationReport) -> String {
 }
 
 fn shorten(names: &[&str]) -> String {
-    let shown = names.iter().take(8).copied().collect::<Vec<_>>().join(", ");
+    let shown = names.iter().take(8).map(|name| printable(name));
+    let shown = shown.collect::<Vec<_>>().join(", ");
     match names.len() {
         0..=8 => shown,
         n => format!("{shown} and {} more", n - 8),
