@@ -1,18 +1,27 @@
-//! From the URI of a source to the source: files and simulated data.
+//! From the URI of records to their source or destination: files, simulated data and, a feature each,
+//! databases.
 //!
-//! Owns the schemes. Must not know stages, models or the command line.
+//! Owns the schemes, and how servers are asked. Must not know stages, models or the command line.
+
+#[cfg(feature = "mongodb")]
+mod backoff;
+#[cfg(feature = "mongodb")]
+mod mongodb;
 
 use std::path::Path;
 
 use artifact::{ErrorKind, Failure};
-use dataset::{Schema, Source, SourceUri};
+use dataset::{Destination, LoadMode, Schema, Source, SourceUri};
 use formats::{FileFormat, Layout};
 
-/// Opens the source that a URI names: a path, `file://…` or `synth://NAME?rows=N`.
+/// Environment variables that connectors read.
+pub const VARIABLES: &[&str] = &["NETSEC_MONGODB_USERNAME", "NETSEC_MONGODB_PASSWORD"];
+
+/// Opens the source that a URI names: a path, `file://…`, `synth://NAME?rows=N` or, with the feature
+/// `mongodb`, `mongodb(+srv)://HOST/DATABASE?collection=NAME`.
 ///
 /// # Errors
-/// [`ErrorKind::Usage`] for a scheme that is not known or, so far, not supported, and what opening
-/// fails with.
+/// [`ErrorKind::Usage`] for a scheme that is not known or not supported, and what opening fails with.
 pub fn open(uri: &SourceUri, schema: &Schema) -> Result<Box<dyn Source>, Failure> {
     if let Some(path) = uri.local_path() {
         return open_file(path, schema);
@@ -21,6 +30,8 @@ pub fn open(uri: &SourceUri, schema: &Schema) -> Result<Box<dyn Source>, Failure
     match uri.scheme() {
         // What it says of a wrong address is said of the one without secrets.
         Some("synth") => Ok(Box::new(synth::parse_uri(&uri.to_string())?)),
+        #[cfg(feature = "mongodb")]
+        Some("mongodb" | "mongodb+srv") => Ok(Box::new(mongodb::MongoSource::open(uri, schema)?)),
         Some(scheme) => refuse(unsupported(scheme)),
         None => refuse(format!("{uri} lacks a slash: write scheme://…")),
     }
@@ -68,7 +79,68 @@ fn open_file(path: &Path, schema: &Schema) -> Result<Box<dyn Source>, Failure> {
     Ok(formats::open(path, &format)?)
 }
 
-/// Says which schemes there are.
+/// Opens the destination that a URI names, to load records of a schema into; nothing is asked of it
+/// before it begins.
+///
+/// # Errors
+/// [`ErrorKind::Usage`] for what is no destination or not supported, and what opening fails with.
+pub fn destination(
+    uri: &SourceUri,
+    schema: &Schema,
+    mode: LoadMode,
+) -> Result<Box<dyn Destination>, Failure> {
+    let message = match uri.scheme() {
+        #[cfg(feature = "mongodb")]
+        Some("mongodb" | "mongodb+srv") => {
+            let opened = mongodb::MongoDestination::open(uri, schema, mode)?;
+            return Ok(Box::new(opened));
+        }
+        Some(scheme) if feature_of(scheme).is_some() => unsupported(scheme),
+        _ => format!("{uri}: records are pushed to mongodb://HOST/DATABASE?collection=NAME"),
+    };
+    let _ = (schema, mode);
+    Err(Failure::new(ErrorKind::Usage, message))
+}
+
+/// What trying the steps to a source has found, in their order, up to the first that failed.
+#[derive(Default)]
+pub struct Probed(pub Vec<Probe>);
+
+/// One step on the way to a source.
+pub struct Probe {
+    /// What was tried: a name, a port, TLS, credentials, a permission.
+    pub check: &'static str,
+    /// What was found.
+    pub outcome: Result<String, Failure>,
+}
+
+/// Tries the steps to a source that is a server; there are none to a file.
+pub fn probe(uri: &SourceUri) -> Probed {
+    match uri.scheme() {
+        #[cfg(feature = "mongodb")]
+        Some("mongodb" | "mongodb+srv") => mongodb::probe(uri),
+        _ => Probed::default(),
+    }
+}
+
+/// Says what would support a scheme, or which schemes there are.
 fn unsupported(scheme: &str) -> String {
-    format!("`{scheme}://` is not supported: give a path, file://… or synth://NAME?rows=N")
+    match feature_of(scheme) {
+        Some(feature) => format!(
+            "`{scheme}://` is not supported by this build: build it with the feature `{feature}`: \
+             cargo build --release -p orchestrator --features {feature}"
+        ),
+        None => format!(
+            "`{scheme}://` is not supported: give a path, file://…, synth://NAME?rows=N or \
+             mongodb://HOST/DATABASE?collection=NAME"
+        ),
+    }
+}
+
+/// Returns the feature that supports a scheme.
+fn feature_of(scheme: &str) -> Option<&'static str> {
+    match scheme {
+        "mongodb" | "mongodb+srv" => Some("mongodb"),
+        _ => None,
+    }
 }

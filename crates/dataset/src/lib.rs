@@ -5,6 +5,7 @@
 
 pub mod cell;
 pub mod derived;
+mod destination;
 pub mod drift;
 mod group;
 mod label;
@@ -18,7 +19,9 @@ pub mod schema;
 mod source;
 mod source_uri;
 mod table;
+mod tally;
 
+pub use destination::{Destination, LoadMode, Loaded};
 pub use group::GroupKey;
 pub use label::{ClassNames, Label};
 pub use preprocessing::{
@@ -26,7 +29,8 @@ pub use preprocessing::{
     ScalerKind,
 };
 pub use raw::{
-    Defect, Extent, RawBatch, RawColumn, TextColumn, faithful_number, format_number, free_name,
+    Defect, Extent, FieldColumns, RawBatch, RawColumn, RecordCells, Scalar, TextColumn,
+    faithful_number, format_number, free_name,
 };
 pub use raw_dataset::{Cells, IngestedColumn, MISSING_CODE, Provenance, RawDataset};
 pub use records::{Records, Target, TrainingSet, ValidatedDataset};
@@ -35,3 +39,4 @@ pub use schema::{Column, ColumnType, Domain, Schema, SchemaError};
 pub use source::{Sink, SinkError, Source, SourceError};
 pub use source_uri::{SourceUri, without_secrets};
 pub use table::{Table, TableColumn};
+pub use tally::{Tally, record_digests};

@@ -1,6 +1,10 @@
 //! Rows as a source gives them, in batches, before any schema has looked at them.
 
-use std::collections::BTreeMap;
+mod columns;
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+pub use columns::{FieldColumns, RecordCells, Scalar};
 
 /// Some rows of a source, column by column, as they were found.
 ///
@@ -22,6 +26,29 @@ impl RawBatch {
     /// Returns the number of rows.
     pub fn n_rows(&self) -> usize {
         self.row_numbers.len()
+    }
+
+    /// Returns the rows of these indices, in their order; ascending ones, where rows are defective.
+    pub fn select(&self, rows: &[usize]) -> Self {
+        let place = |row: usize| rows.iter().position(|r| *r == row);
+        let defect = |defect: &Defect| {
+            let extent = match defect.extent {
+                Extent::Row(row) => Extent::Row(place(row)?),
+                Extent::Cell { row, column } => Extent::Cell {
+                    row: place(row)?,
+                    column,
+                },
+                Extent::Column(column) => Extent::Column(column),
+            };
+            let reason = defect.reason.clone();
+            Some(Defect { extent, reason })
+        };
+        Self {
+            names: self.names.clone(),
+            columns: self.columns.iter().map(|c| c.select(rows)).collect(),
+            row_numbers: rows.iter().map(|&row| self.row_numbers[row]).collect(),
+            defects: self.defects.iter().filter_map(defect).collect(),
+        }
     }
 
     /// Returns the position of a column by its exact name: the first, where a name is duplicated.
@@ -126,6 +153,22 @@ impl RawColumn {
         match self {
             Self::Text(text) => text.get(row).is_none(),
             Self::Number(numbers) => numbers[row].is_nan(),
+        }
+    }
+
+    /// Returns the text of a cell, of a number as well; `None` is a missing one.
+    pub fn text(&self, row: usize) -> Option<Cow<'_, str>> {
+        match self {
+            Self::Text(texts) => texts.get(row).map(Cow::Borrowed),
+            Self::Number(numbers) if numbers[row].is_nan() => None,
+            Self::Number(numbers) => Some(Cow::Owned(format_number(numbers[row]))),
+        }
+    }
+
+    fn select(&self, rows: &[usize]) -> Self {
+        match self {
+            Self::Text(texts) => Self::Text(rows.iter().map(|&row| texts.get(row)).collect()),
+            Self::Number(numbers) => Self::Number(rows.iter().map(|&row| numbers[row]).collect()),
         }
     }
 }

@@ -263,6 +263,13 @@ impl Schema {
         self.columns.iter().find(|c| c.name == name)
     }
 
+    /// Returns whether every row must have a value under a name: the target's, or a column's that is
+    /// learned from and may not be missing.
+    pub fn needs(&self, name: &str) -> bool {
+        let needed = |c: &Column| !c.may_be_missing && !c.never_use;
+        name == self.target.column || self.column(name).is_some_and(needed)
+    }
+
     /// Returns whether a text means "no value".
     pub fn is_missing_token(&self, trimmed: &str) -> bool {
         self.missing_tokens.iter().any(|token| token == trimmed)

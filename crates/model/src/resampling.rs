@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::array;
+use std::{array, fmt};
 
 use dataset::GroupKey;
 use rand_chacha::ChaCha8Rng;
@@ -53,6 +53,18 @@ pub struct Interval {
     pub low: f64,
     /// The 97.5 % quantile over the resamples, as [`Bounds`] say.
     pub high: f64,
+}
+
+/// The value with its bounds, if it has any: without resamples there are none.
+impl fmt::Display for Interval {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { value, low, high } = self;
+        write!(f, "{value:.4}")?;
+        if low.is_nan() {
+            return Ok(());
+        }
+        write!(f, "  [{low:.4}, {high:.4}]")
+    }
 }
 
 impl GroupBootstrap {

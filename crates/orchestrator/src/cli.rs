@@ -7,15 +7,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use dataset::SourceUri;
 
 use crate::{
-    diff, doctor, duration::Seconds, inspect, models, pipeline, predict, schema_file, simulation,
-    stages,
+    diff, doctor, duration::Seconds, inspect, models, pipeline, predict, push, schema_file,
+    simulation, stages,
 };
 
 /// Trains, evaluates, promotes and applies detectors of network threats.
 ///
 /// Without a command it trains on the embedded, simulated phishing sample.
 #[derive(Parser)]
-#[command(name = "netsec", version)]
+#[command(name = "netsec", version, args_conflicts_with_subcommands = true)]
 pub struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -43,6 +43,8 @@ enum Command {
     Doctor(doctor::DoctorArguments),
     /// Score a file with the champion
     Predict(predict::PredictArguments),
+    /// Push records into a database: clean, check, load, read back
+    Push(push::PushArguments),
     /// Write schema files
     #[command(subcommand)]
     Schema(schema_file::SchemaCommand),
@@ -76,14 +78,15 @@ pub struct RunArguments {
     /// Data set: phishing, nsl_kdd, or the path of a schema file
     #[arg(long, value_name = "NAME|PATH.yaml")]
     pub dataset: Option<String>,
-    /// Where the records are: a path, file://…, or synth://NAME?rows=N
+    /// Where the records are: a path, file://…, synth://NAME?rows=N or, built with the feature
+    /// mongodb, mongodb://HOST/DATABASE?collection=NAME
     #[arg(long, value_name = "URI")]
     pub source: Option<SourceUri>,
     /// Use this partition as the holdout, as it is, instead of splitting one off
     #[arg(long, value_name = "FILE")]
     pub holdout: Option<SourceUri>,
     /// Name to register the model under; the schema's name by default
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = model_name)]
     pub model: Option<String>,
     /// Configuration file
     #[arg(long, value_name = "FILE")]
@@ -107,13 +110,29 @@ pub struct RunArguments {
     #[arg(long, requires = "why")]
     pub force: bool,
     /// Why the rules are set aside; recorded in the history
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", requires = "force", value_parser = reason)]
     pub why: Option<String>,
     /// Progress on standard error: a bar on a terminal, JSON lines, or nothing
     #[arg(long, value_enum, default_value = "auto")]
     pub progress: Progress,
     #[command(flatten)]
     pub place: Place,
+}
+
+/// Parses the name of a model.
+fn model_name(text: &str) -> Result<String, String> {
+    registry::check_name(text)
+        .map(|()| text.to_owned())
+        .map_err(|e| e.to_string())
+}
+
+/// Parses the reason of a decision: some words.
+pub fn reason(text: &str) -> Result<String, String> {
+    let words = text.trim();
+    if words.is_empty() {
+        return Err("say why, in words that others will read in the history".to_owned());
+    }
+    Ok(words.to_owned())
 }
 
 /// How progress is shown.
@@ -148,6 +167,7 @@ pub fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
         Some(Command::Diff(diff)) => diff::run(&diff),
         Some(Command::Doctor(doctor)) => doctor::run(&doctor),
         Some(Command::Predict(predict)) => predict::run(&predict),
+        Some(Command::Push(push)) => push::run(&push),
         Some(Command::Schema(command)) => schema_file::run(&command),
         Some(Command::Synth(command)) => simulation::run(&command),
         Some(Command::Models(command)) => models::run(&command),

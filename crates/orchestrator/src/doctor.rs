@@ -137,7 +137,7 @@ fn examine(arguments: &DoctorArguments) -> Vec<Finding> {
             let (n, target) = (schema.features().count(), &schema.target.column);
             let said = format!("{dataset}: {n} columns to learn from, target `{target}`");
             findings.push(Finding::ok("schema", said));
-            findings.push(source(uri, &schema));
+            findings.extend(source(uri, &schema));
         }
         Err(failure) => findings.push(Finding::fail("schema", &failure, "")),
     }
@@ -250,7 +250,8 @@ fn feature_store(root: &Path) -> Vec<Finding> {
 
 /// Looks for variables that look like ours and are read by nothing.
 fn environment() -> Vec<Finding> {
-    let known = ["NETSEC_ARTIFACTS", "NETSEC_LOG", "NETSEC_DATA_DIR"];
+    let own = ["NETSEC_ARTIFACTS", "NETSEC_LOG", "NETSEC_DATA_DIR"];
+    let known = [&own, connectors::VARIABLES].concat();
     let unknown = std::env::vars_os()
         .filter_map(|(name, _)| name.into_string().ok())
         .filter(|name| name.starts_with("NETSEC_") && !name.starts_with("NETSEC__"))
@@ -263,8 +264,25 @@ fn environment() -> Vec<Finding> {
         .collect()
 }
 
+/// Tries the steps to the source, then looks at its first rows.
+fn source(uri: &SourceUri, schema: &Schema) -> Vec<Finding> {
+    let mut is_reached = true;
+    let mut findings = Vec::new();
+    for probe in connectors::probe(uri).0 {
+        is_reached &= probe.outcome.is_ok();
+        findings.push(match &probe.outcome {
+            Ok(said) => Finding::ok(probe.check, said.as_str()),
+            Err(failure) => Finding::fail(probe.check, failure, ""),
+        });
+    }
+    if is_reached {
+        findings.push(first_rows(uri, schema));
+    }
+    findings
+}
+
 /// Opens the source and looks at its first rows.
-fn source(uri: &SourceUri, schema: &Schema) -> Finding {
+fn first_rows(uri: &SourceUri, schema: &Schema) -> Finding {
     const CHECK: &str = "source";
     let first = connectors::open(uri, schema).and_then(|mut source| Ok(source.next_batch()?));
     let batch = match first {
@@ -272,12 +290,8 @@ fn source(uri: &SourceUri, schema: &Schema) -> Finding {
         Ok(None) => return Finding::warn(CHECK, format!("{uri}: there are no rows")),
         Err(failure) => return Finding::fail(CHECK, &failure, ""),
     };
-    let is_needed = |name: &String| {
-        let column = schema.column(name);
-        column.is_none_or(|c| !c.may_be_missing && !c.never_use)
-    };
     let mut lacking = schema.file_columns();
-    lacking.retain(|name| is_needed(name) && batch.position(name).is_none());
+    lacking.retain(|name| schema.needs(name) && batch.position(name).is_none());
     if lacking.is_empty() {
         let (rows, columns) = (batch.n_rows(), batch.names.len());
         return Finding::ok(

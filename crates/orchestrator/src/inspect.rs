@@ -6,12 +6,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use artifact::{Digest, ErrorKind, Failure, Manifest, Run, Stage as _, StoreError};
+use artifact::{Digest, ErrorKind, Failure, Manifest, Run, Stage as _, StoreError, read_bounded};
 use clap::Args;
 use registry::Promotion;
 use serde_json::{Value, json};
 
 use crate::{cli::Place, output::print};
+
+/// No configuration is larger.
+const MAX_CONFIG_BYTES: u64 = 16 << 20;
 
 #[derive(Args)]
 pub struct RunArgument {
@@ -30,7 +33,9 @@ impl RunArgument {
 
 /// Finds a run directory by its path, or by its name under the artifacts directory.
 pub fn find_run(run: &Path, artifacts: Option<&Path>) -> Result<PathBuf, Failure> {
-    let inside = artifacts.unwrap_or(Path::new("artifacts")).join(run);
+    let named = std::env::var_os("NETSEC_ARTIFACTS").map(PathBuf::from);
+    let root = artifacts.or(named.as_deref());
+    let inside = root.unwrap_or(Path::new("artifacts")).join(run);
     let places = [run.to_owned(), inside];
     let found = places.iter().find(|p| p.join("config.yaml").is_file());
     found.cloned().ok_or_else(|| {
@@ -142,6 +147,7 @@ pub fn verify(argument: &RunArgument) -> Result<u8, Failure> {
         damaged.extend(artifacts.chain(files).flatten());
     }
     damaged.extend(stale(&manifests));
+    damaged.extend(changed_configuration(&run)?);
     if argument.place.json {
         let object = json!({"run": run.directory(), "checked": checked, "damaged": damaged});
         print(&object.to_string())?;
@@ -154,6 +160,25 @@ pub fn verify(argument: &RunArgument) -> Result<u8, Failure> {
         return Ok(0);
     }
     Err(Failure::new(ErrorKind::Internal, damaged.join("\n")))
+}
+
+/// Says whether `config.yaml` is another one than the directory was named after.
+fn changed_configuration(run: &Run) -> Result<Option<String>, Failure> {
+    let path = run.directory().join("config.yaml");
+    let bytes = read_bounded(&path, MAX_CONFIG_BYTES)?;
+    let name = run.name();
+    // A directory that somebody has renamed says nothing.
+    let named = name
+        .split_once('-')
+        .filter(|(time, _)| time.len() == 16 && time.ends_with('Z'));
+    let fingerprint = Digest::of(&bytes).short();
+    let changed = named.is_some_and(|(_, word)| !word.starts_with(&fingerprint));
+    Ok(changed.then(|| {
+        format!(
+            "{}: not the configuration that the run was made with: its name says another digest",
+            path.display()
+        )
+    }))
 }
 
 /// Says which stages took other artifacts than those that lie in the run now.

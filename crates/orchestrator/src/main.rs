@@ -12,6 +12,7 @@ mod models;
 mod output;
 mod pipeline;
 mod predict;
+mod push;
 mod schema_file;
 mod simulation;
 mod stages;
@@ -22,6 +23,10 @@ use std::process::ExitCode;
 use artifact::{ErrorKind, Failure};
 
 fn main() -> ExitCode {
+    // Before the arguments, some of which have their default from the environment.
+    if let Err(failure) = harness::load_environment() {
+        return harness::report_and_exit(Err(failure.into()));
+    }
     let arguments = match harness::parse_arguments::<cli::Arguments>() {
         Ok(arguments) => arguments,
         Err(code) => return code,
@@ -30,7 +35,6 @@ fn main() -> ExitCode {
 }
 
 fn start(arguments: cli::Arguments) -> Result<u8, Failure> {
-    harness::load_environment()?;
     harness::init_telemetry();
     harness::stop_on_interrupt()
         .map_err(|e| Failure::new(ErrorKind::Internal, format!("cannot handle Ctrl-C: {e}")))?;

@@ -8,7 +8,11 @@ use clap::{Args, Subcommand};
 use registry::Entry;
 use serde_json::{Value, json};
 
-use crate::{cli::Place, output::print, pipeline::registry};
+use crate::{
+    cli::{Place, reason},
+    output::print,
+    pipeline::registry,
+};
 
 #[derive(Subcommand)]
 pub enum ModelsCommand {
@@ -54,7 +58,7 @@ pub struct PromoteArguments {
     #[arg(long, requires = "why")]
     force: bool,
     /// Why; recorded in the history
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     why: Option<String>,
 }
 
@@ -66,7 +70,7 @@ pub struct RollbackArguments {
     #[arg(long, value_name = "N")]
     to: Option<u64>,
     /// Why; recorded in the history
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     why: Option<String>,
 }
 

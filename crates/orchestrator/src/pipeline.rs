@@ -26,6 +26,7 @@ pub fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     let schema = config.schema()?;
     let simulated = connectors::is_simulated(&config.source);
     let name = config.model_name(&schema, simulated);
+    registry::check_name(&name)?;
     // Kept in the run directory, where stages that run alone look it up.
     config.model = Some(name.clone());
     let intake = Intake::of(arguments, &config, &schema)?;

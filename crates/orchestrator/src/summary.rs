@@ -219,8 +219,21 @@ impl Summary {
             "\nHoldout: {} rows, {} distinct, {} threats (95 % intervals over groups)",
             e.n_rows, e.n_groups, e.n_threats
         )?;
-        for (name, Interval { value, low, high }) in e.metrics.named() {
-            writeln!(out, "  {name:<20} {value:.4}  [{low:.4}, {high:.4}]")?;
+        for (name, metric) in e.metrics.named() {
+            writeln!(out, "  {name:<20} {metric}")?;
+        }
+        if e.n_overlapping > 0 {
+            writeln!(
+                out,
+                "  {} of these rows have feature vectors that training has seen",
+                e.n_overlapping
+            )?;
+        }
+        if let Some(unseen) = &e.without_overlap {
+            writeln!(out, "Without them, as the promotion is decided:")?;
+            for (name, metric) in unseen.named() {
+                writeln!(out, "  {name:<20} {metric}")?;
+            }
         }
         let f1 = Decision::from(&e.at_f1);
         writeln!(

@@ -16,7 +16,9 @@ pub enum RegistryError {
     Codec { key: String, source: CodecError },
     #[error("registry, `{key}`: {reason}")]
     Damaged { key: String, reason: String },
-    #[error("`{name}` is not a model's name: use letters, digits, `-` and `_`")]
+    #[error(
+        "`{name}` is not a model's name: use letters, digits, `-` and `_`, a letter or digit first"
+    )]
     BadName { name: String },
     #[error("there is no model `{name}`; known: {known}")]
     NoModel { name: String, known: String },
@@ -37,7 +39,9 @@ pub enum RegistryError {
     },
     #[error("`{name}`: version {version} is the champion already")]
     AlreadyChampion { name: String, version: u64 },
-    #[error("`{name}` has never had another champion: there is nothing to roll back to")]
+    #[error(
+        "`{name}`: no champion before this one is left to roll back to; give --to VERSION to return to a later one"
+    )]
     NothingToRollBack { name: String },
     #[error(
         "`{name}`: version {version} has never been the champion: `netsec models promote` makes it so"

@@ -22,4 +22,4 @@ pub use evaluation::{
 pub use history::{Action, Entry, History, VersionState};
 pub use local::LocalDirectory;
 pub use promotion::{Override, Promotion, PromotionConfig, PromotionRecord};
-pub use store::Registry;
+pub use store::{Registry, check_name};

@@ -157,7 +157,8 @@ impl Promotion {
             reasons: Vec::new(),
             why: self.forced.as_ref().map(|f| f.why.clone()),
         };
-        let mut against = minima(&bundle.schema, evaluation);
+        let mut against: Vec<String> = too_little(evaluation).into_iter().collect();
+        against.extend(minima(&bundle.schema, evaluation));
         against.extend(against_champion(&self.config, &evaluation.comparison));
         against.extend(self.query_written(&draft, evaluation)?);
 
@@ -242,6 +243,31 @@ impl Promotion {
     }
 }
 
+/// Rows of each class below which no holdout tells anything, whatever its metrics say.
+const LEAST_OF_A_CLASS: u64 = 10;
+
+/// Says when the holdout is no evidence: hardly any rows, or none that training has not seen.
+fn too_little(evaluation: &Evaluation) -> Option<String> {
+    let Evaluation {
+        n_rows,
+        n_threats,
+        n_overlapping,
+        ..
+    } = *evaluation;
+    if n_overlapping == n_rows {
+        return Some(format!(
+            "all {n_rows} holdout rows have feature vectors that training has seen: give others"
+        ));
+    }
+    let n_benign = n_rows - n_threats;
+    (n_threats.min(n_benign) < LEAST_OF_A_CLASS).then(|| {
+        format!(
+            "the holdout has {n_threats} threats and {n_benign} benign rows, at least \
+             {LEAST_OF_A_CLASS} of each are asked"
+        )
+    })
+}
+
 /// Lists the schema's minima that the evaluation misses, and the one that holds without any: a ROC AUC
 /// above that of chance.
 fn minima(schema: &Schema, evaluation: &Evaluation) -> Vec<String> {
@@ -262,8 +288,10 @@ fn minima(schema: &Schema, evaluation: &Evaluation) -> Vec<String> {
             "{name} on the holdout is {got:.4}, at most {most} is allowed"
         ))
     };
+    let n_threats = evaluation.n_threats as f64;
+    let n_benign = evaluation.n_rows as f64 - n_threats;
     [
-        chance(got.roc_auc),
+        chance(got.roc_auc, n_threats, n_benign),
         least("PR AUC", got.pr_auc.value, asked.pr_auc),
         least("ROC AUC", got.roc_auc.value, asked.roc_auc),
         least(
@@ -278,18 +306,32 @@ fn minima(schema: &Schema, evaluation: &Evaluation) -> Vec<String> {
     .collect()
 }
 
-/// Says when a model cannot be told from a coin. Without resamples there is no bound, and the value must do.
-fn chance(roc_auc: Interval) -> Option<String> {
-    let Interval { value, low, .. } = roc_auc;
-    let (certain, bound) = if low.is_nan() {
-        (value, String::new())
+/// Says when a model cannot be told from a coin: the lower 95 % bound of its ROC AUC is not above 0.5. Without
+/// resamples the bound is that of independent rows (Hanley and McNeil 1982).
+fn chance(roc_auc: Interval, n_threats: f64, n_benign: f64) -> Option<String> {
+    let value = roc_auc.value;
+    let low = if roc_auc.low.is_nan() {
+        value - 1.96 * standard_error(value, n_threats, n_benign)
     } else {
-        (low, format!(", its lower 95 % bound {low:.4}"))
+        roc_auc.low
     };
-    let told = certain > 0.5;
+    let told = low > 0.5;
     (!told).then(|| {
-        format!("no better than chance: ROC AUC on the holdout is {value:.4}{bound}, more than 0.5 is asked")
+        format!(
+            "no better than chance: ROC AUC on the holdout is {value:.4}, its lower 95 % bound \
+             {low:.4}, more than 0.5 is asked"
+        )
     })
+}
+
+/// Returns the standard error of a ROC AUC over independent rows (Hanley and McNeil 1982).
+fn standard_error(auc: f64, n_threats: f64, n_benign: f64) -> f64 {
+    let square = auc * auc;
+    let two_threats = auc / (2.0 - auc) - square;
+    let two_benign = 2.0 * square / (1.0 + auc) - square;
+    let variance =
+        auc * (1.0 - auc) + (n_threats - 1.0) * two_threats + (n_benign - 1.0) * two_benign;
+    (variance / (n_threats * n_benign)).sqrt()
 }
 
 fn against_champion(config: &PromotionConfig, comparison: &Comparison) -> Option<String> {

@@ -382,8 +382,12 @@ fn blob_key(digest: Digest) -> String {
     format!("blobs/{digest}.bin")
 }
 
-fn check_name(name: &str) -> Result<(), RegistryError> {
-    let good = !name.is_empty()
+/// Checks that a model may have this name.
+///
+/// # Errors
+/// [`RegistryError::BadName`].
+pub fn check_name(name: &str) -> Result<(), RegistryError> {
+    let good = name.starts_with(|c: char| c.is_ascii_alphanumeric())
         && name.len() <= 100
         && name
             .chars()

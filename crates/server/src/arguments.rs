@@ -1,6 +1,6 @@
 //! The command line and the environment of the service.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, str::FromStr};
 
 use clap::{Parser, ValueEnum};
 
@@ -16,6 +16,25 @@ pub struct Arguments {
         value_name = "ADDRESS:PORT"
     )]
     pub listen: SocketAddr,
+    /// Address of the listener for administration, or `off`
+    #[arg(
+        long,
+        env = "NETSEC_ADMIN_LISTEN",
+        default_value = "127.0.0.1:5001",
+        value_name = "ADDRESS:PORT"
+    )]
+    pub admin_listen: AdminAddress,
+    /// Source that administrators may train on; the data set is `phishing` unless it is given
+    #[arg(
+        long = "train-source",
+        env = "NETSEC_TRAIN_SOURCES",
+        value_delimiter = ',',
+        value_name = "NAME[:DATASET]=URI"
+    )]
+    pub sources: Vec<String>,
+    /// The program `netsec`; by default the one beside this program, else the one on the path
+    #[arg(long, env = "NETSEC_PROGRAM", value_name = "FILE")]
+    pub netsec: Option<PathBuf>,
     /// Directory with the model registry
     #[arg(
         long,
@@ -113,6 +132,21 @@ pub struct Arguments {
     /// What the new key may do
     #[arg(long, value_enum, default_value = "predict", requires = "new_key")]
     pub scope: Scope,
+}
+
+/// Where administration listens, if it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AdminAddress(pub Option<SocketAddr>);
+
+impl FromStr for AdminAddress {
+    type Err = std::net::AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        text.parse().map(|address| Self(Some(address)))
+    }
 }
 
 /// What a key may do.

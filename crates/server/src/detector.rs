@@ -1,6 +1,6 @@
 //! A model that serves: a bundle of the registry, made ready to answer.
 
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap};
 
 use dataset::{Column, Table, TableColumn};
 use model::{ModelBundle, RowScore, RowScorer, RowScratch, ScoringError};
@@ -8,8 +8,15 @@ use registry::{Entry, Evaluation, Registry, RegistryError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::answer::Parts;
+
 /// Up to so many rows are scored one by one: a table of them would take longer to build.
 const FEW_ROWS: usize = 8;
+
+thread_local! {
+    /// Memory for rows, used again by every request of a thread.
+    static SCRATCH: RefCell<RowScratch> = RefCell::default();
+}
 
 /// A loaded version of a model.
 #[derive(Debug)]
@@ -22,6 +29,10 @@ pub struct Detector {
     pub bundle: ModelBundle,
     /// How it did on the holdout.
     pub evaluation: Evaluation,
+    /// Who answers.
+    pub reference: ModelRef,
+    /// What its answers have in common.
+    pub parts: Parts,
     scorer: RowScorer,
     columns: Vec<Column>,
     fields: BTreeMap<String, Field>,
@@ -67,8 +78,16 @@ impl Detector {
             .map(|name| (name, Field::PassedOver))
             .collect();
         fields.extend(features.map(|(at, c)| (c.name.clone(), Field::Feature(at))));
+        let reference = ModelRef {
+            name: name.to_owned(),
+            version: entry.version,
+            digest: entry.bundle.to_string(),
+            simulated: bundle.simulated,
+        };
         let detector = Self {
             name: name.to_owned(),
+            parts: Parts::of(&reference, &bundle),
+            reference,
             entry: entry.clone(),
             scorer: RowScorer::new(&bundle)?,
             bundle,
@@ -107,11 +126,11 @@ impl Detector {
         if n_rows > FEW_ROWS {
             return self.score_table(cells, n_rows);
         }
-        let mut scratch = RowScratch::default();
-        cells
-            .chunks_exact(self.columns.len())
-            .map(|row| self.scorer.score(&self.bundle, row, &mut scratch))
-            .collect()
+        SCRATCH.with_borrow_mut(|scratch| {
+            let rows = cells.chunks_exact(self.columns.len());
+            rows.map(|row| self.scorer.score(&self.bundle, row, scratch))
+                .collect()
+        })
     }
 
     /// Makes a table of rows of cells.
@@ -123,16 +142,6 @@ impl Detector {
         };
         let columns = self.columns.iter().enumerate().map(column);
         Table::new(cells.len() / width, columns.collect())
-    }
-
-    /// Returns who answers.
-    pub fn reference(&self) -> ModelRef {
-        ModelRef {
-            name: self.name.clone(),
-            version: self.entry.version,
-            digest: self.entry.bundle.to_string(),
-            simulated: self.bundle.simulated,
-        }
     }
 
     fn score_table(&self, cells: &[f64], n_rows: usize) -> Result<Vec<RowScore>, ScoringError> {

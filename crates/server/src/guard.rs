@@ -17,7 +17,7 @@ use actix_web::{
 use crate::{
     arguments::Scope,
     problem::Problem,
-    routes::{Service, is_open},
+    routes::{Service, needed_scope},
     sessions,
 };
 
@@ -25,13 +25,18 @@ use crate::{
 const HEADERS: [(HeaderName, &str); 5] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
-    (header::REFERRER_POLICY, "no-referrer"),
+    // Not `no-referrer`: forms would be sent with `Origin: null`, which is refused.
+    (header::REFERRER_POLICY, "same-origin"),
     (header::CACHE_CONTROL, "no-store"),
     (
         header::CONTENT_SECURITY_POLICY,
         "default-src 'none'; frame-ancestors 'none'",
     ),
 ];
+
+/// Marks the app of the listener for administration.
+#[derive(Clone, Copy)]
+pub struct IsAdmin;
 
 /// Checks a request before anything else looks at it.
 pub async fn check<B: MessageBody + 'static>(
@@ -69,8 +74,9 @@ fn examine(service: &Service, request: &ServiceRequest) -> Result<Option<HttpRes
     if foreign && request.method() == Method::OPTIONS {
         return Ok(Some(preflight()));
     }
-    if !is_open(request.path()) {
-        check_key(service, request.headers(), Scope::Predict)?;
+    let is_admin = request.app_data::<IsAdmin>().is_some();
+    if let Some(scope) = needed_scope(request.path(), is_admin) {
+        check_key(service, request.headers(), scope)?;
     }
     Ok(None)
 }

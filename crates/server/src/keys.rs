@@ -41,6 +41,11 @@ impl KeyRing {
         self.keys.is_empty()
     }
 
+    /// Returns whether any key may administer.
+    pub fn may_administer(&self) -> bool {
+        self.keys.iter().any(|key| key.scope == Scope::Admin)
+    }
+
     /// Returns what a presented key may do; `None` when it is none of these.
     ///
     /// Every key is compared whole: how long it takes says nothing about any of them.

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::serving::Serving;
+use crate::{monitor::Monitor, serving::Serving};
 
 /// Upper ends of the latency histogram's buckets, in seconds.
 const BUCKETS: [f64; 12] = [
@@ -69,7 +69,7 @@ impl Meters {
     }
 
     /// Writes everything in Prometheus' text format.
-    pub fn exposition(&self, serving: &Serving) -> String {
+    pub fn exposition(&self, serving: &Serving, monitor: &Monitor) -> String {
         let mut text = Exposition::default();
         text.family(
             "netsec_requests_total",
@@ -116,6 +116,7 @@ impl Meters {
             self.started.elapsed().as_secs_f64(),
         );
         write_model(&mut text, serving);
+        write_drift(&mut text, serving, monitor);
         text.0
     }
 
@@ -162,6 +163,41 @@ fn write_model(text: &mut Exposition, serving: &Serving) {
             detector.bundle.thresholds.operating,
         );
     }
+}
+
+fn write_drift(text: &mut Exposition, serving: &Serving, monitor: &Monitor) {
+    let current = serving.current();
+    let Some(detector) = &*current else { return };
+    let report = monitor.report(detector);
+    let name = "netsec_drifted";
+    text.family(
+        name,
+        "gauge",
+        "1 when a column of the last hour has drifted.",
+    );
+    for column in &report.columns {
+        let label = format!("{{column=\"{}\"}}", escape(&column.name));
+        text.sample(name, &label, f64::from(u8::from(column.drifted)));
+    }
+    let name = "netsec_drift_effect";
+    text.family(
+        name,
+        "gauge",
+        "How far a column of the last hour has moved.",
+    );
+    for column in &report.columns {
+        if let Some(finding) = &column.values {
+            let label = format!("{{column=\"{}\"}}", escape(&column.name));
+            text.sample(name, &label, finding.effect);
+        }
+    }
+}
+
+/// Writes a text as the value of a label.
+fn escape(text: &str) -> String {
+    text.replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
 }
 
 /// Prometheus' text format, version 0.0.4.

@@ -2,7 +2,12 @@
 
 use std::fmt::{Display, Write as _};
 
-use dataset::{Column, ColumnType, Domain, format_number};
+use dataset::{
+    Column, ColumnType, Domain,
+    drift::{ColumnDrift, DriftReport},
+    format_number,
+    profile::{ColumnProfile, Values},
+};
 use model::resampling::Interval;
 use registry::{Action, Entry};
 
@@ -15,6 +20,7 @@ pub const SCRIPT: &str = include_str!("page/page.js");
 pub struct Traffic {
     pub records: u64,
     pub threats: u64,
+    pub drift: Option<DriftReport>,
 }
 
 /// Writes the page.
@@ -150,14 +156,17 @@ fn metrics(detector: &Detector) -> String {
 }
 
 fn record_form(detector: &Detector) -> String {
+    let profile = &detector.bundle.profile;
+    let field = |column: &Column| field(column, profile.column(&column.name).and_then(typical));
     let fields: String = detector.columns().iter().map(field).collect();
     format!(
         "<section><h2>One record</h2><form id=\"record\" novalidate><div class=\"fields\">{fields}</div>\
-         <button>Predict</button></form><div id=\"verdict\" aria-live=\"polite\"></div></section>"
+         <button>Predict</button> <button type=\"button\" id=\"typical\" class=\"second\">Fill in usual \
+         values</button></form><div id=\"verdict\" class=\"scroll\" aria-live=\"polite\"></div></section>"
     )
 }
 
-fn field(column: &Column) -> String {
+fn field(column: &Column, typical: Option<String>) -> String {
     let name = escape(&column.name);
     let title = if column.description.is_empty() {
         String::new()
@@ -174,12 +183,26 @@ fn field(column: &Column) -> String {
         ColumnType::Boolean => "boolean",
         ColumnType::Integer | ColumnType::Number => "number",
     };
-    let attributes = format!("name=\"{name}\" data-kind=\"{kind}\"{title}");
+    let typical = typical.map(|value| format!(" data-typical=\"{}\"", escape(&value)));
+    let typical = typical.unwrap_or_default();
+    let attributes = format!("name=\"{name}\" data-kind=\"{kind}\"{typical}{title}");
     let control = match choices(column) {
         Some(choices) => select(&attributes, &choices),
         None => input(&attributes, column),
     };
     format!("<label>{name}{optional}{control}</label>")
+}
+
+/// Returns the value that is most frequent in the training data, or the one in the middle.
+fn typical(column: &ColumnProfile) -> Option<String> {
+    match &column.values {
+        Values::Levels(levels) => {
+            let level = levels.iter().max_by_key(|level| level.count)?;
+            Some(level.text.clone())
+        }
+        Values::Hashed(_) => None,
+        Values::Numbers(numbers) => numbers.quantiles.quantile(0.5).map(format_number),
+    }
 }
 
 /// Returns what a column may hold, when that is a short list.
@@ -243,7 +266,11 @@ fn file_form(detector: &Detector) -> String {
 }
 
 fn traffic_section(traffic: &Traffic) -> String {
-    let Traffic { records, threats } = traffic;
+    let Traffic {
+        records,
+        threats,
+        drift,
+    } = traffic;
     let share = if *records == 0 {
         String::new()
     } else {
@@ -251,7 +278,60 @@ fn traffic_section(traffic: &Traffic) -> String {
     };
     format!(
         "<section><h2>Traffic</h2><p>{records} records scored since the start, {threats} of them called \
-         a threat{share}.</p></section>"
+         a threat{share}.</p>{}</section>",
+        drift.as_ref().map_or(String::new(), drift_table)
+    )
+}
+
+fn drift_table(report: &DriftReport) -> String {
+    if report.rows_fresh == 0 {
+        return "<p class=\"soft\">Nothing came in the last hour that could be compared with the \
+                training data.</p>"
+            .to_owned();
+    }
+    let n = report.drifted().count();
+    let verdict = match n {
+        0 => "None of the columns has drifted.".to_owned(),
+        1 => "One column has drifted: the model may no longer fit.".to_owned(),
+        n => format!("{n} columns have drifted: the model may no longer fit."),
+    };
+    let mut columns: Vec<&ColumnDrift> = report.columns.iter().collect();
+    // Stable: drifted ones first, each part in the schema's order.
+    columns.sort_by_key(|column| !column.drifted);
+    let row = |column: &&ColumnDrift| {
+        let (effect, least) = column
+            .values
+            .as_ref()
+            .map_or((f64::NAN, f64::NAN), |f| (f.effect, f.effect_threshold));
+        let number = |x: f64| {
+            if x.is_nan() {
+                "–".to_owned()
+            } else {
+                format!("{x:.3}")
+            }
+        };
+        format!(
+            "<tr><th scope=\"row\">{}</th><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
+             <td class=\"n\">{:.1} %</td></tr>",
+            escape(&column.name),
+            if column.drifted {
+                "drifted"
+            } else {
+                "as before"
+            },
+            number(effect),
+            number(least),
+            100.0 * column.missing_share_fresh
+        )
+    };
+    let rows: String = columns.iter().map(row).collect();
+    format!(
+        "<p>{verdict}</p><details><summary>Every column</summary><div class=\"scroll\"><table><caption>{} \
+         records of the last hour, against the {} that the model has learned from</caption><thead><tr>\
+         <th scope=\"col\">column</th><th scope=\"col\">verdict</th><th scope=\"col\" class=\"n\">moved \
+         by</th><th scope=\"col\" class=\"n\">counts from</th><th scope=\"col\" class=\"n\">missing</th>\
+         </tr></thead><tbody>{rows}</tbody></table></div></details>",
+        report.rows_fresh, report.rows_reference
     )
 }
 

@@ -133,6 +133,14 @@ pub fn parse<'a, T: serde::Deserialize<'a>>(json: &'a [u8], path: &str) -> Resul
     })
 }
 
+/// Parses what is known to be JSON into what keeps nothing of it.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_owned<T: serde::de::DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {
+    parse(json, "")
+}
+
 /// Parses; when the text is no JSON for its NaN, infinite or huge numbers alone, parses it with these
 /// as texts, which are then refused with their places.
 fn checked<T>(

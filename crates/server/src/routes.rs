@@ -1,5 +1,6 @@
 //! Which path does what.
 
+pub mod admin;
 mod docs;
 mod explain;
 mod files;
@@ -9,11 +10,12 @@ mod inference;
 mod invocations;
 mod models;
 mod predict;
+mod quality;
 
 use std::sync::Arc;
 
 use actix_web::{
-    HttpResponse, Resource, Route,
+    HttpResponse, Resource, ResponseError as _, Route,
     error::QueryPayloadError,
     guard,
     http::{StatusCode, header},
@@ -23,8 +25,8 @@ use registry::RegistryError;
 use tokio::sync::Semaphore;
 
 use crate::{
-    detector::Detector, meters::Meters, problem::Problem, serving::Serving, sessions::Sessions,
-    settings::Settings,
+    arguments::Scope, detector::Detector, feedback::Feedback, jobs::Jobs, meters::Meters,
+    monitor::Monitor, problem::Problem, serving::Serving, sessions::Sessions, settings::Settings,
 };
 
 /// What every request can reach.
@@ -33,6 +35,9 @@ pub struct Service {
     pub settings: Settings,
     pub meters: Meters,
     pub sessions: Sessions,
+    pub jobs: Arc<Jobs>,
+    pub monitor: Arc<Monitor>,
+    pub feedback: Feedback,
     /// How many more files may be taken at a time.
     pub uploads: Arc<Semaphore>,
 }
@@ -61,51 +66,99 @@ pub fn configure(config: &mut ServiceConfig) {
         .app_data(FormConfig::default().limit(4096).error_handler(bad_form))
         .app_data(PathConfig::default().error_handler(bad_path))
         .app_data(QueryConfig::default().error_handler(bad_query))
-        .service(at("/", read().to(front::page)))
-        .service(at("/session", web::post().to(front::open_session)))
-        .service(at("/assets/page.css", read().to(front::style)))
-        .service(at("/assets/page.js", read().to(front::script)))
-        .service(at("/healthz", read().to(health::live)))
-        .service(at("/readyz", read().to(health::ready)))
-        .service(at("/v2/health/live", read().to(health::live)))
-        .service(at("/v2/health/ready", read().to(health::ready)))
-        .service(at("/v2", read().to(inference::server)))
-        .service(at("/v2/models/{name}", read().to(inference::metadata)))
-        .service(at("/v2/models/{name}/ready", read().to(inference::ready)))
+        // First: paths are tried in this order, and those with names in them by regular expressions.
+        .service(at("/v1/predict", "POST", web::post().to(predict::predict)))
+        .service(at("/", READS, read().to(front::page)))
+        .service(at("/session", "POST", web::post().to(front::open_session)))
+        .service(at("/assets/page.css", READS, read().to(front::style)))
+        .service(at("/assets/page.js", READS, read().to(front::script)))
+        .service(at("/healthz", READS, read().to(health::live)))
+        .service(at("/readyz", READS, read().to(health::ready)))
+        .service(at("/v2/health/live", READS, read().to(health::live)))
+        .service(at("/v2/health/ready", READS, read().to(health::ready)))
+        .service(at("/v2", READS, read().to(inference::server)))
+        .service(at(
+            "/v2/models/{name}",
+            READS,
+            read().to(inference::metadata),
+        ))
+        .service(at(
+            "/v2/models/{name}/ready",
+            READS,
+            read().to(inference::ready),
+        ))
         .service(at(
             "/v2/models/{name}/infer",
+            "POST",
             web::post().to(inference::infer),
         ))
         .service(at(
             "/v2/models/{name}/versions/{version}",
+            READS,
             read().to(inference::metadata),
         ))
         .service(at(
             "/v2/models/{name}/versions/{version}/ready",
+            READS,
             read().to(inference::ready),
         ))
         .service(at(
             "/v2/models/{name}/versions/{version}/infer",
+            "POST",
             web::post().to(inference::infer),
         ))
-        .service(at("/invocations", web::post().to(invocations::invocations)))
-        .service(at("/ping", read().to(health::ready)))
-        .service(at("/metrics", read().to(health::metrics)))
-        .service(at("/v1/predict", web::post().to(predict::predict)))
-        .service(at("/v1/predict/csv", web::post().to(files::csv)))
-        .service(at("/v1/predict/parquet", web::post().to(files::parquet)))
-        .service(at("/v1/explain", web::post().to(explain::explain)))
-        .service(at("/v1/models", read().to(models::list)))
-        .service(at("/v1/models/{name}/history", read().to(models::history)))
-        .service(at("/openapi.json", read().to(docs::openapi)))
-        .service(at("/docs", read().to(docs::to_index)))
-        .service(at("/docs/{file:.*}", read().to(docs::swagger)))
+        .service(at(
+            "/invocations",
+            "POST",
+            web::post().to(invocations::invocations),
+        ))
+        .service(at("/ping", READS, read().to(health::ready)))
+        .service(at("/metrics", READS, read().to(health::metrics)))
+        .service(at("/v1/predict/csv", "POST", web::post().to(files::csv)))
+        .service(at(
+            "/v1/predict/parquet",
+            "POST",
+            web::post().to(files::parquet),
+        ))
+        .service(at("/v1/explain", "POST", web::post().to(explain::explain)))
+        .service(at("/v1/drift", READS, read().to(quality::drift)))
+        .service(
+            at(
+                "/v1/feedback",
+                "GET, HEAD, POST",
+                read().to(quality::quality),
+            )
+            .route(web::post().to(quality::feedback)),
+        )
+        .service(at("/v1/models", READS, read().to(models::list)))
+        .service(at(
+            "/v1/models/{name}/history",
+            READS,
+            read().to(models::history),
+        ))
+        .service(at("/openapi.json", READS, read().to(docs::openapi)))
+        .service(at("/docs", READS, read().to(docs::to_index)))
+        .service(at("/docs/{file:.*}", READS, read().to(docs::swagger)))
         .default_service(web::to(nothing));
+}
+
+/// Returns what a request to a path must be allowed to; nothing for open ones.
+pub fn needed_scope(path: &str, is_admin: bool) -> Option<Scope> {
+    if is_open(path) {
+        return None;
+    }
+    let prefixes = ["/reload", "/train", "/jobs", "/models"];
+    let administers = prefixes.into_iter().any(|prefix| path.starts_with(prefix));
+    Some(if is_admin && administers {
+        Scope::Admin
+    } else {
+        Scope::Predict
+    })
 }
 
 /// Returns whether a path asks for no key: whether the service lives, how it is to be called, and the
 /// page, which asks for one by itself.
-pub fn is_open(path: &str) -> bool {
+fn is_open(path: &str) -> bool {
     const PATHS: [&str; 11] = [
         "/",
         "/session",
@@ -122,10 +175,13 @@ pub fn is_open(path: &str) -> bool {
     PATHS.contains(&path) || path.starts_with("/docs/")
 }
 
-fn at(path: &str, route: Route) -> Resource {
+/// The methods of paths that change nothing.
+const READS: &str = "GET, HEAD";
+
+fn at(path: &str, methods: &'static str, route: Route) -> Resource {
     web::resource(path)
         .route(route)
-        .default_service(web::to(wrong_method))
+        .default_service(web::to(move || wrong_method(methods)))
 }
 
 fn read() -> Route {
@@ -136,11 +192,13 @@ async fn nothing() -> Result<HttpResponse, Problem> {
     Err(Problem::not_found("there is nothing at this path"))
 }
 
-async fn wrong_method() -> Result<HttpResponse, Problem> {
-    Err(Problem::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "this path takes another method: see /docs",
-    ))
+async fn wrong_method(methods: &'static str) -> HttpResponse {
+    let detail = format!("this path takes {methods}");
+    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail);
+    let mut response = problem.error_response();
+    let allow = header::HeaderValue::from_static(methods);
+    response.headers_mut().insert(header::ALLOW, allow);
+    response
 }
 
 /// Answers with JSON that is written already.

@@ -1,6 +1,11 @@
 //! The life of the service: checked, bound, run, drained.
 
-use std::{io::Write as _, net::TcpListener, sync::Arc, time::Duration};
+use std::{
+    io::Write as _,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
 
 use actix_web::{App, HttpServer, dev::Server, middleware::from_fn, web::Data};
 use artifact::{ErrorKind, Failure};
@@ -9,8 +14,12 @@ use tokio::sync::Semaphore;
 
 use crate::{
     arguments::Arguments,
-    guard, keys,
+    feedback::Feedback,
+    guard,
+    jobs::Jobs,
+    keys,
     meters::Meters,
+    monitor::Monitor,
     routes::{self, Service},
     serving::Serving,
     sessions::Sessions,
@@ -43,37 +52,67 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     serve(arguments, settings, serving)
 }
 
-fn serve(arguments: &Arguments, settings: Settings, serving: Arc<Serving>) -> Result<u8, Failure> {
-    let address = arguments.listen;
-    let unavailable = |what: &str, error: &std::io::Error| {
-        let reason = format!(
-            "cannot {what} {address}: {error}{}",
-            artifact::remedy(error)
-        );
-        Failure::new(ErrorKind::Unavailable, reason)
+/// Lets the service have as many files and connections open as the system allows at most.
+#[cfg(unix)]
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
     };
-    let listener = TcpListener::bind(address).map_err(|e| unavailable("listen on", &e))?;
-    let bound = listener.local_addr().unwrap_or(address);
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}
+
+#[cfg(not(unix))]
+fn raise_open_files() {}
+
+fn serve(arguments: &Arguments, settings: Settings, serving: Arc<Serving>) -> Result<u8, Failure> {
+    raise_open_files();
+    let public = bind(arguments.listen)?;
+    let admin = settings.admin.map(bind).transpose()?;
     let watch = Watch::start(Arc::clone(&serving), settings.poll)
-        .map_err(|e| unavailable("watch the registry for", &e))?;
-    let greeting = greeting(bound, &serving);
+        .map_err(|e| unavailable("the watch over the registry", &e))?;
+    let greeting = greeting(&public, admin.as_ref(), &serving);
+    let jobs = Jobs::new(settings.program.clone(), settings.artifacts.clone());
+    let jobs = Arc::new(jobs);
     let service = Data::new(Service {
         serving,
         settings,
         meters: Meters::new(),
         sessions: Sessions::default(),
+        jobs: Arc::clone(&jobs),
+        monitor: Monitor::start().map_err(|e| unavailable("the monitor", &e))?,
+        feedback: Feedback::default(),
         uploads: Arc::new(Semaphore::new(MOST_UPLOADS)),
     });
-    let runtime = actix_web::rt::System::new();
-    let result = runtime.block_on(async {
-        let server = start(service, listener).map_err(|e| unavailable("serve on", &e))?;
+    let result = actix_web::rt::System::new().block_on(async {
+        let failed = |e: std::io::Error| unavailable("the service", &e);
+        let public = start(Data::clone(&service), public).map_err(failed)?;
+        let admin = admin.map(|admin| start_admin(service, admin)).transpose();
+        let admin = admin.map_err(failed)?.map(actix_web::rt::spawn);
         print(&greeting)?;
-        server
-            .await
-            .map_err(|e| unavailable("go on serving on", &e))
+        public.await.map_err(failed)?;
+        if let Some(admin) = admin {
+            // It has got the same signal, and nothing else waits for it.
+            admin.abort();
+        }
+        Ok(0)
     });
+    jobs.stop();
     drop(watch);
-    result.map(|()| 0)
+    result
+}
+
+fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
+    TcpListener::bind(address).map_err(|e| unavailable(&format!("the listener on {address}"), &e))
+}
+
+fn unavailable(what: &str, error: &std::io::Error) -> Failure {
+    let reason = format!("cannot start {what}: {error}{}", artifact::remedy(error));
+    Failure::new(ErrorKind::Unavailable, reason)
 }
 
 /// Starts the workers; the future ends once the service was told to stop and has drained.
@@ -99,7 +138,31 @@ fn start(service: Data<Service>, listener: TcpListener) -> std::io::Result<Serve
     Ok(server.run())
 }
 
-fn greeting(address: std::net::SocketAddr, serving: &Serving) -> String {
+/// Starts the listener for administration: everything public, and what administrators do.
+fn start_admin(service: Data<Service>, listener: TcpListener) -> std::io::Result<Server> {
+    let time = service.settings.limits.client_timeout;
+    let app = move || {
+        App::new()
+            .app_data(Data::clone(&service))
+            .app_data(guard::IsAdmin)
+            .wrap(from_fn(guard::check))
+            .configure(routes::admin::configure)
+            .configure(routes::configure)
+    };
+    let server = HttpServer::new(app)
+        .workers(1)
+        .max_connections(100)
+        .client_request_timeout(time)
+        .shutdown_timeout(1)
+        .listen(listener)?;
+    Ok(server.run())
+}
+
+fn greeting(public: &TcpListener, admin: Option<&TcpListener>, serving: &Serving) -> String {
+    let url = |listener: &TcpListener| match listener.local_addr() {
+        Ok(address) => format!("http://{address}/"),
+        Err(_) => "an address that the system does not tell".to_owned(),
+    };
     let model = match &*serving.current() {
         None => "no model yet: `netsec run` trains one, and it is taken up by itself".to_owned(),
         Some(detector) => {
@@ -112,7 +175,8 @@ fn greeting(address: std::net::SocketAddr, serving: &Serving) -> String {
             format!("{} version {version}{simulated}", detector.name)
         }
     };
-    format!("http://{address}/  {model}")
+    let admin = admin.map(|a| format!("\n{}  administration", url(a)));
+    format!("{}  {model}{}", url(public), admin.unwrap_or_default())
 }
 
 fn usage(reason: String) -> Failure {

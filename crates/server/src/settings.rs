@@ -1,10 +1,10 @@
 //! The service's settings, checked: what the command line and the environment may not say together.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use artifact::{ErrorKind, Failure, read_bounded};
 
-use crate::{arguments::Arguments, keys::KeyRing};
+use crate::{arguments::Arguments, jobs::TrainingSource, keys::KeyRing};
 
 const MAX_KEYS_BYTES: u64 = 1 << 20;
 /// Keys may also stand in this environment variable, separated by `;` or line ends.
@@ -23,6 +23,9 @@ pub struct Settings {
     pub drain: u64,
     pub workers: usize,
     pub max_connections: usize,
+    pub admin: Option<SocketAddr>,
+    pub sources: Vec<TrainingSource>,
+    pub program: PathBuf,
 }
 
 /// What a request may ask for.
@@ -46,6 +49,13 @@ impl Settings {
             return Err(config(format!(
                 "{listen} can be reached from other machines and there are no API keys: make one with \
                  `--new-key NAME`, or listen on 127.0.0.1, or say `--insecure`"
+            )));
+        }
+        let admin = arguments.admin_listen.0;
+        if let Some(admin) = admin.filter(|a| !a.ip().is_loopback() && !keys.may_administer()) {
+            return Err(config(format!(
+                "administration at {admin} can be reached from other machines and there is no key for \
+                 it: make one with `--new-key NAME --scope admin`, or listen on 127.0.0.1"
             )));
         }
         for (name, n) in [
@@ -74,6 +84,9 @@ impl Settings {
             drain: arguments.drain,
             workers: arguments.workers.unwrap_or_else(cores).max(1),
             max_connections: arguments.max_connections,
+            admin: arguments.admin_listen.0,
+            sources: sources(&arguments.sources)?,
+            program: program(arguments.netsec.as_ref()),
         })
     }
 }
@@ -109,6 +122,35 @@ fn origins(given: &[String]) -> Result<Vec<String>, Failure> {
         ))),
         None => Ok(lower(given)),
     }
+}
+
+fn sources(given: &[String]) -> Result<Vec<TrainingSource>, Failure> {
+    let source = |text: &String| {
+        let parts = text.split_once('=').filter(|(_, uri)| !uri.is_empty());
+        // Not shown: a URI may hold a secret.
+        let (name, uri) =
+            parts.ok_or_else(|| config("--train-source: write NAME=URI".to_owned()))?;
+        let (name, dataset) = match name.split_once(':') {
+            Some((name, dataset)) => (name, Some(dataset.to_owned())),
+            None => (name, None),
+        };
+        Ok(TrainingSource {
+            name: name.to_owned(),
+            dataset,
+            uri: uri.to_owned(),
+        })
+    };
+    given.iter().map(source).collect()
+}
+
+/// Returns where `netsec` is likely to be.
+fn program(given: Option<&PathBuf>) -> PathBuf {
+    let name = format!("netsec{}", std::env::consts::EXE_SUFFIX);
+    let beside = || Some(std::env::current_exe().ok()?.with_file_name(&name));
+    let found = given
+        .cloned()
+        .or_else(|| beside().filter(|path| path.is_file()));
+    found.unwrap_or_else(|| name.into())
 }
 
 fn read_keys(arguments: &Arguments) -> Result<KeyRing, Failure> {

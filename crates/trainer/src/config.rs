@@ -198,6 +198,10 @@ impl TrainingConfig {
         let grids = self.search.iter();
         let grids =
             grids.flat_map(|(family, grids)| grids.as_slice().iter().map(move |g| (family, g)));
+        if let Some((family, _)) = self.search.iter().find(|(_, g)| g.as_slice().is_empty()) {
+            let key = format!("search.{}", family.name());
+            return bad(&key, "list at least one grid, or leave it out".to_owned());
+        }
         for (family, grid) in grids {
             if let Some((name, _)) = grid.iter().find(|(_, values)| values.is_empty()) {
                 let key = format!("search.{}.{name}", family.name());

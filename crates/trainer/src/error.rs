@@ -22,6 +22,11 @@ pub enum TrainingError {
         class: String,
         groups: usize,
     },
+    #[error(
+        "transformation.preprocessing.linear.imputer is `none`, but cells may be missing and logistic \
+         regression takes none: set median, most_frequent or knn, or take it out of training.families"
+    )]
+    NotImputed,
     #[error("preprocessing for {family}: {source}")]
     Preprocessing {
         family: &'static str,
@@ -56,7 +61,7 @@ impl TrainingError {
 impl Classified for TrainingError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Config { .. } => ErrorKind::Config,
+            Self::Config { .. } | Self::NotImputed => ErrorKind::Config,
             Self::TooFewGroups { .. } => ErrorKind::Rejected,
             Self::Preprocessing { source, .. } => source.kind(),
             Self::Trees { source, .. } => source.kind(),

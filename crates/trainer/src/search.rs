@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use artifact::Context;
-use dataset::{GroupKey, Label, TrainingSet, profile::Profile};
+use dataset::{GroupKey, ImputerKind, Label, TrainingSet, profile::Profile};
 use model::{
     Classifier, ModelBundle, TrainingSummary, calibration::Calibration, preprocessor::Preprocessor,
     threshold::Thresholds,
@@ -26,6 +26,7 @@ pub(crate) fn run(
     let candidates = config.candidates()?;
     let labels = set.records.labels(&set.schema);
     check_groups(config, set, &labels)?;
+    check_imputation(config, set)?;
     let seed = context.seed;
 
     let grouped = grouped_stratified(&set.records.groups, &labels, config.folds, seed);
@@ -105,6 +106,18 @@ fn check_groups(
                 groups: n,
             });
         }
+    }
+    Ok(())
+}
+
+/// Checks that no missing cell would reach a linear model.
+fn check_imputation(config: &TrainingConfig, set: &TrainingSet) -> Result<(), TrainingError> {
+    let is_linear = config.families.iter().any(|family| family.is_linear());
+    let may_be_missing =
+        !set.schema.derived.is_empty() || set.schema.features().any(|c| c.may_be_missing);
+    let left_so = set.preprocessing.linear.imputer == ImputerKind::None;
+    if is_linear && may_be_missing && left_so {
+        return Err(TrainingError::NotImputed);
     }
     Ok(())
 }

@@ -32,17 +32,11 @@ pub(crate) fn reasons(
 fn column_reasons(schema: &Schema, report: &ValidationReport) -> Vec<String> {
     let mut reasons = Vec::new();
     let target = &schema.target.column;
-    let needed = |name: &String| {
-        name == target
-            || schema
-                .column(name)
-                .is_some_and(|c| !c.may_be_missing && !c.never_use)
-    };
     let missing: Vec<&str> = report
         .columns
         .missing
         .iter()
-        .filter(|n| needed(n))
+        .filter(|n| schema.needs(n))
         .map(String::as_str)
         .collect();
     if !missing.is_empty() {

@@ -9,9 +9,11 @@ mod quarantine;
 mod report;
 mod rows;
 
+use std::collections::BTreeSet;
+
 use artifact::{Context, Stage};
 use dataset::{
-    Provenance, RawDataset, ReferenceProfile, Schema, ValidatedDataset,
+    Provenance, RawBatch, RawDataset, ReferenceProfile, Schema, ValidatedDataset,
     drift::{self, DriftConfig},
     profile::Profile,
 };
@@ -139,6 +141,23 @@ impl Stage for Validation {
             records,
             raw.simulated,
         ),))
+    }
+}
+
+/// Rows of a part of a data set that are bad, with their problems.
+pub struct Screening {
+    /// Canonical indices of the bad rows.
+    pub bad: BTreeSet<usize>,
+    /// The bad rows as texts, in row-number order: `row`, `problems`, then the cells as they were read.
+    pub quarantine: RawBatch,
+}
+
+/// Judges the rows of a part of a data set, as the stage judges those of the whole.
+pub fn screen(raw: &RawDataset, provenance: &Provenance) -> Screening {
+    let judged = rows::judge_part(raw);
+    Screening {
+        quarantine: quarantine::rows(raw, provenance, &judged),
+        bad: judged.bad.into_keys().collect(),
     }
 }
 

@@ -1,6 +1,8 @@
 //! The quarantine file: bad rows with their numbers in the source and all their problems.
 
-use dataset::{Cells, MISSING_CODE, Provenance, RawDataset, format_number};
+use dataset::{
+    Cells, MISSING_CODE, Provenance, RawBatch, RawColumn, RawDataset, TextColumn, format_number,
+};
 
 use crate::rows::Judged;
 
@@ -10,23 +12,41 @@ pub(crate) fn to_csv(
     provenance: &Provenance,
     judged: &Judged,
 ) -> Result<Vec<u8>, csv::Error> {
-    let number = |row: usize| provenance.row_numbers.get(row).copied().unwrap_or_default();
-    let mut rows: Vec<_> = judged.bad.iter().collect();
-    rows.sort_by_key(|(row, _)| number(**row));
-    let unparsed = UnparsedTexts::of(raw);
-
+    let rows = rows(raw, provenance, judged);
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let names = raw.columns.iter().map(|c| c.name.as_str());
-    writer.write_record(["row", "problems"].into_iter().chain(names))?;
-    for (&row, problems) in rows {
-        let texts: Vec<&str> = problems.iter().map(|p| p.text.as_str()).collect();
-        let mut record = vec![number(row).to_string(), texts.join("; ")];
-        record.extend((0..raw.columns.len()).map(|column| unparsed.cell(raw, column, row)));
-        writer.write_record(&record)?;
+    writer.write_record(&rows.names)?;
+    for row in 0..rows.n_rows() {
+        let cells = rows.columns.iter().map(|column| column.text(row));
+        writer.write_record(cells.map(|cell| cell.unwrap_or_default().into_owned()))?;
     }
     Ok(writer
         .into_inner()
         .expect("writing to memory does not fail"))
+}
+
+/// Returns the bad rows as texts, as [`to_csv`] writes them.
+pub(crate) fn rows(raw: &RawDataset, provenance: &Provenance, judged: &Judged) -> RawBatch {
+    let number = |row: usize| provenance.row_numbers.get(row).copied().unwrap_or_default();
+    let mut bad: Vec<_> = judged.bad.iter().collect();
+    bad.sort_by_key(|(row, _)| number(**row));
+    let unparsed = UnparsedTexts::of(raw);
+    let mut names = vec!["row".to_owned(), "problems".to_owned()];
+    names.extend(raw.columns.iter().map(|c| c.name.clone()));
+    let mut columns = vec![TextColumn::new(); names.len()];
+    for (row, problems) in bad.iter().map(|(row, problems)| (**row, problems)) {
+        let texts: Vec<&str> = problems.iter().map(|p| p.text.as_str()).collect();
+        columns[0].push(Some(&number(row).to_string()));
+        columns[1].push(Some(&texts.join("; ")));
+        for (column, cells) in columns[2..].iter_mut().enumerate() {
+            cells.push(Some(&unparsed.cell(raw, column, row)));
+        }
+    }
+    RawBatch {
+        names,
+        columns: columns.into_iter().map(RawColumn::Text).collect(),
+        row_numbers: bad.iter().map(|(row, _)| number(**row)).collect(),
+        defects: Vec::new(),
+    }
 }
 
 /// The unreadable texts of each column by row.

@@ -88,6 +88,19 @@ pub(crate) fn judge(schema: &Schema, raw: &RawDataset) -> Judged {
     judged
 }
 
+/// Judges rows that are a part of a data set: a column that is absent here may be there elsewhere, so
+/// that every row lacks its value.
+pub(crate) fn judge_part(raw: &RawDataset) -> Judged {
+    let schema = resolve_levels(raw);
+    let mut judged = judge(&schema, raw);
+    for name in raw.absent.iter().filter(|name| schema.needs(name)) {
+        for row in 0..judged.n_rows {
+            judged.note(row, Some(name), "missing value", format!("{name}: missing"));
+        }
+    }
+    judged
+}
+
 impl Judged {
     fn note(&mut self, row: usize, column: Option<&str>, kind: &'static str, text: String) {
         let problems = self.bad.entry(row).or_default();

@@ -106,6 +106,14 @@ impl TargetSpec {
                 "target: `{both}` names a threat and what is benign"
             ));
         }
+        if let Some(name) = &self.threat_name
+            && (name.trim().is_empty() || self.benign.contains_key(name))
+        {
+            return Some(format!(
+                "target: `threat_name` is `{name}`: give a name that is not empty and not that of \
+                 what is benign"
+            ));
+        }
         let mut seen = BTreeSet::new();
         let all = self.benign.iter().chain(&self.threats);
         for (name, values) in all {

@@ -4,7 +4,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use cargo_metadata::{DependencyKind, MetadataCommand};
+use cargo_metadata::{CargoOpt, DependencyKind, MetadataCommand};
 
 const STAGES: [&str; 5] = [
     "ingestion",
@@ -15,14 +15,24 @@ const STAGES: [&str; 5] = [
 ];
 
 struct Workspace {
-    /// Direct dependencies of every package under default features, build and development left out.
+    /// Direct dependencies of every package, build and development left out.
     direct: BTreeMap<String, BTreeSet<String>>,
     members: BTreeSet<String>,
 }
 
 impl Workspace {
     fn read() -> Self {
-        let metadata = MetadataCommand::new().exec().unwrap();
+        Self::of(&mut MetadataCommand::new())
+    }
+
+    /// Reads the workspace as it is when `netsec` is built with every connector.
+    fn with_every_connector() -> Self {
+        let features = CargoOpt::SomeFeatures(vec!["orchestrator/full".to_owned()]);
+        Self::of(MetadataCommand::new().features(features))
+    }
+
+    fn of(command: &mut MetadataCommand) -> Self {
+        let metadata = command.exec().unwrap();
         let name = |id| metadata[id].name.to_string();
         let resolve = metadata.resolve.as_ref().unwrap();
         let mut direct: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -89,6 +99,26 @@ fn no_stage_reaches_another_stage_or_the_shell() {
         let web = |name: &&String| name.starts_with("aws-") || name.starts_with("actix");
         assert_eq!(reached.iter().find(web), None, "{stage} reaches it");
     }
+}
+
+#[test]
+fn databases_are_reached_through_features_of_the_connectors() {
+    let (usual, full) = (Workspace::read(), Workspace::with_every_connector());
+    for dependency in ["tokio", "mongodb", "rustls"] {
+        let reaches = |workspace: &Workspace, from| workspace.reached(from).contains(dependency);
+        assert!(!reaches(&usual, "orchestrator"), "{dependency}");
+        // With the feature it is there, so that what follows can fail.
+        assert!(reaches(&full, "orchestrator"), "{dependency}");
+        for user in full.direct_users(dependency) {
+            let is_free = ["connectors", "server"].contains(&user);
+            assert!(is_free, "{user} uses {dependency}");
+        }
+        for stage in STAGES {
+            assert!(!reaches(&full, stage), "{stage} reaches {dependency}");
+        }
+    }
+    assert_eq!(full.direct_users("mongodb"), ["connectors"]);
+    assert_eq!(full.direct_users("connectors"), ["orchestrator"]);
 }
 
 #[test]
@@ -180,7 +210,8 @@ fn proven_types_are_made_where_the_proof_is() {
 
 #[test]
 fn time_is_measured_in_one_place() {
-    let own = ["artifact", "bench"];
+    // A service makes no artifacts, and its sessions end by the clock.
+    let own = ["artifact", "bench", "server"];
     for (path, text) in sources() {
         let measures = text.contains("Instant::now") && !own.contains(&crate_of(&path).as_str());
         assert!(

@@ -36,7 +36,11 @@ pub(super) fn mean(values: &[f64]) -> f64 {
         return 0.0;
     }
     let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
+    let sum = values.iter().sum::<f64>();
+    if !sum.is_finite() {
+        return values.iter().map(|v| v / n).sum();
+    }
+    let mean = sum / n;
     // A second pass takes back what the first one rounded away.
     mean + values.iter().map(|v| v - mean).sum::<f64>() / n
 }

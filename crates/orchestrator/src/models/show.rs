@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use artifact::Failure;
-use model::{ModelBundle, resampling::Interval};
+use model::ModelBundle;
 use registry::{Entry, Evaluation, History, Registry};
 use serde_json::{Value, json};
 
@@ -111,8 +111,8 @@ impl Shown<'_> {
             out,
             "\nHoldout: {rows} rows, {groups} distinct (95 % intervals over groups)"
         )?;
-        for (name, Interval { value, low, high }) in e.metrics.named() {
-            writeln!(out, "  {name:<20} {value:.4}  [{low:.4}, {high:.4}]")?;
+        for (name, metric) in e.metrics.named() {
+            writeln!(out, "  {name:<20} {metric}")?;
         }
         Ok(())
     }

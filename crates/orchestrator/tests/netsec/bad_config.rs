@@ -289,3 +289,84 @@ fn documents_made_to_exhaust_the_reader_are_refused_at_once() {
     let folder = place.call(&["run", "--dataset", "folder.yaml"]);
     assert_eq!(folder.code, 78, "{}", folder.err);
 }
+
+#[test]
+fn an_empty_list_of_grids_is_refused() {
+    let place = Workplace::new();
+    let (code, message) = set(&place, "training.search.gradient_boosting=[]");
+    assert_eq!(code, 78, "{message}");
+    assert!(message.contains("search.gradient_boosting"), "{message}");
+}
+
+#[test]
+fn missing_cells_that_a_linear_model_would_meet_are_refused_before_the_search() {
+    let place = Workplace::new();
+    place.write_tiny(200);
+    let changed = [
+        "--set",
+        "training.families=[logistic_regression, decision_tree]",
+        "--set",
+        "transformation.preprocessing.linear.imputer=none",
+    ];
+    let called = place.call(&[&["run", "--source", "tiny.csv"], &TINY[..], &changed].concat());
+    assert_eq!(called.code, 78, "{}", called.err);
+    assert!(
+        called.err.contains("linear.imputer is `none`"),
+        "{}",
+        called.err
+    );
+}
+
+#[test]
+fn a_threat_is_not_called_like_what_is_benign_nor_nothing() {
+    let place = Workplace::new();
+    place.write_tiny(200);
+    for name in ["ok", "\"\"", "\" \""] {
+        let schema = std::fs::read_to_string(place.path("tiny.yaml")).unwrap();
+        let schema = schema.replace("column: y,", &format!("column: y, threat_name: {name},"));
+        place.write("named.yaml", schema);
+        let called = place.call(&["run", "--dataset", "named.yaml", "--source", "tiny.csv"]);
+        assert_eq!(called.code, 78, "{name}: {}", called.err);
+        assert!(called.err.contains("threat_name"), "{name}: {}", called.err);
+    }
+}
+
+#[test]
+fn options_before_a_command_are_refused_rather_than_ignored() {
+    let place = Workplace::new();
+    for arguments in [
+        &["--seed", "7", "run"][..],
+        &["--json", "runs"],
+        &["--artifacts", "elsewhere", "models", "list"],
+    ] {
+        let called = place.call(arguments);
+        assert_eq!(called.code, 64, "{arguments:?}: {}", called.out);
+    }
+}
+
+#[test]
+fn a_decision_by_force_has_a_reason_and_a_reason_a_decision() {
+    let place = Workplace::new();
+    for arguments in [
+        &["run", "--force", "--why", ""][..],
+        &["run", "--force", "--why", "  "],
+        &["run", "--why", "because"],
+        &["run", "--model", ""],
+        &["run", "--model=-x"],
+        &["models", "rollback", "x", "--why", " "],
+    ] {
+        let called = place.call(arguments);
+        assert_eq!(called.code, 64, "{arguments:?}: {}", called.err);
+        assert!(!place.path("artifacts").exists(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn dotenv_sets_where_artifacts_lie() {
+    let place = Workplace::new();
+    place.write(".env", "NETSEC_ARTIFACTS=elsewhere\n");
+    place.write_tiny(200);
+    place.run_tiny(&[]);
+    assert!(place.path("elsewhere").is_dir());
+    assert!(!place.path("artifacts").exists());
+}

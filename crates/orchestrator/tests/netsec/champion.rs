@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{TINY, Workplace, flows_csv, flows_schema};
+use crate::support::{TINY, Workplace, flows_csv, flows_schema, tiny_csv};
 
 /// Runs on the flows with one family of one candidate.
 fn run(place: &Workplace, learner: &str, arguments: &[&str]) -> Value {
@@ -249,4 +249,66 @@ fn an_evaluation_of_another_bundle_promotes_nothing() {
         "{}",
         promotion.err
     );
+}
+
+/// Runs on the tiny data set without force and returns the verdict's reasons.
+fn reasons(place: &Workplace, arguments: &[&str]) -> String {
+    let fixed = ["run", "--json", "--source", "tiny.csv"];
+    let called = place.call(&[&fixed[..], &TINY[..], arguments].concat());
+    assert_eq!(called.code, 0, "{}", called.err);
+    let result: Value = serde_json::from_str(&called.out).unwrap();
+    assert_eq!(
+        result["verdict"]["promoted"], false,
+        "{}",
+        result["verdict"]
+    );
+    result["verdict"]["reasons"].to_string()
+}
+
+#[test]
+fn a_holdout_that_training_has_seen_promotes_nothing_and_the_table_says_so() {
+    let place = Workplace::new();
+    place.write_tiny(400);
+    let whole = reasons(&place, &["--holdout", "tiny.csv"]);
+    assert!(whole.contains("training has seen"), "{whole}");
+
+    let fixed = ["run", "--source", "tiny.csv", "--holdout", "half.csv"];
+    let half: String = tiny_csv(600)
+        .lines()
+        .skip(300)
+        .map(|l| format!("{l}\n"))
+        .collect();
+    place.write("half.csv", format!("a,b,y\n{half}"));
+    let called = place.call(&[&fixed[..], &TINY[..]].concat());
+    assert_eq!(called.code, 0, "{}", called.err);
+    assert!(
+        called.out.contains("training has seen\nWithout them"),
+        "{}",
+        called.out
+    );
+}
+
+#[test]
+fn a_holdout_of_a_few_rows_promotes_nothing() {
+    let place = Workplace::new();
+    place.write_tiny(40);
+    let few = reasons(&place, &[]);
+    assert!(few.contains("at least 10 of each"), "{few}");
+}
+
+#[test]
+fn labels_at_random_promote_nothing_even_without_resamples() {
+    let place = Workplace::new();
+    for seed in 0..4_usize {
+        place.write_tiny(400);
+        let row = |i: usize| {
+            let (a, b) = (i * 37 % 101, i * 53 % 97);
+            let coin = (i + seed * 1000).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 63;
+            format!("{a},{b},{coin}\n")
+        };
+        let rows: String = (0..400).map(row).collect();
+        place.write("tiny.csv", format!("a,b,y\n{rows}"));
+        let told = reasons(&place, &["--model", &format!("coin{seed}")]);
+        assert!(told.contains("no better than chance"), "{told}");
+    }
 }

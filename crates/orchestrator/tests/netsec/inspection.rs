@@ -304,3 +304,18 @@ fn errors_stand_on_standard_error_with_json_as_well() {
     let called = place.call(&[&["run", "--json", "--source", "none.csv"], &SMALL[..]].concat());
     assert!(called.code == 69 && called.out.is_empty());
 }
+
+#[test]
+fn verify_notices_that_the_configuration_was_changed() {
+    let place = Workplace::new();
+    place.write_tiny(200);
+    let run = place.run_tiny(&[]);
+    let run = run["run"].as_str().unwrap();
+    assert_eq!(place.call(&["verify", run]).code, 0);
+    let path = place.path(run).join("config.yaml");
+    let config = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, config.replace("seed: 42", "seed: 43")).unwrap();
+    let called = place.call(&["verify", run]);
+    assert_eq!(called.code, 70, "{}", called.out);
+    assert!(called.err.contains("config.yaml"), "{}", called.err);
+}

@@ -16,6 +16,7 @@ mod inspection;
 #[cfg(unix)]
 mod interruption;
 mod predictions;
+mod push;
 #[cfg(feature = "real-data")]
 mod real_data;
 mod report;
@@ -23,6 +24,8 @@ mod runs;
 mod same_rows;
 mod schema_infer;
 mod secrets;
+#[cfg(feature = "services")]
+mod services;
 mod stages;
 mod support;
 mod synth;

@@ -102,6 +102,16 @@
     });
   }
 
+  const typical = $("typical");
+  if (typical) {
+    typical.addEventListener("click", () => {
+      for (const field of form.querySelectorAll("[data-typical]")) {
+        const value = field.dataset.typical;
+        field.value = field.dataset.kind === "boolean" ? String(value === "1") : value;
+      }
+    });
+  }
+
   // A file.
   const drop = $("drop");
   const input = $("file");

@@ -17,6 +17,7 @@ use utoipa_swagger_ui::Config;
 
 use super::{
     Service, explain, files, health, inference, invocations, json as answer_json, models, predict,
+    quality,
 };
 use crate::{detector::Detector, problem::Problem};
 
@@ -28,6 +29,7 @@ const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Records {
     /// The records, each with the model's columns.
+    #[schema(min_items = 1)]
     pub records: Vec<Record>,
 }
 
@@ -35,6 +37,7 @@ pub struct Records {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct RecordsToExplain {
     /// The records, each with the model's columns.
+    #[schema(min_items = 1)]
     pub records: Vec<Record>,
     /// Reasons a record, 5 by default.
     #[serde(default)]
@@ -65,6 +68,9 @@ pub struct Record(BTreeMap<String, Value>);
         inference::metadata,
         inference::ready,
         inference::infer,
+        quality::drift,
+        quality::quality,
+        quality::feedback,
         models::list,
         models::history
     ),

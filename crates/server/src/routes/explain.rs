@@ -1,5 +1,7 @@
 //! `/v1/explain`: verdicts on records, with the columns that speak most for and against them.
 
+use std::sync::Arc;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     web::{Data, Payload},
@@ -109,7 +111,7 @@ pub async fn explain(
 
 fn explained(
     service: &Service,
-    detector: &Detector,
+    detector: &Arc<Detector>,
     request: &Request<'_>,
 ) -> Result<Explained, Problem> {
     let cells = request.rows.cells();
@@ -138,7 +140,7 @@ fn explained(
         )
     };
     Ok(Explained {
-        model: detector.reference(),
+        model: detector.reference.clone(),
         threshold: detector.bundle.thresholds.operating,
         space: match explanations.space() {
             Space::LogOdds => "log_odds".to_owned(),

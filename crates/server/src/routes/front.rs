@@ -35,11 +35,13 @@ pub async fn page(request: HttpRequest, service: Data<Service>) -> Result<HttpRe
         let history = history.transpose().map_err(|e| of_registry(&e))?;
         let entries = history.as_ref().map_or(&[][..], |h| h.entries());
         let (records, threats) = service.meters.records();
-        Ok(page::render(
-            detector,
-            entries,
-            &Traffic { records, threats },
-        ))
+        let drift = detector.map(|d| service.monitor.report(d));
+        let traffic = Traffic {
+            records,
+            threats,
+            drift,
+        };
+        Ok(page::render(detector, entries, &traffic))
     });
     Ok(html(StatusCode::OK, text.await?))
 }

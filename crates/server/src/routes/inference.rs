@@ -1,6 +1,6 @@
 //! `/v2/…`: the Open Inference Protocol, version 2, as KServe and Triton speak it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -61,6 +61,7 @@ pub struct InferRequest {
     /// Given back with the answer.
     pub id: Option<String>,
     /// One tensor a column, of shape [n] or [n, 1]; a column that may be missing may be left out.
+    #[schema(min_items = 1)]
     pub inputs: Vec<InferTensor>,
 }
 
@@ -213,7 +214,11 @@ fn check_model(detector: &Detector, asked: &Asked) -> Result<(), Problem> {
     )))
 }
 
-fn inferred(service: &Service, detector: &Detector, body: &[u8]) -> Result<InferAnswer, Problem> {
+fn inferred(
+    service: &Service,
+    detector: &Arc<Detector>,
+    body: &[u8],
+) -> Result<InferAnswer, Problem> {
     let known = records::known_json(body)?;
     let request: Request<'_> = records::parse(&known, "")?;
     let rows = read_tensors(detector, &request.inputs, service.settings.limits.rows)?;

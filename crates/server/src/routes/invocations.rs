@@ -1,6 +1,6 @@
 //! `/invocations`: what MLflow's scoring server takes, so that its clients work unchanged.
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -117,7 +117,11 @@ pub async fn invocations(
     Ok(json(text.await?))
 }
 
-fn invoked(service: &Service, detector: &Detector, rows: &Rows<'_>) -> Result<Invoked, Problem> {
+fn invoked(
+    service: &Service,
+    detector: &Arc<Detector>,
+    rows: &Rows<'_>,
+) -> Result<Invoked, Problem> {
     let names = detector.bundle.class_names();
     let scores = score(service, detector, rows.cells())?;
     let row = |score: model::RowScore| InvokedRow {

@@ -9,13 +9,7 @@ use actix_web::{
 use model::RowScore;
 
 use super::{Service, blocking, json};
-use crate::{
-    answer::{self, Answer},
-    body,
-    detector::Detector,
-    problem::Problem,
-    records,
-};
+use crate::{answer::Answer, body, detector::Detector, problem::Problem, records};
 
 /// Bodies up to here are answered by the thread that got them: handing them over would take longer.
 const SMALL_BODY: usize = 64 << 10;
@@ -57,17 +51,18 @@ pub async fn predict(
 fn answer(service: &Service, detector: &Arc<Detector>, body: &Bytes) -> Result<Vec<u8>, Problem> {
     let request = records::read(detector, body, service.settings.limits.rows, false)?;
     let scores = score(service, detector, request.rows.cells())?;
-    Ok(answer::write(detector, &request.rows, &scores))
+    Ok(detector.parts.write(&request.rows, &scores))
 }
 
 /// Scores rows of cells and counts them.
 pub fn score(
     service: &Service,
-    detector: &Detector,
+    detector: &Arc<Detector>,
     cells: &[f64],
 ) -> Result<Vec<RowScore>, Problem> {
     let scores = detector.score(cells).map_err(|e| Problem::internal(&e))?;
     let threats = scores.iter().filter(|s| s.label.is_threat()).count();
     service.meters.scored(scores.len() as u64, threats as u64);
+    service.monitor.observe(detector, cells);
     Ok(scores)
 }

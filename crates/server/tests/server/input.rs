@@ -292,7 +292,11 @@ fn a_client_that_never_ends_its_head_is_cut_off() {
 #[test]
 fn a_wrong_method_is_refused() {
     let server = server();
-    assert_eq!(server.get("/v1/predict").status, 405);
+    let refused = server.get("/v1/predict");
+    assert_eq!(
+        (refused.status, refused.header("allow")),
+        (405, Some("POST"))
+    );
     assert_eq!(server.post("/v1/models", "{}").status, 405);
     assert_eq!(server.get("/nothing").status, 404);
 }

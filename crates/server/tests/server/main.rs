@@ -2,6 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod administration;
+#[cfg(feature = "browser")]
+mod browser;
+#[cfg(feature = "browser")]
+mod chromium;
 mod client;
 mod files;
 mod health;
@@ -11,6 +16,7 @@ mod page;
 mod predictions;
 mod process;
 mod protocols;
+mod quality;
 mod reload;
 mod security;
 mod trained;

@@ -14,7 +14,7 @@ fn the_page_shows_the_model_and_a_form_of_its_columns() {
         "<h2>flows version 1</h2>",
         " real records, ",
         "95 % interval",
-        "<input type=\"number\" step=\"1\" min=\"0\" max=\"1000\" name=\"duration\" data-kind=\"number\">",
+        "<input type=\"number\" step=\"1\" min=\"0\" max=\"1000\" name=\"duration\" data-kind=\"number\" data-typical=",
         "<option>icmp</option><option>tcp</option><option>udp</option>",
         "bytes <span class=\"soft\">(may be empty)</span>",
         "promoted",

@@ -16,6 +16,7 @@ use crate::{
 pub struct Server {
     child: Child,
     pub address: SocketAddr,
+    pub admin: Option<SocketAddr>,
     pub greeting: String,
 }
 
@@ -36,11 +37,17 @@ impl Server {
         let mut greeting = String::new();
         let mut out = BufReader::new(child.stdout.take().unwrap());
         out.read_line(&mut greeting).unwrap();
-        let address = greeting
-            .strip_prefix("http://")
-            .and_then(|rest| rest.split('/').next())
-            .and_then(|address| address.parse().ok());
+        let is_listening = |name: &str| {
+            let mut all = arguments.iter().zip(arguments.iter().skip(1));
+            all.any(|(flag, value)| *flag == name && *value != "off")
+        };
+        let mut second = String::new();
+        if is_listening("--admin-listen") {
+            out.read_line(&mut second).unwrap();
+        }
+        let address = address_in(&greeting);
         Self {
+            admin: address_in(&second),
             address: address.unwrap_or_else(|| panic!("no address in {greeting:?}")),
             child,
             greeting,
@@ -84,6 +91,12 @@ impl Server {
     }
 }
 
+/// Returns the address that a line of the greeting begins with.
+fn address_in(line: &str) -> Option<SocketAddr> {
+    let rest = line.strip_prefix("http://")?;
+    rest.split('/').next()?.parse().ok()
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -101,6 +114,7 @@ pub fn command(place: &Place) -> Command {
     command
         .current_dir(place.path())
         .env("NETSEC_ARTIFACTS", ".")
+        .env("NETSEC_ADMIN_LISTEN", "off")
         .env("NETSEC_POLL", "3600");
     command
 }

@@ -203,3 +203,25 @@ fn configuration_that_makes_no_sense_is_refused() {
         assert!(error.contains(said), "{arguments:?}: {error}");
     }
 }
+
+#[test]
+fn thousands_of_idle_connections_keep_nobody_from_being_answered() {
+    let place = Place::with_flows();
+    let server = Server::start(&place, &["--client-timeout", "60"]);
+    // The client's own limit: each of its ends is a file as well.
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let allowed = limit.current.unwrap_or(u64::MAX).saturating_sub(1000) as usize;
+    let n = allowed.min(10_000);
+    assert!(n >= 1000, "{n} connections prove little: raise `ulimit -n`");
+    let before = server.resident();
+    let mut idle: Vec<_> = (0..n).map(|_| server.connect()).collect();
+    for half in idle.iter_mut().step_by(2) {
+        half.write(b"POST /v1/predict HTTP/1.1\r\n").unwrap();
+    }
+    let body = format!(r#"{{"records":[{FLOW}]}}"#);
+    let began = std::time::Instant::now();
+    assert_eq!(server.post("/v1/predict", &body).status, 200);
+    assert!(began.elapsed().as_secs() < 5);
+    let grown = server.resident().saturating_sub(before);
+    assert!(grown < 300 << 10, "{grown} KiB more than before");
+}

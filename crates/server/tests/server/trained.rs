@@ -7,7 +7,7 @@ use std::{
 };
 
 use artifact::{Context, Digest, Run, Stage, clock};
-use dataset::Schema;
+use dataset::{Schema, SourceUri};
 use holdout::GivenHoldout;
 use ingestion::Ingestion;
 use model::ModelBundle;
@@ -174,7 +174,7 @@ fn train(root: &Path, schema: &str, source: &str, name: &str) {
     let (incumbent, reference) = run
         .execute(&Champion::new(registry.clone(), name), (), &quiet)
         .unwrap();
-    let opened = connectors::open(source, &schema).unwrap();
+    let opened = connectors::open(&SourceUri::new(source), &schema).unwrap();
     let ingestion = Ingestion::new(opened, schema, Default::default());
     let (raw, provenance) = run.execute(&ingestion, (), &quiet).unwrap();
     let validation = Validation::new(Default::default());

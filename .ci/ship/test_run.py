@@ -1,0 +1,420 @@
+"""Deploys with run.sh on a machine whose docker, aws, curl, systemctl and sleep are stand-ins."""
+
+import fcntl
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+HERE = pathlib.Path(__file__).resolve().parent
+REPOSITORY = HERE.parent.parent
+HOST = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
+STAND_INS = ["docker", "aws", "curl", "systemctl", "sleep"]
+# The machine's own, by name, so that no docker of the machine that tests is ever found.
+REAL = (
+    "awk basename bash cat chmod cmp cp cut dirname env flock grep id install ln mkdir mktemp mv rm sed sh"
+    " sha256sum touch wc"
+).split()
+
+
+def image(name):
+    return f"{HOST}/network-security@sha256:{name}"
+
+
+class Machine:
+    """A machine with its engine, its registry and its disk, in one folder."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.state = self.folder / "state"
+        self.root = self.folder / "root"
+        self.tools = self.folder / "bin"
+        if self.folder.exists():
+            return
+        for name in ["containers", "images", "registry", "tags"]:
+            (self.state / name).mkdir(parents=True)
+        self.tools.mkdir()
+        for tool in STAND_INS:
+            (self.tools / tool).symlink_to(HERE / "fakes" / "machine")
+        for tool in REAL:
+            (self.tools / tool).symlink_to(shutil.which(tool))
+        (self.state / "words").write_text("http://0.0.0.0:5000/\n")
+
+    def publish(self, name, behaviour="sound"):
+        (self.state / "registry" / image(name).replace("/", ",")).write_text(behaviour)
+        (self.state / "tags" / name).write_text(f"sha256:{name}")
+
+    def run(self, *arguments, at=0, how="refuse", **environment):
+        (self.state / "calls").write_text("")
+        variables = {
+            "PATH": str(self.tools),
+            "FAKE_STATE": str(self.state),
+            "FAKE_AT": str(at),
+            "FAKE_HOW": how,
+            "NETSEC_ROOT": str(self.root),
+            "NETSEC_READY_SECONDS": "3",
+        }
+        return subprocess.run(
+            ["bash", str(REPOSITORY / "run.sh"), *arguments],
+            env=variables | environment,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            start_new_session=True,
+            timeout=60,
+            check=False,
+        )
+
+    def deploy(self, name, **options):
+        return self.run("deploy", image(name), **options)
+
+    def calls(self):
+        return (self.state / "calls").read_text().splitlines()
+
+    def containers(self):
+        """One `name state image` for each, without the part of the image that all share."""
+        found = []
+        for folder in sorted((self.state / "containers").iterdir()):
+            parts = [(folder / part).read_text().strip() for part in ["state", "image"]]
+            found.append(f"{folder.name} {parts[0]} {parts[1].rpartition(':')[2]}")
+        return found
+
+    def serving(self):
+        """The image that answers at port 5000, if any does."""
+        for folder in (self.state / "containers").iterdir():
+            if (folder / "state").read_text().strip() == "running" and (folder / "port").read_text().strip() == "5000":
+                return (folder / "image").read_text().strip().rpartition(":")[2]
+        return None
+
+
+class OnAMachine(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.machine = self.new_machine("first")
+
+    def new_machine(self, name, deployed=("old",)):
+        """A machine on which these were deployed; the second of a kind is a copy of the first."""
+        folder = pathlib.Path(self.folder.name) / name
+        kept = pathlib.Path(self.folder.name) / "-".join(["kept", *deployed])
+        if not kept.exists():
+            machine = Machine(kept)
+            for published in ["old", "new", "third"]:
+                machine.publish(published)
+            for each in deployed:
+                self.check(machine.deploy(each), 0)
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(kept, folder, symlinks=True)
+        return Machine(folder)
+
+    def check(self, done, code, says=""):
+        printed = done.stdout + done.stderr
+        self.assertEqual(done.returncode, code, printed)
+        self.assertIn(says, printed)
+
+
+class Deployment(OnAMachine):
+    def test_the_newest_two_containers_and_images_stay(self):
+        for name in ["new", "third"]:
+            self.check(self.machine.deploy(name), 0, "serving")
+        self.assertEqual(self.machine.containers(), ["netsec running third", "netsec-previous exited new"])
+        kept = sorted(path.name.rpartition(":")[2] for path in (self.machine.state / "images").iterdir())
+        self.assertEqual(kept, ["new", "third"])
+
+    def test_the_same_image_again_touches_no_container(self):
+        self.check(self.machine.deploy("old"), 0, "serving already")
+        changing = [call for call in self.machine.calls() if " run " in call or " stop " in call or " pull " in call]
+        self.assertEqual(changing, [])
+
+    def test_a_changed_environment_of_the_server_starts_it_anew(self):
+        settings = self.machine.root / "etc/netsec"
+        settings.mkdir(parents=True)
+        (settings / "server.env").write_text("NETSEC_ALLOW_HOST=detector.example\n")
+        self.check(self.machine.deploy("old"), 0, "swapping")
+        started = [call for call in self.machine.calls() if call.startswith("docker run")]
+        self.assertEqual(len(started), 2)
+        for call in started:
+            self.assertIn(f"--env-file {settings}/server.env", call)
+
+    def test_a_tag_is_turned_into_a_digest_and_never_pulled_by_name(self):
+        (self.machine.state / "tags" / "latest").write_text("sha256:new")
+        done = self.machine.run("deploy", AWS_ECR_LOGIN_URI=HOST, ECR_REPO="network-security")
+        self.check(done, 0, "serving")
+        pulled = [call for call in self.machine.calls() if " pull " in call]
+        self.assertEqual(len(pulled), 1)
+        self.assertTrue(pulled[0].endswith(image("new")), pulled)
+
+    def test_a_tag_that_the_registry_does_not_know_changes_nothing(self):
+        self.check(self.machine.run("deploy", f"{HOST}/network-security:unheard"), 69)
+        self.assertEqual(self.machine.serving(), "old")
+
+    def test_an_image_that_cannot_be_meant_is_refused(self):
+        for given, says in [("network-security", "neither"), ("docker.io/x/y:1", "no ECR host")]:
+            with self.subTest(given):
+                done = self.machine.run("deploy", given)
+                self.assertNotEqual(done.returncode, 0)
+                self.assertIn(says, done.stderr)
+                self.assertEqual(self.machine.serving(), "old")
+
+    def test_nothing_of_the_login_stays_on_the_disk(self):
+        self.check(self.machine.deploy("new", TMPDIR=str(self.machine.folder)), 0)
+        left = [path.name for path in self.machine.folder.iterdir()]
+        self.assertEqual(sorted(left), ["bin", "root", "state"])
+        self.assertFalse((self.machine.state / "config.json").exists())
+        self.assertEqual(list(self.machine.root.rglob("config.json")), [])
+
+    def test_an_image_that_never_serves_leaves_the_old_one_serving(self):
+        for behaviour in ["crashes", "mute", "unready", "mute-in-place"]:
+            with self.subTest(behaviour):
+                machine = self.new_machine(behaviour)
+                machine.publish("new", behaviour)
+                self.check(machine.deploy("new"), 69, "back to what served before")
+                self.assertEqual(machine.containers(), ["netsec running old"])
+                machine.publish("new")
+                shutil.copy(machine.state / "registry" / image("new").replace("/", ","), machine.state / "images")
+                self.check(machine.deploy("new"), 0)
+                self.assertEqual(machine.containers(), ["netsec running new", "netsec-previous exited old"])
+
+    def test_a_first_image_that_never_serves_leaves_nothing(self):
+        machine = self.new_machine("empty", deployed=())
+        machine.publish("new", "mute-in-place")
+        self.check(machine.deploy("new"), 69)
+        self.assertEqual(machine.containers(), [])
+
+    def test_rollback_serves_the_image_before_and_can_be_undone(self):
+        self.check(self.machine.deploy("new"), 0)
+        self.check(self.machine.run("rollback"), 0)
+        self.assertEqual(self.machine.containers(), ["netsec running old", "netsec-previous exited new"])
+        self.check(self.machine.run("rollback"), 0)
+        self.assertEqual(self.machine.serving(), "new")
+
+    def test_rollback_needs_no_registry(self):
+        self.check(self.machine.deploy("new"), 0)
+        self.check(self.machine.run("rollback"), 0)
+        self.assertEqual([call for call in self.machine.calls() if call.startswith("aws")], [])
+
+    def test_rollback_without_a_past_says_so(self):
+        self.check(self.machine.run("rollback"), 65, "nothing was replaced yet")
+        self.assertEqual(self.machine.serving(), "old")
+
+    def test_keys_of_a_first_start_go_to_a_file_of_root_and_not_to_the_log(self):
+        machine = self.new_machine("keys", deployed=())
+        (machine.state / "words").write_text("admin key: netsec_0123456789abcdef\n")
+        done = machine.deploy("new")
+        self.check(done, 0, "keys were made")
+        self.assertNotIn("0123456789abcdef", done.stdout + done.stderr)
+        kept = machine.root / "var/lib/netsec/first-start.log"
+        self.assertEqual(kept.stat().st_mode & 0o777, 0o600)
+        self.assertIn("0123456789abcdef", kept.read_text())
+
+    def test_the_log_of_a_failed_first_start_shows_no_key(self):
+        machine = self.new_machine("keys", deployed=())
+        machine.publish("new", "crashes")
+        (machine.state / "words").write_text("admin key: netsec_0123456789abcdef\n")
+        done = machine.deploy("new")
+        self.check(done, 69, "netsec_***")
+        self.assertNotIn("0123456789abcdef", done.stdout + done.stderr)
+
+    def test_every_container_is_confined(self):
+        self.check(self.machine.deploy("new"), 0)
+        started = [call for call in self.machine.calls() if call.startswith("docker run")]
+        self.assertEqual(len(started), 2)
+        for call in started:
+            for flag in ["--read-only", "--cap-drop ALL", "no-new-privileges", "--memory 3g", "--pids-limit"]:
+                self.assertIn(flag, call)
+        self.assertIn("127.0.0.1:5001:5000", started[0])
+        self.assertIn("0.0.0.0:5000:5000", started[1])
+
+    def test_the_unit_is_installed_once_and_again_when_the_system_refused_it(self):
+        unit = self.machine.root / "etc/systemd/system/netsec.service"
+        self.assertEqual(unit.read_bytes(), (REPOSITORY / "deploy/systemd/netsec.service").read_bytes())
+        self.assertTrue(os.access(self.machine.root / "usr/local/sbin/netsec-run", os.X_OK))
+        self.check(self.machine.deploy("new"), 0)
+        self.assertEqual([call for call in self.machine.calls() if call.startswith("systemctl")], [])
+
+    def test_what_is_missing_is_installed(self):
+        for client, packages in [("apt-get", ["docker.io", "awscli", "curl"]), ("dnf", ["docker", "awscli", "curl"])]:
+            with self.subTest(client):
+                machine = self.bare_machine(client)
+                self.check(machine.deploy("new"), 0, "installing packages=docker aws curl")
+                self.assertEqual(machine.serving(), "new")
+                installed = (machine.state / "installed").read_text().split()
+                self.assertEqual([word for word in installed if word in packages], packages)
+
+    def test_a_package_that_cannot_be_had_ends_it_before_anything_is_touched(self):
+        machine = self.bare_machine("apt-get", gives=["docker", "curl"])
+        done = machine.deploy("new")
+        self.assertNotEqual(done.returncode, 0)
+        self.assertEqual(machine.containers(), [])
+
+    def test_installing_needs_root(self):
+        machine = self.bare_machine("apt-get")
+        self.program(machine, "id", "echo 1000")
+        self.check(machine.deploy("new"), 64, "needs root")
+
+    def bare_machine(self, client, gives=("docker", "aws", "curl")):
+        machine = self.new_machine("bare", deployed=())
+        for tool in ["docker", "aws", "curl"]:
+            (machine.tools / tool).unlink()
+        self.program(machine, "id", "echo 0")
+        links = "\n".join(f'*{tool}*) ln -s {HERE}/fakes/machine {machine.tools}/{tool} ;;' for tool in gives)
+        self.program(machine, client, f'echo "$@" >>"$FAKE_STATE/installed"\ncase "$*" in\n{links}\nesac')
+        return machine
+
+    @staticmethod
+    def program(machine, name, text):
+        (machine.tools / name).unlink(missing_ok=True)
+        (machine.tools / name).write_text(f"#!/bin/sh\n{text}\n")
+        (machine.tools / name).chmod(0o755)
+
+    def test_a_file_of_settings_counts_and_the_environment_wins(self):
+        settings = self.machine.root / "etc/netsec"
+        settings.mkdir(parents=True)
+        (settings / "deploy.env").write_text("# a remark\nNETSEC_MEMORY=1g\nNETSEC_PROBE_PORT=5099\n")
+        self.check(self.machine.deploy("new", NETSEC_MEMORY="2g"), 0)
+        started = [call for call in self.machine.calls() if call.startswith("docker run")]
+        self.assertIn("127.0.0.1:5099:5000", started[0])
+        self.assertIn("--memory 2g", started[0])
+
+    def test_a_second_deployment_waits_for_the_first(self):
+        with (self.machine.root / "var/lib/netsec/lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            with self.assertRaises(subprocess.TimeoutExpired):
+                subprocess.run(
+                    ["bash", str(REPOSITORY / "run.sh"), "rollback"],
+                    env={
+                        "PATH": str(self.machine.tools),
+                        "FAKE_STATE": str(self.machine.state),
+                        "NETSEC_ROOT": str(self.machine.root),
+                    },
+                    timeout=1,
+                    check=False,
+                )
+        self.assertEqual(self.machine.serving(), "old")
+
+
+class Watch(OnAMachine):
+    """What the unit runs; the sleep that the stand-in refuses ends it."""
+
+    def test_a_stopped_container_is_started(self):
+        (self.machine.state / "containers/netsec/state").write_text("exited")
+        self.machine.run("watch")
+        self.assertEqual(self.machine.serving(), "old")
+
+    def test_a_container_that_does_not_answer_is_restarted_after_three_looks(self):
+        (self.machine.state / "hung").write_text("")
+        for looks, restarts in [(2, 0), (3, 1), (7, 2)]:
+            with self.subTest(looks):
+                # Ready at the start, mute from then on.
+                (self.machine.state / "hung").unlink()
+                done = self.watch_hanging(looks)
+                found = [call for call in self.machine.calls() if " restart " in call]
+                self.assertEqual(len(found), restarts, done.stderr)
+
+    def watch_hanging(self, looks):
+        hanging = self.machine.tools / "sleep"
+        hanging.unlink()
+        hanging.write_text(f'#!/bin/sh\ntouch "$FAKE_STATE/hung"\nexec {self.machine.tools}/fake-sleep/sleep "$@"\n')
+        hanging.chmod(0o755)
+        (self.machine.tools / "fake-sleep").mkdir(exist_ok=True)
+        inner = self.machine.tools / "fake-sleep/sleep"
+        if not inner.exists():
+            inner.symlink_to(HERE / "fakes" / "machine")
+        return self.machine.run("watch", FAKE_WATCHES=str(looks))
+
+    def test_without_a_deployment_there_is_nothing_to_watch(self):
+        self.check(self.new_machine("none", deployed=()).run("watch"), 65, "nothing was deployed yet")
+
+
+class Retraining(OnAMachine):
+    def retrain(self):
+        return subprocess.run(
+            ["sh", str(REPOSITORY / "deploy/systemd/netsec-retrain")],
+            env={
+                "PATH": str(self.machine.tools),
+                "FAKE_STATE": str(self.machine.state),
+                "NETSEC_ROOT": str(self.machine.root),
+            },
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+
+    def test_the_serving_image_trains_on_the_service_s_data(self):
+        self.check(self.retrain(), 0)
+        call = self.machine.calls()[-1]
+        self.assertIn("source=netsec-data,target=/data", call)
+        self.assertTrue(call.endswith(f"{image('old')} run --refresh --progress off"), call)
+
+    def test_another_image_and_a_source_come_from_the_files_of_settings(self):
+        settings = self.machine.root / "etc/netsec"
+        settings.mkdir(parents=True)
+        (settings / "deploy.env").write_text(f"NETSEC_PORT=5000\nNETSEC_PIPELINE_IMAGE={image('new')}\n")
+        (settings / "retrain.env").write_text("NETSEC__SOURCE=mongodb://db/netsec\n")
+        shutil.copy(self.machine.state / "registry" / image("new").replace("/", ","), self.machine.state / "images")
+        self.check(self.retrain(), 0)
+        call = self.machine.calls()[-1]
+        self.assertIn(f"--env-file {settings}/retrain.env", call)
+        self.assertIn(f"{image('new')} run", call)
+
+    def test_two_at_a_time_are_refused(self):
+        with (self.machine.root / "var/lib/netsec/retrain.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self.check(self.retrain(), 75, "at work already")
+
+
+class Failure(OnAMachine):
+    """Every call that a deployment makes fails once, in each way, and the deployment after it completes."""
+
+    def sweep(self, how, deployed=("old",)):
+        machine = self.new_machine("clean", deployed)
+        self.check(machine.deploy("new"), 0)
+        calls = machine.calls()
+        self.assertGreater(len(calls), 20)
+        committed = self.first_call_after_the_commit(calls)
+        for at in range(1, len(calls) + 1):
+            with self.subTest(how=how, at=at, call=calls[at - 1]):
+                machine = self.new_machine("faulty", deployed)
+                done = machine.deploy("new", at=at, how=how)
+                if how != "refuse":
+                    self.assertEqual(done.returncode, -9)
+                    # As after a reboot, or by the unit's next start.
+                    self.check(machine.run("start"), 0)
+                self.check_serving(machine, at, committed, done)
+                self.check(machine.deploy("new"), 0)
+                names = [line.split()[0] for line in machine.containers()]
+                self.assertEqual(machine.serving(), "new")
+                self.assertEqual(names, ["netsec", "netsec-previous"])
+                self.assertIn(f"netsec-previous exited {deployed[-1]}", machine.containers())
+
+    def check_serving(self, machine, at, committed, done):
+        if done.returncode == 0 or at > committed:
+            self.assertEqual(machine.serving(), "new", done.stderr)
+        else:
+            self.assertEqual(machine.serving(), "old", done.stderr)
+
+    @staticmethod
+    def first_call_after_the_commit(calls):
+        """The last call before the record of the commit is written; what comes after it is tidying."""
+        inspected = [n for n, call in enumerate(calls, 1) if "inspect" in call and ".Id" in call]
+        return inspected[-1]
+
+    def test_a_refused_call_leaves_a_serving_machine(self):
+        self.sweep("refuse")
+
+    def test_a_death_before_a_call_leaves_a_machine_that_starts_again(self):
+        self.sweep("kill")
+
+    def test_a_death_after_a_call_leaves_a_machine_that_starts_again(self):
+        self.sweep("kill-after")
+
+    def test_the_third_deployment_fails_as_harmlessly_as_the_second(self):
+        self.sweep("refuse", deployed=("third", "old"))
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,246 @@
+//! A client with a runtime of its own: requests block, have a time limit and are repeated.
+
+use std::time::Duration;
+
+use dataset::{SourceError, SourceUri};
+use mongodb::{
+    Client, Collection, Database,
+    bson::RawDocumentBuf,
+    error::Result as DriverResult,
+    options::{ClientOptions, Credential, ReadPreference, ServerAddress, Tls, WriteConcern},
+};
+use tokio::{runtime::Runtime, time::timeout};
+
+use super::{
+    PASSWORD_VARIABLE, USERNAME_VARIABLE,
+    address::Address,
+    failure::{Cause, Trouble, reason},
+};
+use crate::backoff;
+
+/// How long the driver looks for a server before one attempt has failed, unless the address says.
+const SELECTION: Duration = Duration::from_secs(5);
+/// How long a connection may take to be made, unless the address says.
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// A MongoDB collection and the means to ask for it.
+pub(crate) struct Connection {
+    /// Taken when it is dropped.
+    runtime: Option<Runtime>,
+    client: Client,
+    password: Option<String>,
+    pub address: Address,
+    /// Where the servers are, of `mongodb+srv://` as its record has them.
+    pub hosts: Vec<ServerAddress>,
+    pub uses_tls: bool,
+}
+
+impl Connection {
+    /// Prepares the client; whether there is a server is seen at the first request.
+    pub(crate) fn open(uri: &SourceUri) -> Result<Self, SourceError> {
+        Self::with(Address::parse(uri)?, |_| {})
+    }
+
+    /// Prepares a client that writes, and reads what was written: whole, and from where it was.
+    pub(crate) fn open_for_writing(uri: &SourceUri) -> Result<Self, SourceError> {
+        let mut address = Address::parse(uri)?;
+        address.projection = None;
+        Self::with(address, |options| {
+            options.selection_criteria = Some(ReadPreference::Primary.into());
+        })
+    }
+
+    fn with(address: Address, adapt: fn(&mut ClientOptions)) -> Result<Self, SourceError> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("mongodb")
+            .enable_all()
+            .build()
+            .map_err(|e| SourceError::Unavailable {
+                location: address.location.clone(),
+                reason: format!("cannot start a thread: {e}"),
+            })?;
+        let mut options = runtime.block_on(options_of(&address))?;
+        adapt(&mut options);
+        let (hosts, tls) = (options.hosts.clone(), options.tls.clone());
+        let password = options.credential.as_ref().and_then(|c| c.password.clone());
+        let client = {
+            let _guard = runtime.enter();
+            Client::with_options(options)
+        };
+        let client = client.map_err(|e| trouble(&address, "connect", &e))?;
+        Ok(Self {
+            runtime: Some(runtime),
+            client,
+            password,
+            address,
+            hosts,
+            uses_tls: matches!(tls, Some(Tls::Enabled(_))),
+        })
+    }
+
+    pub(crate) fn database(&self) -> Database {
+        self.client.database(&self.address.database)
+    }
+
+    pub(crate) fn admin(&self) -> Database {
+        self.client.database("admin")
+    }
+
+    pub(crate) fn collection(&self, name: &str) -> Collection<RawDocumentBuf> {
+        self.database().collection(name)
+    }
+
+    /// Returns whether a user's name is given.
+    pub(crate) fn has_credentials(&self) -> bool {
+        self.password.is_some()
+    }
+
+    /// Makes a request until it succeeds, fails for good or has failed often enough. It may be carried
+    /// out more than once, so that doing it twice must do no more than doing it once.
+    pub(crate) fn repeat<T>(
+        &self,
+        asked: &str,
+        request: impl AsyncFn() -> DriverResult<T>,
+    ) -> Result<T, Trouble> {
+        let mut failed = 0;
+        loop {
+            match self.once(asked, request()) {
+                Err(trouble) if self.may_try_again(&trouble, &mut failed) => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// Makes a request once, within the time limit.
+    pub(crate) fn once<T>(
+        &self,
+        asked: &str,
+        request: impl Future<Output = DriverResult<T>>,
+    ) -> Result<T, Trouble> {
+        self.block_on(self.limited(asked, request))
+    }
+
+    /// Waits for a request within the time limit.
+    pub(crate) async fn limited<T>(
+        &self,
+        asked: &str,
+        request: impl Future<Output = DriverResult<T>>,
+    ) -> Result<T, Trouble> {
+        let limit = self.address.time_limit;
+        match timeout(limit, request).await {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(error)) => {
+                let mut trouble = trouble(&self.address, asked, &error);
+                if let Some(password) = self.password.as_ref().filter(|p| !p.is_empty()) {
+                    trouble.reason = trouble.reason.replace(password, "***");
+                }
+                Err(trouble)
+            }
+            Err(_) => Err(self.trouble(
+                asked,
+                Cause::TimedOut,
+                format!("no answer within {} s", limit.as_secs()),
+            )),
+        }
+    }
+
+    /// Waits before the next attempt when there is to be one.
+    pub(crate) fn may_try_again(&self, trouble: &Trouble, failed: &mut u32) -> bool {
+        *failed += 1;
+        if !trouble.cause.is_transient() || *failed >= backoff::ATTEMPTS {
+            return false;
+        }
+        let wait = backoff::wait(*failed);
+        tracing::warn!(
+            location = %trouble.location,
+            asked = %trouble.asked,
+            reason = %trouble.reason,
+            attempt = *failed,
+            wait_ms = wait.as_millis() as u64,
+            "failed, trying again"
+        );
+        std::thread::sleep(wait);
+        true
+    }
+
+    pub(crate) fn trouble(&self, asked: &str, cause: Cause, reason: impl Into<String>) -> Trouble {
+        Trouble {
+            location: self.address.location.clone(),
+            asked: asked.to_owned(),
+            reason: reason.into(),
+            cause,
+        }
+    }
+
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime().block_on(future)
+    }
+
+    /// Drops what has to be dropped where the runtime is known, a cursor say.
+    pub(crate) fn drop_inside<T>(&self, value: T) {
+        let _guard = self.runtime().enter();
+        drop(value);
+    }
+
+    fn runtime(&self) -> &Runtime {
+        self.runtime.as_ref().expect("it is taken by drop alone")
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // A look-up of a name that hangs must not hold the program up.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+async fn options_of(address: &Address) -> Result<ClientOptions, SourceError> {
+    let parsed = timeout(
+        address.time_limit,
+        ClientOptions::parse(&address.driver_uri).into_future(),
+    );
+    let asked = "understand the address";
+    let mut options = match parsed.await {
+        Ok(parsed) => parsed.map_err(|e| trouble(address, asked, &e))?,
+        Err(_) => {
+            return Err(SourceError::Unavailable {
+                location: address.location.clone(),
+                reason: "the look-up of its SRV record gave no answer within the time limit"
+                    .to_owned(),
+            });
+        }
+    };
+    options.app_name.get_or_insert_with(|| "netsec".to_owned());
+    options.server_selection_timeout.get_or_insert(SELECTION);
+    options.connect_timeout.get_or_insert(CONNECT);
+    options
+        .write_concern
+        .get_or_insert_with(WriteConcern::majority);
+    supply_credentials(&mut options, |name| std::env::var(name).ok());
+    Ok(options)
+}
+
+/// Completes user and password from the environment where the address lacks them.
+fn supply_credentials(options: &mut ClientOptions, variable: impl Fn(&str) -> Option<String>) {
+    let username = options.credential.as_ref().and_then(|c| c.username.clone());
+    let Some(username) = username.or_else(|| variable(USERNAME_VARIABLE)) else {
+        return;
+    };
+    let credential = options.credential.get_or_insert_with(Credential::default);
+    credential.username = Some(username);
+    if credential.password.is_none() {
+        credential.password = variable(PASSWORD_VARIABLE);
+    }
+}
+
+fn trouble(address: &Address, asked: &str, error: &mongodb::error::Error) -> Trouble {
+    Trouble {
+        location: address.location.clone(),
+        asked: asked.to_owned(),
+        reason: dataset::without_secrets(&reason(error)),
+        cause: Cause::of(error),
+    }
+}

@@ -1,0 +1,272 @@
+//! A collection as a destination: records are loaded under names of their own, so that loading them
+//! again changes nothing.
+
+mod swap;
+mod upsert;
+
+use std::collections::BTreeSet;
+
+use dataset::{
+    Destination, LoadMode, Loaded, RawBatch, Schema, SinkError, Source as _, SourceError,
+    SourceUri, Tally,
+};
+use mongodb::{
+    bson::{Document, RawDocumentBuf, doc},
+    error::{Error, ErrorKind, InsertManyError},
+};
+
+use super::{connection::Connection, document::Writer, failure::Cause, source::MongoSource};
+
+/// Documents of one request at most.
+const REQUEST_DOCUMENTS: usize = 1000;
+/// Bytes of one request, roughly; MongoDB takes 48 MB.
+const REQUEST_BYTES: usize = 8 << 20;
+/// Bytes of a document that MongoDB takes at most.
+const DOCUMENT_BYTES: usize = 16 << 20;
+
+/// Where records are loaded.
+///
+/// Each document of an appending or replacing load has the `_id` `LOAD-ROW`: the load's name and the
+/// number of the row. An attempt that is repeated finds what is there already.
+pub(crate) struct MongoDestination {
+    uri: SourceUri,
+    connection: Connection,
+    writer: Writer,
+    schema: Schema,
+    mode: LoadMode,
+    /// Name of the load, once it has begun.
+    load: String,
+    /// Documents of this load that are there.
+    n_loaded: u64,
+    /// What an upserting load has read back so far.
+    seen: Tally,
+}
+
+/// Documents with the rows (index in the batch) that they were made of.
+type Request = Vec<(usize, RawDocumentBuf)>;
+
+impl MongoDestination {
+    pub(crate) fn open(
+        uri: &SourceUri,
+        schema: &Schema,
+        mode: LoadMode,
+    ) -> Result<Self, SourceError> {
+        if let LoadMode::Upsert(key) = &mode {
+            upsert::check(key, schema).map_err(|reason| SourceError::Unsupported {
+                location: uri.to_string(),
+                reason,
+            })?;
+        }
+        Ok(Self {
+            uri: uri.clone(),
+            connection: Connection::open_for_writing(uri)?,
+            writer: Writer::new(schema.clone()),
+            schema: schema.clone(),
+            mode,
+            load: String::new(),
+            n_loaded: 0,
+            seen: Tally::default(),
+        })
+    }
+
+    /// Returns the collection that is loaded into: a replacement is loaded beside the old records.
+    fn staging(&self) -> String {
+        let collection = &self.connection.address.collection;
+        match self.mode {
+            LoadMode::Replace => format!("{collection}__netsec_{}", self.load),
+            _ => collection.clone(),
+        }
+    }
+
+    /// Selects the documents of this load.
+    fn own(&self) -> Document {
+        let name = &self.load;
+        // What follows `-` in ASCII is `.`.
+        doc! {"_id": {"$gte": format!("{name}-"), "$lt": format!("{name}.")}}
+    }
+
+    fn request(&self, batch: &RawBatch, rows: &mut Rows, loaded: &mut Loaded) -> Request {
+        let (mut request, mut n_bytes) = (Request::new(), 0);
+        while request.len() < REQUEST_DOCUMENTS && n_bytes < REQUEST_BYTES {
+            let Some(row) = rows.next() else { break };
+            let id = format!("{}-{:010}", self.load, batch.row_numbers[row]);
+            let id = match self.mode {
+                LoadMode::Upsert(_) => None,
+                _ => Some(id.as_str()),
+            };
+            match self.writer.document(batch, row, id).and_then(fitting) {
+                Ok(document) => {
+                    n_bytes += document.as_bytes().len();
+                    request.push((row, document));
+                }
+                Err(reason) => loaded.refused.push((row, reason)),
+            }
+        }
+        request
+    }
+
+    fn insert(&self, request: &Request, loaded: &mut Loaded) -> Result<(), SinkError> {
+        let collection = self.connection.collection(&self.staging());
+        let failures = self.connection.repeat("insert documents", async || {
+            let documents = request.iter().map(|(_, document)| document);
+            match collection.insert_many(documents).ordered(false).await {
+                Ok(_) => Ok(InsertManyFailures::default()),
+                Err(error) => InsertManyFailures::of(error),
+            }
+        })?;
+        let there = self.already_there(request, &failures)?;
+        loaded.written += (request.len() - failures.0.len()) as u64;
+        for (index, reason) in failures.0 {
+            let (row, document) = &request[index];
+            match there.contains(id_of(document)) {
+                true => loaded.already_there += 1,
+                false => loaded.refused.push((*row, reason)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns which of the documents that could not be inserted are there.
+    fn already_there(
+        &self,
+        request: &Request,
+        failures: &InsertManyFailures,
+    ) -> Result<BTreeSet<String>, SinkError> {
+        let mut found = BTreeSet::new();
+        let failed = failures
+            .0
+            .iter()
+            .map(|(index, _)| id_of(&request[*index].1));
+        let ids: Vec<&str> = failed.collect();
+        let collection = self.connection.collection(&self.staging());
+        for some in ids.chunks(200) {
+            let documents = self.connection.repeat("look for documents", async || {
+                let find = collection.find(doc! {"_id": {"$in": some}});
+                let mut cursor = find.projection(doc! {"_id": 1}).await?;
+                let mut documents = Vec::new();
+                while cursor.advance().await? {
+                    documents.push(id_of(cursor.current()).to_owned());
+                }
+                Ok(documents)
+            })?;
+            found.extend(documents);
+        }
+        Ok(found)
+    }
+
+    /// Reads the documents of a collection that a filter selects.
+    fn tally(&self, collection: &str, filter: Document) -> Result<Tally, SinkError> {
+        let connection = Connection::open_for_writing(&self.uri).map_err(as_sink_error)?;
+        let mut source = MongoSource::of(connection, collection, filter, &self.schema);
+        let mut tally = Tally::default();
+        loop {
+            match source.next_batch() {
+                Ok(Some(batch)) => tally.add_batch(&batch),
+                Ok(None) | Err(SourceError::Malformed { .. }) => return Ok(tally),
+                Err(error) => return Err(as_sink_error(error)),
+            }
+        }
+    }
+}
+
+impl Destination for MongoDestination {
+    fn description(&self) -> &str {
+        &self.connection.address.location
+    }
+
+    fn begin(&mut self, load: &str) -> Result<u64, SinkError> {
+        load.clone_into(&mut self.load);
+        let collection = self
+            .connection
+            .collection(&self.connection.address.collection);
+        let before = self.connection.repeat("count documents", async || {
+            collection.estimated_document_count().await
+        })?;
+        match &self.mode {
+            LoadMode::Append => {}
+            LoadMode::Replace => self.check_replaceable()?,
+            LoadMode::Upsert(key) => self.index_key(key)?,
+        }
+        Ok(before)
+    }
+
+    fn load(&mut self, batch: &RawBatch) -> Result<Loaded, SinkError> {
+        let mut loaded = Loaded::default();
+        let mut rows = 0..batch.n_rows();
+        while !rows.is_empty() {
+            let request = self.request(batch, &mut rows, &mut loaded);
+            if request.is_empty() {
+                continue;
+            }
+            match self.mode.clone() {
+                LoadMode::Upsert(key) => self.upsert(&key, batch, &request, &mut loaded)?,
+                _ => self.insert(&request, &mut loaded)?,
+            }
+        }
+        self.n_loaded += loaded.written + loaded.already_there;
+        Ok(loaded)
+    }
+
+    fn read_back(&mut self) -> Result<Tally, SinkError> {
+        match self.mode {
+            LoadMode::Append => self.tally(&self.staging(), self.own()),
+            // Whatever else lies there would take the old records' place as well.
+            LoadMode::Replace => self.tally(&self.staging(), doc! {}),
+            LoadMode::Upsert(_) => Ok(self.seen),
+        }
+    }
+
+    fn publish(&mut self) -> Result<(), SinkError> {
+        match self.mode {
+            LoadMode::Replace => self.swap(),
+            _ => Ok(()),
+        }
+    }
+}
+
+type Rows = std::ops::Range<usize>;
+
+/// Documents of a request that were not inserted, with the server's reason.
+#[derive(Default)]
+struct InsertManyFailures(Vec<(usize, String)>);
+
+impl InsertManyFailures {
+    /// Takes single documents' failures from an error; one of the whole request stays an error.
+    fn of(error: Error) -> Result<Self, Error> {
+        match error.kind.as_ref() {
+            ErrorKind::InsertMany(InsertManyError {
+                write_errors: Some(errors),
+                write_concern_error: None,
+                ..
+            }) => {
+                let said = errors.iter().map(|e| (e.index, e.message.clone()));
+                Ok(Self(said.collect()))
+            }
+            _ => Err(error),
+        }
+    }
+}
+
+fn id_of(document: &mongodb::bson::RawDocument) -> &str {
+    document.get_str("_id").unwrap_or_default()
+}
+
+fn fitting(document: RawDocumentBuf) -> Result<RawDocumentBuf, String> {
+    let n = document.as_bytes().len();
+    if n <= DOCUMENT_BYTES {
+        return Ok(document);
+    }
+    Err(format!(
+        "a document of {n} bytes, of which MongoDB takes {DOCUMENT_BYTES}"
+    ))
+}
+
+fn as_sink_error(error: SourceError) -> SinkError {
+    match error {
+        SourceError::Unavailable { location, reason } => {
+            SinkError::Unavailable { location, reason }
+        }
+        SourceError::Malformed { location, reason }
+        | SourceError::Unsupported { location, reason } => SinkError::Rejected { location, reason },
+    }
+}

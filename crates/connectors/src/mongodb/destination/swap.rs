@@ -1,0 +1,136 @@
+//! Replacing a collection: what was loaded beside takes its place in one step.
+
+use dataset::SinkError;
+use mongodb::{
+    IndexModel,
+    bson::{Document, doc},
+    error::{Error, ErrorKind},
+};
+
+use super::{Cause, MongoDestination};
+
+/// The server does not know the collection.
+const NAMESPACE_NOT_FOUND: i32 = 26;
+
+impl MongoDestination {
+    /// Refuses to replace what would come back as something else.
+    pub(super) fn check_replaceable(&self) -> Result<(), SinkError> {
+        let name = &self.connection.address.collection;
+        let asked = "look at the collection";
+        let Some(found) = self.described(name)? else {
+            return Ok(());
+        };
+        let kind = found.get_str("type").unwrap_or("collection");
+        let options = found.get_document("options").ok();
+        if kind == "collection" && options.is_none_or(Document::is_empty) {
+            return Ok(());
+        }
+        let names: Vec<&str> = options
+            .iter()
+            .flat_map(|o| o.keys())
+            .map(String::as_str)
+            .collect();
+        let reason = format!(
+            "`{name}` is a {kind} with options ({}) that a replacement would lose: use --mode append \
+             or upsert",
+            names.join(", ")
+        );
+        Err(self
+            .connection
+            .trouble(asked, Cause::Refused, reason)
+            .into())
+    }
+
+    /// Puts the loaded documents in the place of the old ones, indexes included.
+    pub(super) fn swap(&self) -> Result<(), SinkError> {
+        self.copy_indexes()?;
+        let address = &self.connection.address;
+        let (from, to) = (self.staging(), &address.collection);
+        let command = doc! {
+            "renameCollection": format!("{}.{from}", address.database),
+            "to": address.full_name(),
+            "dropTarget": true,
+        };
+        let admin = self.connection.admin();
+        self.connection.repeat("rename the collection", async || {
+            match admin.run_command(command.clone()).await {
+                // So it looks when it was done, and the answer was lost.
+                Err(error) if code_of(&error) == Some(NAMESPACE_NOT_FOUND) => Ok(()),
+                other => other.map(|_| ()),
+            }
+        })?;
+        self.check_swapped(&from, to)
+    }
+
+    /// Looks for the loaded documents under the collection's name.
+    fn check_swapped(&self, from: &str, to: &str) -> Result<(), SinkError> {
+        let asked = "count the renamed documents";
+        let collection = self.connection.collection(to);
+        let own = self.own();
+        let found = self.connection.repeat(asked, async || {
+            collection.count_documents(own.clone()).await
+        })?;
+        if found == self.n_loaded {
+            return Ok(());
+        }
+        let reason = format!(
+            "`{from}` was renamed, but `{to}` holds {found} of its {} documents: push again",
+            self.n_loaded
+        );
+        Err(self
+            .connection
+            .trouble(asked, Cause::Refused, reason)
+            .into())
+    }
+
+    fn copy_indexes(&self) -> Result<(), SinkError> {
+        let (from, to) = (&self.connection.address.collection, self.staging());
+        if self.described(from)?.is_none() {
+            return Ok(());
+        }
+        let source = self.connection.collection(from);
+        let indexes = self.connection.repeat("list indexes", async || {
+            let mut cursor = source.list_indexes().await?;
+            let mut indexes: Vec<IndexModel> = Vec::new();
+            while cursor.advance().await? {
+                indexes.push(cursor.deserialize_current()?);
+            }
+            Ok(indexes)
+        })?;
+        let own: Vec<IndexModel> = indexes.into_iter().filter(|i| !is_of_id(i)).collect();
+        if own.is_empty() {
+            return Ok(());
+        }
+        let target = self.connection.collection(&to);
+        self.connection.repeat("create indexes", async || {
+            target.create_indexes(own.clone()).await
+        })?;
+        Ok(())
+    }
+
+    fn described(&self, name: &str) -> Result<Option<Document>, SinkError> {
+        let database = self.connection.database();
+        let found = self.connection.repeat("list collections", async || {
+            let command = doc! {"listCollections": 1, "filter": {"name": name}};
+            database.run_command(command).await
+        })?;
+        let batch = found
+            .get_document("cursor")
+            .and_then(|cursor| cursor.get_array("firstBatch"));
+        let descriptions = batch.into_iter().flatten().filter_map(|d| d.as_document());
+        // Not every server filters.
+        let mut own = descriptions.filter(|d| d.get_str("name").is_ok_and(|n| n == name));
+        Ok(own.next().cloned())
+    }
+}
+
+fn is_of_id(index: &IndexModel) -> bool {
+    index.keys.keys().eq(["_id"])
+}
+
+fn code_of(error: &Error) -> Option<i32> {
+    match error.kind.as_ref() {
+        ErrorKind::Command(command) => Some(command.code),
+        _ => None,
+    }
+}

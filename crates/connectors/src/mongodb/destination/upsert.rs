@@ -1,0 +1,139 @@
+//! Loading over documents with equal keys: each is written whole, and read back at once.
+
+use dataset::{FieldColumns, Loaded, RawBatch, Schema, SinkError, Tally, record_digests};
+use mongodb::{
+    IndexModel,
+    bson::{Bson, Document, doc},
+    options::IndexOptions,
+};
+
+use super::{MongoDestination, Request};
+use crate::mongodb::document::Flattener;
+
+/// Documents that one query looks for at most.
+const LOOKED_FOR: usize = 200;
+
+/// Returns what is wrong with a key.
+pub(super) fn check(key: &[String], schema: &Schema) -> Result<(), String> {
+    let is_plain = |name: &str| !name.contains('.') && !name.starts_with('$');
+    if let Some(name) = key.iter().find(|name| !is_plain(name)) {
+        return Err(format!(
+            "`{name}` has a dot or begins with a dollar sign: MongoDB cannot look it up as a key"
+        ));
+    }
+    let columns = schema.file_columns();
+    match columns.iter().find(|name| name.starts_with('$')) {
+        Some(name) => Err(format!(
+            "column `{name}` begins with a dollar sign, which MongoDB takes for an operator when a \
+             document is written over: use --mode append or replace"
+        )),
+        None => Ok(()),
+    }
+}
+
+impl MongoDestination {
+    /// Makes sure that equal keys cannot stand in two documents, and that keys are found quickly.
+    pub(super) fn index_key(&self, key: &[String]) -> Result<(), SinkError> {
+        let keys: Document = key
+            .iter()
+            .map(|name| (name.clone(), Bson::Int32(1)))
+            .collect();
+        let options = IndexOptions::builder().unique(true).build();
+        let index = IndexModel::builder().keys(keys).options(options).build();
+        let collection = self.connection.collection(&self.staging());
+        self.connection
+            .repeat("create the key's unique index", async || {
+                collection.create_index(index.clone()).await
+            })?;
+        Ok(())
+    }
+
+    pub(super) fn upsert(
+        &mut self,
+        key: &[String],
+        batch: &RawBatch,
+        request: &Request,
+        loaded: &mut Loaded,
+    ) -> Result<(), SinkError> {
+        let key_of = |row: usize| -> Document {
+            let value = |name: &String| {
+                let position = batch.position(name).expect("the load has checked its key");
+                let value = self.writer.value(name, &batch.columns[position], row);
+                (name.clone(), Bson::try_from(value).unwrap_or(Bson::Null))
+            };
+            key.iter().map(value).collect()
+        };
+        let updates: Vec<Document> = request
+            .iter()
+            .map(|(row, document)| {
+                let whole = Document::try_from(document.as_ref()).unwrap_or_default();
+                doc! {"q": key_of(*row), "u": whole, "upsert": true, "multi": false}
+            })
+            .collect();
+        let command = doc! {
+            "update": &self.connection.address.collection,
+            "updates": updates,
+            "ordered": false,
+            "writeConcern": {"w": "majority"},
+        };
+        let database = self.connection.database();
+        let answer = self.connection.repeat("write documents over", async || {
+            database.run_command(command.clone()).await
+        })?;
+        let failures = failures_of(&answer);
+        let is_refused = |index: usize| failures.iter().any(|(i, _)| *i == index);
+        let kept = (0..request.len()).filter(|index| !is_refused(*index));
+        let rows: Vec<usize> = kept.map(|index| request[index].0).collect();
+        loaded.written += rows.len() as u64;
+        let keys: Vec<Document> = rows.iter().map(|row| key_of(*row)).collect();
+        let refused = failures
+            .into_iter()
+            .map(|(i, reason)| (request[i].0, reason));
+        loaded.refused.extend(refused);
+        let found = self.find_keys(&keys)?;
+        self.seen.merge(found);
+        Ok(())
+    }
+
+    /// Reads the documents of some keys.
+    fn find_keys(&self, keys: &[Document]) -> Result<Tally, SinkError> {
+        let collection = self.connection.collection(&self.staging());
+        let mut tally = Tally::default();
+        for some in keys.chunks(LOOKED_FOR) {
+            let found = self.connection.repeat("read documents back", async || {
+                let mut cursor = collection.find(doc! {"$or": some}).await?;
+                let (mut columns, mut n_rows) = (FieldColumns::default(), 0);
+                let mut flattener = Flattener::new(&self.schema);
+                while cursor.advance().await? {
+                    if let Ok(cells) = flattener.flatten(cursor.current(), &mut columns) {
+                        columns.push_row(n_rows, cells);
+                    }
+                    n_rows += 1;
+                }
+                let (names, columns) = columns.take(n_rows);
+                Ok(RawBatch {
+                    names,
+                    columns,
+                    row_numbers: (1..=n_rows as u64).collect(),
+                    defects: Vec::new(),
+                })
+            })?;
+            record_digests(&found)
+                .into_iter()
+                .for_each(|d| tally.add(d));
+        }
+        Ok(tally)
+    }
+}
+
+/// Returns which documents of a request the server refused, with its reason.
+fn failures_of(answer: &Document) -> Vec<(usize, String)> {
+    let errors = answer.get_array("writeErrors").ok();
+    let failure = |error: &Bson| {
+        let error = error.as_document()?;
+        let index = error.get_i32("index").ok()?;
+        let reason = error.get_str("errmsg").unwrap_or("refused");
+        Some((usize::try_from(index).ok()?, reason.to_owned()))
+    };
+    errors.into_iter().flatten().filter_map(failure).collect()
+}

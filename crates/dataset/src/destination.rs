@@ -1,0 +1,65 @@
+//! Where records are loaded for others to read, a database say; what was loaded is read back.
+
+use crate::{RawBatch, SinkError, Tally};
+
+/// Takes records into something that others read, in steps that may be repeated: loading the same
+/// batch in the same load again changes nothing. Implementations hide their runtime.
+///
+/// Whoever loads calls [`load`](Destination::load) for every batch, compares what
+/// [`read_back`](Destination::read_back) gives with what was sent, and only then
+/// [`publish`](Destination::publish).
+pub trait Destination: Send {
+    /// Returns where the records go, for people; never with a secret in it.
+    fn description(&self) -> &str;
+
+    /// Begins a load and returns how many records are there before it.
+    ///
+    /// `load` names it in letters and digits that depend on the records alone, so that a repeated load
+    /// finds what an interrupted one has left.
+    ///
+    /// # Errors
+    /// [`SinkError`], also when the mode cannot be carried out there.
+    fn begin(&mut self, load: &str) -> Result<u64, SinkError>;
+
+    /// Loads some records: typed cells under the names of the schema, row numbers that are unique
+    /// within the load.
+    ///
+    /// # Errors
+    /// [`SinkError`]; some of the batch may have been loaded.
+    fn load(&mut self, batch: &RawBatch) -> Result<Loaded, SinkError>;
+
+    /// Reads all records of this load back.
+    ///
+    /// # Errors
+    /// [`SinkError`].
+    fn read_back(&mut self) -> Result<Tally, SinkError>;
+
+    /// Makes what was loaded beside the old records take their place, in one step; nothing to do
+    /// where it was loaded in place.
+    ///
+    /// # Errors
+    /// [`SinkError`]; the old records are then still there.
+    fn publish(&mut self) -> Result<(), SinkError>;
+}
+
+/// What loading does to records that are there already.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LoadMode {
+    /// They stay.
+    Append,
+    /// They go, at the moment when the new ones are complete.
+    Replace,
+    /// Those with equal values in these columns are written over, whole; the others stay.
+    Upsert(Vec<String>),
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// Records that were written.
+    pub written: u64,
+    /// Records that were there already, from an earlier attempt at the same load.
+    pub already_there: u64,
+    /// Rows (index in the batch) that the other side refused, with its reason.
+    pub refused: Vec<(usize, String)>,
+}

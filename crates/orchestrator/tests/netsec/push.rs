@@ -1,0 +1,103 @@
+//! `netsec push` as far as it goes without a server.
+
+use crate::support::Workplace;
+
+fn check(arguments: &[&str], code: i32, word: &str) {
+    let place = Workplace::new();
+    place.write_tiny(50);
+    let fixed = ["push", "--dataset", "tiny.yaml", "--from", "tiny.csv"];
+    let called = place.call(&[&fixed[..], arguments].concat());
+    assert_eq!(called.code, code, "{}", called.err);
+    assert!(called.err.contains(word), "{}", called.err);
+}
+
+#[test]
+fn what_is_no_destination_is_refused_with_what_is_one() {
+    check(&["--to", "out.csv"], 64, "pushed to mongodb://");
+    check(&["--to", "synth://phishing"], 64, "pushed to mongodb://");
+}
+
+#[test]
+#[cfg(not(feature = "mongodb"))]
+fn a_build_without_a_feature_names_it_for_sources_and_destinations() {
+    let uri = "mongodb://me:hunter2@h/db?collection=c";
+    check(&["--to", uri], 64, "build it with the feature `mongodb`");
+    let place = Workplace::new();
+    for command in ["run", "doctor"] {
+        let called = place.call(&[command, "--source", uri]);
+        assert_eq!(called.code, 64, "{}", called.err);
+        let said = called.out + &called.err;
+        assert!(said.contains("--features mongodb"), "{said}");
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+}
+
+#[cfg(feature = "mongodb")]
+mod without_a_server {
+    use super::{Workplace, check};
+
+    const TO: [&str; 2] = ["--to", "mongodb://127.0.0.1:1/db?collection=c"];
+
+    #[test]
+    fn keys_and_modes_that_do_not_fit_are_refused() {
+        check(
+            &[&TO[..], &["--key", "a"]].concat(),
+            64,
+            "--key is for --mode upsert",
+        );
+        check(&[&TO[..], &["--mode", "upsert"]].concat(), 64, "--key");
+        let unknown = [&TO[..], &["--mode", "upsert", "--key", "z"]].concat();
+        check(&unknown, 64, "has no such column");
+        check(&["--to", "mongodb://h/db"], 64, "names no collection");
+        check(
+            &["--to", "mongodb://h?collection=c"],
+            64,
+            "names no database",
+        );
+    }
+
+    #[test]
+    fn a_dry_run_asks_no_server_and_counts() {
+        let place = Workplace::new();
+        place.write_tiny(200);
+        let csv = std::fs::read_to_string(place.path("tiny.csv")).unwrap();
+        place.write("more.csv", csv + "x,1,0\n7,7,0\n7,7,0\n");
+        let push = |more: &[&str]| {
+            let fixed = [
+                "push",
+                "--dry-run",
+                "--json",
+                "--dataset",
+                "tiny.yaml",
+                "--from",
+                "more.csv",
+            ];
+            place.call(&[&fixed[..], &TO, more].concat())
+        };
+        let called = push(&["--duplicates", "drop", "--quarantine", "bad.csv"]);
+        assert_eq!(called.code, 0, "{}", called.err);
+        let found: serde_json::Value = serde_json::from_str(&called.out).unwrap();
+        assert_eq!(found["rows"], 203);
+        assert_eq!(found["rejected"], 1);
+        let (accepted, duplicates) = (&found["accepted"], &found["duplicates"]);
+        assert_eq!(
+            accepted.as_u64().unwrap() + duplicates.as_u64().unwrap(),
+            202
+        );
+        assert!(duplicates.as_u64().unwrap() >= 1);
+        let bad = std::fs::read_to_string(place.path("bad.csv")).unwrap();
+        assert_eq!(
+            bad,
+            "row,problems,a,b,y\n201,a: `x` is not a finite number,x,1,0\n"
+        );
+        let called = push(&["--max-bad-share", "0"]);
+        assert_eq!(called.code, 65, "{}", called.err);
+        let reason = "1 of 203 rows rejected, at most 0 allowed (row 201: a: `x` is not";
+        assert!(called.err.contains(reason), "{}", called.err);
+        assert!(
+            called.err.contains("artifacts/quarantine/"),
+            "{}",
+            called.err
+        );
+    }
+}

@@ -1,0 +1,7 @@
+//! Real servers, and what goes wrong on the way to them; `.ci/services` says where they are.
+
+mod faults;
+mod mongodb;
+mod peer;
+mod proxy;
+mod server;

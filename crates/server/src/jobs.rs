@@ -1,0 +1,253 @@
+//! Trainings: child processes of `netsec run`, one at a time, with their progress.
+
+use std::{
+    collections::VecDeque,
+    io::{self, BufRead as _, BufReader, Read},
+    path::PathBuf,
+    process::{Child, ChildStderr, ChildStdout, Command, Stdio},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread,
+};
+
+use artifact::clock;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::sync::watch;
+use utoipa::ToSchema;
+
+use crate::serving::Serving;
+
+/// Jobs that are remembered.
+const REMEMBERED: usize = 50;
+/// Bytes of a child's result at most; beyond them it is not read.
+const MAX_RESULT_BYTES: u64 = 16 << 20;
+
+/// A source that the configuration lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TrainingSource {
+    /// Name by which a request asks for it.
+    pub name: String,
+    /// Data set, where it is not the usual one.
+    pub dataset: Option<String>,
+    /// Where the records are.
+    pub uri: String,
+}
+
+/// A training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Job {
+    /// Number of the job.
+    pub id: u64,
+    /// Name of the source.
+    pub source: String,
+    /// When it began, RFC 3339.
+    pub began: String,
+    /// `running`, `done` or `failed`.
+    pub state: String,
+    /// How far it has come: what `netsec run --progress json` says.
+    #[schema(value_type = Option<Object>)]
+    pub progress: Option<Value>,
+    /// The exit code, once it has ended.
+    pub exit_code: Option<i32>,
+    /// What it has said last, where it has failed.
+    pub error: Option<String>,
+    /// The version that was made, if one was.
+    pub version: Option<u64>,
+    /// The registry's verdict on the candidate, once it is done.
+    #[schema(value_type = Option<Object>)]
+    pub verdict: Option<Value>,
+}
+
+/// All trainings since the start.
+pub struct Jobs {
+    program: PathBuf,
+    artifacts: PathBuf,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    last_id: u64,
+    jobs: VecDeque<watch::Sender<Job>>,
+    child: Option<Child>,
+    is_stopping: bool,
+}
+
+/// Why no training begins.
+pub enum Refusal {
+    /// Another one is running.
+    Busy(u64),
+    /// The program cannot be started.
+    Failed(io::Error),
+}
+
+impl Jobs {
+    /// Makes the list; `program` is `netsec`.
+    pub fn new(program: PathBuf, artifacts: PathBuf) -> Self {
+        Self {
+            program,
+            artifacts,
+            state: Mutex::default(),
+        }
+    }
+
+    /// Begins a training.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn begin(
+        self: &Arc<Self>,
+        source: &TrainingSource,
+        serving: &Arc<Serving>,
+    ) -> Result<Job, Refusal> {
+        let mut state = self.state();
+        let running = state.jobs.iter().find(|j| j.borrow().state == "running");
+        if let Some(running) = running {
+            return Err(Refusal::Busy(running.borrow().id));
+        }
+        let mut child = self.spawn(source).map_err(Refusal::Failed)?;
+        let pipes = (child.stdout.take(), child.stderr.take());
+        let (Some(out), Some(err)) = pipes else {
+            return Err(Refusal::Failed(io::Error::other("the child has no pipes")));
+        };
+        state.child = Some(child);
+        state.last_id += 1;
+        let job = Job {
+            id: state.last_id,
+            source: source.name.clone(),
+            began: clock::rfc3339(clock::now()),
+            state: "running".to_owned(),
+            progress: None,
+            exit_code: None,
+            error: None,
+            version: None,
+            verdict: None,
+        };
+        let (sender, _) = watch::channel(job.clone());
+        state.jobs.push_back(sender.clone());
+        if state.jobs.len() > REMEMBERED {
+            state.jobs.pop_front();
+        }
+        drop(state);
+        let (jobs, serving) = (Arc::clone(self), Arc::clone(serving));
+        let follow = move || jobs.follow(&sender, out, err, &serving);
+        let thread = thread::Builder::new().name("training".to_owned());
+        thread.spawn(follow).map_err(Refusal::Failed)?;
+        tracing::info!(job = job.id, source = %source.name, "training began");
+        Ok(job)
+    }
+
+    /// Returns all jobs that are remembered, the oldest first.
+    pub fn list(&self) -> Vec<Job> {
+        self.state()
+            .jobs
+            .iter()
+            .map(|j| j.borrow().clone())
+            .collect()
+    }
+
+    /// Returns a job, to be watched.
+    pub fn find(&self, id: u64) -> Option<watch::Receiver<Job>> {
+        let state = self.state();
+        let mut jobs = state.jobs.iter();
+        jobs.find(|j| j.borrow().id == id)
+            .map(watch::Sender::subscribe)
+    }
+
+    /// Ends the training that runs: what it has committed is kept.
+    pub fn stop(&self) {
+        let mut state = self.state();
+        state.is_stopping = true;
+        if let Some(child) = &mut state.child {
+            // It may have ended by itself meanwhile.
+            let _ = child.kill();
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts `netsec run`, on half of the cores and after everything else, where the system knows how.
+    fn spawn(&self, source: &TrainingSource) -> io::Result<Child> {
+        let mut niced = Command::new("nice");
+        niced.args(["-n", "10"]).arg(&self.program);
+        match self.spawn_as(niced, source) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.spawn_as(Command::new(&self.program), source)
+            }
+            result => result,
+        }
+    }
+
+    fn spawn_as(&self, mut command: Command, source: &TrainingSource) -> io::Result<Child> {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        command
+            .args(["run", "--json", "--progress", "json", "--artifacts"])
+            .arg(&self.artifacts)
+            .args(["--source", &source.uri])
+            .env("RAYON_NUM_THREADS", (cores / 2).max(1).to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        if let Some(dataset) = &source.dataset {
+            command.args(["--dataset", dataset]);
+        }
+        command.spawn()
+    }
+
+    /// Follows a child to its end, and takes up what it has made.
+    fn follow(
+        &self,
+        job: &watch::Sender<Job>,
+        out: ChildStdout,
+        err: ChildStderr,
+        serving: &Serving,
+    ) {
+        let result = thread::spawn(move || read_result(out));
+        let last = follow_progress(job, err);
+        let result = result.join().ok().flatten();
+        let child = self.state().child.take();
+        let code = child.and_then(|mut child| child.wait().ok()?.code());
+        job.send_modify(|job| {
+            job.exit_code = code;
+            if code == Some(0) {
+                job.state = "done".to_owned();
+                let result = result.unwrap_or_default();
+                job.version = result["version"].as_u64();
+                job.verdict = Some(result["verdict"].clone());
+            } else {
+                job.state = "failed".to_owned();
+                job.error = Some(last);
+            }
+        });
+        tracing::info!(job = job.borrow().id, ?code, "training ended");
+        if code == Some(0) && !self.state().is_stopping {
+            // A refusal has been logged; the job itself is done.
+            let _ = serving.reload();
+        }
+    }
+}
+
+fn read_result(out: ChildStdout) -> Option<Value> {
+    let mut text = String::new();
+    out.take(MAX_RESULT_BYTES).read_to_string(&mut text).ok()?;
+    serde_json::from_str(text.trim()).ok()
+}
+
+/// Passes progress on; returns the last line that was something else.
+fn follow_progress(job: &watch::Sender<Job>, err: ChildStderr) -> String {
+    let mut last = String::new();
+    for line in BufReader::new(err).lines() {
+        // What cannot be read is not progress; the exit code tells the rest.
+        let Ok(line) = line else { break };
+        match serde_json::from_str::<Value>(&line) {
+            Ok(progress) if progress.get("stage").is_some() => {
+                job.send_modify(|job| job.progress = Some(progress));
+            }
+            _ => last = line.chars().take(2000).collect(),
+        }
+    }
+    last
+}

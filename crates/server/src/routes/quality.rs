@@ -1,0 +1,145 @@
+//! `/v1/drift` and `/v1/feedback`: whether the model still fits what comes.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    web::{Data, Payload},
+};
+use dataset::drift::DriftReport;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Service, blocking, json};
+use crate::{
+    body,
+    detector::{Detector, ModelRef},
+    feedback::LiveQuality,
+    problem::{Faults, Problem},
+    records,
+};
+
+/// What came in the last hour, against what the model has learned from.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Drift {
+    /// The model.
+    pub model: ModelRef,
+    /// Records that came too fast to be looked at.
+    pub passed_over: u64,
+    /// The verdict, and every column's tests.
+    #[schema(value_type = Object)]
+    pub report: DriftReport,
+}
+
+/// Outcomes of earlier predictions.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FeedbackBody {
+    /// The outcomes.
+    pub feedback: Vec<Outcome>,
+}
+
+/// What a prediction said, and what turned out.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Outcome {
+    /// The version that has predicted.
+    pub version: u64,
+    /// The label that it gave.
+    pub predicted: String,
+    /// The label that was right.
+    pub actual: String,
+}
+
+/// Compares the traffic of the last hour with the model's training data.
+#[utoipa::path(get, path = "/v1/drift", tag = "models",
+    responses(
+        (status = 200, description = "The verdict, and every column's tests", body = Drift),
+        (status = 503, description = "No model is loaded yet", body = Problem,
+            content_type = "application/problem+json")))]
+pub async fn drift(service: Data<Service>) -> Result<HttpResponse, Problem> {
+    let text = blocking(move || {
+        let detector = service.detector()?;
+        let drift = Drift {
+            model: detector.reference.clone(),
+            passed_over: service.monitor.passed_over(),
+            report: service.monitor.report(&detector),
+        };
+        serde_json::to_vec(&drift).map_err(|e| Problem::internal(&e))
+    });
+    Ok(json(text.await?))
+}
+
+/// Takes labels that came late.
+#[utoipa::path(post, path = "/v1/feedback", tag = "models",
+    request_body(content = FeedbackBody, content_type = "application/json"),
+    responses(
+        (status = 200, description = "How good each version is by all labels so far",
+            body = Vec<LiveQuality>),
+        (status = 400, description = "No JSON", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 408, description = "The body did not come in time", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 413, description = "The body is too large", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 415, description = "The body is no JSON by its type", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 422, description = "Labels or versions that do not exist", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 503, description = "No model is loaded yet", body = Problem,
+            content_type = "application/problem+json")))]
+pub async fn feedback(
+    request: HttpRequest,
+    service: Data<Service>,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    let limits = service.settings.limits;
+    let (bytes, time) = (limits.body_bytes, limits.client_timeout);
+    let body = body::read_json(&request, payload, bytes, time).await?;
+    let detector = service.detector()?;
+    let known = records::known_json(&body)?;
+    let given: FeedbackBody = records::parse_owned(&known)?;
+    for (version, called, is_threat) in outcomes(&detector, &given)? {
+        service
+            .feedback
+            .add(version, [(called, is_threat)].into_iter());
+    }
+    quality(service).await
+}
+
+/// Tells how good each version is by the labels that came late.
+#[utoipa::path(get, path = "/v1/feedback", tag = "models",
+    responses((status = 200, description = "Every version with labels", body = Vec<LiveQuality>)))]
+pub async fn quality(service: Data<Service>) -> Result<HttpResponse, Problem> {
+    let text = serde_json::to_vec(&service.feedback.quality());
+    Ok(json(text.map_err(|e| Problem::internal(&e))?))
+}
+
+/// Checks all outcomes before any is counted.
+fn outcomes(detector: &Detector, given: &FeedbackBody) -> Result<Vec<(u64, bool, bool)>, Problem> {
+    let names = detector.bundle.class_names();
+    let mut faults = Faults::default();
+    let mut checked = Vec::with_capacity(given.feedback.len());
+    for (at, outcome) in given.feedback.iter().enumerate() {
+        let mut class = |field: &str, label: &str| {
+            let class = names.iter().position(|name| name == label);
+            if class.is_none() {
+                let known: Vec<&str> = names.iter().collect();
+                let problem = format!("no such label; the model knows {}", known.join(", "));
+                faults.push(|| format!("feedback[{at}].{field}"), problem);
+            }
+            class.unwrap_or(0) != 0
+        };
+        let called = class("predicted", &outcome.predicted);
+        let is_threat = class("actual", &outcome.actual);
+        if outcome.version == 0 || outcome.version > detector.entry.version {
+            let newest = detector.entry.version;
+            let problem = format!("no such version: {newest} serves");
+            faults.push(|| format!("feedback[{at}].version"), problem);
+        }
+        checked.push((outcome.version, called, is_threat));
+    }
+    if faults.is_empty() {
+        Ok(checked)
+    } else {
+        Err(Problem::refused(faults))
+    }
+}

@@ -1,0 +1,204 @@
+use std::{fs, os::unix::fs::PermissionsExt as _};
+
+use serde_json::{Value, json};
+
+use crate::{
+    client::{Answer, Connection},
+    process::{Server, command, wait_for},
+    trained::Place,
+};
+
+const ADMIN: [&str; 2] = ["--admin-listen", "127.0.0.1:0"];
+
+/// Sends a request to the listener for administration.
+fn admin(server: &Server, method: &str, path: &str, body: &Value) -> Answer {
+    let lines = ["Content-Type: application/json"];
+    let body = body.to_string();
+    Connection::open(server.admin.unwrap()).call(method, path, &lines, body.as_bytes())
+}
+
+#[test]
+fn the_public_listener_administers_nothing() {
+    let server = Server::start(&Place::with_flows(), &ADMIN);
+    for path in [
+        "/reload",
+        "/train",
+        "/models/flows/promote",
+        "/models/flows/rollback",
+    ] {
+        assert_eq!(server.post(path, "{}").status, 404, "{path}");
+    }
+    assert_eq!(server.get("/jobs").status, 404);
+}
+
+#[test]
+fn a_reload_takes_the_champion_up_at_once() {
+    let place = Place::with_flows();
+    let server = Server::start(&place, &ADMIN);
+    let reload = || admin(&server, "POST", "/reload", &json!({})).json();
+    assert_eq!(reload(), json!({"swapped": false, "version": 1}));
+    place.promote("flows", |bundle| bundle.training.seed = 9);
+    assert_eq!(reload(), json!({"swapped": true, "version": 2}));
+    let entry = place.promote("flows", |bundle| bundle.training.seed = 10);
+    fs::write(place.blob(entry.bundle), b"damaged").unwrap();
+    let refused = admin(&server, "POST", "/reload", &json!({}));
+    assert_eq!(refused.status, 409, "{}", refused.text());
+    assert_eq!(server.get("/v1/models").json()[0]["champion"], json!(3));
+    assert_eq!(
+        server.get("/v2/models/flows").json()["versions"],
+        json!(["2"])
+    );
+}
+
+#[test]
+fn versions_are_rolled_back_and_promoted_and_taken_up() {
+    let place = Place::with_flows();
+    place.promote("flows", |bundle| bundle.training.seed = 9);
+    let server = Server::start(&place, &ADMIN);
+    let version = || server.get("/v2/models/flows").json()["versions"][0].clone();
+    assert_eq!(version(), json!("2"));
+    let why = json!({"why": "worse in the field"});
+    let back = admin(&server, "POST", "/models/flows/rollback", &why).json();
+    assert_eq!(
+        (&back["action"], &back["why"]),
+        (&json!("rolled_back"), &why["why"])
+    );
+    assert_eq!(version(), json!("1"));
+    let forth = admin(
+        &server,
+        "POST",
+        "/models/flows/promote",
+        &json!({"version": 2}),
+    );
+    assert_eq!(forth.status, 200, "{}", forth.text());
+    assert_eq!(version(), json!("2"));
+    for (path, body, status) in [
+        ("/models/flows/promote", json!({"version": 2}), 409),
+        ("/models/flows/promote", json!({"version": 9}), 409),
+        ("/models/flows/promote", json!({}), 422),
+        (
+            "/models/flows/promote",
+            json!({"version": 1, "force": true}),
+            422,
+        ),
+        ("/models/nothing/promote", json!({"version": 1}), 404),
+        ("/models/%2e%2e/rollback", json!({}), 404),
+    ] {
+        let answer = admin(&server, "POST", path, &body);
+        assert_eq!(answer.status, status, "{path} {body}: {}", answer.text());
+    }
+}
+
+#[test]
+fn administration_asks_for_a_key_of_its_scope() {
+    let place = Place::with_flows();
+    let make = |name: &str, scope: &str| {
+        let made = command(&place)
+            .args(["--new-key", name, "--scope", scope])
+            .output()
+            .unwrap();
+        let text = String::from_utf8(made.stdout).unwrap();
+        let (key, line) = text.trim_end().split_once('\n').unwrap();
+        (key.to_owned(), line.to_owned())
+    };
+    let (predict, first) = make("ci", "predict");
+    let (ops, second) = make("ops", "admin");
+    let keys = format!("{first};{second}");
+    let server = Server::start_with(&place, &ADMIN, &[("NETSEC_API_KEYS", &keys)]);
+    let call = |key: &str| {
+        let line = format!("Authorization: Bearer {key}");
+        let mut connection = Connection::open(server.admin.unwrap());
+        connection.call("POST", "/reload", &[&line], b"").status
+    };
+    assert_eq!([call("x"), call(&predict), call(&ops)], [401, 403, 200]);
+}
+
+#[test]
+fn administration_without_a_key_stays_on_this_machine() {
+    let place = Place::with_flows();
+    let open = ["--admin-listen", "0.0.0.0:0", "--insecure", "--check"];
+    let refused = command(&place).args(open).output().unwrap();
+    assert_eq!(refused.status.code(), Some(78), "{refused:?}");
+}
+
+/// Writes a program that stands for `netsec`: it says what it was asked, makes progress and ends.
+fn stand_in(place: &Place, ending: &str) -> String {
+    let path = place.path().join("netsec-stand-in");
+    let script = format!(
+        "#!/bin/sh\necho \"$@\" > asked\necho '{{\"stage\":\"training\",\"done\":1,\"total\":2}}' >&2\n{ending}\n"
+    );
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path.display().to_string()
+}
+
+fn train(place: &Place, ending: &str) -> (Server, Value) {
+    let program = stand_in(place, ending);
+    let source = [
+        "--train-source",
+        "daily:flows.yaml=/data/daily.csv",
+        "--netsec",
+        &program,
+    ];
+    let server = Server::start(place, &[&ADMIN[..], &source].concat());
+    let begun = admin(&server, "POST", "/train", &json!({"source": "daily"}));
+    assert_eq!(begun.status, 202, "{}", begun.text());
+    assert_eq!(begun.header("location"), Some("/jobs/1"));
+    (server, begun.json())
+}
+
+#[test]
+fn a_training_is_a_child_that_tells_its_progress() {
+    let place = Place::with_flows();
+    let ending = "sleep 1; echo '{\"version\":7,\"verdict\":{\"promoted\":true}}'";
+    let (server, begun) = train(&place, ending);
+    assert_eq!(begun["state"], json!("running"));
+    let busy = admin(&server, "POST", "/train", &json!({"source": "daily"}));
+    assert_eq!(busy.status, 409, "{}", busy.text());
+    let events = admin(&server, "GET", "/jobs/1/events", &json!(null));
+    assert_eq!(events.header("content-type"), Some("text/event-stream"));
+    let text = events.text();
+    assert!(text.contains("\"stage\":\"training\""), "{text}");
+    assert!(text.contains("event: done\n"), "{text}");
+    let job = admin(&server, "GET", "/jobs/1", &json!(null)).json();
+    assert_eq!(job["state"], json!("done"));
+    assert_eq!((&job["version"], &job["exit_code"]), (&json!(7), &json!(0)));
+    let asked = fs::read_to_string(place.path().join("asked")).unwrap();
+    let expected =
+        "run --json --progress json --artifacts . --source /data/daily.csv --dataset flows.yaml";
+    assert_eq!(asked.trim(), expected);
+}
+
+#[test]
+fn a_training_that_fails_says_why() {
+    let place = Place::with_flows();
+    let (server, _) = train(&place, "echo 'error: no such file' >&2; exit 69");
+    let job = || admin(&server, "GET", "/jobs/1", &json!(null)).json();
+    wait_for("the end", || job()["state"] != json!("running"));
+    let job = job();
+    assert_eq!(
+        (&job["state"], &job["exit_code"]),
+        (&json!("failed"), &json!(69))
+    );
+    assert_eq!(job["error"], json!("error: no such file"));
+}
+
+#[test]
+fn only_sources_that_are_listed_can_be_trained_on() {
+    let place = Place::with_flows();
+    let server = Server::start(
+        &place,
+        &[&ADMIN[..], &["--train-source", "a=/x.csv"]].concat(),
+    );
+    for source in ["b", "/etc/passwd", "../a", "http://evil.example/x.csv", ""] {
+        let answer = admin(&server, "POST", "/train", &json!({"source": source}));
+        assert_eq!(answer.status, 422, "{source}: {}", answer.text());
+    }
+    let more = json!({"source": "a", "uri": "/etc/passwd"});
+    assert_eq!(admin(&server, "POST", "/train", &more).status, 422);
+    assert_eq!(
+        admin(&server, "GET", "/jobs", &json!(null)).json(),
+        json!([])
+    );
+    assert_eq!(admin(&server, "GET", "/jobs/1", &json!(null)).status, 404);
+}

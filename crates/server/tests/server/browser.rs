@@ -1,0 +1,99 @@
+use std::fs;
+
+use serde_json::json;
+
+use crate::{
+    chromium::Chromium,
+    process::{Server, command},
+    trained::Place,
+};
+
+fn open(server: &Server) -> Chromium {
+    Chromium::open(&format!("http://{}/", server.address))
+}
+
+#[test]
+fn a_verdict_with_reasons_is_read_from_the_form() {
+    let place = Place::with_phishing();
+    let server = Server::start(&place, &[]);
+    let mut browser = open(&server);
+    browser.evaluate("document.getElementById('typical').click()");
+    browser.evaluate("document.querySelector('#record button').click()");
+    browser.wait("!!document.querySelector('#verdict .verdict')");
+    let said = browser.evaluate("document.querySelector('#verdict .verdict').textContent");
+    let said = said.as_str().unwrap();
+    assert!(said.contains("% probable to be a threat"), "{said}");
+    let rows = browser.evaluate("document.querySelectorAll('#verdict tbody tr').length");
+    assert_eq!(rows, json!(8));
+    browser.picture("page-light.png", 1200, false);
+    browser.picture("page-dark.png", 1200, true);
+    browser.picture("page-phone.png", 360, false);
+    assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
+}
+
+#[test]
+fn a_field_that_is_refused_is_marked_and_gets_the_focus() {
+    let place = Place::with_flows();
+    let server = Server::start(&place, &[]);
+    let mut browser = open(&server);
+    browser.evaluate("document.getElementById('typical').click()");
+    browser.evaluate("document.querySelector('[name=duration]').value = '5000'");
+    browser.evaluate("document.querySelector('#record button').click()");
+    browser.wait("!!document.querySelector('[name=duration][aria-invalid=true]')");
+    let note = "document.getElementById(document.activeElement.getAttribute('aria-describedby'))";
+    let said = browser.evaluate(&format!("{note}.textContent"));
+    assert_eq!(said, json!("5000 is not between 0 and 1000"));
+    browser.evaluate("document.querySelector('[name=duration]').value = '50'");
+    browser.evaluate("document.querySelector('#record button').click()");
+    browser.wait("!!document.querySelector('#verdict .verdict')");
+    let left = browser.evaluate("document.querySelectorAll('.fault, [aria-invalid]').length");
+    assert_eq!(left, json!(0));
+}
+
+#[test]
+fn a_file_is_scored_shown_and_offered_for_download() {
+    let place = Place::with_flows();
+    let server = Server::start(&place, &[]);
+    let mut browser = open(&server);
+    let rows: String = (0..30_000)
+        .map(|i| format!("\"a, \"\"{i}\"\"\",{},{},tcp,true\n", i % 90, i % 900))
+        .collect();
+    let path = place.path().join("records.csv");
+    fs::write(&path, format!("note,duration,bytes,protocol,root\n{rows}")).unwrap();
+    browser.choose("#file", &path);
+    browser.wait("!document.getElementById('download').hidden");
+    let name = browser.evaluate("document.getElementById('download').download");
+    assert_eq!(name, json!("records-verdicts.csv"));
+    assert_eq!(
+        browser.evaluate("document.querySelectorAll('#rows tbody tr').length"),
+        json!(50)
+    );
+    let first =
+        "[...document.querySelectorAll('#rows tbody tr:first-child td')].map(c => c.textContent)";
+    let first = browser.evaluate(first);
+    assert!(
+        ["normal", "dos"].contains(&first[0].as_str().unwrap()),
+        "{first}"
+    );
+    assert_eq!(first[4], json!("a, \"0\""));
+    browser.picture("page-file.png", 1200, false);
+    assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
+}
+
+#[test]
+fn where_keys_exist_the_page_asks_for_one_once() {
+    let place = Place::with_flows();
+    let made = command(&place).args(["--new-key", "ann"]).output().unwrap();
+    let text = String::from_utf8(made.stdout).unwrap();
+    let (key, line) = text.trim_end().split_once('\n').unwrap();
+    let server = Server::start_with(&place, &[], &[("NETSEC_API_KEYS", line)]);
+    let mut browser = open(&server);
+    browser.evaluate(&format!(
+        "document.querySelector('[name=key]').value = '{key}'"
+    ));
+    browser.evaluate("document.querySelector('form button').click()");
+    browser.wait("!!document.getElementById('record')");
+    browser.evaluate("document.getElementById('typical').click()");
+    browser.evaluate("document.querySelector('#record button').click()");
+    browser.wait("!!document.querySelector('#verdict .verdict')");
+}

@@ -1,0 +1,113 @@
+use serde_json::{Value, json};
+
+use crate::{
+    process::{Server, wait_for},
+    trained::{FLOW, Place},
+};
+
+fn send(server: &Server, record: impl Fn(usize) -> String, n: usize) {
+    let records: Vec<String> = (0..n).map(record).collect();
+    let body = format!(r#"{{"records":[{}]}}"#, records.join(","));
+    let answer = server.post("/v1/predict", &body);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+}
+
+fn drift(server: &Server, rows: u64) -> Value {
+    let report = || server.get("/v1/drift").json()["report"].clone();
+    wait_for("the records", || report()["rows_fresh"] == json!(rows));
+    report()
+}
+
+fn drifted(report: &Value) -> Vec<&str> {
+    let columns = report["columns"].as_array().unwrap().iter();
+    let drifted = columns.filter(|c| c["drifted"] == json!(true));
+    drifted.map(|c| c["name"].as_str().unwrap()).collect()
+}
+
+/// A flow as those that the model has learned from.
+fn usual(i: usize) -> String {
+    let i = i * 7919;
+    let protocol = ["tcp", "udp", "icmp"][i / 7 % 3];
+    let service = ["\"dns\"", "\"http\"", "null", "\"ssh\""][i / 11 % 4];
+    let bytes = if i.is_multiple_of(20) {
+        "null".to_owned()
+    } else {
+        format!("{}.5", i * 31 % 1000)
+    };
+    format!(
+        r#"{{"duration":{},"bytes":{bytes},"protocol":"{protocol}","service":{service},"root":{}}}"#,
+        i % 100,
+        (i / 13).is_multiple_of(2)
+    )
+}
+
+#[test]
+fn usual_traffic_is_stable_and_other_traffic_has_drifted() {
+    let server = Server::start(&Place::with_flows(), &[]);
+    assert_eq!(drift(&server, 0)["verdict"], json!("stable"));
+    send(&server, usual, 2000);
+    let report = drift(&server, 2000);
+    assert_eq!(report["verdict"], json!("stable"), "{:?}", drifted(&report));
+    send(&server, |i| usual(i).replace("\"tcp\"", "\"udp\""), 6000);
+    let report = drift(&server, 8000);
+    assert_eq!(drifted(&report), ["protocol"]);
+    let metrics = server.get("/metrics").text();
+    assert!(
+        metrics.contains("netsec_drifted{column=\"protocol\"} 1"),
+        "{metrics}"
+    );
+    assert!(
+        metrics.contains("netsec_drifted{column=\"duration\"} 0"),
+        "{metrics}"
+    );
+    assert!(server.get("/").text().contains("protocol"));
+}
+
+#[test]
+fn another_champion_begins_anew() {
+    let place = Place::with_flows();
+    let server = Server::start(&place, &["--poll", "0.05"]);
+    send(&server, |_| FLOW.to_owned(), 600);
+    drift(&server, 600);
+    place.promote("flows", |bundle| bundle.training.seed = 77);
+    wait_for("version 2", || {
+        server.get("/v1/drift").json()["model"]["version"] == json!(2)
+    });
+    drift(&server, 0);
+    send(&server, |_| FLOW.to_owned(), 5);
+    drift(&server, 5);
+}
+
+#[test]
+fn late_labels_give_live_precision_and_recall() {
+    let server = Server::start(&Place::with_flows(), &[]);
+    let one = |predicted: &str, actual: &str| json!({"version": 1, "predicted": predicted, "actual": actual});
+    let body = json!({"feedback": [
+        one("dos", "dos"), one("dos", "dos"), one("dos", "normal"), one("normal", "dos"),
+        one("normal", "normal"), one("normal", "normal"), one("normal", "normal"),
+    ]});
+    let answer = server.post("/v1/feedback", &body.to_string());
+    let expected = json!([{
+        "version": 1, "labelled": 7, "precision": 2.0 / 3.0, "recall": 2.0 / 3.0,
+        "false_positive_rate": 0.25,
+    }]);
+    assert_eq!(answer.json(), expected);
+    assert_eq!(server.get("/v1/feedback").json(), expected);
+}
+
+#[test]
+fn bad_feedback_is_refused_and_nothing_of_it_counted() {
+    let server = Server::start(&Place::with_flows(), &[]);
+    let body = json!({"feedback": [
+        {"version": 1, "predicted": "dos", "actual": "dos"},
+        {"version": 2, "predicted": "DoS", "actual": "normal"},
+    ]});
+    let answer = server.post("/v1/feedback", &body.to_string());
+    assert_eq!(answer.status, 422);
+    let problems = json!([
+        {"path": "feedback[1].predicted", "problem": "no such label; the model knows normal, dos"},
+        {"path": "feedback[1].version", "problem": "no such version: 1 serves"},
+    ]);
+    assert_eq!(answer.json()["problems"], problems);
+    assert_eq!(server.get("/v1/feedback").json(), json!([]));
+}

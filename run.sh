@@ -1,0 +1,405 @@
+#!/usr/bin/env bash
+# Deploys the prediction service on this machine, one container after another; see docs/deploy.md.
+set -euo pipefail
+shopt -s inherit_errexit
+
+usage() {
+  cat <<'TEXT'
+usage: run.sh [deploy [IMAGE]]   IMAGE is HOST/REPOSITORY@sha256:… or HOST/REPOSITORY:TAG; without one it is
+                                 $NETSEC_IMAGE, else $AWS_ECR_LOGIN_URI/$ECR_REPO:latest
+       run.sh rollback           the image before the one that serves, through the same checks
+       run.sh start              what served last, serves again (after a reboot or a crash in a deployment)
+       run.sh watch              starts, then restarts the service whenever it stops answering (netsec.service)
+       run.sh status             what serves, and what it replaced
+TEXT
+}
+
+# Everything on disk lies below this; empty but in tests.
+root="${NETSEC_ROOT:-}"
+state_dir="$root/var/lib/netsec"
+settings_file="$root/etc/netsec/deploy.env"
+server_env="$root/etc/netsec/server.env"
+
+# What the environment does not say, the file of settings does; the environment wins.
+if [ -f "$settings_file" ]; then
+  while IFS='=' read -r name value; do
+    case "$name" in '' | \#*) continue ;; esac
+    [[ "$name" =~ ^[A-Z_]+$ ]] || { echo "run.sh: $settings_file: $name is no name of a variable" >&2; exit 78; }
+    [ -n "${!name+set}" ] || export "$name=$value"
+  done <"$settings_file"
+fi
+
+port="${NETSEC_PORT:-5000}"
+probe_port="${NETSEC_PROBE_PORT:-5001}"
+ready_seconds="${NETSEC_READY_SECONDS:-600}"
+memory="${NETSEC_MEMORY:-3g}"
+
+# The one that serves; the one before it, stopped; the one being tried; the one a swap has just stopped.
+current=netsec
+previous=netsec-previous
+probe=netsec-probe
+replaced=netsec-replaced
+# Whether nothing served before.
+is_first=
+
+main() {
+  local command="${1:-deploy}"
+  case "$command" in
+    deploy) shift $(($# > 0)); under_lock deploy "${1:-}" ;;
+    rollback) under_lock rollback ;;
+    start) under_lock start ;;
+    watch) watch ;;
+    status) status ;;
+    -h | --help | help) usage ;;
+    *) usage >&2; exit 64 ;;
+  esac
+}
+
+deploy() {
+  install_missing
+  recover
+  local image="${1:-${NETSEC_IMAGE:-}}"
+  [ -n "$image" ] || image="$(default_image)"
+  image="$(by_digest "$image")"
+  bring_up "$image"
+}
+
+rollback() {
+  recover
+  [ "$(state "$previous")" != absent ] || fail 65 "nothing was replaced yet: there is no image to go back to"
+  bring_up "$(image_of "$previous")"
+}
+
+# Image by digest in, service on it out: whatever fails on the way leaves the old one serving.
+bring_up() {
+  local image="$1"
+  if serves "$image"; then
+    say "serving already" "image=$image"
+    install_unit || warn "the unit could not be installed: a reboot would not bring the service back"
+    return
+  fi
+  pull "$image"
+  trap 'undo $?' EXIT
+  try_beside "$image"
+  swap "$image"
+  trap - EXIT
+  tidy "$image" || warn "what an older deployment left could not be removed; the next one tries again"
+  install_unit || warn "the unit could not be installed: a reboot would not bring the service back"
+  say "serving" "image=$image" "port=$port"
+}
+
+serves() {
+  [ "$(state "$current")" = running ] || return 1
+  [ "$(image_of "$current")" = "$1" ] || return 1
+  [ "$(docker container inspect --format '{{index .Config.Labels "netsec.settings"}}' "$current")" = "$(settings)" ] || return 1
+  answers "$port" readyz
+}
+
+# The candidate runs on the same data behind a port of this machine alone.
+try_beside() {
+  say "trying" "image=$1" "port=$probe_port"
+  run_container "$probe" "$1" no "127.0.0.1:$probe_port"
+  wait_ready "$probe" "$probe_port"
+  keep_first_words
+  docker container rm --force "$probe" >/dev/null
+}
+
+swap() {
+  say "swapping" "image=$1"
+  if [ "$(state "$current")" != absent ]; then
+    docker container stop "$current" >/dev/null
+    docker container rename "$current" "$replaced"
+  else
+    is_first=yes
+  fi
+  run_container "$current" "$1" unless-stopped "${NETSEC_BIND:-0.0.0.0}:$port"
+  wait_ready "$current" "$port"
+  commit
+}
+
+# From here on the new container is the one that serves, whatever happens.
+commit() {
+  local id
+  id="$(docker container inspect --format '{{.Id}}' "$current")"
+  printf '%s\n' "$id" >"$state_dir/serving.new"
+  mv "$state_dir/serving.new" "$state_dir/serving"
+}
+
+run_container() {
+  local name="$1" image="$2" restart="$3" address="$4"
+  local -a environment=()
+  [ ! -f "$server_env" ] || environment=(--env-file "$server_env")
+  docker run --detach --name "$name" --restart "$restart" --publish "$address:5000" \
+    --label "netsec.settings=$(settings)" "${environment[@]}" \
+    --mount type=volume,source=netsec-data,target=/data \
+    --read-only --tmpfs /tmp:rw,noexec,nosuid,size=64m --cap-drop ALL --security-opt no-new-privileges \
+    --memory "$memory" --pids-limit 512 --stop-timeout 40 \
+    --log-driver local --log-opt max-size=10m --log-opt max-file=5 \
+    "$image" >/dev/null
+}
+
+# What of a container is not its image: another value makes the next deployment start it anew.
+settings() {
+  { printf '%s\n' "$port" "${NETSEC_BIND:-}" "$memory"; [ ! -f "$server_env" ] || cat "$server_env"; } | sha256sum | cut -c1-16
+}
+
+wait_ready() {
+  local name="$1" at="$2" left="$ready_seconds"
+  until answers "$at" readyz; do
+    if [ "$(state "$name")" != running ] || [ "$left" -le 0 ]; then
+      docker container logs --tail 30 "$name" 2>&1 | without_keys >&2 || true
+      fail 69 "$name is $(state "$name") and not ready within $((ready_seconds - left)) of $ready_seconds s"
+    fi
+    sleep 1
+    left=$((left - 1))
+  done
+}
+
+answers() { curl --fail --silent --show-error --max-time 3 --output /dev/null "http://127.0.0.1:$1/$2" 2>/dev/null; }
+
+# The first start prints the keys that it made, and the container that printed them is about to go.
+keep_first_words() {
+  local words
+  words="$(docker container logs "$probe" 2>&1)"
+  if [[ "$words" =~ netsec_[0-9a-f]{16} ]]; then
+    (umask 077 && printf '%s\n' "$words" >"$state_dir/first-start.log")
+    say "keys were made: note them, then remove the file" "file=$state_dir/first-start.log"
+  fi
+}
+
+without_keys() { sed 's/netsec_[0-9a-f]\{8,\}/netsec_***/g'; }
+
+undo() {
+  local code="$1"
+  trap - EXIT
+  [ "$code" -ne 0 ] || code=70
+  warn "deployment failed with code $code: back to what served before"
+  if [ -n "$is_first" ]; then remove "$current" || true; fi
+  recover || warn "this failed as well: \`run.sh start\` tries again"
+  exit "$code"
+}
+
+start() {
+  recover || fail 69 "the container engine does not do what is asked: see \`journalctl -u docker\`"
+  [ "$(state "$current")" != absent ] || fail 65 "nothing was deployed yet: run \`run.sh deploy\`"
+  wait_ready "$current" "$port"
+}
+
+# Makes whole what a deployment left that failed or was killed, from what the engine and the record of the
+# last commit say.
+recover() {
+  local now
+  mkdir -p "$state_dir" || return
+  remove "$probe" || return
+  now="$(state "$replaced")" || return
+  if [ "$now" != absent ]; then
+    if is_committed; then
+      keep_replaced || return
+    else
+      remove "$current" || return
+      docker container rename "$replaced" "$current" || return
+    fi
+  fi
+  now="$(state "$current")" || return
+  case "$now" in
+    absent | running) ;;
+    *) docker container start "$current" >/dev/null || return ;;
+  esac
+}
+
+is_committed() {
+  local now id
+  now="$(state "$current")" || return
+  [ "$now" != absent ] || return
+  id="$(docker container inspect --format '{{.Id}}' "$current")" || return
+  [ "$id" = "$(cat "$state_dir/serving" 2>/dev/null)" ]
+}
+
+keep_replaced() {
+  remove "$previous" && docker container rename "$replaced" "$previous"
+}
+
+remove() {
+  local now
+  now="$(state "$1")" || return
+  [ "$now" = absent ] || docker container rm --force "$1" >/dev/null
+}
+
+# Keeps the last two containers and their images.
+tidy() {
+  local image="$1" kept="" now known
+  now="$(state "$replaced")" || return
+  [ "$now" = absent ] || keep_replaced || return
+  now="$(state "$previous")" || return
+  [ "$now" = absent ] || kept="$(image_of "$previous")" || return
+  known="$(docker image ls --digests --format '{{.Repository}}@{{.Digest}}' "${image%@*}")" || return
+  while read -r old; do
+    case "$old" in "" | "$image" | "$kept" | *'<none>') continue ;; esac
+    docker image rm "$old" >/dev/null || return
+  done <<<"$known"
+}
+
+# running, exited, … as the engine says, or absent; fails when the engine does not answer.
+state() {
+  local all
+  all="$(docker ps --all --format '{{.Names}} {{.State}}')" || return
+  awk -v name="$1" '$1 == name { found = $2 } END { print found == "" ? "absent" : found }' <<<"$all"
+}
+
+image_of() { docker container inspect --format '{{.Config.Image}}' "$1"; }
+
+default_image() {
+  if [ -z "${AWS_ECR_LOGIN_URI:-}" ] || [ -z "${ECR_REPO:-}" ]; then
+    fail 64 "which image? Name it, or set AWS_ECR_LOGIN_URI and ECR_REPO in $settings_file"
+  fi
+  printf '%s/%s:latest\n' "${AWS_ECR_LOGIN_URI%/}" "$ECR_REPO"
+}
+
+by_digest() {
+  local image="$1" path tag digest
+  case "$image" in
+    *@sha256:*) printf '%s\n' "$image"; return ;;
+    */*:*) ;;
+    *) fail 64 "$image is neither HOST/REPOSITORY@sha256:… nor HOST/REPOSITORY:TAG" ;;
+  esac
+  tag="${image##*:}"
+  path="${image%:*}"
+  digest="$(aws ecr describe-images --region "$(region_of "$image")" --repository-name "${path#*/}" \
+    --image-ids "imageTag=$tag" --query 'imageDetails[0].imageDigest' --output text)" ||
+    fail 69 "the registry does not say what $image is: see above"
+  case "$digest" in
+    sha256:*) printf '%s@%s\n' "$path" "$digest" ;;
+    *) fail 69 "the registry gives no digest for $image, but \`$digest\`" ;;
+  esac
+}
+
+region_of() {
+  local host="${1%%/*}" rest
+  rest="${host#*.dkr.ecr.}"
+  [ "$rest" != "$host" ] || fail 64 "$host is no ECR host: ACCOUNT.dkr.ecr.REGION.amazonaws.com"
+  printf '%s\n' "${rest%%.*}"
+}
+
+pull() {
+  local image="$1" host="${1%%/*}" login
+  if docker image inspect "$image" >/dev/null 2>&1; then return; fi
+  # Its own configuration, so that the token does not stay on the disk.
+  login="$(mktemp -d)"
+  # shellcheck disable=SC2064 # the value of now is meant
+  trap "rm -rf '$login'" EXIT
+  aws ecr get-login-password --region "$(region_of "$image")" |
+    docker --config "$login" login --username AWS --password-stdin "$host" >/dev/null
+  docker --config "$login" pull --quiet "$image" >/dev/null
+  rm -rf "$login"
+  trap - EXIT
+}
+
+install_missing() {
+  local tool
+  local -a missing=()
+  for tool in docker aws curl; do
+    command -v "$tool" >/dev/null || missing+=("$tool")
+  done
+  [ "${#missing[@]}" -eq 0 ] || install_packages "${missing[@]}"
+  if ! docker info >/dev/null 2>&1; then
+    systemctl enable --now docker
+    docker info >/dev/null || fail 69 "the container engine does not answer: see \`journalctl -u docker\`"
+  fi
+}
+
+install_packages() {
+  say "installing" "packages=$*"
+  [ "$(id -u)" -eq 0 ] || fail 64 "installing $* needs root: run this with sudo"
+  local tool package
+  if command -v apt-get >/dev/null; then apt-get update -qq; fi
+  for tool in "$@"; do
+    package="$tool"
+    if command -v dnf >/dev/null; then
+      [ "$tool" != aws ] || package=awscli
+      dnf install --assumeyes --quiet "$package"
+    elif command -v apt-get >/dev/null; then
+      [ "$tool" != docker ] || package=docker.io
+      [ "$tool" != aws ] || package=awscli
+      # Ubuntu 24.04 has the AWS client as a snap alone.
+      apt-get install --yes -qq --no-install-recommends "$package" ||
+        { [ "$tool" = aws ] && snap install aws-cli --classic; }
+    else
+      fail 69 "neither dnf nor apt-get is here: install $tool by hand"
+    fi
+    command -v "$tool" >/dev/null || fail 69 "$package was installed, and there is still no $tool"
+  done
+}
+
+# A deployment from a checkout installs itself, so that a reboot needs no checkout.
+install_unit() {
+  local here unit_dir="$root/etc/systemd/system" program="$root/usr/local/sbin/netsec-run"
+  here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+  local unit="$here/deploy/systemd/netsec.service"
+  if [ ! -f "$unit" ] || ! command -v systemctl >/dev/null; then return 0; fi
+  if cmp --silent "$unit" "$unit_dir/netsec.service" && cmp --silent "$here/run.sh" "$program"; then return; fi
+  mkdir -p "$unit_dir" "$(dirname "$program")" &&
+    install -m 0755 "$here/run.sh" "$program" &&
+    systemctl_with "$unit" "$unit_dir"
+}
+
+# A unit that the system has not taken up does not stay: the next deployment tries again.
+systemctl_with() {
+  install -m 0644 "$1" "$2/netsec.service.new" &&
+    mv "$2/netsec.service.new" "$2/netsec.service" &&
+    systemctl daemon-reload &&
+    systemctl enable netsec.service &&
+    systemctl restart --no-block netsec.service && return
+  rm -f "$2/netsec.service"
+  return 1
+}
+
+watch() {
+  local missed=0
+  # In a shell of its own: a refusal ends that one alone, and the lock goes with it.
+  (under_lock start) || exit
+  while sleep "${NETSEC_WATCH_SECONDS:-10}"; do
+    if answers "$port" healthz; then missed=0; continue; fi
+    missed=$((missed + 1))
+    [ "$missed" -ge 3 ] || continue
+    warn "no answer for the third time: restarting"
+    missed=0
+    (try_lock && restart) || warn "not restarted: a deployment is under way, or the engine refused"
+  done
+}
+
+restart() {
+  recover && docker container restart "$current" >/dev/null
+}
+
+status() {
+  local name
+  for name in "$current" "$previous"; do
+    if [ "$(state "$name")" = absent ]; then
+      say "$name" "state=absent"
+    else
+      say "$name" "state=$(state "$name")" "image=$(image_of "$name")"
+    fi
+  done
+  if answers "$port" readyz; then say "ready" "port=$port"; else fail 69 "not ready at port $port"; fi
+}
+
+under_lock() {
+  mkdir -p "$state_dir"
+  exec 9>"$state_dir/lock"
+  flock --wait 900 9 || fail 69 "another deployment has held $state_dir/lock for 15 minutes"
+  "$@"
+}
+
+try_lock() {
+  exec 9>"$state_dir/lock"
+  flock --nonblock 9
+}
+
+say() { printf 'run.sh: %s\n' "$*"; }
+warn() { printf 'run.sh: %s\n' "$*" >&2; }
+fail() {
+  warn "$2"
+  exit "$1"
+}
+
+main "$@"
