@@ -15,17 +15,17 @@ mod quality;
 use std::sync::Arc;
 
 use actix_web::{
-    HttpResponse, Resource, ResponseError as _, Route,
+    HttpRequest, HttpResponse, Resource, ResponseError as _, Route,
     error::QueryPayloadError,
     guard,
     http::{StatusCode, header},
-    web::{self, FormConfig, PathConfig, QueryConfig, ServiceConfig},
+    web::{self, Bytes, FormConfig, PathConfig, Payload, QueryConfig, ServiceConfig},
 };
 use registry::RegistryError;
 use tokio::sync::Semaphore;
 
 use crate::{
-    arguments::Scope, detector::Detector, feedback::Feedback, jobs::Jobs, meters::Meters,
+    arguments::Scope, body, detector::Detector, feedback::Feedback, jobs::Jobs, meters::Meters,
     monitor::Monitor, problem::Problem, serving::Serving, sessions::Sessions, settings::Settings,
 };
 
@@ -53,6 +53,21 @@ impl Service {
             .as_ref()
             .map(Arc::clone)
             .ok_or_else(Problem::not_ready)
+    }
+
+    /// Reads a body of JSON within the limits, and finds the model that is to answer.
+    ///
+    /// # Errors
+    /// As [`body::read_json`] and [`Self::detector`], in this order.
+    pub async fn receive(
+        &self,
+        request: &HttpRequest,
+        payload: Payload,
+    ) -> Result<(Bytes, Arc<Detector>), Problem> {
+        let limits = self.settings.limits;
+        let (bytes, time) = (limits.body_bytes, limits.client_timeout);
+        let body = body::read_json(request, payload, bytes, time).await?;
+        Ok((body, self.detector()?))
     }
 }
 

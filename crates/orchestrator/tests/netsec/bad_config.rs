@@ -299,25 +299,6 @@ fn an_empty_list_of_grids_is_refused() {
 }
 
 #[test]
-fn missing_cells_that_a_linear_model_would_meet_are_refused_before_the_search() {
-    let place = Workplace::new();
-    place.write_tiny(200);
-    let changed = [
-        "--set",
-        "training.families=[logistic_regression, decision_tree]",
-        "--set",
-        "transformation.preprocessing.linear.imputer=none",
-    ];
-    let called = place.call(&[&["run", "--source", "tiny.csv"], &TINY[..], &changed].concat());
-    assert_eq!(called.code, 78, "{}", called.err);
-    assert!(
-        called.err.contains("linear.imputer is `none`"),
-        "{}",
-        called.err
-    );
-}
-
-#[test]
 fn a_threat_is_not_called_like_what_is_benign_nor_nothing() {
     let place = Workplace::new();
     place.write_tiny(200);

@@ -180,9 +180,9 @@ fn missing_cells_that_nothing_fills_are_refused_where_the_model_cannot_take_them
         ]
         .concat(),
     );
-    assert_eq!(called.code, 65, "{}", called.err);
+    assert_eq!(called.code, 78, "{}", called.err);
     assert!(
-        called.err.contains("impute missing values first"),
+        called.err.contains("linear.imputer is `none`"),
         "{}",
         called.err
     );

@@ -13,7 +13,6 @@ use utoipa::ToSchema;
 use super::{Service, blocking, json, predict::score};
 use crate::{
     answer::{Verdict, imputed},
-    body,
     detector::{Detector, ModelRef},
     problem::Problem,
     records::{self, Request},
@@ -97,12 +96,9 @@ pub async fn explain(
     service: Data<Service>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let limits = service.settings.limits;
-    let (bytes, time) = (limits.body_bytes, limits.client_timeout);
-    let body = body::read_json(&request, payload, bytes, time).await?;
-    let detector = service.detector()?;
+    let (body, detector) = service.receive(&request, payload).await?;
     let text = blocking(move || {
-        let request = records::read(&detector, &body, limits.rows, true)?;
+        let request = records::read(&detector, &body, service.settings.limits.rows, true)?;
         let explained = explained(&service, &detector, &request)?;
         serde_json::to_vec(&explained).map_err(|e| Problem::internal(&e))
     });

@@ -13,7 +13,6 @@ use utoipa::ToSchema;
 
 use super::{Service, blocking, json as answer_json, predict::score};
 use crate::{
-    body,
     detector::Detector,
     problem::Problem,
     records::{self, Cell, Places, Rows},
@@ -188,10 +187,7 @@ pub async fn infer(
     asked: Path<Asked>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let limits = service.settings.limits;
-    let (bytes, time) = (limits.body_bytes, limits.client_timeout);
-    let body = body::read_json(&request, payload, bytes, time).await?;
-    let detector = service.detector()?;
+    let (body, detector) = service.receive(&request, payload).await?;
     check_model(&detector, &asked)?;
     let text = blocking(move || {
         let answer = inferred(&service, &detector, &body)?;

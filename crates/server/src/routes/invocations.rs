@@ -12,7 +12,6 @@ use utoipa::ToSchema;
 
 use super::{Service, blocking, json, predict::score};
 use crate::{
-    body,
     detector::Detector,
     problem::Problem,
     records::{self, Cell, Places, Rows},
@@ -105,12 +104,9 @@ pub async fn invocations(
     service: Data<Service>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let limits = service.settings.limits;
-    let (bytes, time) = (limits.body_bytes, limits.client_timeout);
-    let body = body::read_json(&request, payload, bytes, time).await?;
-    let detector = service.detector()?;
+    let (body, detector) = service.receive(&request, payload).await?;
     let text = blocking(move || {
-        let rows = read(&detector, &body, limits.rows)?;
+        let rows = read(&detector, &body, service.settings.limits.rows)?;
         let invoked = invoked(&service, &detector, &rows)?;
         serde_json::to_vec(&invoked).map_err(|e| Problem::internal(&e))
     });

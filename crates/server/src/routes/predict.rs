@@ -9,7 +9,7 @@ use actix_web::{
 use model::RowScore;
 
 use super::{Service, blocking, json};
-use crate::{answer::Answer, body, detector::Detector, problem::Problem, records};
+use crate::{answer::Answer, detector::Detector, problem::Problem, records};
 
 /// Bodies up to here are answered by the thread that got them: handing them over would take longer.
 const SMALL_BODY: usize = 64 << 10;
@@ -36,10 +36,7 @@ pub async fn predict(
     service: Data<Service>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let limits = service.settings.limits;
-    let (bytes, time) = (limits.body_bytes, limits.client_timeout);
-    let body = body::read_json(&request, payload, bytes, time).await?;
-    let detector = service.detector()?;
+    let (body, detector) = service.receive(&request, payload).await?;
     if body.len() <= SMALL_BODY {
         return answer(&service, &detector, &body).map(json);
     }

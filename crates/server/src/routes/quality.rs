@@ -10,7 +10,6 @@ use utoipa::ToSchema;
 
 use super::{Service, blocking, json};
 use crate::{
-    body,
     detector::{Detector, ModelRef},
     feedback::LiveQuality,
     problem::{Faults, Problem},
@@ -91,10 +90,7 @@ pub async fn feedback(
     service: Data<Service>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let limits = service.settings.limits;
-    let (bytes, time) = (limits.body_bytes, limits.client_timeout);
-    let body = body::read_json(&request, payload, bytes, time).await?;
-    let detector = service.detector()?;
+    let (body, detector) = service.receive(&request, payload).await?;
     let known = records::known_json(&body)?;
     let given: FeedbackBody = records::parse_owned(&known)?;
     for (version, called, is_threat) in outcomes(&detector, &given)? {
