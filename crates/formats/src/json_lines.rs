@@ -1,17 +1,15 @@
 //! Reads JSON Lines: one object a line.
 
-mod columns;
 mod line;
 
 use std::io::{BufRead, BufReader, Read};
 
-use dataset::{Defect, Extent, RawBatch, Source, SourceError};
+use dataset::{FieldColumns, RawBatch, Source, SourceError};
 
 use crate::{
     BATCH_BYTES, BATCH_ROWS, RECORD_BYTES,
     input::{Bytes, failed, malformed},
 };
-use columns::Columns;
 use line::Line;
 
 /// JSON Lines as a source of rows.
@@ -20,11 +18,12 @@ use line::Line;
 /// cells are numbers or null, otherwise of text; true and false are the texts `true` and `false`, and a
 /// number that needs more digits than an `f64` has stays as it is written. An array is a defect of its
 /// cell, kept as its text; a field that is named twice one without a value. A line that is no object is
-/// a defect and keeps the fields before the place where it breaks. Lines without anything on them are not rows.
+/// a defect and keeps the fields before the place where it breaks. Lines without anything on them are
+/// not rows.
 pub(crate) struct JsonLinesSource {
     location: String,
     reader: BufReader<Bytes>,
-    columns: Columns,
+    columns: FieldColumns,
     line: Line,
     buffer: Vec<u8>,
     n_read: u64,
@@ -36,38 +35,23 @@ impl Source for JsonLinesSource {
     }
 
     fn next_batch(&mut self) -> Result<Option<RawBatch>, SourceError> {
-        let mut defects = Vec::new();
-        let (mut n_rows, mut n_bytes) = (0, 0);
-        while n_rows < BATCH_ROWS && n_bytes < BATCH_BYTES {
+        let mut n_bytes = 0;
+        while self.columns.n_rows() < BATCH_ROWS && n_bytes < BATCH_BYTES {
             if !self.read_line()? {
                 break;
             }
-            self.columns.begin_row(n_rows);
-            if let Err(reason) = self.line.parse(&self.buffer, &mut self.columns) {
-                let extent = Extent::Row(n_rows);
-                defects.push(Defect { extent, reason });
+            match self.line.parse(&self.buffer, &mut self.columns) {
+                Ok(cells) => self.columns.push_row(cells),
+                Err(reason) => self.columns.push_defective(self.line.cells(), reason),
             }
-            self.columns.push_row(n_rows, self.line.cells());
-            defects.extend(self.line.defects(n_rows));
-            n_rows += 1;
             n_bytes += self.buffer.len() + 8 * self.columns.len();
             self.check_width()?;
         }
-        if n_rows == 0 {
-            return match self.n_read {
-                0 => Err(malformed(&self.location, "it holds only empty lines")),
-                _ => Ok(None),
-            };
+        match (self.columns.n_rows(), self.n_read) {
+            (0, 0) => Err(malformed(&self.location, "it holds only empty lines")),
+            (0, _) => Ok(None),
+            (_, read) => Ok(Some(self.columns.take(read))),
         }
-        let first = self.n_read + 1 - n_rows as u64;
-        defects.extend(self.columns.objects_among_values());
-        let (names, columns) = self.columns.take(n_rows);
-        Ok(Some(RawBatch {
-            names,
-            columns,
-            row_numbers: (first..=self.n_read).collect(),
-            defects,
-        }))
     }
 }
 
@@ -79,7 +63,7 @@ impl JsonLinesSource {
         Self {
             location,
             reader: BufReader::with_capacity(1 << 16, text),
-            columns: Columns::default(),
+            columns: FieldColumns::default(),
             line: Line::default(),
             buffer: Vec::new(),
             n_read: 0,

@@ -1,39 +1,19 @@
 //! Takes one line apart.
 
-use std::{fmt, ops::Range};
+use std::fmt;
 
-use dataset::{Defect, Extent};
+use dataset::{FieldColumns, RecordCells, Scalar};
 use serde::{
     Deserialize, Deserializer,
     de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
-use super::columns::Columns;
-
-/// One cell of a line.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Scalar<'a> {
-    Null,
-    Number(f64),
-    Text(&'a str),
-}
-
-/// The cells of the line last parsed; its allocations are used again for the next.
+/// The line last parsed; its allocations are used again for the next.
 #[derive(Default)]
 pub(super) struct Line {
-    cells: Vec<(usize, Held)>,
-    text: String,
+    cells: RecordCells,
     path: String,
-    /// Positions of cells that are not what a cell should be, with the reason.
-    notes: Vec<(usize, &'static str)>,
-}
-
-enum Held {
-    Null,
-    Number(f64),
-    /// Where it stands in [`Line::text`].
-    Text(Range<usize>),
 }
 
 /// Objects inside objects at most.
@@ -47,65 +27,50 @@ const ARRAY: &str = "an array, not a single value";
 impl Line {
     /// Parses a line; on an error its reason is given, and of the cells before it those are kept whose
     /// names were known.
-    pub(super) fn parse(&mut self, line: &[u8], columns: &mut Columns) -> Result<(), String> {
+    pub(super) fn parse(
+        &mut self,
+        line: &[u8],
+        columns: &mut FieldColumns,
+    ) -> Result<&RecordCells, String> {
         let n_names = columns.len();
-        self.clear();
+        self.cells.clear();
         let text = std::str::from_utf8(line).map_err(|_| "not UTF-8".to_owned())?;
         // With its end the line would count as two in the parser's errors.
         let text = text.trim_end();
-        self.parse_object(text, columns, holds_long_number(text))
+        let parsed = self
+            .parse_object(text, columns, holds_long_number(text))
             .or_else(|error| {
                 // The parser refuses 1e999 and gives no text of arrays; another pass keeps the text.
                 let reason = error.to_string();
                 if reason.starts_with("number out of range") || reason.starts_with(ARRAY) {
-                    columns.truncate(n_names);
+                    self.cells.truncate(columns, n_names);
                     self.parse_object(text, columns, true)
                 } else {
                     Err(error)
                 }
-            })
-            .map_err(|error| {
-                columns.truncate(n_names);
-                self.cells.retain(|(position, _)| *position < n_names);
-                self.notes.retain(|(position, _)| *position < n_names);
-                error.to_string().replace(" at line 1 column ", ", byte ")
-            })
+            });
+        match parsed {
+            Ok(()) => Ok(&self.cells),
+            Err(error) => {
+                self.cells.truncate(columns, n_names);
+                Err(error.to_string().replace(" at line 1 column ", ", byte "))
+            }
+        }
     }
 
-    /// Returns the cells with the positions of their columns.
-    pub(super) fn cells(&self) -> impl Iterator<Item = (usize, Scalar<'_>)> {
-        self.cells.iter().map(|(position, held)| {
-            let cell = match held {
-                Held::Null => Scalar::Null,
-                Held::Number(number) => Scalar::Number(*number),
-                Held::Text(range) => Scalar::Text(&self.text[range.clone()]),
-            };
-            (*position, cell)
-        })
-    }
-
-    /// Returns what is wrong with single cells.
-    pub(super) fn defects(&self, row: usize) -> impl Iterator<Item = Defect> {
-        self.notes.iter().map(move |&(column, reason)| Defect {
-            extent: Extent::Cell { row, column },
-            reason: reason.to_owned(),
-        })
-    }
-
-    fn clear(&mut self) {
-        self.cells.clear();
-        self.text.clear();
-        self.path.clear();
-        self.notes.clear();
+    /// Returns the cells of the line last parsed.
+    pub(super) fn cells(&self) -> &RecordCells {
+        &self.cells
     }
 
     fn parse_object(
         &mut self,
         text: &str,
-        columns: &mut Columns,
+        columns: &mut FieldColumns,
         raw: bool,
     ) -> serde_json::Result<()> {
-        self.clear();
+        self.cells.clear();
+        self.path.clear();
         let mut deserializer = serde_json::Deserializer::from_str(text);
         let object = Object {
             line: self,
@@ -115,28 +80,8 @@ impl Line {
         };
         deserializer.deserialize_map(object)?;
         deserializer.end()?;
-        self.empty_twins();
+        self.cells.empty_twins();
         Ok(())
-    }
-
-    /// Takes the values of a field that is named twice away; fields mostly come in one order, so that is checked first.
-    fn empty_twins(&mut self) {
-        if self.cells.is_sorted_by(|a, b| a.0 < b.0) {
-            return;
-        }
-        let mut positions: Vec<usize> = self.cells.iter().map(|(position, _)| *position).collect();
-        positions.sort_unstable();
-        let pairs = positions.windows(2).filter(|pair| pair[0] == pair[1]);
-        let mut twins: Vec<usize> = pairs.map(|pair| pair[0]).collect();
-        twins.dedup();
-        self.cells
-            .retain(|(position, _)| twins.binary_search(position).is_err());
-        self.notes
-            .retain(|(position, _)| twins.binary_search(position).is_err());
-        let notes = twins
-            .into_iter()
-            .map(|position| (position, "a field is named twice"));
-        self.notes.extend(notes);
     }
 }
 
@@ -167,7 +112,7 @@ fn significant_digits(text: &str) -> usize {
 /// Visits an object and everything inside it; `raw` looks at the text of each value first.
 struct Object<'a> {
     line: &'a mut Line,
-    columns: &'a mut Columns,
+    columns: &'a mut FieldColumns,
     raw: bool,
     depth: usize,
 }
@@ -236,12 +181,12 @@ impl<'de> DeserializeSeed<'de> for Cell<'_> {
         }
         let text = <&RawValue>::deserialize(deserializer)?.get();
         if text.starts_with('[') {
-            let at = self.0.keep_text(text);
-            self.0.line.notes.push((at, ARRAY));
+            self.0.keep(Scalar::Text(text));
+            self.0.line.cells.note(ARRAY);
             return Ok(());
         }
         if significant_digits(text) > DIGITS {
-            self.0.keep_text(text);
+            self.0.keep(Scalar::Text(text));
             return Ok(());
         }
         let result = serde_json::Deserializer::from_str(text).deserialize_any(Cell(Object {
@@ -251,7 +196,7 @@ impl<'de> DeserializeSeed<'de> for Cell<'_> {
         }));
         match result {
             Err(_) if text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) => {
-                self.0.keep_text(text);
+                self.0.keep(Scalar::Text(text));
                 Ok(())
             }
             other => other.map_err(de::Error::custom),
@@ -260,17 +205,9 @@ impl<'de> DeserializeSeed<'de> for Cell<'_> {
 }
 
 impl Object<'_> {
-    fn keep(&mut self, held: Held) -> usize {
-        let expected = self.line.cells.len();
-        let position = self.columns.position(&self.line.path, expected);
-        self.line.cells.push((position, held));
-        position
-    }
-
-    fn keep_text(&mut self, text: &str) -> usize {
-        let start = self.line.text.len();
-        self.line.text.push_str(text);
-        self.keep(Held::Text(start..start + text.len()))
+    fn keep(&mut self, cell: Scalar<'_>) {
+        let Line { cells, path } = &mut *self.line;
+        cells.push(self.columns, path, cell);
     }
 }
 
@@ -282,40 +219,41 @@ impl<'de> Visitor<'de> for Cell<'_> {
     }
 
     fn visit_unit<E: de::Error>(mut self) -> Result<(), E> {
-        self.0.keep(Held::Null);
+        self.0.keep(Scalar::Null);
         Ok(())
     }
 
     fn visit_bool<E: de::Error>(mut self, truth: bool) -> Result<(), E> {
-        self.0.keep_text(if truth { "true" } else { "false" });
+        self.0
+            .keep(Scalar::Text(if truth { "true" } else { "false" }));
         Ok(())
     }
 
     fn visit_f64<E: de::Error>(mut self, number: f64) -> Result<(), E> {
-        self.0.keep(Held::Number(number));
+        self.0.keep(Scalar::Number(number));
         Ok(())
     }
 
     fn visit_i64<E: de::Error>(mut self, number: i64) -> Result<(), E> {
         if number.unsigned_abs() > EXACT {
-            self.0.keep_text(&number.to_string());
+            self.0.keep(Scalar::Text(&number.to_string()));
         } else {
-            self.0.keep(Held::Number(number as f64));
+            self.0.keep(Scalar::Number(number as f64));
         }
         Ok(())
     }
 
     fn visit_u64<E: de::Error>(mut self, number: u64) -> Result<(), E> {
         if number > EXACT {
-            self.0.keep_text(&number.to_string());
+            self.0.keep(Scalar::Text(&number.to_string()));
         } else {
-            self.0.keep(Held::Number(number as f64));
+            self.0.keep(Scalar::Number(number as f64));
         }
         Ok(())
     }
 
     fn visit_str<E: de::Error>(mut self, text: &str) -> Result<(), E> {
-        self.0.keep_text(text);
+        self.0.keep(Scalar::Text(text));
         Ok(())
     }
 
