@@ -54,28 +54,39 @@ impl CsvSource {
         delimiter: u8,
         header: Option<Vec<String>>,
     ) -> Result<Self, SourceError> {
-        let reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(delimiter)
-            .buffer_capacity(1 << 16)
-            .from_reader(Budgeted {
-                inner: text,
-                left: RECORD_BYTES,
-            });
-        let mut source = Self {
-            location,
-            reader,
-            names: Vec::new(),
-            record: ByteRecord::new(),
-            n_read: 0,
-            names_given: false,
-        };
+        let mut dialect = csv::ReaderBuilder::new();
+        dialect.delimiter(delimiter);
+        let mut source = Self::of_dialect(&mut dialect, text, location, Vec::new());
         source.names = match header {
             Some(names) => names,
             None => source.read_names()?,
         };
         Ok(source)
+    }
+
+    /// Reads rows of these names from text without a line of names.
+    pub(crate) fn of_dialect(
+        dialect: &mut csv::ReaderBuilder,
+        text: Bytes,
+        location: String,
+        names: Vec<String>,
+    ) -> Self {
+        let reader = dialect
+            .has_headers(false)
+            .flexible(true)
+            .buffer_capacity(1 << 16)
+            .from_reader(Budgeted {
+                inner: text,
+                left: RECORD_BYTES,
+            });
+        Self {
+            location,
+            reader,
+            names,
+            record: ByteRecord::new(),
+            n_read: 0,
+            names_given: false,
+        }
     }
 
     fn read_names(&mut self) -> Result<Vec<String>, SourceError> {

@@ -14,6 +14,8 @@ pub enum FileFormat {
         /// The names, when the file itself has no line of names.
         header: Option<Vec<String>>,
     },
+    /// Weka's attribute-relation file format, which repositories of data sets give.
+    Arff,
     /// One JSON object a line.
     JsonLines,
     /// Apache Parquet.
@@ -63,13 +65,14 @@ impl FileFormat {
         let ending = plain.rsplit_once('.').map_or("", |(_, ending)| ending);
         match ending {
             "csv" | "txt" | "data" => Ok(Self::csv(layout, layout.delimiter)),
+            "arff" => Ok(Self::Arff),
             "tsv" => Ok(Self::csv(layout, b'\t')),
             "jsonl" | "ndjson" => Ok(Self::JsonLines),
             "parquet" if !compressed => Ok(Self::Parquet),
             _ => Err(SourceError::Unsupported {
                 location: path.display().to_string(),
                 reason: "its format is not told by its name: known are .csv, .txt, .data, .tsv, \
-                         .jsonl, .ndjson (each also with .gz) and .parquet"
+                         .arff, .jsonl, .ndjson (each also with .gz) and .parquet"
                     .to_owned(),
             }),
         }

@@ -1,8 +1,9 @@
-//! CSV, JSON Lines and Parquet: bytes to batches of raw rows and back.
+//! CSV, JSON Lines, Parquet and ARFF: bytes to batches of raw rows and back.
 //!
 //! Owns how rows are laid out in files, compression included.
 //! Must not know what columns mean: of a schema it sees the layout of text files alone.
 
+mod arff;
 mod columnar;
 mod delimited;
 mod format;
@@ -13,7 +14,7 @@ mod parquet_extension;
 mod parquet_writer;
 mod text_writer;
 
-use std::{io::Read, path::Path};
+use std::{fs::File, io::Read, path::Path};
 
 use dataset::{Sink, SinkError, Source, SourceError};
 
@@ -37,6 +38,18 @@ const RECORD_BYTES: usize = 16 << 20;
 pub fn open(path: &Path, format: &FileFormat) -> Result<Box<dyn Source>, SourceError> {
     let location = path.display().to_string();
     let file = input::open_file(path, &location)?;
+    read_file(file, location, format)
+}
+
+/// Reads rows from an open file, from where it stands; `location` is for people.
+///
+/// # Errors
+/// As [`open`].
+pub fn read_file(
+    file: File,
+    location: String,
+    format: &FileFormat,
+) -> Result<Box<dyn Source>, SourceError> {
     match format {
         FileFormat::Parquet => Ok(Box::new(columnar::ParquetSource::of_file(file, location)?)),
         _ => read(Box::new(file), location, format),
@@ -62,6 +75,10 @@ pub fn read(
                 text, location, *delimiter, header,
             )?)
         }
+        FileFormat::Arff => {
+            let text = input::text(reader, &location)?;
+            Box::new(arff::ArffSource::new(text, location)?)
+        }
         FileFormat::JsonLines => {
             let text = input::text(reader, &location)?;
             Box::new(json_lines::JsonLinesSource::new(text, location))
@@ -77,7 +94,7 @@ pub fn read(
 /// the name ends with `.gz`. A format that brings its own names is written without a line of names.
 ///
 /// # Errors
-/// [`SinkError::Unavailable`] when the file cannot be made.
+/// [`SinkError::Unavailable`] when the file cannot be made, [`SinkError::Rejected`] for ARFF.
 pub fn create(path: &Path, format: &FileFormat) -> Result<Box<dyn Sink>, SinkError> {
     Ok(match format {
         FileFormat::Csv { delimiter, header } => {
@@ -86,6 +103,12 @@ pub fn create(path: &Path, format: &FileFormat) -> Result<Box<dyn Sink>, SinkErr
                 None => Box::new(writer),
                 Some(names) => Box::new(writer.without_header(names.clone())),
             }
+        }
+        FileFormat::Arff => {
+            return Err(SinkError::Rejected {
+                location: path.display().to_string(),
+                reason: "ARFF is read, not written: name it .csv, .jsonl or .parquet".to_owned(),
+            });
         }
         FileFormat::JsonLines => Box::new(JsonLinesWriter::create(path)?),
         FileFormat::Parquet => Box::new(ParquetWriter::create(path)?),

@@ -5,6 +5,7 @@ use flate2::{Compression, write::GzEncoder};
 
 use super::*;
 
+mod arff;
 mod columnar;
 mod delimited;
 mod extension;
