@@ -3,10 +3,13 @@
 //!
 //! Owns the schemes, and how servers are asked. Must not know stages, models or the command line.
 
-#[cfg(feature = "mongodb")]
+#[cfg(any(feature = "http", feature = "mongodb"))]
 mod backoff;
+#[cfg(feature = "http")]
+mod http;
 #[cfg(feature = "mongodb")]
 mod mongodb;
+mod probe;
 
 use std::path::Path;
 
@@ -14,11 +17,21 @@ use artifact::{ErrorKind, Failure};
 use dataset::{Destination, LoadMode, Schema, Source, SourceUri};
 use formats::{FileFormat, Layout};
 
-/// Environment variables that connectors read.
-pub const VARIABLES: &[&str] = &["NETSEC_MONGODB_USERNAME", "NETSEC_MONGODB_PASSWORD"];
+pub use probe::{Probe, Probed};
 
-/// Opens the source that a URI names: a path, `file://…`, `synth://NAME?rows=N` or, with the feature
-/// `mongodb`, `mongodb(+srv)://HOST/DATABASE?collection=NAME`.
+/// Environment variables that connectors read.
+pub const VARIABLES: &[&str] = &[
+    "NETSEC_HTTP_TOKEN",
+    "NETSEC_HTTP_HEADER",
+    "NETSEC_HTTP_QUERY",
+    "NETSEC_HTTP_HOSTS",
+    "NETSEC_HTTP_CA_FILE",
+    "NETSEC_MONGODB_USERNAME",
+    "NETSEC_MONGODB_PASSWORD",
+];
+
+/// Opens the source that a URI names: a path, `file://…`, `synth://NAME?rows=N` or, with the features
+/// of those names, `http(s)://…` and `mongodb(+srv)://HOST/DATABASE?collection=NAME`.
 ///
 /// # Errors
 /// [`ErrorKind::Usage`] for a scheme that is not known or not supported, and what opening fails with.
@@ -30,6 +43,8 @@ pub fn open(uri: &SourceUri, schema: &Schema) -> Result<Box<dyn Source>, Failure
     match uri.scheme() {
         // What it says of a wrong address is said of the one without secrets.
         Some("synth") => Ok(Box::new(synth::parse_uri(&uri.to_string())?)),
+        #[cfg(feature = "http")]
+        Some("http" | "https") => Ok(Box::new(http::HttpSource::open(uri, schema)?)),
         #[cfg(feature = "mongodb")]
         Some("mongodb" | "mongodb+srv") => Ok(Box::new(mongodb::MongoSource::open(uri, schema)?)),
         Some(scheme) => refuse(unsupported(scheme)),
@@ -95,28 +110,18 @@ pub fn destination(
             let opened = mongodb::MongoDestination::open(uri, schema, mode)?;
             return Ok(Box::new(opened));
         }
-        Some(scheme) if feature_of(scheme).is_some() => unsupported(scheme),
+        Some("mongodb" | "mongodb+srv") => unsupported("mongodb"),
         _ => format!("{uri}: records are pushed to mongodb://HOST/DATABASE?collection=NAME"),
     };
     let _ = (schema, mode);
     Err(Failure::new(ErrorKind::Usage, message))
 }
 
-/// What trying the steps to a source has found, in their order, up to the first that failed.
-#[derive(Default)]
-pub struct Probed(pub Vec<Probe>);
-
-/// One step on the way to a source.
-pub struct Probe {
-    /// What was tried: a name, a port, TLS, credentials, a permission.
-    pub check: &'static str,
-    /// What was found.
-    pub outcome: Result<String, Failure>,
-}
-
 /// Tries the steps to a source that is a server; there are none to a file.
 pub fn probe(uri: &SourceUri) -> Probed {
     match uri.scheme() {
+        #[cfg(feature = "http")]
+        Some("http" | "https") => http::probe(uri),
         #[cfg(feature = "mongodb")]
         Some("mongodb" | "mongodb+srv") => mongodb::probe(uri),
         _ => Probed::default(),
@@ -131,8 +136,8 @@ fn unsupported(scheme: &str) -> String {
              cargo build --release -p orchestrator --features {feature}"
         ),
         None => format!(
-            "`{scheme}://` is not supported: give a path, file://…, synth://NAME?rows=N or \
-             mongodb://HOST/DATABASE?collection=NAME"
+            "`{scheme}://` is not supported: give a path, file://…, synth://NAME?rows=N, https://HOST/PATH \
+             or mongodb://HOST/DATABASE?collection=NAME"
         ),
     }
 }
@@ -140,6 +145,7 @@ fn unsupported(scheme: &str) -> String {
 /// Returns the feature that supports a scheme.
 fn feature_of(scheme: &str) -> Option<&'static str> {
     match scheme {
+        "http" | "https" => Some("http"),
         "mongodb" | "mongodb+srv" => Some("mongodb"),
         _ => None,
     }

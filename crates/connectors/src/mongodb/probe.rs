@@ -12,7 +12,7 @@ use super::{
     connection::Connection,
     failure::{Cause, Trouble},
 };
-use crate::{Probe, Probed};
+use crate::probe::{Ended, Probed};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -23,9 +23,6 @@ pub(crate) fn probe(uri: &SourceUri) -> Probed {
     let _ = steps(uri, &mut probed);
     probed
 }
-
-/// Marks that a step has failed.
-struct Ended;
 
 fn steps(uri: &SourceUri, probed: &mut Probed) -> Result<(), Ended> {
     let connection = probed.step("address", Connection::open(uri), |c| c.address.full_name())?;
@@ -109,35 +106,4 @@ fn ask(connection: &Connection, probed: &mut Probed) -> Result<(), Ended> {
         }
     })?;
     Ok(())
-}
-
-impl Probed {
-    /// Notes how a step went; a failure ends the probing.
-    fn step<T>(
-        &mut self,
-        check: &'static str,
-        result: Result<T, SourceError>,
-        say: impl FnOnce(&T) -> String,
-    ) -> Result<T, Ended> {
-        match result {
-            Ok(found) => {
-                self.ok(check, say(&found));
-                Ok(found)
-            }
-            Err(error) => {
-                self.0.push(Probe {
-                    check,
-                    outcome: Err(error.into()),
-                });
-                Err(Ended)
-            }
-        }
-    }
-
-    fn ok(&mut self, check: &'static str, said: impl Into<String>) {
-        self.0.push(Probe {
-            check,
-            outcome: Ok(said.into()),
-        });
-    }
 }

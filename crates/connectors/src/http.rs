@@ -1,0 +1,27 @@
+//! Files and JSON APIs behind `http(s)://`: what a server gives is spooled to a temporary file and read as
+//! the format that it is.
+
+mod address;
+mod archive;
+mod client;
+mod credentials;
+mod download;
+mod format;
+mod json;
+mod pages;
+mod probe;
+mod source;
+
+pub(crate) use probe::probe;
+pub(crate) use source::HttpSource;
+
+/// Goes as `Authorization: Bearer …`.
+pub(crate) const TOKEN_VARIABLE: &str = "NETSEC_HTTP_TOKEN";
+/// A header as a whole: `X-Api-Key: …`.
+pub(crate) const HEADER_VARIABLE: &str = "NETSEC_HTTP_HEADER";
+/// A parameter of the query: `api_key=…`.
+pub(crate) const QUERY_VARIABLE: &str = "NETSEC_HTTP_QUERY";
+/// Hosts that may be asked, with commas between them; all when it is not set.
+pub(crate) const HOSTS_VARIABLE: &str = "NETSEC_HTTP_HOSTS";
+/// A PEM file of the certificates that are trusted, in place of Mozilla's.
+pub(crate) const CA_VARIABLE: &str = "NETSEC_HTTP_CA_FILE";

@@ -1,0 +1,144 @@
+//! Who asks: from the address and the environment, and to whom it is shown.
+
+use url::{Origin, Url};
+
+use super::{HEADER_VARIABLE, QUERY_VARIABLE, TOKEN_VARIABLE, address::Address};
+
+/// What is sent to one origin, and to no other that it redirects or links to.
+pub(super) struct Credentials {
+    origin: Origin,
+    headers: Vec<(String, String)>,
+    query: Option<(String, String)>,
+}
+
+impl Credentials {
+    /// Gathers those of an address; `variable` reads the environment.
+    pub(super) fn of(
+        address: &Address,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, String> {
+        let mut headers = Vec::new();
+        if let Some((user, password)) = &address.login {
+            let login = base64(format!("{user}:{password}").as_bytes());
+            headers.push(("authorization".to_owned(), format!("Basic {login}")));
+        } else if let Some(token) = variable(TOKEN_VARIABLE) {
+            headers.push(("authorization".to_owned(), format!("Bearer {token}")));
+        }
+        if let Some(header) = variable(HEADER_VARIABLE) {
+            headers.push(
+                halves(&header, ':').ok_or(format!("{HEADER_VARIABLE} is no `Name: value`"))?,
+            );
+        }
+        let query = variable(QUERY_VARIABLE)
+            .map(|given| halves(&given, '=').ok_or(format!("{QUERY_VARIABLE} is no `name=value`")));
+        Ok(Self {
+            origin: address.url.origin(),
+            headers,
+            query: query.transpose()?,
+        })
+    }
+
+    pub(super) fn are_none(&self) -> bool {
+        self.headers.is_empty() && self.query.is_none()
+    }
+
+    /// Returns the headers to send to a URL.
+    pub(super) fn headers(&self, url: &Url) -> &[(String, String)] {
+        match url.origin() == self.origin {
+            true => &self.headers,
+            false => &[],
+        }
+    }
+
+    /// Returns the URL to ask for: with the parameter where it is meant.
+    pub(super) fn complete(&self, url: &Url) -> Url {
+        let mut url = url.clone();
+        if let Some((name, value)) = &self.query
+            && url.origin() == self.origin
+        {
+            url.query_pairs_mut().append_pair(name, value);
+        }
+        url
+    }
+}
+
+fn halves(text: &str, separator: char) -> Option<(String, String)> {
+    let (name, value) = text.split_once(separator)?;
+    let (name, value) = (name.trim(), value.trim());
+    (!name.is_empty()).then(|| (name.to_owned(), value.to_owned()))
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    STANDARD.encode(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use dataset::SourceUri;
+
+    use super::*;
+
+    fn check(uri: &str, variables: &[(&str, &str)], asked: &str, expected: &str) {
+        let address = Address::parse(&SourceUri::new(uri)).unwrap();
+        let variable = |name: &str| {
+            let found = variables.iter().find(|(n, _)| *n == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        let found = match Credentials::of(&address, variable) {
+            Ok(credentials) => {
+                let url = Url::parse(asked).unwrap();
+                let headers = credentials.headers(&url).iter();
+                let headers: Vec<String> = headers.map(|(n, v)| format!("{n}: {v}")).collect();
+                format!("{} {}", credentials.complete(&url), headers.join(", "))
+            }
+            Err(reason) => reason,
+        };
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn they_go_to_the_origin_of_the_address_alone() {
+        let all = [
+            (TOKEN_VARIABLE, "t"),
+            (HEADER_VARIABLE, "X-Key: k:1"),
+            (QUERY_VARIABLE, "key=a b"),
+        ];
+        let same = "https://h.example/y?z=1";
+        let sent = "https://h.example/y?z=1&key=a+b authorization: Bearer t, X-Key: k:1";
+        check("https://h.example/x", &all, same, sent);
+        for other in [
+            "https://g.example/y",
+            "http://h.example/y",
+            "https://h.example:8443/y",
+        ] {
+            check("https://h.example/x", &all, other, &format!("{other} "));
+        }
+    }
+
+    #[test]
+    fn a_login_in_the_address_goes_before_a_token() {
+        let sent = "https://h.example/y authorization: Basic dTpw";
+        check(
+            "https://u:p@h.example/x",
+            &[(TOKEN_VARIABLE, "t")],
+            "https://h.example/y",
+            sent,
+        );
+    }
+
+    #[test]
+    fn what_is_neither_header_nor_parameter_is_refused_without_being_shown() {
+        for (name, expected) in [
+            (HEADER_VARIABLE, "NETSEC_HTTP_HEADER is no `Name: value`"),
+            (QUERY_VARIABLE, "NETSEC_HTTP_QUERY is no `name=value`"),
+        ] {
+            check(
+                "https://h.example/x",
+                &[(name, "s3cret")],
+                "https://h.example/",
+                expected,
+            );
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Whether an HTTP address can be read: one step after another, so that the failing one is named.
+
+use std::{
+    net::{SocketAddr, TcpStream, ToSocketAddrs as _},
+    time::Duration,
+};
+
+use dataset::{SourceError, SourceUri};
+
+use super::{
+    address::Address,
+    client::{Answer, Client, Trouble},
+};
+use crate::probe::{Ended, Probed};
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Tries name, port, TLS and the answer; ends with the first that fails.
+pub(crate) fn probe(uri: &SourceUri) -> Probed {
+    let mut probed = Probed::default();
+    // What ended it stands in the list.
+    let _ = steps(uri, &mut probed);
+    probed
+}
+
+fn steps(uri: &SourceUri, probed: &mut Probed) -> Result<(), Ended> {
+    let address = probed.step("address", Address::parse(uri), |a| a.url.path().to_owned())?;
+    let mut client = probed.step("client", Client::new(&address), |client| {
+        match client.has_credentials() {
+            true => "with credentials".to_owned(),
+            false => "no credentials given".to_owned(),
+        }
+    })?;
+    let unavailable = |reason: String| SourceError::Unavailable {
+        location: address.location.clone(),
+        reason,
+    };
+    let found = probed.step("name", resolve(&address).map_err(unavailable), |found| {
+        let shown: Vec<String> = found.iter().map(ToString::to_string).collect();
+        shown.join(", ")
+    })?;
+    probed.step("port", reach(&found).map_err(unavailable), |at| {
+        format!("{at} answers")
+    })?;
+    let is_encrypted = address.url.scheme() == "https";
+    let asked = client.ask(&address.url, &[("range", "bytes=0-0")]);
+    probed.step(
+        "TLS",
+        tls(&asked, is_encrypted).map_err(unavailable),
+        |said| (*said).to_owned(),
+    )?;
+    let answer = asked.map_err(|trouble| unavailable(trouble.reason));
+    probed.step("answer", answer, |answer| {
+        format!("{} from {}", answer.status, answer.url.path())
+    })?;
+    Ok(())
+}
+
+fn resolve(address: &Address) -> Result<Vec<SocketAddr>, String> {
+    let host = address
+        .url
+        .host_str()
+        .unwrap_or_default()
+        .trim_matches(['[', ']']);
+    let port = address.url.port_or_known_default().unwrap_or(443);
+    let found = (host, port).to_socket_addrs();
+    found
+        .map(Iterator::collect)
+        .map_err(|e| format!("`{host}`: {e}"))
+}
+
+fn reach(addresses: &[SocketAddr]) -> Result<SocketAddr, String> {
+    let mut last = "it has no address".to_owned();
+    for address in addresses {
+        match TcpStream::connect_timeout(address, PATIENCE) {
+            Ok(_) => return Ok(*address),
+            Err(error) => last = format!("{address}: {error}"),
+        }
+    }
+    Err(last)
+}
+
+/// Tells trouble with TLS from what the server answers.
+fn tls(asked: &Result<Answer, Trouble>, is_encrypted: bool) -> Result<&'static str, String> {
+    match asked {
+        Err(trouble) if trouble.reason.starts_with("TLS") => Err(trouble.reason.clone()),
+        _ if is_encrypted => Ok("agreed on"),
+        _ => Ok("none: anybody on the way can read along"),
+    }
+}

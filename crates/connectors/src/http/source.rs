@@ -1,0 +1,131 @@
+//! Rows behind an HTTP address: downloaded when the first of them is asked for.
+
+use std::{fs::File, io::Seek as _};
+
+use artifact::Digest;
+use dataset::{RawBatch, Schema, Source, SourceError, SourceUri};
+use formats::{FileFormat, Layout};
+
+use super::{
+    address::Address,
+    archive,
+    client::Client,
+    download::{Download, download, no_spool},
+    format::Kind,
+    pages,
+};
+
+/// A file or the pages of an API.
+///
+/// What is downloaded lies in a temporary file, so that memory holds a batch alone, and a connection does
+/// not wait for whoever reads.
+pub(crate) struct HttpSource {
+    address: Address,
+    client: Client,
+    layout: Layout,
+    rows: Option<Box<dyn Source>>,
+}
+
+impl HttpSource {
+    /// Makes the source of an address; nothing is asked before the first batch is.
+    pub(crate) fn open(uri: &SourceUri, schema: &Schema) -> Result<Self, SourceError> {
+        let address = Address::parse(uri)?;
+        Ok(Self {
+            client: Client::new(&address)?,
+            address,
+            layout: Layout::of(&schema.file, schema.file_columns()),
+            rows: None,
+        })
+    }
+
+    fn fetch(&mut self) -> Result<Box<dyn Source>, SourceError> {
+        if self.address.is_api() {
+            let lines = pages::collect(&mut self.client, &self.address)?;
+            return self.read(lines, &FileFormat::JsonLines);
+        }
+        let limit = self.address.time_limit;
+        let mut download = download(&mut self.client, &self.address.url, limit)?;
+        self.check_digest(&mut download)?;
+        match self.kind(&download)? {
+            Kind::Rows(format) => self.read(download.file, &format),
+            Kind::Json => self.read(self.lines(&download)?, &FileFormat::JsonLines),
+            Kind::Zip => self.unpack(download),
+        }
+    }
+
+    fn unpack(&self, download: Download) -> Result<Box<dyn Source>, SourceError> {
+        let is_rows =
+            |name: &str| Kind::of_name(name, &self.layout).is_some_and(|kind| kind != Kind::Zip);
+        let member = self.address.member.as_deref();
+        let (file, name) = archive::unpack(download.file, member, is_rows)
+            .map_err(|reason| self.client.malformed(reason))?;
+        match Kind::of_name(&name, &self.layout) {
+            Some(Kind::Rows(format)) => self.read(file, &format),
+            Some(Kind::Json) => {
+                let document = Download { file, ..download };
+                self.read(self.lines(&document)?, &FileFormat::JsonLines)
+            }
+            _ => Err(self
+                .client
+                .malformed(format!("`{name}` is of no known format"))),
+        }
+    }
+
+    fn lines(&self, document: &Download) -> Result<File, SourceError> {
+        pages::lines_of(&self.client, document, self.address.records.as_ref())
+    }
+
+    fn read(&self, file: File, format: &FileFormat) -> Result<Box<dyn Source>, SourceError> {
+        formats::read_file(file, self.address.location.clone(), format)
+    }
+
+    fn kind(&self, download: &Download) -> Result<Kind, SourceError> {
+        let found = match &self.address.format {
+            Some(format) => Kind::of_name(&format!("x.{format}"), &self.layout),
+            None => Kind::of_answer(
+                &self.address.url,
+                &download.url,
+                &download.headers,
+                &self.layout,
+            ),
+        };
+        found.ok_or_else(|| SourceError::Unsupported {
+            location: self.address.location.clone(),
+            reason:
+                "its format is not told by its name or content type: say it, #format=csv (or tsv, \
+                     jsonl, json, arff, parquet, zip)"
+                    .to_owned(),
+        })
+    }
+
+    fn check_digest(&self, download: &mut Download) -> Result<(), SourceError> {
+        let Some(expected) = self.address.sha256 else {
+            return Ok(());
+        };
+        let found = Digest::of_reader(&download.file);
+        let found = found.and_then(|digest| download.file.rewind().map(|()| digest));
+        let found = found.map_err(|e| self.client.unavailable(no_spool(&e)))?;
+        if found == expected {
+            return Ok(());
+        }
+        Err(self.client.malformed(format!(
+            "its SHA-256 is {found}, not the pinned {expected}: it is damaged, or there is another version"
+        )))
+    }
+}
+
+impl Source for HttpSource {
+    fn description(&self) -> &str {
+        &self.address.location
+    }
+
+    fn next_batch(&mut self) -> Result<Option<RawBatch>, SourceError> {
+        let mut rows = match self.rows.take() {
+            Some(rows) => rows,
+            None => self.fetch()?,
+        };
+        let batch = rows.next_batch();
+        self.rows = Some(rows);
+        batch
+    }
+}

@@ -1,0 +1,155 @@
+"""Serves the files of a directory and the pages of an API, and does what servers do on bad days.
+
+    python http_server.py DIRECTORY [CERTIFICATE KEY]
+
+Prints its port, and then a line for each request: its path and who asked. Beside /files/NAME, which knows ETag and Range:
+/plain/NAME without either, /cut/NAME which breaks off twice, /cutplain/NAME likewise without ETag, /busy/NAME which
+asks to wait once, /down which always fails, /hang, /drip, /kept/NAME for those who may, /moved/NAME, /elsewhere?to=URL,
+and pages of records.jsonl: /link, /cursor, /urls, /page, /offset, /same.
+"""
+
+import base64
+import hashlib
+import json
+import ssl
+import sys
+import time
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+DIRECTORY = Path(sys.argv[1])
+SIZE = 150
+seen = Counter()
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        url = urlsplit(self.path)
+        kind, _, name = url.path[1:].partition("/")
+        query = {key: values[-1] for key, values in parse_qs(url.query).items()}
+        seen[kind] += 1
+        who = {key: value for key, value in self.headers.items() if key.lower() in ("authorization", "x-key", "range")}
+        print(json.dumps({"path": self.path, "who": who}), flush=True)
+        getattr(self, kind, self.missing)(name, query)
+
+    def missing(self, name, query):
+        self.answer(404, b"nothing here")
+
+    def answer(self, status, body, headers=(), cut=None):
+        self.send_response(status)
+        for key, value in headers:
+            self.send_header(key, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body[:cut])
+        if cut is not None:
+            self.wfile.flush()
+            self.connection.close()
+
+    def files(self, name, query, cut=None):
+        body = (DIRECTORY / name).read_bytes()
+        etag = '"' + hashlib.sha256(body).hexdigest()[:16] + '"'
+        headers = [("ETag", etag), ("Accept-Ranges", "bytes")]
+        wanted = self.headers.get("Range")
+        if wanted and self.headers.get("If-Range", etag) == etag:
+            first = int(wanted.removeprefix("bytes=").split("-")[0])
+            last = wanted.split("-")[1]
+            end = int(last) + 1 if last else len(body)
+            part = ("Content-Range", f"bytes {first}-{end - 1}/{len(body)}")
+            return self.answer(206, body[first:end], headers + [part], cut)
+        self.answer(200, body, headers, cut)
+
+    def plain(self, name, query):
+        self.answer(200, (DIRECTORY / name).read_bytes())
+
+    def typed(self, name, query):
+        self.answer(200, (DIRECTORY / name).read_bytes(), [("Content-Type", query["type"])])
+
+    def cut(self, name, query):
+        self.files(name, query, 1500 if seen["cut"] <= 2 else None)
+
+    def cutplain(self, name, query):
+        self.answer(200, (DIRECTORY / name).read_bytes(), cut=1500 if seen["cutplain"] <= 2 else None)
+
+    def busy(self, name, query):
+        if seen["busy"] == 1:
+            return self.answer(429, b"", [("Retry-After", query.get("wait", "1"))])
+        self.files(name, query)
+
+    def down(self, name, query):
+        self.answer(503, b"")
+
+    def hang(self, name, query):
+        time.sleep(30)
+
+    def drip(self, name, query):
+        self.send_response(200)
+        self.send_header("Content-Length", "1000000")
+        self.end_headers()
+        for _ in range(60):
+            self.wfile.write(b"a")
+            time.sleep(0.2)
+
+    def kept(self, name, query):
+        login = base64.b64encode(b"user:pa:ss").decode()
+        allowed = (self.headers.get("Authorization") in ("Bearer t0ken", f"Basic {login}")
+                   or self.headers.get("X-Key") == "t0ken" or query.get("api_key") == "t0ken")
+        if not allowed:
+            return self.answer(401, b"")
+        self.files(name, query)
+
+    def moved(self, name, query):
+        self.answer(302, b"", [("Location", f"/files/{name}")])
+
+    def elsewhere(self, name, query):
+        self.answer(307, b"", [("Location", query["to"])])
+
+    def records(self):
+        return [json.loads(line) for line in (DIRECTORY / "records.jsonl").read_text().splitlines()]
+
+    def give(self, start, headers=(), **meta):
+        items = self.records()[start:start + SIZE]
+        body = json.dumps({"meta": meta, "data": {"items": items}}, indent=1)
+        self.answer(200, body.encode(), headers)
+
+    def link(self, name, query):
+        start = int(query.get("from", 0))
+        more = start + SIZE < len(self.records())
+        links = '</link?from=0>; rel="first"' + (f', </link?from={start + SIZE}>; rel="next"' if more else "")
+        self.give(start, [("Link", links)])
+
+    def cursor(self, name, query):
+        start = int(query.get("after", "c0")[1:])
+        more = start + SIZE < len(self.records())
+        self.give(start, next=f"c{start + SIZE}" if more else None)
+
+    def urls(self, name, query):
+        start = int(query.get("from", 0))
+        more = start + SIZE < len(self.records())
+        host = query.get("host") or self.headers["Host"]
+        self.give(start, next=f"http://{host}/urls?from={start + SIZE}" if more else "")
+
+    def page(self, name, query):
+        self.give((int(query["page"]) - 1) * SIZE)
+
+    def offset(self, name, query):
+        self.give(int(query["skip"]))
+
+    def same(self, name, query):
+        self.give(0)
+
+    def log_message(self, *_):
+        pass
+
+
+server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+if len(sys.argv) > 2:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[2], sys.argv[3])
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+print(server.server_port, flush=True)
+server.serve_forever()
