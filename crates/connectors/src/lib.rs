@@ -32,6 +32,9 @@ pub fn open(uri: &SourceUri, schema: &Schema) -> Result<Box<dyn Source>, Failure
         Some("synth") => Ok(Box::new(synth::parse_uri(&uri.to_string())?)),
         #[cfg(feature = "mongodb")]
         Some("mongodb" | "mongodb+srv") => Ok(Box::new(mongodb::MongoSource::open(uri, schema)?)),
+        Some("file") => refuse(format!(
+            "{uri} names a host: write file:///PATH for a file of this machine, or the path alone"
+        )),
         Some(scheme) => refuse(unsupported(scheme)),
         None => refuse(format!("{uri} lacks a slash: write scheme://…")),
     }

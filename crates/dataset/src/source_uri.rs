@@ -35,7 +35,8 @@ impl SourceUri {
     }
 
     /// Returns the path of a local file: a path as it is, and of `file://…` what stands before `?` and
-    /// `#` and behind a login. Secrets are no part of it.
+    /// `#` and behind a login and `localhost`; none when another host is named. Secrets are no part of
+    /// it.
     pub fn local_path(&self) -> Option<&Path> {
         let Some((scheme, rest)) = self.whole.split_once("://") else {
             // A URI that lacks a slash is no path, and its password no part of one.
@@ -47,7 +48,9 @@ impl SourceUri {
         }
         let behind = login_length(rest).map_or(rest, |n| &rest[n + 1..]);
         let end = behind.find(['?', '#']).unwrap_or(behind.len());
-        Some(Path::new(&behind[..end]))
+        let (host, _) = behind[..end].split_once('/')?;
+        let is_here = host.is_empty() || host.eq_ignore_ascii_case("localhost");
+        is_here.then(|| Path::new(&behind[host.len()..end]))
     }
 
     /// Returns the address as it was given, for whoever connects to it and for nobody else.

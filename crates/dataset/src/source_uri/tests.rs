@@ -101,6 +101,9 @@ fn a_file_is_found_whatever_stands_around_its_path() {
         ("a/b.csv", Some("a/b.csv")),
         ("file:///a/b.csv", Some("/a/b.csv")),
         ("file://u:p@/a/b.csv?token=t#x", Some("/a/b.csv")),
+        ("file://localhost/a/b.csv", Some("/a/b.csv")),
+        ("file://host/a/b.csv", None),
+        ("file://b.csv", None),
         ("https://h/a.csv", None),
         ("postgres:/u:p@h/d", None),
     ] {

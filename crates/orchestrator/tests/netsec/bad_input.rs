@@ -387,3 +387,21 @@ fn help_is_no_error() {
         called.out
     );
 }
+
+#[test]
+fn a_file_of_another_host_is_refused_and_one_of_this_host_is_read() {
+    let place = Workplace::new();
+    place.write_tiny(200);
+    let run = |source: &str| {
+        let called = place.call(&[&["run", "--source", source][..], &TINY].concat());
+        (called.code, called.err)
+    };
+    for source in ["file://host/tiny.csv", "file://tiny.csv"] {
+        let (code, message) = run(source);
+        assert_eq!(code, 64, "{message}");
+        assert!(message.contains("names a host"), "{message}");
+    }
+    let path = place.path("tiny.csv").display().to_string();
+    let (code, message) = run(&format!("file://localhost{path}"));
+    assert_eq!(code, 0, "{message}");
+}
