@@ -4,6 +4,7 @@ use std::{io::Write as _, process::ExitCode, time::Duration};
 
 use artifact::{ErrorKind, Failure, printable};
 use clap::{Parser, error::ErrorKind as ClapKind};
+use dataset::without_secrets;
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     iterator::Signals,
@@ -29,13 +30,24 @@ pub fn exit_code_of(error: &anyhow::Error) -> u8 {
 /// The code to end with: 0 for help and version, else that of [`ErrorKind::Usage`].
 pub fn parse_arguments<A: Parser>() -> Result<A, ExitCode> {
     A::try_parse().map_err(|error| {
-        // A reader that went away is no reason to fail in another way.
-        let _ = error.print();
+        print(&error);
         match error.kind() {
             ClapKind::DisplayHelp | ClapKind::DisplayVersion => ExitCode::SUCCESS,
             _ => ExitCode::from(ErrorKind::Usage.exit_code()),
         }
     })
+}
+
+/// Prints what is wrong with the command line, without the secrets of an address in the wrong place.
+fn print(error: &clap::Error) {
+    let text = error.render().to_string();
+    let shown = without_secrets(&text);
+    // A reader that went away is no reason to fail in another way.
+    let _ = if shown == text {
+        error.print()
+    } else {
+        std::io::stderr().write_all(shown.as_bytes())
+    };
 }
 
 /// Ends `main`: prints an error with its causes on standard error and gives its exit code.
@@ -50,9 +62,10 @@ pub fn report_and_exit(result: anyhow::Result<u8>) -> ExitCode {
     }
 }
 
-/// Returns the text of an error line by line: its lines are ours, what stands in them may be data.
+/// Returns the text of an error line by line: its lines are ours, what stands in them may be data, or
+/// an address that somebody gave in the place of something else.
 fn for_terminal(error: &anyhow::Error) -> String {
-    let text = format!("{error:#}");
+    let text = without_secrets(&format!("{error:#}"));
     text.split('\n')
         .map(printable)
         .collect::<Vec<_>>()
