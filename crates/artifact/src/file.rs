@@ -20,7 +20,7 @@ pub enum StoreError {
         path: PathBuf,
         source: io::Error,
     },
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}{}", path.display(), again(source))]
     Codec { path: PathBuf, source: CodecError },
     #[error("{}: {reason}", path.display())]
     Manifest { path: PathBuf, reason: String },
@@ -61,6 +61,15 @@ impl StoreError {
             path: path.to_owned(),
             source,
         }
+    }
+}
+
+/// Says what to do about an artifact of a run that cannot be read, as the end of a sentence.
+fn again(error: &CodecError) -> &'static str {
+    match error {
+        // A newer program's is right as it is.
+        CodecError::Newer { .. } => "",
+        _ => "; make it again from its stage",
     }
 }
 

@@ -189,10 +189,9 @@ fn registry(root: &Path) -> Vec<Finding> {
     if names.is_empty() {
         return vec![Finding::ok(CHECK, "no models yet: `netsec run` trains one")];
     }
-    let advice = "restore the registry from a copy, or roll back to a version that loads";
     let of_model = |name: &String| match champion(&registry, name) {
         Ok(said) => Finding::ok(CHECK, said),
-        Err(failure) => Finding::fail(CHECK, &failure, advice),
+        Err(failure) => Finding::fail(CHECK, &failure, ""),
     };
     names.iter().map(of_model).collect()
 }
@@ -204,8 +203,8 @@ fn champion(registry: &Registry, name: &str) -> Result<String, Failure> {
         return Ok(format!("{name}: {n} versions, no champion"));
     }
     let (entry, bundle) = registry.champion(name)?;
-    let evaluation = registry.evaluation(&entry)?;
-    registry.training_groups(&entry)?;
+    let evaluation = registry.evaluation(name, &entry)?;
+    registry.training_groups(name, &entry)?;
     let asked = evaluation.canary.query(&bundle);
     asked.map_err(|reason| Failure::new(ErrorKind::Internal, format!("{name}: {reason}")))?;
     Ok(format!(

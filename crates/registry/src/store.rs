@@ -2,7 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use artifact::{Artifact, Digest, clock, codec};
+use artifact::{Artifact, CodecError, Digest, clock, codec};
 use model::{ModelBundle, TrainingGroups};
 
 use crate::{Action, BlobStore, Entry, Evaluation, History, LocalDirectory, RegistryError};
@@ -80,10 +80,7 @@ impl Registry {
     }
 
     fn listed_entry(&self, key: &str, sequence: u64) -> Result<Entry, RegistryError> {
-        let damaged = |reason: String| RegistryError::Damaged {
-            key: key.to_owned(),
-            reason,
-        };
+        let damaged = |reason: String| self.damaged_entry(key, reason);
         let bytes = self.blobs.get(key)?;
         let bytes = bytes.ok_or_else(|| damaged("is missing".to_owned()))?;
         let entry: Entry = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
@@ -94,6 +91,17 @@ impl Registry {
             )));
         }
         Ok(entry)
+    }
+
+    fn damaged_entry(&self, key: &str, reason: String) -> RegistryError {
+        RegistryError::Damaged {
+            location: self.location(),
+            key: key.to_owned(),
+            reason,
+            advice: "put the model's history back from a copy of the registry, or train under \
+                     another name (`netsec run --model NAME`)"
+                .to_owned(),
+        }
     }
 
     /// Reads the history of a model that must exist.
@@ -121,7 +129,7 @@ impl Registry {
     /// [`RegistryError::NoModel`], [`RegistryError::NoChampion`], or what reading fails with.
     pub fn champion(&self, name: &str) -> Result<(Entry, ModelBundle), RegistryError> {
         let entry = self.entry(name, None)?;
-        let bundle = self.bundle(&entry)?;
+        let bundle = self.bundle(name, &entry)?;
         Ok((entry, bundle))
     }
 
@@ -144,16 +152,16 @@ impl Registry {
     ///
     /// # Errors
     /// [`RegistryError::Codec`] or [`RegistryError::Damaged`].
-    pub fn bundle(&self, entry: &Entry) -> Result<ModelBundle, RegistryError> {
-        self.read(entry.bundle)
+    pub fn bundle(&self, name: &str, entry: &Entry) -> Result<ModelBundle, RegistryError> {
+        self.read(name, entry, entry.bundle)
     }
 
     /// Reads the bytes of an entry's bundle as they lie there, once they have passed every check.
     ///
     /// # Errors
     /// As [`Registry::bundle`].
-    pub fn bundle_bytes(&self, entry: &Entry) -> Result<Vec<u8>, RegistryError> {
-        let (bytes, _) = self.read_with_bytes::<ModelBundle>(entry.bundle)?;
+    pub fn bundle_bytes(&self, name: &str, entry: &Entry) -> Result<Vec<u8>, RegistryError> {
+        let (bytes, _) = self.read_with_bytes::<ModelBundle>(name, entry, entry.bundle)?;
         Ok(bytes)
     }
 
@@ -161,16 +169,20 @@ impl Registry {
     ///
     /// # Errors
     /// As [`Registry::bundle`].
-    pub fn training_groups(&self, entry: &Entry) -> Result<TrainingGroups, RegistryError> {
-        self.read(entry.training_groups)
+    pub fn training_groups(
+        &self,
+        name: &str,
+        entry: &Entry,
+    ) -> Result<TrainingGroups, RegistryError> {
+        self.read(name, entry, entry.training_groups)
     }
 
     /// Reads the evaluation of an entry's bundle.
     ///
     /// # Errors
     /// As [`Registry::bundle`].
-    pub fn evaluation(&self, entry: &Entry) -> Result<Evaluation, RegistryError> {
-        self.read(entry.evaluation)
+    pub fn evaluation(&self, name: &str, entry: &Entry) -> Result<Evaluation, RegistryError> {
+        self.read(name, entry, entry.evaluation)
     }
 
     /// Writes an artifact under its digest; writing it again changes nothing.
@@ -178,8 +190,8 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::Blob`], [`RegistryError::Codec`].
     pub fn write<A: Artifact>(&self, artifact: &A) -> Result<Digest, RegistryError> {
-        let wrap = |source| RegistryError::Codec {
-            key: A::KIND.to_owned(),
+        let wrap = |source| RegistryError::Encoding {
+            kind: A::KIND,
             source,
         };
         let bytes = codec::encode(artifact).map_err(wrap)?;
@@ -188,31 +200,71 @@ impl Registry {
         Ok(digest)
     }
 
-    fn read<A: Artifact>(&self, digest: Digest) -> Result<A, RegistryError> {
-        let (_, artifact) = self.read_with_bytes(digest)?;
+    fn read<A: Artifact>(
+        &self,
+        name: &str,
+        entry: &Entry,
+        digest: Digest,
+    ) -> Result<A, RegistryError> {
+        let (_, artifact) = self.read_with_bytes(name, entry, digest)?;
         Ok(artifact)
     }
 
-    fn read_with_bytes<A: Artifact>(&self, digest: Digest) -> Result<(Vec<u8>, A), RegistryError> {
+    fn read_with_bytes<A: Artifact>(
+        &self,
+        name: &str,
+        entry: &Entry,
+        digest: Digest,
+    ) -> Result<(Vec<u8>, A), RegistryError> {
         let key = blob_key(digest);
-        let damaged = |reason: String| RegistryError::Damaged {
-            key: key.clone(),
-            reason,
-        };
-        let bytes = self
-            .blobs
-            .get(&key)?
-            .ok_or_else(|| damaged("is missing".to_owned()))?;
+        let bytes = self.blobs.get(&key)?;
+        let bytes = bytes.ok_or_else(|| self.missing_blob(name, entry, digest))?;
         let wrap = |source| RegistryError::Codec {
+            location: self.location(),
             key: key.clone(),
+            advice: self.advice(name, entry, Some(&source)),
             source,
         };
         let found = codec::verify(&bytes, A::KIND).map_err(wrap)?;
         if found != digest {
-            return Err(damaged(format!("holds {found}")));
+            return Err(RegistryError::Damaged {
+                location: self.location(),
+                key,
+                reason: format!("holds {found}"),
+                advice: self.advice(name, entry, None),
+            });
         }
         let artifact = codec::decode(&bytes).map_err(wrap)?;
         Ok((bytes, artifact))
+    }
+
+    fn missing_blob(&self, name: &str, entry: &Entry, digest: Digest) -> RegistryError {
+        let entry_key = entry_key(name, entry.sequence);
+        RegistryError::Damaged {
+            location: self.location(),
+            key: blob_key(digest),
+            reason: format!("is missing, but `{entry_key}` names it"),
+            advice: self.advice(name, entry, None),
+        }
+    }
+
+    /// Says what brings back a blob that an entry needs, or does without it.
+    fn advice(&self, name: &str, entry: &Entry, found: Option<&CodecError>) -> String {
+        let run = &entry.run;
+        let again = match found {
+            Some(CodecError::Older { .. } | CodecError::Newer { .. }) => String::new(),
+            _ => format!(
+                "`netsec stage promotion --run {run}` writes it again while that run is there, "
+            ),
+        };
+        let history = self.history(name).unwrap_or_default();
+        let former = history.previous_champion().map(|e| e.version);
+        match former.filter(|version| *version != entry.version) {
+            Some(version) => format!(
+                "{again}`netsec models rollback {name} --to {version}` returns to another version"
+            ),
+            None => format!("{again}`netsec run` trains another version"),
+        }
     }
 
     /// Appends an entry that `make` writes from the history as it stands; the one commit point.
@@ -246,7 +298,8 @@ impl Registry {
 
     /// Loads the bundle of an entry and queries it, as a server would.
     fn query(&self, name: &str, entry: &Entry) -> Result<(), RegistryError> {
-        let answer = self.evaluation(entry)?.canary.query(&self.bundle(entry)?);
+        let evaluation = self.evaluation(name, entry)?;
+        let answer = evaluation.canary.query(&self.bundle(name, entry)?);
         answer.map_err(|reason| RegistryError::Canary {
             name: name.to_owned(),
             version: entry.version,

@@ -194,7 +194,11 @@ fn a_damaged_registry_is_named_and_a_damaged_champion_can_be_rolled_back() {
     for arguments in [&["models", "show", "tiny"][..], &predict] {
         let called = place.call(arguments);
         assert_eq!(called.code, 70, "{arguments:?}: {}", called.err);
-        assert!(called.err.contains(digest), "{}", called.err);
+        let rollback = "`netsec models rollback tiny --to 1`";
+        for words in [digest, rollback, "`netsec stage promotion --run "] {
+            assert!(called.err.contains(words), "{words}: {}", called.err);
+        }
+        assert!(!called.err.contains("from its stage"), "{}", called.err);
     }
     assert!(!place.path("out.csv").exists());
     assert_eq!(place.call(&["models", "rollback", "tiny"]).code, 0);
@@ -294,4 +298,32 @@ fn a_champion_of_an_earlier_program_is_not_comparable_and_blocks_nothing() {
     assert_eq!(run["drift"]["verdict"], "no_reference");
     let forced = place.run_tiny(&["--seed", "7"]);
     assert_eq!(forced["verdict"]["promoted"], true, "{}", forced["verdict"]);
+}
+
+#[test]
+fn what_the_error_of_a_damaged_blob_says_brings_it_back() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    place.run_tiny(&[]);
+    let blobs = fs::read_dir(place.path("artifacts/registry/blobs")).unwrap();
+    let blobs: Vec<PathBuf> = blobs.map(|blob| blob.unwrap().path()).collect();
+    assert_eq!(blobs.len(), 3);
+    for blob in blobs {
+        for is_removed in [false, true] {
+            if is_removed {
+                fs::remove_file(&blob).unwrap();
+            } else {
+                fs::write(&blob, "NETSECAF").unwrap();
+            }
+            let doctor = place.call(&["doctor"]).out;
+            let (_, advice) = doctor.split_once("`netsec ").unwrap();
+            let (command, _) = advice.split_once('`').unwrap();
+            let arguments: Vec<&str> = command.split(' ').collect();
+            let brought = place.call(&arguments);
+            assert_eq!(brought.code, 0, "{command}: {}", brought.err);
+            assert_eq!(place.call(&["doctor"]).code, 0);
+        }
+    }
+    let history = place.call(&["models", "history", "tiny"]);
+    assert_eq!(history.out.lines().count(), 1, "{}", history.out);
 }
