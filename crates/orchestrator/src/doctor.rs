@@ -11,7 +11,7 @@ use artifact::{ErrorKind, Failure, Run, clock};
 use clap::Args;
 use dataset::{Schema, SourceUri};
 use ingestion::FeatureStore;
-use registry::Registry;
+use registry::{Registry, RegistryError};
 use serde::Serialize;
 use serde_json::json;
 
@@ -190,10 +190,22 @@ fn registry(root: &Path) -> Vec<Finding> {
         return vec![Finding::ok(CHECK, "no models yet: `netsec run` trains one")];
     }
     let of_model = |name: &String| match champion(&registry, name) {
-        Ok(said) => Finding::ok(CHECK, said),
-        Err(failure) => Finding::fail(CHECK, &failure, ""),
+        Ok(said) => {
+            let mut findings = vec![Finding::ok(CHECK, said)];
+            findings.extend(lacking(&registry, name));
+            findings
+        }
+        Err(failure) => vec![Finding::fail(CHECK, &failure, "")],
     };
-    names.iter().map(of_model).collect()
+    names.iter().flat_map(of_model).collect()
+}
+
+/// Looks for versions besides the champion that could not come back.
+fn lacking(registry: &Registry, name: &str) -> Vec<Finding> {
+    let history = registry.history(name);
+    let found = history.and_then(|history| registry.lacking(name, &history));
+    let warn = |error: &RegistryError| Finding::warn("registry", error.to_string());
+    found.map_or_else(|e| vec![warn(&e)], |all| all.iter().map(warn).collect())
 }
 
 fn champion(registry: &Registry, name: &str) -> Result<String, Failure> {

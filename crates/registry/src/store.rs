@@ -1,6 +1,6 @@
 //! The registry: bundles under their digests, and one history a model.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use artifact::{Artifact, CodecError, Digest, clock, codec};
 use model::{ModelBundle, TrainingGroups};
@@ -41,7 +41,10 @@ impl Registry {
         let keys = self.blobs.list("models/")?;
         let mut names: Vec<String> = keys
             .iter()
-            .filter_map(|key| Some(key.split('/').nth(1)?.to_owned()))
+            .filter_map(|key| match *key.split('/').collect::<Vec<_>>() {
+                [_, name, "history", _] => Some(name.to_owned()),
+                _ => None,
+            })
             .collect();
         names.dedup();
         Ok(names)
@@ -53,7 +56,8 @@ impl Registry {
     /// show a key before its bytes: what looks like damage is looked at twice.
     ///
     /// # Errors
-    /// [`RegistryError::Damaged`] when an entry does not parse or one is missing in between.
+    /// [`RegistryError::Damaged`] when an entry does not parse, does not follow from those before it,
+    /// or is missing in between.
     pub fn history(&self, name: &str) -> Result<History, RegistryError> {
         check_name(name)?;
         match self.listed_history(name) {
@@ -64,6 +68,10 @@ impl Registry {
 
     fn listed_history(&self, name: &str) -> Result<History, RegistryError> {
         let listed = self.blobs.list(&format!("models/{name}/history/"))?;
+        if let Some(foreign) = listed.iter().find(|key| !is_entry_key(name, key)) {
+            let reason = "is no entry of a history: move it out of there";
+            return Err(self.damaged_entry(foreign, reason.to_owned()));
+        }
         let Some(last) = listed.last() else {
             return Ok(History::default());
         };
@@ -76,7 +84,8 @@ impl Registry {
                 break;
             }
         }
-        Ok(History::new(entries))
+        History::new(entries)
+            .map_err(|(sequence, reason)| self.damaged_entry(&entry_key(name, sequence), reason))
     }
 
     fn listed_entry(&self, key: &str, sequence: u64) -> Result<Entry, RegistryError> {
@@ -153,7 +162,54 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::Codec`] or [`RegistryError::Damaged`].
     pub fn bundle(&self, name: &str, entry: &Entry) -> Result<ModelBundle, RegistryError> {
-        self.read(name, entry, entry.bundle)
+        let bundle: ModelBundle = self.read(name, entry, entry.bundle)?;
+        self.check_origin(name, entry, &bundle)?;
+        Ok(bundle)
+    }
+
+    /// Checks that an entry says of its bundle what the bundle and its evaluation say.
+    fn check_origin(
+        &self,
+        name: &str,
+        entry: &Entry,
+        bundle: &ModelBundle,
+    ) -> Result<(), RegistryError> {
+        let version = entry.version;
+        let evaluation = self.evaluation(name, entry);
+        let reason = match evaluation {
+            // That it cannot be read is told to those who need it.
+            Ok(evaluation) if evaluation.bundle != entry.bundle => format!(
+                "it gives version {version} the bundle {}, but its evaluation is of {}",
+                entry.bundle.short(),
+                evaluation.bundle.short()
+            ),
+            _ if bundle.simulated != entry.simulated => format!(
+                "it says simulated: {} of version {version}, whose bundle says {}",
+                entry.simulated, bundle.simulated
+            ),
+            _ => return Ok(()),
+        };
+        Err(self.damaged_entry(&entry_key(name, entry.sequence), reason))
+    }
+
+    /// Returns an error for each version of a model whose blobs are not all there.
+    ///
+    /// # Errors
+    /// [`RegistryError::Blob`].
+    pub fn lacking(
+        &self,
+        name: &str,
+        history: &History,
+    ) -> Result<Vec<RegistryError>, RegistryError> {
+        let there: BTreeSet<String> = self.blobs.list("blobs/")?.into_iter().collect();
+        let lacks = |entry: &Entry| {
+            let blobs = [entry.bundle, entry.training_groups, entry.evaluation];
+            let lost = blobs.into_iter().find(|d| !there.contains(&blob_key(*d)))?;
+            Some(self.missing_blob(name, entry, lost))
+        };
+        let versions = history.versions().into_iter();
+        let last = versions.filter_map(|v| history.version(v.version));
+        Ok(last.filter_map(lacks).collect())
     }
 
     /// Reads the bytes of an entry's bundle as they lie there, once they have passed every check.
@@ -161,7 +217,8 @@ impl Registry {
     /// # Errors
     /// As [`Registry::bundle`].
     pub fn bundle_bytes(&self, name: &str, entry: &Entry) -> Result<Vec<u8>, RegistryError> {
-        let (bytes, _) = self.read_with_bytes::<ModelBundle>(name, entry, entry.bundle)?;
+        let (bytes, bundle) = self.read_with_bytes(name, entry, entry.bundle)?;
+        self.check_origin(name, entry, &bundle)?;
         Ok(bytes)
     }
 
@@ -284,6 +341,12 @@ impl Registry {
                 return Ok(None);
             };
             entry.sequence = history.entries().len() as u64 + 1;
+            // Whoever was quicker may have a later time, or another clock: time never runs back.
+            if let Some(last) = history.entries().last()
+                && clock::parse(&entry.at) < clock::parse(&last.at)
+            {
+                entry.at.clone_from(&last.at);
+            }
             let key = entry_key(name, entry.sequence);
             let bytes = serde_json::to_vec_pretty(&entry).expect("an entry is plain data");
             if self.blobs.put_if_absent(&key, &bytes)? {
@@ -429,6 +492,12 @@ fn find<'a>(history: &'a History, name: &str, version: u64) -> Result<&'a Entry,
 
 fn entry_key(name: &str, sequence: u64) -> String {
     format!("models/{name}/history/{sequence:08}.json")
+}
+
+/// Returns whether a key is that of an entry, whatever its number.
+fn is_entry_key(name: &str, key: &str) -> bool {
+    let number = key.rsplit(['/', '.']).nth(1).and_then(|n| n.parse().ok());
+    number.is_some_and(|sequence| entry_key(name, sequence) == key)
 }
 
 fn blob_key(digest: Digest) -> String {

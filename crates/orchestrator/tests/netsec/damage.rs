@@ -327,3 +327,124 @@ fn what_the_error_of_a_damaged_blob_says_brings_it_back() {
     let history = place.call(&["models", "history", "tiny"]);
     assert_eq!(history.out.lines().count(), 1, "{}", history.out);
 }
+
+/// Changes one entry of a history, and returns what the commands on it say.
+fn edited(place: &Workplace, number: u64, change: impl Fn(&mut serde_json::Value)) -> String {
+    let name = format!("artifacts/registry/models/tiny/history/{number:08}.json");
+    let whole = fs::read_to_string(place.path(&name)).unwrap();
+    let mut entry: serde_json::Value = serde_json::from_str(&whole).unwrap();
+    change(&mut entry);
+    place.write(&name, entry.to_string());
+    let predict = ["predict", "--input", "tiny.csv", "--output", "out.csv"];
+    let mut said = String::new();
+    for arguments in [
+        &["models", "list"][..],
+        &["models", "list", "--json"],
+        &["models", "show", "tiny"],
+        &["models", "history", "tiny"],
+        &["models", "rollback", "tiny"],
+        &["models", "promote", "tiny", "--version", "1"],
+        &predict,
+        &["doctor"],
+    ] {
+        let called = place.call(arguments);
+        said += &format!("{} {}{}\n", called.code, called.err, called.out);
+    }
+    assert!(!place.path("out.csv").exists());
+    place.write(&name, whole);
+    said
+}
+
+#[test]
+fn an_edited_history_is_believed_by_no_command() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    place.run_tiny(&["--seed", "1"]);
+    place.run_tiny(&["--seed", "2"]);
+    let first = place.path("artifacts/registry/models/tiny/history/00000001.json");
+    let first: serde_json::Value = serde_json::from_slice(&fs::read(first).unwrap()).unwrap();
+    for (key, value, words) in [
+        (
+            "version",
+            serde_json::json!(7),
+            "version 7 where 2 is the next",
+        ),
+        (
+            "version",
+            serde_json::json!(1),
+            "gives version 1 the bundle",
+        ),
+        (
+            "at",
+            serde_json::json!("2001-01-01T00:00:00Z"),
+            "is before that of the entry",
+        ),
+        ("bundle", first["bundle"].clone(), "which is version 1"),
+        ("bundle", serde_json::Value::Null, "invalid type: null"),
+        (
+            "sequence",
+            serde_json::json!(5),
+            "entry 5 stands where 2 should",
+        ),
+    ] {
+        let said = edited(&place, 2, |entry| entry[key] = value.clone());
+        let refused = said.lines().filter(|l| l.starts_with("70 ")).count();
+        assert_eq!(refused, 8, "{key}: {said}");
+        assert_eq!(said.matches(words).count(), 8, "{key}: {said}");
+        assert!(said.contains("history/00000002.json`"), "{key}: {said}");
+        assert!(
+            said.contains("from a copy of the registry"),
+            "{key}: {said}"
+        );
+    }
+    let lacking = edited(&place, 2, |e| {
+        drop(e.as_object_mut().unwrap().remove("run"))
+    });
+    assert!(lacking.contains("missing field `run`"), "{lacking}");
+    assert_eq!(place.call(&["doctor"]).code, 0);
+}
+
+#[test]
+fn a_digest_that_is_not_that_of_a_versions_bundle_is_named() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    place.run_tiny(&["--seed", "1"]);
+    place.run_tiny(&["--model", "other", "--seed", "2"]);
+    let other = place.call(&["models", "history", "other", "--json"]).out;
+    let other: serde_json::Value = serde_json::from_str(&other).unwrap();
+    for arguments in [
+        &["models", "show", "tiny"][..],
+        &[
+            "models", "export", "tiny", "--format", "bundle", "--output", "x",
+        ],
+        &[
+            "predict", "--model", "tiny", "--input", "tiny.csv", "--output", "x",
+        ],
+    ] {
+        let path = "artifacts/registry/models/tiny/history/00000001.json";
+        let whole = fs::read_to_string(place.path(path)).unwrap();
+        let mut entry: serde_json::Value = serde_json::from_str(&whole).unwrap();
+        entry["bundle"] = other[0]["bundle"].clone();
+        place.write(path, entry.to_string());
+        let called = place.call(arguments);
+        assert_eq!(called.code, 70, "{arguments:?}: {}", called.err);
+        assert!(
+            called.err.contains("its evaluation is of"),
+            "{}",
+            called.err
+        );
+        entry["bundle"] = "0".repeat(64).into();
+        place.write(path, entry.to_string());
+        let listed = place.call(&["models", "list"]);
+        assert_eq!(listed.code, 70, "{}", listed.err);
+        assert!(
+            listed
+                .err
+                .contains("`models/tiny/history/00000001.json` names it"),
+            "{}",
+            listed.err
+        );
+        assert_eq!(listed.out.lines().count(), 2, "{}", listed.out);
+        place.write(path, whole);
+    }
+}
