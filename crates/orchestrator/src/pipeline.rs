@@ -12,7 +12,7 @@ use validation::Validation;
 use crate::{
     cli::{Place, RunArguments},
     config::Config,
-    given_holdout::given_holdout,
+    given_holdout::{check_holdout, given_holdout},
     intake::Intake,
     output::print,
     summary::Summary,
@@ -29,6 +29,7 @@ pub fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     registry::check_name(&name)?;
     // Kept in the run directory, where stages that run alone look it up.
     config.model = Some(name.clone());
+    check_holdout(&config, &schema)?;
     let intake = Intake::of(arguments, &config, &schema)?;
     let snapshot = intake.snapshot();
     if !arguments.place.json {

@@ -405,3 +405,28 @@ fn a_file_of_another_host_is_refused_and_one_of_this_host_is_read() {
     let (code, message) = run(&format!("file://localhost{path}"));
     assert_eq!(code, 0, "{message}");
 }
+
+#[test]
+fn what_is_wrong_with_a_holdout_is_said_of_the_holdout() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    place.write("columns.csv", "x,z,y\n1,2,0\n");
+    place.write("target.csv", "a,b\n1,2\n");
+    place.write("empty.csv", "");
+    let check = |holdout: &str, code: i32, words: &str| {
+        let run = ["run", "--source", "tiny.csv", "--holdout", holdout];
+        let called = place.call(&[&run[..], &TINY].concat());
+        assert_eq!(called.code, code, "{holdout}: {}", called.err);
+        let start = format!("error: holdout {holdout}: ");
+        assert!(called.err.starts_with(&start), "{holdout}: {}", called.err);
+        assert!(called.err.contains(words), "{holdout}: {}", called.err);
+    };
+    check("none.csv", 69, "No such file");
+    check(".", 64, "its format is not told");
+    check("empty.csv", 65, "it is empty");
+    check("file://host/x.csv", 64, "names a host");
+    assert!(!place.path("artifacts").exists(), "rows were read before");
+    check("s3://bucket/x.csv", 64, "not supported");
+    check("columns.csv", 65, "1 columns are missing: a");
+    check("target.csv", 65, "1 columns are missing: y");
+}
