@@ -93,6 +93,16 @@ impl Config {
         Ok(())
     }
 
+    /// Checks what depends on the schema as well.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub fn check_for(&self, schema: &Schema) -> Result<(), Failure> {
+        Ok(self
+            .training
+            .check_classes(schema.target.class_names().len())?)
+    }
+
     /// Returns the schema that the configuration names.
     pub fn schema(&self) -> Result<Schema, Failure> {
         schema_of(&self.dataset)

@@ -114,7 +114,8 @@ fn examine(arguments: &DoctorArguments) -> Vec<Finding> {
     findings.extend(registry(root));
     findings.extend(feature_store(root));
     findings.extend(environment());
-    let config = match harness::config::load::<Config>(arguments.config.as_deref(), &[]) {
+    let loaded = harness::config::load::<Config>(arguments.config.as_deref(), &[]);
+    let config = match loaded.and_then(|config| config.check().map(|()| config)) {
         Ok(config) => {
             let file = arguments.config.as_ref();
             let from = file.map_or("defaults".to_owned(), |f| f.display().to_string());
@@ -137,6 +138,9 @@ fn examine(arguments: &DoctorArguments) -> Vec<Finding> {
             let (n, target) = (schema.features().count(), &schema.target.column);
             let said = format!("{dataset}: {n} columns to learn from, target `{target}`");
             findings.push(Finding::ok("schema", said));
+            if let Err(failure) = config.check_for(&schema) {
+                findings.push(Finding::fail("configuration", &failure, ""));
+            }
             findings.extend(source(uri, &schema));
         }
         Err(failure) => findings.push(Finding::fail("schema", &failure, "")),

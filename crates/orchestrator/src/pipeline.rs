@@ -24,6 +24,7 @@ pub fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     let mut config = Config::of(arguments)?;
     config.check()?;
     let schema = config.schema()?;
+    config.check_for(&schema)?;
     let simulated = connectors::is_simulated(&config.source);
     let name = config.model_name(&schema, simulated);
     registry::check_name(&name)?;
