@@ -23,10 +23,13 @@ pub const VARIABLES: &[&str] = &["NETSEC_MONGODB_USERNAME", "NETSEC_MONGODB_PASS
 /// # Errors
 /// [`ErrorKind::Usage`] for a scheme that is not known or not supported, and what opening fails with.
 pub fn open(uri: &SourceUri, schema: &Schema) -> Result<Box<dyn Source>, Failure> {
+    let refuse = |message: String| Err(Failure::new(ErrorKind::Usage, message));
     if let Some(path) = uri.local_path() {
+        if path.as_os_str().is_empty() {
+            return refuse("the address of the records is empty: give a path or a URI".to_owned());
+        }
         return open_file(path, schema);
     }
-    let refuse = |message: String| Err(Failure::new(ErrorKind::Usage, message));
     match uri.scheme() {
         // What it says of a wrong address is said of the one without secrets.
         Some("synth") => Ok(Box::new(synth::parse_uri(&uri.to_string())?)),
