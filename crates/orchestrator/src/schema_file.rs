@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::output::{note, print};
 
-/// Most columns that are listed for review; the schema file marks them all.
+/// Most columns for review, and values of the target, that are listed; the schema file has them all.
 const NAMED: usize = 20;
 
 #[derive(Subcommand)]
@@ -69,13 +69,23 @@ pub fn run(command: &SchemaCommand) -> Result<u8, Failure> {
         (Some(path), false) => print(&said(&draft, path))?,
     }
     if !draft.threat_is_known {
-        note(&format!(
-            "which values of `{}` are threats is for you to say: give --threat LABEL, or edit the \
-             line that begins with # EDIT",
-            draft.schema.target.column
-        ));
+        note(&ask_for_threats(&draft));
     }
     Ok(0)
+}
+
+/// Asks which values of the target are threats.
+fn ask_for_threats(draft: &Draft) -> String {
+    let values = draft.target_values();
+    let mut shown = values[..values.len().min(NAMED)].join(", ");
+    if values.len() > NAMED {
+        shown += &format!(" and {} more", values.len() - NAMED);
+    }
+    format!(
+        "which values of `{}` are threats is for you to say; there are {shown}: give --threat LABEL \
+         for each that is one, so that the others are harmless, or edit the line that begins with # EDIT",
+        draft.schema.target.column
+    )
 }
 
 /// Refuses to replace a file that somebody may have edited.
