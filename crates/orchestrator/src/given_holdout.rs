@@ -34,22 +34,21 @@ pub fn given_holdout(
     })
 }
 
-/// Opens a given partition that is a local file, so that one that is not there is refused before
-/// anything is read.
+/// Opens a given partition and reads nothing, so that one that cannot be opened is refused before the
+/// run's own rows are read.
 pub fn check_holdout(config: &Config, schema: &Schema) -> Result<(), Failure> {
     let Some(uri) = config.holdout.as_ref() else {
         return Ok(());
     };
-    let is_file = uri.scheme().is_none_or(|scheme| scheme == "file");
-    if is_file {
-        connectors::open(uri, schema).map_err(|e| of_holdout(uri, &e))?;
-    }
-    Ok(())
+    let opened = connectors::reopen(uri, HOLDOUT_VARIABLE, schema);
+    opened.map(drop).map_err(|e| of_holdout(uri, &e))
 }
 
 /// Says which of the two sources of a run a failure is about.
 fn of_holdout(uri: &SourceUri, failure: &Failure) -> Failure {
-    Failure::new(failure.kind(), format!("holdout {uri}: {failure}"))
+    let (text, named) = (failure.to_string(), format!("{uri}: "));
+    let text = text.strip_prefix(&named).unwrap_or(&text);
+    Failure::new(failure.kind(), format!("holdout {uri}: {text}"))
 }
 
 fn read(
