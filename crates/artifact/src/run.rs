@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::{
     Advance, Artifact, ArtifactRecord, Context, Digest, Failure, FileRecord, Inputs, Manifest,
     Outputs, Stage, StoreError, Watch, clock, codec,
-    file::{create_directory, read_artifact, sync_directory, write_atomic},
+    file::{create_directory, read_artifact, read_bounded, sync_directory, write_atomic},
     yaml,
 };
 
@@ -49,6 +49,11 @@ impl<A: Artifact> Id<A> {
         }
     }
 }
+
+/// Name of the record of a run's own files.
+const FILES: &str = "files.json";
+/// No record is larger.
+const MAX_RECORD_BYTES: u64 = 1 << 20;
 
 /// A run directory: `artifacts/20260203T101112Z-1f9c04ab`, one directory a stage inside.
 #[derive(Debug, Clone)]
@@ -142,6 +147,45 @@ impl Run {
     /// Returns the directory of a stage.
     pub fn step<S: Stage>(&self) -> PathBuf {
         self.directory.join(format!("{:02}-{}", S::ORDER, S::NAME))
+    }
+
+    /// Writes a file beside the stages' directories and records its digest in `files.json`; returns its
+    /// path. While the file is replaced the record is without it, so that a kill leaves no false one.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`], [`StoreError::Manifest`] when the record is damaged.
+    pub fn keep(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, StoreError> {
+        let path = self.directory.join(name);
+        let mut files = self.files()?;
+        if files.iter().any(|file| file.name == name) {
+            files.retain(|file| file.name != name);
+            self.record(&files)?;
+        }
+        write_atomic(&path, bytes)?;
+        files.push(FileRecord::of(name, bytes));
+        self.record(&files)?;
+        Ok(path)
+    }
+
+    /// Returns what is recorded of the files that [`Run::keep`] has written.
+    ///
+    /// # Errors
+    /// [`StoreError::Manifest`] when the record is damaged.
+    pub fn files(&self) -> Result<Vec<FileRecord>, StoreError> {
+        let path = self.directory.join(FILES);
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        let bytes = read_bounded(&path, MAX_RECORD_BYTES)?;
+        serde_json::from_slice(&bytes).map_err(|e| StoreError::Manifest {
+            reason: format!("{e}: remove it, and what it says of other files with it"),
+            path,
+        })
+    }
+
+    fn record(&self, files: &[FileRecord]) -> Result<(), StoreError> {
+        let text = serde_json::to_vec_pretty(files).expect("records are plain data");
+        write_atomic(&self.directory.join(FILES), &text)
     }
 
     /// Executes a stage: loads its inputs from their committed bytes, times it, commits what it gives.
@@ -305,11 +349,7 @@ fn write_files(step: &Path, files: &[(String, Vec<u8>)]) -> Result<Vec<FileRecor
         .iter()
         .map(|(name, bytes)| {
             write_atomic(&step.join(name), bytes)?;
-            Ok(FileRecord {
-                name: name.clone(),
-                sha256: Digest::of(bytes),
-                bytes: bytes.len() as u64,
-            })
+            Ok(FileRecord::of(name, bytes))
         })
         .collect()
 }

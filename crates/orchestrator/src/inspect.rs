@@ -6,7 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use artifact::{Digest, ErrorKind, Failure, Manifest, Run, Stage as _, StoreError, read_bounded};
+use artifact::{
+    Digest, ErrorKind, Failure, FileRecord, Manifest, Run, Stage as _, StoreError, read_bounded,
+};
 use clap::Args;
 use registry::Promotion;
 use serde_json::{Value, json};
@@ -130,21 +132,18 @@ pub fn show(argument: &RunArgument) -> Result<u8, Failure> {
 pub fn verify(argument: &RunArgument) -> Result<u8, Failure> {
     let run = argument.open()?;
     let manifests = run.manifests()?;
-    let mut checked = 0;
-    let mut damaged = Vec::new();
+    let own = run.files()?;
+    let mut checked = own.len();
+    let mut damaged: Vec<String> = changed(run.directory(), &own).collect();
     for (step, manifest) in &manifests {
         let artifacts = manifest.outputs.iter().map(|output| {
             let path = step.join(format!("{}.bin", output.kind));
             let found = artifact::digest_of_file(&path).map_err(|e| e.to_string());
             problem(&path, found, output.digest)
         });
-        let files = manifest.files.iter().map(|file| {
-            let path = step.join(&file.name);
-            let found = File::open(&path).and_then(Digest::of_reader);
-            problem(&path, found.map_err(|e| e.to_string()), file.sha256)
-        });
         checked += manifest.outputs.len() + manifest.files.len();
-        damaged.extend(artifacts.chain(files).flatten());
+        damaged.extend(artifacts.flatten());
+        damaged.extend(changed(step, &manifest.files));
     }
     damaged.extend(stale(&manifests));
     damaged.extend(changed_configuration(&run)?);
@@ -153,13 +152,22 @@ pub fn verify(argument: &RunArgument) -> Result<u8, Failure> {
         print(&object.to_string())?;
     } else if damaged.is_empty() {
         print(&format!(
-            "{checked} artifacts and files are as their manifests say"
+            "{checked} artifacts and files are as they were recorded"
         ))?;
     }
     if damaged.is_empty() {
         return Ok(0);
     }
     Err(Failure::new(ErrorKind::Internal, damaged.join("\n")))
+}
+
+/// Says which files of a directory are not the ones that were recorded.
+fn changed(directory: &Path, files: &[FileRecord]) -> impl Iterator<Item = String> {
+    files.iter().filter_map(|file| {
+        let path = directory.join(&file.name);
+        let found = File::open(&path).and_then(Digest::of_reader);
+        problem(&path, found.map_err(|e| e.to_string()), file.sha256)
+    })
 }
 
 /// Says whether `config.yaml` is another one than the directory was named after.

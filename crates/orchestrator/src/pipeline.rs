@@ -1,6 +1,6 @@
 //! `netsec run`: the stages, typed end to end.
 
-use artifact::{ErrorKind, Failure, Run, clock, write_atomic, yaml};
+use artifact::{ErrorKind, Failure, Run, clock, yaml};
 use dataset::{Schema, SourceUri};
 use harness::ProgressReporter;
 use ingestion::SCHEMA_FILE;
@@ -119,9 +119,9 @@ impl Chain<'_> {
 
 /// Keeps the schema in the run directory: the file that it came from may change later.
 fn keep_schema(run: &Run, schema: &Schema) -> Result<(), Failure> {
-    let path = run.directory().join(SCHEMA_FILE);
     let text = yaml::to_text(schema).map_err(|e| Failure::new(ErrorKind::Internal, e))?;
-    Ok(write_atomic(&path, text.as_bytes())?)
+    run.keep(SCHEMA_FILE, text.as_bytes())?;
+    Ok(())
 }
 
 /// Returns the registry of a place.

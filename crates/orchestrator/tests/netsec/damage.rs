@@ -448,3 +448,36 @@ fn a_digest_that_is_not_that_of_a_versions_bundle_is_named() {
         place.write(path, whole);
     }
 }
+
+#[test]
+fn a_changed_schema_and_a_changed_report_are_found_by_verify() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    let run = place.run_tiny(&[]);
+    let directory = run["run"].as_str().unwrap();
+    for (name, is_remade) in [("schema.yaml", false), ("report.html", true)] {
+        let path = place.path(directory).join(name);
+        let whole = fs::read(&path).unwrap();
+        let verify = |words: &str| {
+            let verified = place.call(&["verify", directory]);
+            assert_eq!(verified.code, 70, "{name}: {}", verified.err);
+            let expected = format!("{name}: {words}");
+            assert!(verified.err.contains(&expected), "{}", verified.err);
+        };
+        fs::write(&path, [&whole[..], b" "].concat()).unwrap();
+        verify("");
+        fs::remove_file(&path).unwrap();
+        verify("No such file");
+        if is_remade {
+            assert_eq!(place.call(&["report", directory]).code, 0);
+        } else {
+            fs::write(&path, whole).unwrap();
+        }
+        assert_eq!(place.call(&["verify", directory]).code, 0);
+    }
+    let record = place.path(directory).join("files.json");
+    fs::write(&record, "[").unwrap();
+    let verified = place.call(&["verify", directory]);
+    assert_eq!(verified.code, 70, "{}", verified.err);
+    assert!(verified.err.contains("files.json"), "{}", verified.err);
+}
