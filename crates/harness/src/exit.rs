@@ -74,10 +74,10 @@ fn for_terminal(error: &anyhow::Error) -> String {
 
 /// Ends the process on Ctrl-C with [`INTERRUPTED`] and on SIGTERM with [`TERMINATED`], at once.
 ///
-/// Nothing has to be undone: every file is written whole or not at all, a stage counts only once its
-/// manifest is there, and a model's history grows by one file made in one step. What was being written
-/// stays behind as `.NAME.PID-N.tmp`, where nothing looks for data. SIGHUP keeps its usual effect, so
-/// that `nohup` works.
+/// Nothing else has to be undone than temporary files: every file is written whole or not at all, a
+/// stage counts only once its manifest is there, and a model's history grows by one file made in one
+/// step. Where a file system hangs, what was being written stays behind as `.NAME.PID-N.tmp`, where
+/// nothing looks for data. SIGHUP keeps its usual effect, so that `nohup` works.
 ///
 /// # Errors
 /// When the handler cannot be installed.
@@ -87,7 +87,11 @@ pub fn stop_on_interrupt() -> anyhow::Result<()> {
         .name("interruption".to_owned())
         .spawn(move || {
             if let Some(signal) = signals.forever().next() {
-                say_interrupted();
+                within_moments(|| {
+                    let message = "\ninterrupted: what was committed so far is kept";
+                    let _ = writeln!(std::io::stderr(), "{message}");
+                });
+                within_moments(artifact::remove_temporaries);
                 let code = if signal == SIGINT {
                     INTERRUPTED
                 } else {
@@ -99,14 +103,14 @@ pub fn stop_on_interrupt() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Says it, but does not wait for a reader of standard error that has stopped reading.
-fn say_interrupted() {
-    let (said, heard) = std::sync::mpsc::channel();
+/// Does it, but does not wait for a reader of standard error that has stopped reading, nor for a file
+/// system that hangs.
+fn within_moments(act: impl FnOnce() + Send + 'static) {
+    let (done, heard) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        let message = "\ninterrupted: what was committed so far is kept";
-        let _ = writeln!(std::io::stderr(), "{message}");
+        act();
         // The other side has stopped waiting only when the process is ending.
-        let _ = said.send(());
+        let _ = done.send(());
     });
     let _ = heard.recv_timeout(Duration::from_millis(200));
 }
