@@ -77,7 +77,7 @@ impl Manifest {
             .map(Some)
             .map_err(|e| StoreError::Manifest {
                 path,
-                reason: e.to_string(),
+                reason: format!("{e}; remove it, and run its stage again"),
             })
     }
 }

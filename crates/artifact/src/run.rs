@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     Advance, Artifact, ArtifactRecord, Context, Digest, Failure, FileRecord, Inputs, Manifest,
@@ -54,6 +54,8 @@ impl<A: Artifact> Id<A> {
 const FILES: &str = "files.json";
 /// No record is larger.
 const MAX_RECORD_BYTES: u64 = 1 << 20;
+/// No report is larger.
+const MAX_REPORT_BYTES: u64 = 1 << 30;
 
 /// A run directory: `artifacts/20260203T101112Z-1f9c04ab`, one directory a stage inside.
 #[derive(Debug, Clone)]
@@ -299,15 +301,49 @@ impl Run {
     /// Returns the manifests of all completed stages with their directories, in order.
     ///
     /// # Errors
-    /// [`StoreError`] when one is damaged.
+    /// [`StoreError`] when one is damaged, or lies in another stage's directory.
     pub fn manifests(&self) -> Result<Vec<(PathBuf, Manifest)>, StoreError> {
         let mut found = Vec::new();
         for step in self.steps()? {
             if let Some(manifest) = Manifest::read(&step)? {
+                check_place(&step, &manifest)?;
                 found.push((step, manifest));
             }
         }
         Ok(found)
+    }
+
+    /// Reads a stage's JSON report, such as `04-training` and `training.json`, and checks it against
+    /// the manifest, which a stage that has failed does not have; `None` when there is no report.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it is damaged, or gone from a completed stage.
+    pub fn report<T: DeserializeOwned>(
+        &self,
+        step: &str,
+        name: &str,
+    ) -> Result<Option<T>, StoreError> {
+        let step = self.directory.join(step);
+        let path = step.join(name);
+        let files = Manifest::read(&step)?.map_or_else(Vec::new, |manifest| manifest.files);
+        let recorded = files.iter().find(|file| file.name == name);
+        if recorded.is_none() && !path.exists() {
+            return Ok(None);
+        }
+        let bytes = read_bounded(&path, MAX_REPORT_BYTES)?;
+        let damaged = |reason: String| StoreError::Manifest {
+            reason: format!("{reason}; make it again from its stage"),
+            path: path.clone(),
+        };
+        let found = Digest::of(&bytes);
+        if let Some(file) = recorded.filter(|file| file.sha256 != found) {
+            let (found, written) = (found.short(), file.sha256.short());
+            return Err(damaged(format!(
+                "its stage has written {written}, not this {found}"
+            )));
+        }
+        let report = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
+        Ok(Some(report))
     }
 
     fn steps(&self) -> Result<Vec<PathBuf>, StoreError> {
@@ -335,6 +371,20 @@ impl Run {
             stage_hint: "`netsec show RUN` lists what is there",
         })
     }
+}
+
+/// Refuses a copy of a stage's directory, which would count beside it.
+fn check_place(step: &Path, manifest: &Manifest) -> Result<(), StoreError> {
+    let name = step.file_name().unwrap_or_default().to_string_lossy();
+    let stage = name.split_once('-').map(|(_, stage)| stage);
+    if stage == Some(manifest.stage.as_str()) {
+        return Ok(());
+    }
+    let stage = &manifest.stage;
+    Err(StoreError::Manifest {
+        path: step.join("manifest.json"),
+        reason: format!("it is of the stage `{stage}`: move this directory out of the run"),
+    })
 }
 
 fn remove_if_there(path: &Path) -> Result<(), StoreError> {

@@ -169,8 +169,7 @@ fn runs(root: &Path) -> Vec<Finding> {
                 unfinished += usize::from(!done.iter().any(|(_, m)| m.stage == "promotion"))
             }
             Err(error) => {
-                let advice = format!("{error}: the run is lost, remove its directory");
-                findings.push(Finding::warn("runs", advice));
+                findings.push(Finding::warn("runs", error.to_string()));
             }
         }
     }

@@ -481,3 +481,52 @@ fn a_changed_schema_and_a_changed_report_are_found_by_verify() {
     assert_eq!(verified.code, 70, "{}", verified.err);
     assert!(verified.err.contains("files.json"), "{}", verified.err);
 }
+
+#[test]
+fn an_edited_report_of_a_stage_is_believed_by_no_command() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    let run = place.run_tiny(&[]);
+    let directory = run["run"].as_str().unwrap();
+    for name in ["02-validation/validation.json", "04-training/training.json"] {
+        let path = place.path(directory).join(name);
+        let whole = fs::read_to_string(&path).unwrap();
+        for edited in [whole.replacen('3', "4", 1), "{}".to_owned()] {
+            fs::write(&path, edited).unwrap();
+            for arguments in [&["report", directory][..], &["diff", directory, directory]] {
+                let called = place.call(arguments);
+                assert_eq!(called.code, 70, "{arguments:?} {name}: {}", called.err);
+                for words in [name, "its stage has written", "make it again"] {
+                    assert!(called.err.contains(words), "{words}: {}", called.err);
+                }
+            }
+        }
+        fs::write(&path, whole).unwrap();
+    }
+    assert_eq!(place.call(&["report", directory]).code, 0);
+}
+
+#[test]
+fn a_copy_of_a_stage_within_a_run_is_refused() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    let run = place.run_tiny(&[]);
+    let directory = run["run"].as_str().unwrap();
+    let copy = place.path(directory).join("04-training.bak");
+    fs::create_dir(&copy).unwrap();
+    for entry in fs::read_dir(place.path(directory).join("04-training")).unwrap() {
+        let from = entry.unwrap().path();
+        fs::copy(&from, copy.join(from.file_name().unwrap())).unwrap();
+    }
+    for arguments in [
+        &["verify", directory][..],
+        &["show", directory],
+        &["stage", "evaluation", "--run", directory],
+    ] {
+        let called = place.call(arguments);
+        assert_eq!(called.code, 70, "{arguments:?}: {}", called.err);
+        for words in ["04-training.bak/manifest.json", "of the stage `training`"] {
+            assert!(called.err.contains(words), "{}", called.err);
+        }
+    }
+}
