@@ -13,7 +13,10 @@ use clap::Args;
 use registry::Promotion;
 use serde_json::{Value, json};
 
-use crate::{cli::Place, output::print};
+use crate::{
+    cli::Place,
+    output::{note, print},
+};
 
 /// No configuration is larger.
 const MAX_CONFIG_BYTES: u64 = 16 << 20;
@@ -55,6 +58,9 @@ pub fn runs(place: &Place) -> Result<u8, Failure> {
     if place.json {
         let runs: Vec<Value> = names.iter().map(|name| outline(place, name)).collect();
         print(&json!(runs).to_string())?;
+    } else if names.is_empty() {
+        let shown = place.artifacts.display();
+        note(&format!("no runs in {shown} yet: `netsec run` makes one"));
     } else {
         names.iter().try_for_each(|name| print(name))?;
     }
@@ -84,7 +90,7 @@ fn outline(place: &Place, name: &str) -> Value {
 /// not there.
 pub fn run_names(artifacts: &Path) -> Result<Vec<String>, Failure> {
     let mut names = Vec::new();
-    if !artifacts.is_dir() {
+    if !artifacts.exists() {
         return Ok(names);
     }
     let fail = |e| Failure::from(StoreError::io("list", artifacts)(e));
@@ -110,6 +116,9 @@ pub fn show(argument: &RunArgument) -> Result<u8, Failure> {
     if argument.place.json {
         print(&json!(manifests).to_string())?;
         return Ok(0);
+    }
+    if manifests.is_empty() {
+        note("no stage of the run is completed");
     }
     for m in &manifests {
         let made: Vec<String> = m
