@@ -15,7 +15,11 @@ use crate::cli::RunArguments;
 
 /// The configuration as a file, the environment and `--set` give it; kept in every run directory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(
+    deny_unknown_fields,
+    default,
+    expecting = "a map of configuration keys, such as seed: 7"
+)]
 pub struct Config {
     /// Seed of everything random.
     pub seed: u64,

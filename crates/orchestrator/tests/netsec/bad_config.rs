@@ -147,6 +147,14 @@ fn unknown_keys_are_named_with_where_they_stand() {
     for word in ["netsec.yaml", "line 3", "did you mean `folds`"] {
         assert!(from_file.err.contains(word), "{}", from_file.err);
     }
+    let list = place.write("list.yaml", "[seed]\n");
+    let refused = place.call(&["run", "--config", &list]);
+    assert_eq!(refused.code, 78, "{}", refused.err);
+    assert!(
+        refused.err.contains("a map of configuration keys"),
+        "{}",
+        refused.err
+    );
     let environment = [("NETSEC__TRAINING__FOLD", "3")];
     let from_environment = place.call_with(&["run"], &environment);
     assert_eq!(from_environment.code, 78, "{}", from_environment.err);
