@@ -13,7 +13,7 @@ use crate::{
     cli::{Place, RunArguments},
     config::Config,
     given_holdout::{check_holdout, given_holdout},
-    intake::Intake,
+    intake::{Intake, check_simulated},
     output::print,
     summary::Summary,
 };
@@ -30,6 +30,7 @@ pub fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     registry::check_name(&name)?;
     // Kept in the run directory, where stages that run alone look it up.
     config.model = Some(name.clone());
+    check_simulated(&config.source, &schema)?;
     check_holdout(&config, &schema)?;
     let intake = Intake::of(arguments, &config, &schema)?;
     let snapshot = intake.snapshot();

@@ -430,3 +430,21 @@ fn what_is_wrong_with_a_holdout_is_said_of_the_holdout() {
     check("columns.csv", 65, "1 columns are missing: a");
     check("target.csv", 65, "1 columns are missing: y");
 }
+
+#[test]
+fn a_data_set_without_a_source_of_its_own_is_not_tried_on_the_default_one() {
+    let place = Workplace::new();
+    place.write_tiny(10);
+    for (dataset, words) in [
+        (
+            "tiny.yaml",
+            "lacks 2 columns of `tiny`, `a` first; give --source",
+        ),
+        ("nsl_kdd", "lacks 42 columns of `nsl_kdd`, `duration` first"),
+    ] {
+        let called = place.call(&["run", "--dataset", dataset]);
+        assert_eq!(called.code, 64, "{}", called.err);
+        assert!(called.err.contains(words), "{}", called.err);
+        assert!(!place.path("artifacts").exists());
+    }
+}
