@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::Place,
+    given_holdout::AdoptHoldout,
     output::{note, print},
 };
 
@@ -136,26 +137,17 @@ pub fn show(argument: &RunArgument) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// Checks every artifact and file against the manifests, and what each stage was made from against
+/// Checks every artifact and file against what was recorded, and what each stage was made from against
 /// what lies there now; a difference exits with 70.
 pub fn verify(argument: &RunArgument) -> Result<u8, Failure> {
     let run = argument.open()?;
-    let manifests = run.manifests()?;
-    let own = run.files()?;
-    let mut checked = own.len();
-    let mut damaged: Vec<String> = changed(run.directory(), &own).collect();
-    for (step, manifest) in &manifests {
-        let artifacts = manifest.outputs.iter().map(|output| {
-            let path = step.join(format!("{}.bin", output.kind));
-            let found = artifact::digest_of_file(&path).map_err(|e| e.to_string());
-            problem(&path, found, output.digest)
-        });
-        checked += manifest.outputs.len() + manifest.files.len();
-        damaged.extend(artifacts.flatten());
-        damaged.extend(changed(step, &manifest.files));
+    let mut found = Verified::of(&run)?;
+    // A holdout that was given was read in a run of its own.
+    let root = run.directory().join(AdoptHoldout::NAME);
+    for name in run_names(&root)? {
+        found.add(Verified::of(&Run::open(&root.join(name), 0)?)?);
     }
-    damaged.extend(stale(&manifests));
-    damaged.extend(changed_configuration(&run)?);
+    let Verified { checked, damaged } = found;
     if argument.place.json {
         let object = json!({"run": run.directory(), "checked": checked, "damaged": damaged});
         print(&object.to_string())?;
@@ -168,6 +160,39 @@ pub fn verify(argument: &RunArgument) -> Result<u8, Failure> {
         return Ok(0);
     }
     Err(Failure::new(ErrorKind::Internal, damaged.join("\n")))
+}
+
+/// What was found in one run directory.
+struct Verified {
+    checked: usize,
+    damaged: Vec<String>,
+}
+
+impl Verified {
+    fn of(run: &Run) -> Result<Self, Failure> {
+        let manifests = run.manifests()?;
+        let own = run.files()?;
+        let mut checked = own.len();
+        let mut damaged: Vec<String> = changed(run.directory(), &own).collect();
+        for (step, manifest) in &manifests {
+            let artifacts = manifest.outputs.iter().map(|output| {
+                let path = step.join(format!("{}.bin", output.kind));
+                let found = artifact::digest_of_file(&path).map_err(|e| e.to_string());
+                problem(&path, found, output.digest)
+            });
+            checked += manifest.outputs.len() + manifest.files.len();
+            damaged.extend(artifacts.flatten());
+            damaged.extend(changed(step, &manifest.files));
+        }
+        damaged.extend(stale(&manifests));
+        damaged.extend(changed_configuration(run)?);
+        Ok(Self { checked, damaged })
+    }
+
+    fn add(&mut self, other: Self) {
+        self.checked += other.checked;
+        self.damaged.extend(other.damaged);
+    }
 }
 
 /// Says which files of a directory are not the ones that were recorded.

@@ -8,7 +8,7 @@ use std::{
 
 use artifact::Digest;
 
-use crate::support::Workplace;
+use crate::support::{Workplace, tiny_csv};
 
 /// Which stage takes each artifact; nothing but `verify` reads the last one.
 const READERS: [(&str, &str, Option<&str>); 12] = [
@@ -528,5 +528,29 @@ fn a_copy_of_a_stage_within_a_run_is_refused() {
         for words in ["04-training.bak/manifest.json", "of the stage `training`"] {
             assert!(called.err.contains(words), "{}", called.err);
         }
+    }
+}
+
+#[test]
+fn what_a_given_holdout_was_read_into_is_verified_as_well() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    place.write("other.csv", tiny_csv(400));
+    let run = place.run_tiny(&["--holdout", "other.csv"]);
+    let directory = run["run"].as_str().unwrap();
+    assert_eq!(place.call(&["verify", directory]).code, 0);
+    let holdout = fs::read_dir(place.path(directory).join("given-holdout")).unwrap();
+    let holdout = holdout.last().unwrap().unwrap().path();
+    for name in [
+        "01-ingestion/raw-dataset.bin",
+        "02-validation/validation.json",
+    ] {
+        let path = holdout.join(name);
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, &whole[1..]).unwrap();
+        let verified = place.call(&["verify", directory]);
+        assert_eq!(verified.code, 70, "{name}: {}", verified.out);
+        assert!(verified.err.contains(name), "{name}: {}", verified.err);
+        fs::write(&path, whole).unwrap();
     }
 }
