@@ -61,15 +61,15 @@ macro_rules! payload {
     };
 }
 
-/// Why bytes are not the artifact that was asked for.
+/// Why bytes are not the artifact that was asked for; what to do about it depends on where they lie.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the messages say it")]
 pub enum CodecError {
     #[error("not an artifact of this program: it does not begin with NETSECAF")]
     Foreign,
-    #[error("cut short: {have} bytes where {need} are needed; make it again from its stage")]
+    #[error("cut short: {have} bytes where {need} are needed")]
     Truncated { have: u64, need: u64 },
-    #[error("{extra} bytes follow the end of the artifact; make it again from its stage")]
+    #[error("{extra} bytes follow the end of the artifact")]
     Trailing { extra: u64 },
     #[error("holds a `{found}` where a `{expected}` is needed")]
     WrongKind { found: String, expected: String },
@@ -81,15 +81,13 @@ pub enum CodecError {
         found: u16,
         known: u16,
     },
-    #[error(
-        "layout {found} of `{kind}` is no longer read (this program reads {known}): run the stage again"
-    )]
+    #[error("layout {found} of `{kind}` is no longer read: this program reads {known}")]
     Older {
         kind: &'static str,
         found: u16,
         known: u16,
     },
-    #[error("damaged: its content does not match its digest; make it again from its stage")]
+    #[error("damaged: its content does not match its digest")]
     Damaged,
     #[error("its payload does not decode as `{kind}`: {reason}")]
     Payload { kind: &'static str, reason: String },

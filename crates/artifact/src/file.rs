@@ -8,7 +8,10 @@ use std::{
 
 use thiserror::Error;
 
-use crate::{Classified, CodecError, ErrorKind, codec};
+use crate::{
+    Classified, CodecError, ErrorKind, codec,
+    temporary::{create_temporary, remove_temporary, rename_temporary},
+};
 
 /// Why something could not be stored or read back.
 #[derive(Debug, Error)]
@@ -20,7 +23,7 @@ pub enum StoreError {
         path: PathBuf,
         source: io::Error,
     },
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}{}", path.display(), again(source))]
     Codec { path: PathBuf, source: CodecError },
     #[error("{}: {reason}", path.display())]
     Manifest { path: PathBuf, reason: String },
@@ -64,6 +67,15 @@ impl StoreError {
     }
 }
 
+/// Says what to do about an artifact of a run that cannot be read, as the end of a sentence.
+fn again(error: &CodecError) -> &'static str {
+    match error {
+        // A newer program's is right as it is.
+        CodecError::Newer { .. } => "",
+        _ => "; make it again from its stage",
+    }
+}
+
 /// Says what to do about an input/output error, as the end of a sentence; empty when nothing general
 /// can be said.
 pub fn remedy(error: &io::Error) -> &'static str {
@@ -84,9 +96,8 @@ pub fn remedy(error: &io::Error) -> &'static str {
 /// [`StoreError::Io`]; the temporary file is removed then.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     let temporary = write_temporary(path, bytes)?;
-    if let Err(error) = fs::rename(&temporary, path) {
-        // The first error is the one to report; a left-over is harmless and has a telling name.
-        let _ = fs::remove_file(&temporary);
+    if let Err(error) = rename_temporary(&temporary, path) {
+        remove_temporary(&temporary);
         return Err(StoreError::io("write", path)(error));
     }
     sync_directory(parent_of(path))
@@ -101,7 +112,7 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<bool, StoreError> {
     let temporary = write_temporary(path, bytes)?;
     let linked = fs::hard_link(&temporary, path);
     // The content has its name now, or another's stands there: either way this one is done with.
-    let _ = fs::remove_file(&temporary);
+    remove_temporary(&temporary);
     match linked {
         Ok(()) => sync_directory(parent_of(path)).map(|()| true),
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
@@ -129,31 +140,12 @@ pub fn create_directory(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Makes an empty file of its own beside a path, for content that is renamed to the path once whole:
-/// `.name.PID-N.tmp`, a name under which nothing is ever looked for.
-///
-/// # Errors
-/// The operating system's.
-pub fn create_temporary(path: &Path) -> io::Result<(PathBuf, File)> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let process = std::process::id();
-    let mut attempt = 0;
-    loop {
-        let temporary = path.with_file_name(format!(".{name}.{process}-{attempt}.tmp"));
-        // The number of the process alone does not tell: two containers may share a volume.
-        match File::create_new(&temporary) {
-            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => attempt += 1,
-            made => return made.map(|file| (temporary, file)),
-        }
-    }
-}
-
 fn write_temporary(path: &Path, bytes: &[u8]) -> Result<PathBuf, StoreError> {
     let fail = |e| StoreError::io("write", path)(e);
     let (temporary, mut file) = create_temporary(path).map_err(fail)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
     if let Err(error) = written {
-        let _ = fs::remove_file(&temporary);
+        remove_temporary(&temporary);
         return Err(fail(error));
     }
     Ok(temporary)

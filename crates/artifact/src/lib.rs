@@ -13,16 +13,16 @@ mod manifest;
 mod printable;
 mod run;
 mod stage;
+mod temporary;
 pub mod yaml;
 
 pub use codec::{Artifact, CodecError};
 pub use digest::Digest;
 pub use error::{Classified, ErrorKind, Failure};
-pub use file::{
-    StoreError, create_directory, create_temporary, read_bounded, remedy, write_atomic, write_new,
-};
+pub use file::{StoreError, create_directory, read_bounded, remedy, write_atomic, write_new};
 pub use lineage::{Lineage, LineageNode};
 pub use manifest::{ArtifactRecord, FileRecord, Manifest};
 pub use printable::printable;
 pub use run::{Id, Run, digest_of_file};
 pub use stage::{Advance, Context, Inputs, Outputs, Progress, Stage, Watch};
+pub use temporary::{create_temporary, remove_temporaries, remove_temporary, rename_temporary};

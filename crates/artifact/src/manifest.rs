@@ -52,6 +52,16 @@ pub struct FileRecord {
     pub bytes: u64,
 }
 
+impl FileRecord {
+    pub(crate) fn of(name: &str, bytes: &[u8]) -> Self {
+        Self {
+            name: name.to_owned(),
+            sha256: Digest::of(bytes),
+            bytes: bytes.len() as u64,
+        }
+    }
+}
+
 impl Manifest {
     /// Reads the manifest of a stage's directory; `None` when the stage has not been completed there.
     ///
@@ -67,7 +77,7 @@ impl Manifest {
             .map(Some)
             .map_err(|e| StoreError::Manifest {
                 path,
-                reason: e.to_string(),
+                reason: format!("{e}; remove it, and run its stage again"),
             })
     }
 }

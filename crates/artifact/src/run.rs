@@ -6,12 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     Advance, Artifact, ArtifactRecord, Context, Digest, Failure, FileRecord, Inputs, Manifest,
     Outputs, Stage, StoreError, Watch, clock, codec,
-    file::{create_directory, read_artifact, sync_directory, write_atomic},
+    file::{create_directory, read_artifact, read_bounded, sync_directory, write_atomic},
     yaml,
 };
 
@@ -49,6 +49,13 @@ impl<A: Artifact> Id<A> {
         }
     }
 }
+
+/// Name of the record of a run's own files.
+const FILES: &str = "files.json";
+/// No record is larger.
+const MAX_RECORD_BYTES: u64 = 1 << 20;
+/// No report is larger.
+const MAX_REPORT_BYTES: u64 = 1 << 30;
 
 /// A run directory: `artifacts/20260203T101112Z-1f9c04ab`, one directory a stage inside.
 #[derive(Debug, Clone)]
@@ -142,6 +149,45 @@ impl Run {
     /// Returns the directory of a stage.
     pub fn step<S: Stage>(&self) -> PathBuf {
         self.directory.join(format!("{:02}-{}", S::ORDER, S::NAME))
+    }
+
+    /// Writes a file beside the stages' directories and records its digest in `files.json`; returns its
+    /// path. While the file is replaced the record is without it, so that a kill leaves no false one.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`], [`StoreError::Manifest`] when the record is damaged.
+    pub fn keep(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, StoreError> {
+        let path = self.directory.join(name);
+        let mut files = self.files()?;
+        if files.iter().any(|file| file.name == name) {
+            files.retain(|file| file.name != name);
+            self.record(&files)?;
+        }
+        write_atomic(&path, bytes)?;
+        files.push(FileRecord::of(name, bytes));
+        self.record(&files)?;
+        Ok(path)
+    }
+
+    /// Returns what is recorded of the files that [`Run::keep`] has written.
+    ///
+    /// # Errors
+    /// [`StoreError::Manifest`] when the record is damaged.
+    pub fn files(&self) -> Result<Vec<FileRecord>, StoreError> {
+        let path = self.directory.join(FILES);
+        if !path.exists() {
+            return Ok(Vec::new());
+        }
+        let bytes = read_bounded(&path, MAX_RECORD_BYTES)?;
+        serde_json::from_slice(&bytes).map_err(|e| StoreError::Manifest {
+            reason: format!("{e}: remove it, and what it says of other files with it"),
+            path,
+        })
+    }
+
+    fn record(&self, files: &[FileRecord]) -> Result<(), StoreError> {
+        let text = serde_json::to_vec_pretty(files).expect("records are plain data");
+        write_atomic(&self.directory.join(FILES), &text)
     }
 
     /// Executes a stage: loads its inputs from their committed bytes, times it, commits what it gives.
@@ -255,15 +301,49 @@ impl Run {
     /// Returns the manifests of all completed stages with their directories, in order.
     ///
     /// # Errors
-    /// [`StoreError`] when one is damaged.
+    /// [`StoreError`] when one is damaged, or lies in another stage's directory.
     pub fn manifests(&self) -> Result<Vec<(PathBuf, Manifest)>, StoreError> {
         let mut found = Vec::new();
         for step in self.steps()? {
             if let Some(manifest) = Manifest::read(&step)? {
+                check_place(&step, &manifest)?;
                 found.push((step, manifest));
             }
         }
         Ok(found)
+    }
+
+    /// Reads a stage's JSON report, such as `04-training` and `training.json`, and checks it against
+    /// the manifest, which a stage that has failed does not have; `None` when there is no report.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it is damaged, or gone from a completed stage.
+    pub fn report<T: DeserializeOwned>(
+        &self,
+        step: &str,
+        name: &str,
+    ) -> Result<Option<T>, StoreError> {
+        let step = self.directory.join(step);
+        let path = step.join(name);
+        let files = Manifest::read(&step)?.map_or_else(Vec::new, |manifest| manifest.files);
+        let recorded = files.iter().find(|file| file.name == name);
+        if recorded.is_none() && !path.exists() {
+            return Ok(None);
+        }
+        let bytes = read_bounded(&path, MAX_REPORT_BYTES)?;
+        let damaged = |reason: String| StoreError::Manifest {
+            reason: format!("{reason}; make it again from its stage"),
+            path: path.clone(),
+        };
+        let found = Digest::of(&bytes);
+        if let Some(file) = recorded.filter(|file| file.sha256 != found) {
+            let (found, written) = (found.short(), file.sha256.short());
+            return Err(damaged(format!(
+                "its stage has written {written}, not this {found}"
+            )));
+        }
+        let report = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
+        Ok(Some(report))
     }
 
     fn steps(&self) -> Result<Vec<PathBuf>, StoreError> {
@@ -293,6 +373,20 @@ impl Run {
     }
 }
 
+/// Refuses a copy of a stage's directory, which would count beside it.
+fn check_place(step: &Path, manifest: &Manifest) -> Result<(), StoreError> {
+    let name = step.file_name().unwrap_or_default().to_string_lossy();
+    let stage = name.split_once('-').map(|(_, stage)| stage);
+    if stage == Some(manifest.stage.as_str()) {
+        return Ok(());
+    }
+    let stage = &manifest.stage;
+    Err(StoreError::Manifest {
+        path: step.join("manifest.json"),
+        reason: format!("it is of the stage `{stage}`: move this directory out of the run"),
+    })
+}
+
 fn remove_if_there(path: &Path) -> Result<(), StoreError> {
     match fs::remove_file(path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(StoreError::io("remove", path)(e)),
@@ -305,11 +399,7 @@ fn write_files(step: &Path, files: &[(String, Vec<u8>)]) -> Result<Vec<FileRecor
         .iter()
         .map(|(name, bytes)| {
             write_atomic(&step.join(name), bytes)?;
-            Ok(FileRecord {
-                name: name.clone(),
-                sha256: Digest::of(bytes),
-                bytes: bytes.len() as u64,
-            })
+            Ok(FileRecord::of(name, bytes))
         })
         .collect()
 }

@@ -36,10 +36,13 @@ pub const VARIABLES: &[&str] = &[
 /// # Errors
 /// [`ErrorKind::Usage`] for a scheme that is not known or not supported, and what opening fails with.
 pub fn open(uri: &SourceUri, schema: &Schema) -> Result<Box<dyn Source>, Failure> {
+    let refuse = |message: String| Err(Failure::new(ErrorKind::Usage, message));
     if let Some(path) = uri.local_path() {
+        if path.as_os_str().is_empty() {
+            return refuse("the address of the records is empty: give a path or a URI".to_owned());
+        }
         return open_file(path, schema);
     }
-    let refuse = |message: String| Err(Failure::new(ErrorKind::Usage, message));
     match uri.scheme() {
         // What it says of a wrong address is said of the one without secrets.
         Some("synth") => Ok(Box::new(synth::parse_uri(&uri.to_string())?)),
@@ -47,6 +50,9 @@ pub fn open(uri: &SourceUri, schema: &Schema) -> Result<Box<dyn Source>, Failure
         Some("http" | "https") => Ok(Box::new(http::HttpSource::open(uri, schema)?)),
         #[cfg(feature = "mongodb")]
         Some("mongodb" | "mongodb+srv") => Ok(Box::new(mongodb::MongoSource::open(uri, schema)?)),
+        Some("file") => refuse(format!(
+            "{uri} names a host: write file:///PATH for a file of this machine, or the path alone"
+        )),
         Some(scheme) => refuse(unsupported(scheme)),
         None => refuse(format!("{uri} lacks a slash: write scheme://…")),
     }

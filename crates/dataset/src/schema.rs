@@ -205,50 +205,70 @@ impl Schema {
     }
 
     fn find_problem(&self) -> Option<String> {
-        if self.name.is_empty()
-            || self
-                .name
-                .contains(|c: char| !(c.is_ascii_alphanumeric() || "-_".contains(c)))
-        {
+        self.reading_problem()
+            .or_else(|| self.names_problem())
+            .or_else(|| self.limits_problem())
+            .or_else(|| {
+                let of = |c: &Column| Some(format!("column `{}`: {}", c.name, c.problem(self)?));
+                self.columns.iter().find_map(of)
+            })
+            .or_else(|| self.target.problem(self))
+            .or_else(|| self.derived.iter().find_map(|d| d.problem(self)))
+    }
+
+    /// Returns what is wrong with its own name and with how it says that cells are read.
+    fn reading_problem(&self) -> Option<String> {
+        let is_word = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        if self.name.is_empty() || !self.name.chars().all(is_word) {
             return Some("name: use letters, digits, `-` and `_`".to_owned());
         }
         let delimiter = self.file.delimiter;
-        if !delimiter.is_ascii() || "\"\r\n\0".contains(delimiter) {
+        let is_of_cells = delimiter.is_ascii_alphanumeric() || "+-.\"\r\n\0".contains(delimiter);
+        if !delimiter.is_ascii() || is_of_cells {
             return Some(format!(
-                "delimiter {delimiter:?}: use an ASCII character that neither quotes nor ends a line"
+                "delimiter {delimiter:?}: use an ASCII character that neither quotes, ends a line nor \
+                 stands in numbers and words"
             ));
         }
+        let token = self.missing_tokens.iter().find(|t| t.trim() != **t)?;
+        Some(format!(
+            "missing_tokens: no cell is {token:?}: spaces around a text are taken off before it is \
+             compared"
+        ))
+    }
+
+    fn names_problem(&self) -> Option<String> {
         let n_columns = self.columns.len() + self.derived.len();
         if n_columns > MAX_COLUMNS {
             return Some(format!("{n_columns} columns, at most {MAX_COLUMNS}"));
         }
-        let mut seen = BTreeSet::new();
+        let target = self.target.column.as_str();
+        if let Some(problem) = name_problem(target) {
+            return Some(format!("target: {problem}"));
+        }
         let derived = self.derived.iter().map(|d| d.name.as_str());
-        for name in self.columns.iter().map(|c| c.name.as_str()).chain(derived) {
-            if let Some(problem) = name_problem(name) {
-                return Some(problem);
-            }
-            if !seen.insert(name) {
-                return Some(format!("column `{name}` is named twice"));
-            }
-        }
-        if self.features().next().is_none() {
-            return Some("no column is left to learn from".to_owned());
-        }
-        if !(0.0..=1.0).contains(&self.quality.max_bad_share) {
+        if derived.clone().any(|name| name == target) {
             return Some(format!(
-                "max_bad_share {} is not in [0, 1]",
-                self.quality.max_bad_share
+                "derived column `{target}` is called like the target"
             ));
         }
-        if let Some(problem) = self.promotion.problem() {
-            return Some(problem);
+        let mut seen = BTreeSet::new();
+        let mut names = self.columns.iter().map(|c| c.name.as_str()).chain(derived);
+        let problem = names.find_map(|name| {
+            let is_new = seen.insert(name);
+            let twice = || Some(format!("column `{name}` is named twice"));
+            name_problem(name).or_else(|| twice().filter(|_| !is_new))
+        });
+        let none = "no column is left to learn from";
+        problem.or_else(|| self.features().next().is_none().then(|| none.to_owned()))
+    }
+
+    fn limits_problem(&self) -> Option<String> {
+        let share = self.quality.max_bad_share;
+        if !(0.0..=1.0).contains(&share) {
+            return Some(format!("max_bad_share {share} is not in [0, 1]"));
         }
-        self.columns
-            .iter()
-            .find_map(|c| c.problem().map(|p| format!("column `{}`: {p}", c.name)))
-            .or_else(|| self.target.problem())
-            .or_else(|| self.derived.iter().find_map(|d| d.problem(self)))
+        self.promotion.problem()
     }
 
     /// Returns the columns that may be learned from: neither the target nor never-used ones.

@@ -35,7 +35,8 @@ impl SourceUri {
     }
 
     /// Returns the path of a local file: a path as it is, and of `file://…` what stands before `?` and
-    /// `#` and behind a login. Secrets are no part of it.
+    /// `#` and behind a login and `localhost`; none when another host is named. Secrets are no part of
+    /// it.
     pub fn local_path(&self) -> Option<&Path> {
         let Some((scheme, rest)) = self.whole.split_once("://") else {
             // A URI that lacks a slash is no path, and its password no part of one.
@@ -47,7 +48,9 @@ impl SourceUri {
         }
         let behind = login_length(rest).map_or(rest, |n| &rest[n + 1..]);
         let end = behind.find(['?', '#']).unwrap_or(behind.len());
-        Some(Path::new(&behind[..end]))
+        let (host, _) = behind[..end].split_once('/')?;
+        let is_here = host.is_empty() || host.eq_ignore_ascii_case("localhost");
+        is_here.then(|| Path::new(&behind[host.len()..end]))
     }
 
     /// Returns the address as it was given, for whoever connects to it and for nobody else.
@@ -115,9 +118,17 @@ pub fn without_secrets(text: &str) -> String {
     let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`');
     let words = text.split_inclusive(is_end).map(|word| {
         let bare = word.trim_end_matches(is_end);
-        masked(bare, is_secret) + &word[bare.len()..]
+        let start = address_start(bare);
+        bare[..start].to_owned() + &masked(&bare[start..], is_secret) + &word[bare.len()..]
     });
     words.collect()
+}
+
+/// Returns where the address in a word begins: behind `source=`, say, or a bracket.
+fn address_start(word: &str) -> usize {
+    let scheme_end = word.find(":/").unwrap_or(0);
+    let before = word[..scheme_end].trim_end_matches(is_scheme);
+    before.len()
 }
 
 fn masked(uri: &str, is_secret: fn(&str) -> bool) -> String {
@@ -154,9 +165,12 @@ fn secrets(uri: &str, is_secret: fn(&str) -> bool) -> Vec<Range<usize>> {
 /// make a password a part of a path.
 fn authority(uri: &str) -> Option<(&str, usize)> {
     let (scheme, rest) = uri.split_once(":/")?;
-    let is_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.:".contains(c);
     let slash = usize::from(rest.starts_with('/'));
     (scheme.len() > 1 && scheme.chars().all(is_scheme)).then(|| (scheme, scheme.len() + 2 + slash))
+}
+
+fn is_scheme(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "+-.:".contains(c)
 }
 
 /// Returns the length of `user:password`, which ends before an `@`. A password with an unescaped `/`,

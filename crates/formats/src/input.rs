@@ -2,12 +2,12 @@
 
 use std::{
     fs::File,
-    io::{self, Cursor, Read},
+    io::{self, BufRead as _, BufReader, Cursor, Read},
     path::Path,
 };
 
 use dataset::SourceError;
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
 pub(crate) type Bytes = Box<dyn Read + Send>;
 
@@ -117,11 +117,14 @@ fn unavailable(location: &str, error: &io::Error) -> SourceError {
     }
 }
 
-/// Text out of gzip, refused once it has grown beyond what tables of records do.
+/// Text out of one gzip stream after another, refused once it has grown beyond what tables of records do.
 struct Unpacked {
-    decoder: MultiGzDecoder<Counted>,
+    /// The present stream; none behind the last one.
+    decoder: Option<GzDecoder<Packed>>,
     n_bytes: u64,
 }
+
+type Packed = BufReader<Counted>;
 
 struct Counted {
     inner: Bytes,
@@ -130,28 +133,70 @@ struct Counted {
 
 impl Unpacked {
     fn new(inner: Bytes) -> Self {
+        let packed = BufReader::with_capacity(1 << 16, Counted { inner, n_bytes: 0 });
         Self {
-            decoder: MultiGzDecoder::new(Counted { inner, n_bytes: 0 }),
+            decoder: Some(GzDecoder::new(packed)),
             n_bytes: 0,
         }
+    }
+
+    fn check_growth(&self) -> io::Result<()> {
+        let packed = self
+            .decoder
+            .as_ref()
+            .map_or(0, |d| d.get_ref().get_ref().n_bytes);
+        if self.n_bytes <= TRUSTED_BYTES || self.n_bytes / packed.max(1) <= MAX_RATIO {
+            return Ok(());
+        }
+        let (text, packed) = (self.n_bytes >> 20, packed >> 10);
+        Err(damage(format!(
+            "{packed} KiB of gzip unpack to more than {text} MiB, over {MAX_RATIO} times as much: \
+             unpack it first if that is meant"
+        )))
     }
 }
 
 impl Read for Unpacked {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.decoder.read(buffer)?;
-        self.n_bytes += n as u64;
-        let packed = self.decoder.get_ref().n_bytes;
-        if self.n_bytes > TRUSTED_BYTES && self.n_bytes / packed.max(1) > MAX_RATIO {
-            let (text, packed) = (self.n_bytes >> 20, packed >> 10);
-            let reason = format!(
-                "{packed} KiB of gzip unpack to more than {text} MiB, over {MAX_RATIO} times as much: \
-                 unpack it first if that is meant"
-            );
-            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+        while let Some(decoder) = self.decoder.as_mut() {
+            let n = decoder.read(buffer)?;
+            if n > 0 || buffer.is_empty() {
+                self.n_bytes += n as u64;
+                self.check_growth()?;
+                return Ok(n);
+            }
+            let ended = self.decoder.take().map(GzDecoder::into_inner);
+            self.decoder = ended.map(next_stream).transpose()?.flatten();
         }
-        Ok(n)
+        Ok(0)
     }
+}
+
+/// Returns the gzip stream that follows one that has ended, if any does; zeros are padding, as for gzip.
+fn next_stream(mut packed: Packed) -> io::Result<Option<GzDecoder<Packed>>> {
+    loop {
+        let ahead = packed.fill_buf()?;
+        let zeros = ahead.iter().take_while(|byte| **byte == 0).count();
+        match ahead.get(zeros) {
+            None if zeros == 0 => return Ok(None),
+            None => packed.consume(zeros),
+            Some(0x1f) => {
+                packed.consume(zeros);
+                return Ok(Some(GzDecoder::new(packed)));
+            }
+            Some(_) => {
+                return Err(damage(
+                    "bytes that are no gzip follow the end of its gzip stream: cut them off, or \
+                     unpack it first"
+                        .to_owned(),
+                ));
+            }
+        }
+    }
+}
+
+fn damage(reason: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason)
 }
 
 impl Read for Counted {

@@ -1,12 +1,12 @@
 //! Where written bytes go: a file that appears whole or not at all, or memory.
 
 use std::{
-    fs::{self, File},
+    fs::File,
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
 };
 
-use artifact::{create_temporary, remedy};
+use artifact::{create_temporary, remedy, remove_temporary, rename_temporary};
 use dataset::SinkError;
 use flate2::{Compression, write::GzEncoder};
 
@@ -38,7 +38,7 @@ impl PendingFile {
     pub(crate) fn commit(mut self) -> io::Result<()> {
         self.writer.flush()?;
         self.writer.get_ref().sync_all()?;
-        fs::rename(&self.temporary, &self.path)?;
+        rename_temporary(&self.temporary, &self.path)?;
         self.is_committed = true;
         let directory = self.path.parent().filter(|p| !p.as_os_str().is_empty());
         File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
@@ -58,8 +58,7 @@ impl Write for PendingFile {
 impl Drop for PendingFile {
     fn drop(&mut self) {
         if !self.is_committed {
-            // Whoever gave up has its own error to report; a left-over is harmless.
-            let _ = fs::remove_file(&self.temporary);
+            remove_temporary(&self.temporary);
         }
     }
 }

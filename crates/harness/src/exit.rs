@@ -4,6 +4,7 @@ use std::{io::Write as _, process::ExitCode, time::Duration};
 
 use artifact::{ErrorKind, Failure, printable};
 use clap::{Parser, error::ErrorKind as ClapKind};
+use dataset::without_secrets;
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     iterator::Signals,
@@ -29,13 +30,24 @@ pub fn exit_code_of(error: &anyhow::Error) -> u8 {
 /// The code to end with: 0 for help and version, else that of [`ErrorKind::Usage`].
 pub fn parse_arguments<A: Parser>() -> Result<A, ExitCode> {
     A::try_parse().map_err(|error| {
-        // A reader that went away is no reason to fail in another way.
-        let _ = error.print();
+        print(&error);
         match error.kind() {
             ClapKind::DisplayHelp | ClapKind::DisplayVersion => ExitCode::SUCCESS,
             _ => ExitCode::from(ErrorKind::Usage.exit_code()),
         }
     })
+}
+
+/// Prints what is wrong with the command line, without the secrets of an address in the wrong place.
+fn print(error: &clap::Error) {
+    let text = error.render().to_string();
+    let shown = without_secrets(&text);
+    // A reader that went away is no reason to fail in another way.
+    let _ = if shown == text {
+        error.print()
+    } else {
+        std::io::stderr().write_all(shown.as_bytes())
+    };
 }
 
 /// Ends `main`: prints an error with its causes on standard error and gives its exit code.
@@ -50,9 +62,10 @@ pub fn report_and_exit(result: anyhow::Result<u8>) -> ExitCode {
     }
 }
 
-/// Returns the text of an error line by line: its lines are ours, what stands in them may be data.
+/// Returns the text of an error line by line: its lines are ours, what stands in them may be data, or
+/// an address that somebody gave in the place of something else.
 fn for_terminal(error: &anyhow::Error) -> String {
-    let text = format!("{error:#}");
+    let text = without_secrets(&format!("{error:#}"));
     text.split('\n')
         .map(printable)
         .collect::<Vec<_>>()
@@ -61,10 +74,10 @@ fn for_terminal(error: &anyhow::Error) -> String {
 
 /// Ends the process on Ctrl-C with [`INTERRUPTED`] and on SIGTERM with [`TERMINATED`], at once.
 ///
-/// Nothing has to be undone: every file is written whole or not at all, a stage counts only once its
-/// manifest is there, and a model's history grows by one file made in one step. What was being written
-/// stays behind as `.NAME.PID-N.tmp`, where nothing looks for data. SIGHUP keeps its usual effect, so
-/// that `nohup` works.
+/// Nothing else has to be undone than temporary files: every file is written whole or not at all, a
+/// stage counts only once its manifest is there, and a model's history grows by one file made in one
+/// step. Where a file system hangs, what was being written stays behind as `.NAME.PID-N.tmp`, where
+/// nothing looks for data. SIGHUP keeps its usual effect, so that `nohup` works.
 ///
 /// # Errors
 /// When the handler cannot be installed.
@@ -74,7 +87,11 @@ pub fn stop_on_interrupt() -> anyhow::Result<()> {
         .name("interruption".to_owned())
         .spawn(move || {
             if let Some(signal) = signals.forever().next() {
-                say_interrupted();
+                within_moments(|| {
+                    let message = "\ninterrupted: what was committed so far is kept";
+                    let _ = writeln!(std::io::stderr(), "{message}");
+                });
+                within_moments(artifact::remove_temporaries);
                 let code = if signal == SIGINT {
                     INTERRUPTED
                 } else {
@@ -86,14 +103,14 @@ pub fn stop_on_interrupt() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Says it, but does not wait for a reader of standard error that has stopped reading.
-fn say_interrupted() {
-    let (said, heard) = std::sync::mpsc::channel();
+/// Does it, but does not wait for a reader of standard error that has stopped reading, nor for a file
+/// system that hangs.
+fn within_moments(act: impl FnOnce() + Send + 'static) {
+    let (done, heard) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
-        let message = "\ninterrupted: what was committed so far is kept";
-        let _ = writeln!(std::io::stderr(), "{message}");
+        act();
         // The other side has stopped waiting only when the process is ending.
-        let _ = said.send(());
+        let _ = done.send(());
     });
     let _ = heard.recv_timeout(Duration::from_millis(200));
 }

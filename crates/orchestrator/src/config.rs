@@ -15,7 +15,11 @@ use crate::cli::RunArguments;
 
 /// The configuration as a file, the environment and `--set` give it; kept in every run directory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(
+    deny_unknown_fields,
+    default,
+    expecting = "a map of configuration keys, such as seed: 7"
+)]
 pub struct Config {
     /// Seed of everything random.
     pub seed: u64,
@@ -91,6 +95,16 @@ impl Config {
         self.evaluation.check()?;
         self.promotion.check()?;
         Ok(())
+    }
+
+    /// Checks what depends on the schema as well.
+    ///
+    /// # Errors
+    /// As [`Self::check`].
+    pub fn check_for(&self, schema: &Schema) -> Result<(), Failure> {
+        Ok(self
+            .training
+            .check_classes(schema.target.class_names().len())?)
     }
 
     /// Returns the schema that the configuration names.

@@ -57,7 +57,7 @@ impl Facts {
         let stages: Vec<Manifest> = run.manifests()?.into_iter().map(|(_, m)| m).collect();
         let is_done = |stage: &str| stages.iter().any(|m| m.stage == stage);
         let rows = if is_done("validation") {
-            let read: ValidationReport = stage_report(run, "02-validation/validation.json")?;
+            let read: ValidationReport = stage_report(run, "02-validation", "validation.json")?;
             json!(read.rows)
         } else {
             Value::Null
@@ -74,7 +74,7 @@ impl Facts {
             stages: Vec::new(),
         };
         if is_done("training") {
-            facts.take_training(stage_report(run, "04-training/training.json")?);
+            facts.take_training(stage_report(run, "04-training", "training.json")?);
         }
         if is_done("evaluation") {
             let evaluation: Evaluation = run.get()?;

@@ -11,7 +11,7 @@ use artifact::{ErrorKind, Failure, Run, clock};
 use clap::Args;
 use dataset::{Schema, SourceUri};
 use ingestion::FeatureStore;
-use registry::Registry;
+use registry::{Registry, RegistryError};
 use serde::Serialize;
 use serde_json::json;
 
@@ -114,7 +114,8 @@ fn examine(arguments: &DoctorArguments) -> Vec<Finding> {
     findings.extend(registry(root));
     findings.extend(feature_store(root));
     findings.extend(environment());
-    let config = match harness::config::load::<Config>(arguments.config.as_deref(), &[]) {
+    let loaded = harness::config::load::<Config>(arguments.config.as_deref(), &[]);
+    let config = match loaded.and_then(|config| config.check().map(|()| config)) {
         Ok(config) => {
             let file = arguments.config.as_ref();
             let from = file.map_or("defaults".to_owned(), |f| f.display().to_string());
@@ -137,6 +138,9 @@ fn examine(arguments: &DoctorArguments) -> Vec<Finding> {
             let (n, target) = (schema.features().count(), &schema.target.column);
             let said = format!("{dataset}: {n} columns to learn from, target `{target}`");
             findings.push(Finding::ok("schema", said));
+            if let Err(failure) = config.check_for(&schema) {
+                findings.push(Finding::fail("configuration", &failure, ""));
+            }
             findings.extend(source(uri, &schema));
         }
         Err(failure) => findings.push(Finding::fail("schema", &failure, "")),
@@ -165,8 +169,7 @@ fn runs(root: &Path) -> Vec<Finding> {
                 unfinished += usize::from(!done.iter().any(|(_, m)| m.stage == "promotion"))
             }
             Err(error) => {
-                let advice = format!("{error}: the run is lost, remove its directory");
-                findings.push(Finding::warn("runs", advice));
+                findings.push(Finding::warn("runs", error.to_string()));
             }
         }
     }
@@ -189,12 +192,23 @@ fn registry(root: &Path) -> Vec<Finding> {
     if names.is_empty() {
         return vec![Finding::ok(CHECK, "no models yet: `netsec run` trains one")];
     }
-    let advice = "restore the registry from a copy, or roll back to a version that loads";
     let of_model = |name: &String| match champion(&registry, name) {
-        Ok(said) => Finding::ok(CHECK, said),
-        Err(failure) => Finding::fail(CHECK, &failure, advice),
+        Ok(said) => {
+            let mut findings = vec![Finding::ok(CHECK, said)];
+            findings.extend(lacking(&registry, name));
+            findings
+        }
+        Err(failure) => vec![Finding::fail(CHECK, &failure, "")],
     };
-    names.iter().map(of_model).collect()
+    names.iter().flat_map(of_model).collect()
+}
+
+/// Looks for versions besides the champion that could not come back.
+fn lacking(registry: &Registry, name: &str) -> Vec<Finding> {
+    let history = registry.history(name);
+    let found = history.and_then(|history| registry.lacking(name, &history));
+    let warn = |error: &RegistryError| Finding::warn("registry", error.to_string());
+    found.map_or_else(|e| vec![warn(&e)], |all| all.iter().map(warn).collect())
 }
 
 fn champion(registry: &Registry, name: &str) -> Result<String, Failure> {
@@ -204,8 +218,8 @@ fn champion(registry: &Registry, name: &str) -> Result<String, Failure> {
         return Ok(format!("{name}: {n} versions, no champion"));
     }
     let (entry, bundle) = registry.champion(name)?;
-    let evaluation = registry.evaluation(&entry)?;
-    registry.training_groups(&entry)?;
+    let evaluation = registry.evaluation(name, &entry)?;
+    registry.training_groups(name, &entry)?;
     let asked = evaluation.canary.query(&bundle);
     asked.map_err(|reason| Failure::new(ErrorKind::Internal, format!("{name}: {reason}")))?;
     Ok(format!(

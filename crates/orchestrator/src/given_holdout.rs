@@ -1,7 +1,7 @@
 //! `--holdout FILE`: another partition, read and validated as the run's own rows were.
 
 use artifact::{Context, Failure, Run, Stage, Watch};
-use dataset::{Schema, ValidatedDataset};
+use dataset::{Schema, SourceUri, ValidatedDataset};
 use harness::config::HOLDOUT_VARIABLE;
 use holdout::GivenHoldout;
 use ingestion::Ingestion;
@@ -28,6 +28,35 @@ pub fn given_holdout(
     let Some(uri) = &config.holdout else {
         return Ok(AdoptHoldout { dataset: None });
     };
+    let dataset = read(run, config, resolved, (uri, watch)).map_err(|e| of_holdout(uri, &e))?;
+    Ok(AdoptHoldout {
+        dataset: Some(dataset),
+    })
+}
+
+/// Opens a given partition and reads nothing, so that one that cannot be opened is refused before the
+/// run's own rows are read.
+pub fn check_holdout(config: &Config, schema: &Schema) -> Result<(), Failure> {
+    let Some(uri) = config.holdout.as_ref() else {
+        return Ok(());
+    };
+    let opened = connectors::reopen(uri, HOLDOUT_VARIABLE, schema);
+    opened.map(drop).map_err(|e| of_holdout(uri, &e))
+}
+
+/// Says which of the two sources of a run a failure is about.
+fn of_holdout(uri: &SourceUri, failure: &Failure) -> Failure {
+    let (text, named) = (failure.to_string(), format!("{uri}: "));
+    let text = text.strip_prefix(&named).unwrap_or(&text);
+    Failure::new(failure.kind(), format!("holdout {uri}: {text}"))
+}
+
+fn read(
+    run: &Run,
+    config: &Config,
+    resolved: &Schema,
+    (uri, watch): (&SourceUri, &Watch<'_>),
+) -> Result<ValidatedDataset, Failure> {
     let source = connectors::reopen(uri, HOLDOUT_VARIABLE, resolved)?;
     let root = run.directory().join(AdoptHoldout::NAME);
     let sub = Run::create(&root, config, run.seed())?;
@@ -37,9 +66,7 @@ pub fn given_holdout(
     let (raw, provenance) = sub.execute(&ingestion, (), watch)?;
     let validation = Validation::new(config.validation.clone()).under(resolved.clone());
     let (validated,) = sub.execute(&validation, (raw, provenance, reference), watch)?;
-    Ok(AdoptHoldout {
-        dataset: Some(sub.load(validated)?),
-    })
+    Ok(sub.load(validated)?)
 }
 
 impl Stage for AdoptHoldout {

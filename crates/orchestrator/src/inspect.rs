@@ -6,12 +6,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use artifact::{Digest, ErrorKind, Failure, Manifest, Run, Stage as _, StoreError, read_bounded};
+use artifact::{
+    Digest, ErrorKind, Failure, FileRecord, Manifest, Run, Stage as _, StoreError, read_bounded,
+};
 use clap::Args;
 use registry::Promotion;
 use serde_json::{Value, json};
 
-use crate::{cli::Place, output::print};
+use crate::{
+    cli::Place,
+    given_holdout::AdoptHoldout,
+    output::{note, print},
+};
 
 /// No configuration is larger.
 const MAX_CONFIG_BYTES: u64 = 16 << 20;
@@ -53,6 +59,9 @@ pub fn runs(place: &Place) -> Result<u8, Failure> {
     if place.json {
         let runs: Vec<Value> = names.iter().map(|name| outline(place, name)).collect();
         print(&json!(runs).to_string())?;
+    } else if names.is_empty() {
+        let shown = place.artifacts.display();
+        note(&format!("no runs in {shown} yet: `netsec run` makes one"));
     } else {
         names.iter().try_for_each(|name| print(name))?;
     }
@@ -82,7 +91,7 @@ fn outline(place: &Place, name: &str) -> Value {
 /// not there.
 pub fn run_names(artifacts: &Path) -> Result<Vec<String>, Failure> {
     let mut names = Vec::new();
-    if !artifacts.is_dir() {
+    if !artifacts.exists() {
         return Ok(names);
     }
     let fail = |e| Failure::from(StoreError::io("list", artifacts)(e));
@@ -109,6 +118,9 @@ pub fn show(argument: &RunArgument) -> Result<u8, Failure> {
         print(&json!(manifests).to_string())?;
         return Ok(0);
     }
+    if manifests.is_empty() {
+        note("no stage of the run is completed");
+    }
     for m in &manifests {
         let made: Vec<String> = m
             .outputs
@@ -125,41 +137,71 @@ pub fn show(argument: &RunArgument) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// Checks every artifact and file against the manifests, and what each stage was made from against
+/// Checks every artifact and file against what was recorded, and what each stage was made from against
 /// what lies there now; a difference exits with 70.
 pub fn verify(argument: &RunArgument) -> Result<u8, Failure> {
     let run = argument.open()?;
-    let manifests = run.manifests()?;
-    let mut checked = 0;
-    let mut damaged = Vec::new();
-    for (step, manifest) in &manifests {
-        let artifacts = manifest.outputs.iter().map(|output| {
-            let path = step.join(format!("{}.bin", output.kind));
-            let found = artifact::digest_of_file(&path).map_err(|e| e.to_string());
-            problem(&path, found, output.digest)
-        });
-        let files = manifest.files.iter().map(|file| {
-            let path = step.join(&file.name);
-            let found = File::open(&path).and_then(Digest::of_reader);
-            problem(&path, found.map_err(|e| e.to_string()), file.sha256)
-        });
-        checked += manifest.outputs.len() + manifest.files.len();
-        damaged.extend(artifacts.chain(files).flatten());
+    let mut found = Verified::of(&run)?;
+    // A holdout that was given was read in a run of its own.
+    let root = run.directory().join(AdoptHoldout::NAME);
+    for name in run_names(&root)? {
+        found.add(Verified::of(&Run::open(&root.join(name), 0)?)?);
     }
-    damaged.extend(stale(&manifests));
-    damaged.extend(changed_configuration(&run)?);
+    let Verified { checked, damaged } = found;
     if argument.place.json {
         let object = json!({"run": run.directory(), "checked": checked, "damaged": damaged});
         print(&object.to_string())?;
     } else if damaged.is_empty() {
         print(&format!(
-            "{checked} artifacts and files are as their manifests say"
+            "{checked} artifacts and files are as they were recorded"
         ))?;
     }
     if damaged.is_empty() {
         return Ok(0);
     }
     Err(Failure::new(ErrorKind::Internal, damaged.join("\n")))
+}
+
+/// What was found in one run directory.
+struct Verified {
+    checked: usize,
+    damaged: Vec<String>,
+}
+
+impl Verified {
+    fn of(run: &Run) -> Result<Self, Failure> {
+        let manifests = run.manifests()?;
+        let own = run.files()?;
+        let mut checked = own.len();
+        let mut damaged: Vec<String> = changed(run.directory(), &own).collect();
+        for (step, manifest) in &manifests {
+            let artifacts = manifest.outputs.iter().map(|output| {
+                let path = step.join(format!("{}.bin", output.kind));
+                let found = artifact::digest_of_file(&path).map_err(|e| e.to_string());
+                problem(&path, found, output.digest)
+            });
+            checked += manifest.outputs.len() + manifest.files.len();
+            damaged.extend(artifacts.flatten());
+            damaged.extend(changed(step, &manifest.files));
+        }
+        damaged.extend(stale(&manifests));
+        damaged.extend(changed_configuration(run)?);
+        Ok(Self { checked, damaged })
+    }
+
+    fn add(&mut self, other: Self) {
+        self.checked += other.checked;
+        self.damaged.extend(other.damaged);
+    }
+}
+
+/// Says which files of a directory are not the ones that were recorded.
+fn changed(directory: &Path, files: &[FileRecord]) -> impl Iterator<Item = String> {
+    files.iter().filter_map(|file| {
+        let path = directory.join(&file.name);
+        let found = File::open(&path).and_then(Digest::of_reader);
+        problem(&path, found.map_err(|e| e.to_string()), file.sha256)
+    })
 }
 
 /// Says whether `config.yaml` is another one than the directory was named after.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use artifact::{Failure, clock};
+use artifact::{ErrorKind, Failure, clock};
 use dataset::{Provenance, RawDataset, Schema, SourceUri};
 use ingestion::{
     FeatureStore, FileStamp, Freshness, Ingestion, Snapshot, SnapshotKey, SnapshotOrigin,
@@ -33,6 +33,28 @@ pub struct SnapshotUsed {
     pub read_at: String,
     /// How long before the run that was.
     pub age_seconds: i64,
+}
+
+/// Refuses simulated rows that lack columns of the schema: whoever names a data set alone gets the
+/// default source, which has rows of another.
+pub fn check_simulated(uri: &SourceUri, schema: &Schema) -> Result<(), Failure> {
+    if !connectors::is_simulated(uri) {
+        return Ok(());
+    }
+    let Some(batch) = connectors::open(uri, schema)?.next_batch()? else {
+        return Ok(());
+    };
+    let mut lacking = schema.file_columns();
+    lacking.retain(|name| schema.needs(name) && batch.position(name).is_none());
+    let Some(first) = lacking.first() else {
+        return Ok(());
+    };
+    let (n, name) = (lacking.len(), &schema.name);
+    let message = format!(
+        "{uri} has rows of another data set: it lacks {n} columns of `{name}`, `{first}` first; give \
+         --source with rows of `{name}`"
+    );
+    Err(Failure::new(ErrorKind::Usage, message))
 }
 
 impl Intake {

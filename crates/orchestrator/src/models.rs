@@ -3,9 +3,9 @@
 mod export;
 mod show;
 
-use artifact::{ErrorKind, Failure, clock};
+use artifact::{Classified as _, ErrorKind, Failure, clock};
 use clap::{Args, Subcommand};
-use registry::Entry;
+use registry::{Entry, History, RegistryError};
 use serde_json::{Value, json};
 
 use crate::{
@@ -95,44 +95,64 @@ pub fn run(command: &ModelsCommand) -> Result<u8, Failure> {
     Ok(0)
 }
 
+/// Lists every model, and then fails for those that are damaged.
 fn list(place: &Place) -> Result<(), Failure> {
     let registry = registry(place);
     let names = registry.names()?;
+    let mut damaged = Vec::new();
+    let mut models = Vec::new();
+    for name in &names {
+        match registry.history(name) {
+            Ok(history) => {
+                damaged.extend(registry.lacking(name, &history)?);
+                models.push((name, history));
+            }
+            Err(error) => damaged.push(error),
+        }
+    }
     if place.json {
-        let of_model = |name: &String| -> Result<Value, Failure> {
-            let history = registry.history(name)?;
-            Ok(json!({
-                "name": name,
-                "versions": history.versions().len(),
-                "champion": history.champion(),
-                "challenger": history.challenger(),
-            }))
-        };
-        let models: Vec<Value> = names.iter().map(of_model).collect::<Result<_, _>>()?;
-        return print(&json!(models).to_string());
-    }
-    if names.is_empty() {
-        return print(&format!(
-            "no models in {} yet: `netsec run` trains one",
-            registry.location()
-        ));
-    }
-    for name in names {
-        let history = registry.history(&name)?;
-        let champion = history.champion().map_or("no champion".to_owned(), line);
+        let models: Vec<Value> = models.iter().map(|(n, h)| to_json(n, h)).collect();
+        print(&json!(models).to_string())?;
+    } else if names.is_empty() {
+        let location = registry.location();
         print(&format!(
-            "{name}: {} versions; {champion}",
-            history.versions().len()
+            "no models in {location} yet: `netsec run` trains one"
         ))?;
+    } else {
+        for (name, history) in &models {
+            let champion = history.champion().map_or("no champion".to_owned(), line);
+            let n = history.versions().len();
+            print(&format!("{name}: {n} versions; {champion}"))?;
+        }
     }
-    Ok(())
+    refuse(damaged)
+}
+
+fn to_json(name: &str, history: &History) -> Value {
+    json!({
+        "name": name,
+        "versions": history.versions().len(),
+        "champion": history.champion(),
+        "challenger": history.challenger(),
+    })
+}
+
+/// Fails when something of a model is damaged, with all that is.
+fn refuse(damaged: Vec<RegistryError>) -> Result<(), Failure> {
+    let Some(first) = damaged.first() else {
+        return Ok(());
+    };
+    let messages: Vec<String> = damaged.iter().map(ToString::to_string).collect();
+    Err(Failure::new(first.kind(), messages.join("\n")))
 }
 
 fn history(arguments: &HistoryArguments) -> Result<(), Failure> {
     let model = &arguments.model;
-    let history = registry(&model.place).existing(&model.name)?;
+    let registry = registry(&model.place);
+    let history = registry.existing(&model.name)?;
     let Some(at) = &arguments.at else {
-        return tell(&model.place, history.entries());
+        tell(&model.place, history.entries())?;
+        return refuse(registry.lacking(&model.name, &history)?);
     };
     let moment = clock::parse(at).map_err(|e| Failure::new(ErrorKind::Usage, e))?;
     match history.champion_at(moment) {

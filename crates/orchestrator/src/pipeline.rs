@@ -1,6 +1,6 @@
 //! `netsec run`: the stages, typed end to end.
 
-use artifact::{ErrorKind, Failure, Run, clock, write_atomic, yaml};
+use artifact::{ErrorKind, Failure, Run, clock, yaml};
 use dataset::{Schema, SourceUri};
 use harness::ProgressReporter;
 use ingestion::SCHEMA_FILE;
@@ -12,8 +12,8 @@ use validation::Validation;
 use crate::{
     cli::{Place, RunArguments},
     config::Config,
-    given_holdout::given_holdout,
-    intake::Intake,
+    given_holdout::{check_holdout, given_holdout},
+    intake::{Intake, check_simulated},
     output::print,
     summary::Summary,
 };
@@ -24,11 +24,14 @@ pub fn run(arguments: &RunArguments) -> Result<u8, Failure> {
     let mut config = Config::of(arguments)?;
     config.check()?;
     let schema = config.schema()?;
+    config.check_for(&schema)?;
     let simulated = connectors::is_simulated(&config.source);
     let name = config.model_name(&schema, simulated);
     registry::check_name(&name)?;
     // Kept in the run directory, where stages that run alone look it up.
     config.model = Some(name.clone());
+    check_simulated(&config.source, &schema)?;
+    check_holdout(&config, &schema)?;
     let intake = Intake::of(arguments, &config, &schema)?;
     let snapshot = intake.snapshot();
     if !arguments.place.json {
@@ -117,9 +120,9 @@ impl Chain<'_> {
 
 /// Keeps the schema in the run directory: the file that it came from may change later.
 fn keep_schema(run: &Run, schema: &Schema) -> Result<(), Failure> {
-    let path = run.directory().join(SCHEMA_FILE);
     let text = yaml::to_text(schema).map_err(|e| Failure::new(ErrorKind::Internal, e))?;
-    Ok(write_atomic(&path, text.as_bytes())?)
+    run.keep(SCHEMA_FILE, text.as_bytes())?;
+    Ok(())
 }
 
 /// Returns the registry of a place.

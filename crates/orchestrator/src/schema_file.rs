@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use artifact::{ErrorKind, Failure, write_atomic};
 use clap::{Args, Subcommand};
 use dataset::{
-    RawBatch,
+    RawBatch, SourceUri,
     schema::{Draft, FileLayout, Inference, default_missing_tokens},
 };
 use formats::{FileFormat, Layout};
@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::output::{note, print};
 
-/// Most columns that are listed for review; the schema file marks them all.
+/// Most columns for review, and values of the target, that are listed; the schema file has them all.
 const NAMED: usize = 20;
 
 #[derive(Subcommand)]
@@ -24,8 +24,8 @@ pub enum SchemaCommand {
 
 #[derive(Args)]
 pub struct InferArguments {
-    /// Records: .csv, .jsonl (each also with .gz) or .parquet
-    file: PathBuf,
+    /// Records: the path or file://… address of a .csv, .jsonl (each also with .gz) or .parquet
+    file: SourceUri,
     /// Column to learn; by default one called label, class, target or result, else the last
     #[arg(long, value_name = "COLUMN")]
     target: Option<String>,
@@ -69,13 +69,23 @@ pub fn run(command: &SchemaCommand) -> Result<u8, Failure> {
         (Some(path), false) => print(&said(&draft, path))?,
     }
     if !draft.threat_is_known {
-        note(&format!(
-            "which values of `{}` are threats is for you to say: give --threat LABEL, or edit the \
-             line that begins with # EDIT",
-            draft.schema.target.column
-        ));
+        note(&ask_for_threats(&draft));
     }
     Ok(0)
+}
+
+/// Asks which values of the target are threats.
+fn ask_for_threats(draft: &Draft) -> String {
+    let values = draft.target_values();
+    let mut shown = values[..values.len().min(NAMED)].join(", ");
+    if values.len() > NAMED {
+        shown += &format!(" and {} more", values.len() - NAMED);
+    }
+    format!(
+        "which values of `{}` are threats is for you to say; there are {shown}: give --threat LABEL \
+         for each that is one, so that the others are harmless, or edit the line that begins with # EDIT",
+        draft.schema.target.column
+    )
 }
 
 /// Refuses to replace a file that somebody may have edited.
@@ -91,6 +101,16 @@ pub fn refuse_to_overwrite(path: &Path, force: bool) -> Result<(), Failure> {
 }
 
 impl InferArguments {
+    fn path(&self) -> Result<&Path, Failure> {
+        self.file.local_path().ok_or_else(|| {
+            let message = format!(
+                "{}: a schema is inferred from a file of this machine: give its path",
+                self.file
+            );
+            Failure::new(ErrorKind::Usage, message)
+        })
+    }
+
     fn infer(&self) -> Result<Draft, Failure> {
         let delimiter = u8::try_from(self.delimiter).ok().filter(u8::is_ascii);
         let delimiter = delimiter.ok_or_else(|| {
@@ -101,11 +121,12 @@ impl InferArguments {
             delimiter,
             header: None,
         };
-        let mut format = FileFormat::of_path(&self.file, &layout)?;
+        let file = self.path()?;
+        let mut format = FileFormat::of_path(file, &layout)?;
         if self.no_header {
-            number_columns(&self.file, &mut format)?;
+            number_columns(file, &mut format)?;
         }
-        let mut source = formats::open(&self.file, &format)?;
+        let mut source = formats::open(file, &format)?;
         let mut inference = Inference::new(default_missing_tokens());
         let mut names = None;
         while let Some(batch) = source.next_batch()? {
@@ -117,7 +138,7 @@ impl InferArguments {
             warn_of_data(&names);
             warn_of_delimiter(&names, self.delimiter);
         }
-        let name = self.name.clone().unwrap_or_else(|| name_of(&self.file));
+        let name = self.name.clone().unwrap_or_else(|| name_of(file));
         let mut draft = inference.finish(&name, self.target.as_deref(), &self.threats)?;
         draft.schema.file = FileLayout {
             header: !self.no_header || !is_delimited(&format),

@@ -84,6 +84,7 @@ pub fn run(command: &SynthCommand) -> Result<u8, Failure> {
 
 fn generate(arguments: &GenerateArguments) -> Result<(), Failure> {
     let recipe = recipe_of(&arguments.recipe)?;
+    let is_embedded = !is_file(&arguments.recipe);
     let model = format!("{}-simulated", recipe.schema);
     let rows = arguments.rows.unwrap_or(recipe.n_rows());
     let format = FileFormat::of_path(&arguments.output, &layout_of(&recipe.schema))?;
@@ -93,17 +94,18 @@ fn generate(arguments: &GenerateArguments) -> Result<(), Failure> {
         sink.write(&batch)?;
     }
     sink.finish()?;
-    let shown = arguments.output.display();
+    let (shown, seed) = (arguments.output.display(), arguments.seed);
+    // The rows of a recipe of one's own have no address: --source takes embedded ones alone.
+    let uri = is_embedded.then(|| source.description());
     if arguments.json {
-        let (source, seed) = (source.description(), arguments.seed);
+        let (output, recipe) = (&arguments.output, &arguments.recipe);
         let object =
-            json!({"output": arguments.output, "rows": rows, "seed": seed, "source": source});
+            json!({"output": output, "rows": rows, "seed": seed, "recipe": recipe, "source": uri});
         return print(&object.to_string());
     }
-    print(&format!(
-        "{shown}: {rows} simulated rows ({})",
-        source.description()
-    ))?;
+    let of_file = || format!("recipe {}, seed {seed}", arguments.recipe);
+    let origin = uri.map_or_else(of_file, str::to_owned);
+    print(&format!("{shown}: {rows} simulated rows ({origin})"))?;
     note(&format!(
         "a file does not say that its rows are simulated: train on it with --model {model}"
     ));
@@ -119,11 +121,17 @@ fn layout_of(dataset: &str) -> Layout {
     )
 }
 
+/// Returns whether a recipe is given by its path, not by its name.
+fn is_file(recipe: &str) -> bool {
+    let ending = Path::new(recipe).extension();
+    ending.is_some_and(|e| e == "yaml" || e == "yml")
+}
+
 fn recipe_of(name: &str) -> Result<Recipe, Failure> {
-    let path = Path::new(name);
-    if path.extension().is_none_or(|e| e != "yaml" && e != "yml") {
+    if !is_file(name) {
         return Ok(Recipe::embedded(name)?);
     }
+    let path = Path::new(name);
     let bytes = read_bounded(path, MAX_RECIPE_BYTES)?;
     let text = String::from_utf8(bytes)
         .map_err(|_| Failure::new(ErrorKind::Config, format!("recipe {name} is not UTF-8")))?;

@@ -5,7 +5,7 @@ use std::{
     fmt::Write as _,
 };
 
-use artifact::{Failure, Run, StoreError, read_bounded};
+use artifact::{Failure, Run, StoreError};
 use dataset::{ValidatedDataset, drift::DriftReport};
 use model::resampling::Interval;
 use registry::{Comparison, Decision, Evaluation, PromotionRecord};
@@ -16,8 +16,6 @@ use transformation::SplitReport;
 use validation::{RowCounts, ValidationReport};
 
 use crate::{config::Config, intake::SnapshotUsed};
-
-const MAX_REPORT_BYTES: u64 = 1 << 30;
 
 /// Everything that `netsec run` tells.
 pub struct Summary {
@@ -41,7 +39,7 @@ pub struct Summary {
 impl Summary {
     /// Gathers the reports of a finished run; `seconds` is its wall time.
     pub fn of(run: &Run, config: &Config, name: &str, seconds: f64) -> Result<Self, Failure> {
-        let validation: ValidationReport = stage_report(run, "02-validation/validation.json")?;
+        let validation: ValidationReport = stage_report(run, "02-validation", "validation.json")?;
         let validated: ValidatedDataset = run.get()?;
         let mut times: BTreeMap<String, f64> = run
             .manifests()?
@@ -71,8 +69,8 @@ impl Summary {
             simulated: validated.simulated,
             rows: validation.rows,
             drift: validation.drift,
-            split: stage_report(run, "03-transformation/transformation.json")?,
-            training: stage_report(run, "04-training/training.json")?,
+            split: stage_report(run, "03-transformation", "transformation.json")?,
+            training: stage_report(run, "04-training", "training.json")?,
             evaluation: run.get()?,
             verdict: run.get()?,
             seconds: times,
@@ -335,15 +333,12 @@ fn short_name(name: &str, fixed: &BTreeMap<&str, BTreeSet<String>>) -> String {
     words.join(" ")
 }
 
-/// Reads a JSON report of a stage.
-pub fn stage_report<T: DeserializeOwned>(run: &Run, file: &str) -> Result<T, Failure> {
-    let path = run.directory().join(file);
-    let bytes = read_bounded(&path, MAX_REPORT_BYTES)?;
-    serde_json::from_slice(&bytes).map_err(|e| {
-        StoreError::Manifest {
-            path,
-            reason: e.to_string(),
-        }
-        .into()
+/// Reads the JSON report of a completed stage.
+pub fn stage_report<T: DeserializeOwned>(run: &Run, step: &str, name: &str) -> Result<T, Failure> {
+    let report = run.report(step, name)?;
+    report.ok_or_else(|| {
+        let reason = "is not there: run its stage again".to_owned();
+        let path = run.directory().join(step).join(name);
+        StoreError::Manifest { path, reason }.into()
     })
 }

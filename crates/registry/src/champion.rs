@@ -97,8 +97,10 @@ const NO_REFERENCE: ReferenceProfile = ReferenceProfile {
 impl Champion {
     fn read(&self, entry: &Entry) -> Result<Incumbent, RegistryError> {
         let version = entry.version;
-        let bundle = self.registry.bundle(entry);
-        match bundle.and_then(|bundle| Ok((bundle, self.registry.training_groups(entry)?))) {
+        let bundle = self.registry.bundle(&self.name, entry);
+        match bundle
+            .and_then(|bundle| Ok((bundle, self.registry.training_groups(&self.name, entry)?)))
+        {
             Ok((bundle, groups)) => Ok(Incumbent::Champion(version, bundle, groups)),
             Err(RegistryError::Codec {
                 source: CodecError::Older { kind, found, known },

@@ -12,10 +12,25 @@ use crate::BlobError;
 pub enum RegistryError {
     #[error(transparent)]
     Blob(#[from] BlobError),
-    #[error("registry, `{key}`: {source}")]
-    Codec { key: String, source: CodecError },
-    #[error("registry, `{key}`: {reason}")]
-    Damaged { key: String, reason: String },
+    #[error("registry at {location}, `{key}`: {source}; {advice}")]
+    Codec {
+        location: String,
+        key: String,
+        source: CodecError,
+        advice: String,
+    },
+    #[error("registry at {location}, `{key}`: {reason}; {advice}")]
+    Damaged {
+        location: String,
+        key: String,
+        reason: String,
+        advice: String,
+    },
+    #[error("cannot write a `{kind}`: {source}")]
+    Encoding {
+        kind: &'static str,
+        source: CodecError,
+    },
     #[error(
         "`{name}` is not a model's name: use letters, digits, `-` and `_`, a letter or digit first"
     )]
@@ -87,6 +102,7 @@ impl Classified for RegistryError {
             Self::Blob(error) => error.kind(),
             Self::Codec { .. }
             | Self::Damaged { .. }
+            | Self::Encoding { .. }
             | Self::Canary { .. }
             | Self::UnknownBundle => ErrorKind::Internal,
             Self::BadName { .. }

@@ -1,6 +1,6 @@
 //! The history of a model: one append-only list of entries, whose last word is every alias.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use artifact::{Digest, clock};
 use serde::{Deserialize, Serialize};
@@ -67,8 +67,18 @@ pub struct VersionState {
 }
 
 impl History {
-    pub(crate) fn new(entries: Vec<Entry>) -> Self {
-        Self { entries }
+    /// Makes a history of entries that follow from one another.
+    ///
+    /// # Errors
+    /// The number of the first that does not, and why.
+    pub(crate) fn new(entries: Vec<Entry>) -> Result<Self, (u64, String)> {
+        let mut past = Past::default();
+        for entry in &entries {
+            let problem = past.problem(entry);
+            problem.map_or(Ok(()), |reason| Err((entry.sequence, reason)))?;
+            past.take(entry);
+        }
+        Ok(Self { entries })
     }
 
     /// Returns all entries, the oldest first.
@@ -156,6 +166,76 @@ impl History {
                 });
         }
         versions.into_values().collect()
+    }
+}
+
+/// What an entry is judged by: those before it.
+#[derive(Default)]
+struct Past {
+    last: Option<clock::Timestamp>,
+    bundles: BTreeMap<u64, Digest>,
+    versions: BTreeMap<Digest, u64>,
+    champions: BTreeSet<u64>,
+    champion: Option<u64>,
+}
+
+impl Past {
+    fn take(&mut self, entry: &Entry) {
+        self.last = clock::parse(&entry.at).ok();
+        self.bundles.insert(entry.version, entry.bundle);
+        self.versions.insert(entry.bundle, entry.version);
+        if entry.action != Action::Declined {
+            self.champions.insert(entry.version);
+            self.champion = Some(entry.version);
+        }
+    }
+
+    /// Returns why no program can have appended an entry.
+    fn problem(&self, entry: &Entry) -> Option<String> {
+        let version = entry.version;
+        let at = match clock::parse(&entry.at) {
+            Ok(at) => at,
+            Err(reason) => return Some(reason),
+        };
+        if let Some(last) = self.last.filter(|last| at < *last) {
+            let (at, last) = (&entry.at, clock::rfc3339(last));
+            return Some(format!(
+                "its time {at} is before that of the entry before it, {last}"
+            ));
+        }
+        if entry.action == Action::RolledBack && !self.champions.contains(&version) {
+            return Some(format!(
+                "it rolls back to version {version}, which was never the champion"
+            ));
+        }
+        if entry.action == Action::Declined && self.champion == Some(version) {
+            return Some(format!("it declines version {version}, the champion"));
+        }
+        self.version_problem(entry)
+    }
+
+    /// Returns in what a version's number and its bundle do not belong together.
+    fn version_problem(&self, entry: &Entry) -> Option<String> {
+        let (version, bundle) = (entry.version, entry.bundle.short());
+        match self.bundles.get(&version) {
+            Some(known) if *known != entry.bundle => Some(format!(
+                "it gives version {version} the bundle {bundle}, an entry before it {}",
+                known.short()
+            )),
+            Some(_) => None,
+            None => {
+                let next = self.bundles.len() as u64 + 1;
+                if version != next {
+                    return Some(format!(
+                        "it makes version {version} where {next} is the next"
+                    ));
+                }
+                let other = self.versions.get(&entry.bundle)?;
+                Some(format!(
+                    "it makes version {version} of the bundle {bundle}, which is version {other}"
+                ))
+            }
+        }
     }
 }
 

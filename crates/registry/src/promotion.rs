@@ -175,7 +175,7 @@ impl Promotion {
         draft: &Entry,
         evaluation: &Evaluation,
     ) -> Result<Option<String>, RegistryError> {
-        let written = self.registry.bundle(draft)?;
+        let written = self.registry.bundle(&self.name, draft)?;
         Ok(evaluation.canary.query(&written).err())
     }
 

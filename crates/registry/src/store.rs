@@ -1,8 +1,8 @@
 //! The registry: bundles under their digests, and one history a model.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
-use artifact::{Artifact, Digest, clock, codec};
+use artifact::{Artifact, CodecError, Digest, clock, codec};
 use model::{ModelBundle, TrainingGroups};
 
 use crate::{Action, BlobStore, Entry, Evaluation, History, LocalDirectory, RegistryError};
@@ -41,7 +41,10 @@ impl Registry {
         let keys = self.blobs.list("models/")?;
         let mut names: Vec<String> = keys
             .iter()
-            .filter_map(|key| Some(key.split('/').nth(1)?.to_owned()))
+            .filter_map(|key| match *key.split('/').collect::<Vec<_>>() {
+                [_, name, "history", _] => Some(name.to_owned()),
+                _ => None,
+            })
             .collect();
         names.dedup();
         Ok(names)
@@ -53,7 +56,8 @@ impl Registry {
     /// show a key before its bytes: what looks like damage is looked at twice.
     ///
     /// # Errors
-    /// [`RegistryError::Damaged`] when an entry does not parse or one is missing in between.
+    /// [`RegistryError::Damaged`] when an entry does not parse, does not follow from those before it,
+    /// or is missing in between.
     pub fn history(&self, name: &str) -> Result<History, RegistryError> {
         check_name(name)?;
         match self.listed_history(name) {
@@ -64,6 +68,10 @@ impl Registry {
 
     fn listed_history(&self, name: &str) -> Result<History, RegistryError> {
         let listed = self.blobs.list(&format!("models/{name}/history/"))?;
+        if let Some(foreign) = listed.iter().find(|key| !is_entry_key(name, key)) {
+            let reason = "is no entry of a history: move it out of there";
+            return Err(self.damaged_entry(foreign, reason.to_owned()));
+        }
         let Some(last) = listed.last() else {
             return Ok(History::default());
         };
@@ -76,14 +84,12 @@ impl Registry {
                 break;
             }
         }
-        Ok(History::new(entries))
+        History::new(entries)
+            .map_err(|(sequence, reason)| self.damaged_entry(&entry_key(name, sequence), reason))
     }
 
     fn listed_entry(&self, key: &str, sequence: u64) -> Result<Entry, RegistryError> {
-        let damaged = |reason: String| RegistryError::Damaged {
-            key: key.to_owned(),
-            reason,
-        };
+        let damaged = |reason: String| self.damaged_entry(key, reason);
         let bytes = self.blobs.get(key)?;
         let bytes = bytes.ok_or_else(|| damaged("is missing".to_owned()))?;
         let entry: Entry = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
@@ -94,6 +100,17 @@ impl Registry {
             )));
         }
         Ok(entry)
+    }
+
+    fn damaged_entry(&self, key: &str, reason: String) -> RegistryError {
+        RegistryError::Damaged {
+            location: self.location(),
+            key: key.to_owned(),
+            reason,
+            advice: "put the model's history back from a copy of the registry, or train under \
+                     another name (`netsec run --model NAME`)"
+                .to_owned(),
+        }
     }
 
     /// Reads the history of a model that must exist.
@@ -121,7 +138,7 @@ impl Registry {
     /// [`RegistryError::NoModel`], [`RegistryError::NoChampion`], or what reading fails with.
     pub fn champion(&self, name: &str) -> Result<(Entry, ModelBundle), RegistryError> {
         let entry = self.entry(name, None)?;
-        let bundle = self.bundle(&entry)?;
+        let bundle = self.bundle(name, &entry)?;
         Ok((entry, bundle))
     }
 
@@ -144,16 +161,64 @@ impl Registry {
     ///
     /// # Errors
     /// [`RegistryError::Codec`] or [`RegistryError::Damaged`].
-    pub fn bundle(&self, entry: &Entry) -> Result<ModelBundle, RegistryError> {
-        self.read(entry.bundle)
+    pub fn bundle(&self, name: &str, entry: &Entry) -> Result<ModelBundle, RegistryError> {
+        let bundle: ModelBundle = self.read(name, entry, entry.bundle)?;
+        self.check_origin(name, entry, &bundle)?;
+        Ok(bundle)
+    }
+
+    /// Checks that an entry says of its bundle what the bundle and its evaluation say.
+    fn check_origin(
+        &self,
+        name: &str,
+        entry: &Entry,
+        bundle: &ModelBundle,
+    ) -> Result<(), RegistryError> {
+        let version = entry.version;
+        let evaluation = self.evaluation(name, entry);
+        let reason = match evaluation {
+            // That it cannot be read is told to those who need it.
+            Ok(evaluation) if evaluation.bundle != entry.bundle => format!(
+                "it gives version {version} the bundle {}, but its evaluation is of {}",
+                entry.bundle.short(),
+                evaluation.bundle.short()
+            ),
+            _ if bundle.simulated != entry.simulated => format!(
+                "it says simulated: {} of version {version}, whose bundle says {}",
+                entry.simulated, bundle.simulated
+            ),
+            _ => return Ok(()),
+        };
+        Err(self.damaged_entry(&entry_key(name, entry.sequence), reason))
+    }
+
+    /// Returns an error for each version of a model whose blobs are not all there.
+    ///
+    /// # Errors
+    /// [`RegistryError::Blob`].
+    pub fn lacking(
+        &self,
+        name: &str,
+        history: &History,
+    ) -> Result<Vec<RegistryError>, RegistryError> {
+        let there: BTreeSet<String> = self.blobs.list("blobs/")?.into_iter().collect();
+        let lacks = |entry: &Entry| {
+            let blobs = [entry.bundle, entry.training_groups, entry.evaluation];
+            let lost = blobs.into_iter().find(|d| !there.contains(&blob_key(*d)))?;
+            Some(self.missing_blob(name, entry, lost))
+        };
+        let versions = history.versions().into_iter();
+        let last = versions.filter_map(|v| history.version(v.version));
+        Ok(last.filter_map(lacks).collect())
     }
 
     /// Reads the bytes of an entry's bundle as they lie there, once they have passed every check.
     ///
     /// # Errors
     /// As [`Registry::bundle`].
-    pub fn bundle_bytes(&self, entry: &Entry) -> Result<Vec<u8>, RegistryError> {
-        let (bytes, _) = self.read_with_bytes::<ModelBundle>(entry.bundle)?;
+    pub fn bundle_bytes(&self, name: &str, entry: &Entry) -> Result<Vec<u8>, RegistryError> {
+        let (bytes, bundle) = self.read_with_bytes(name, entry, entry.bundle)?;
+        self.check_origin(name, entry, &bundle)?;
         Ok(bytes)
     }
 
@@ -161,16 +226,20 @@ impl Registry {
     ///
     /// # Errors
     /// As [`Registry::bundle`].
-    pub fn training_groups(&self, entry: &Entry) -> Result<TrainingGroups, RegistryError> {
-        self.read(entry.training_groups)
+    pub fn training_groups(
+        &self,
+        name: &str,
+        entry: &Entry,
+    ) -> Result<TrainingGroups, RegistryError> {
+        self.read(name, entry, entry.training_groups)
     }
 
     /// Reads the evaluation of an entry's bundle.
     ///
     /// # Errors
     /// As [`Registry::bundle`].
-    pub fn evaluation(&self, entry: &Entry) -> Result<Evaluation, RegistryError> {
-        self.read(entry.evaluation)
+    pub fn evaluation(&self, name: &str, entry: &Entry) -> Result<Evaluation, RegistryError> {
+        self.read(name, entry, entry.evaluation)
     }
 
     /// Writes an artifact under its digest; writing it again changes nothing.
@@ -178,8 +247,8 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::Blob`], [`RegistryError::Codec`].
     pub fn write<A: Artifact>(&self, artifact: &A) -> Result<Digest, RegistryError> {
-        let wrap = |source| RegistryError::Codec {
-            key: A::KIND.to_owned(),
+        let wrap = |source| RegistryError::Encoding {
+            kind: A::KIND,
             source,
         };
         let bytes = codec::encode(artifact).map_err(wrap)?;
@@ -188,31 +257,71 @@ impl Registry {
         Ok(digest)
     }
 
-    fn read<A: Artifact>(&self, digest: Digest) -> Result<A, RegistryError> {
-        let (_, artifact) = self.read_with_bytes(digest)?;
+    fn read<A: Artifact>(
+        &self,
+        name: &str,
+        entry: &Entry,
+        digest: Digest,
+    ) -> Result<A, RegistryError> {
+        let (_, artifact) = self.read_with_bytes(name, entry, digest)?;
         Ok(artifact)
     }
 
-    fn read_with_bytes<A: Artifact>(&self, digest: Digest) -> Result<(Vec<u8>, A), RegistryError> {
+    fn read_with_bytes<A: Artifact>(
+        &self,
+        name: &str,
+        entry: &Entry,
+        digest: Digest,
+    ) -> Result<(Vec<u8>, A), RegistryError> {
         let key = blob_key(digest);
-        let damaged = |reason: String| RegistryError::Damaged {
-            key: key.clone(),
-            reason,
-        };
-        let bytes = self
-            .blobs
-            .get(&key)?
-            .ok_or_else(|| damaged("is missing".to_owned()))?;
+        let bytes = self.blobs.get(&key)?;
+        let bytes = bytes.ok_or_else(|| self.missing_blob(name, entry, digest))?;
         let wrap = |source| RegistryError::Codec {
+            location: self.location(),
             key: key.clone(),
+            advice: self.advice(name, entry, Some(&source)),
             source,
         };
         let found = codec::verify(&bytes, A::KIND).map_err(wrap)?;
         if found != digest {
-            return Err(damaged(format!("holds {found}")));
+            return Err(RegistryError::Damaged {
+                location: self.location(),
+                key,
+                reason: format!("holds {found}"),
+                advice: self.advice(name, entry, None),
+            });
         }
         let artifact = codec::decode(&bytes).map_err(wrap)?;
         Ok((bytes, artifact))
+    }
+
+    fn missing_blob(&self, name: &str, entry: &Entry, digest: Digest) -> RegistryError {
+        let entry_key = entry_key(name, entry.sequence);
+        RegistryError::Damaged {
+            location: self.location(),
+            key: blob_key(digest),
+            reason: format!("is missing, but `{entry_key}` names it"),
+            advice: self.advice(name, entry, None),
+        }
+    }
+
+    /// Says what brings back a blob that an entry needs, or does without it.
+    fn advice(&self, name: &str, entry: &Entry, found: Option<&CodecError>) -> String {
+        let run = &entry.run;
+        let again = match found {
+            Some(CodecError::Older { .. } | CodecError::Newer { .. }) => String::new(),
+            _ => format!(
+                "`netsec stage promotion --run {run}` writes it again while that run is there, "
+            ),
+        };
+        let history = self.history(name).unwrap_or_default();
+        let former = history.previous_champion().map(|e| e.version);
+        match former.filter(|version| *version != entry.version) {
+            Some(version) => format!(
+                "{again}`netsec models rollback {name} --to {version}` returns to another version"
+            ),
+            None => format!("{again}`netsec run` trains another version"),
+        }
     }
 
     /// Appends an entry that `make` writes from the history as it stands; the one commit point.
@@ -232,6 +341,12 @@ impl Registry {
                 return Ok(None);
             };
             entry.sequence = history.entries().len() as u64 + 1;
+            // Whoever was quicker may have a later time, or another clock: time never runs back.
+            if let Some(last) = history.entries().last()
+                && clock::parse(&entry.at) < clock::parse(&last.at)
+            {
+                entry.at.clone_from(&last.at);
+            }
             let key = entry_key(name, entry.sequence);
             let bytes = serde_json::to_vec_pretty(&entry).expect("an entry is plain data");
             if self.blobs.put_if_absent(&key, &bytes)? {
@@ -246,7 +361,8 @@ impl Registry {
 
     /// Loads the bundle of an entry and queries it, as a server would.
     fn query(&self, name: &str, entry: &Entry) -> Result<(), RegistryError> {
-        let answer = self.evaluation(entry)?.canary.query(&self.bundle(entry)?);
+        let evaluation = self.evaluation(name, entry)?;
+        let answer = evaluation.canary.query(&self.bundle(name, entry)?);
         answer.map_err(|reason| RegistryError::Canary {
             name: name.to_owned(),
             version: entry.version,
@@ -376,6 +492,12 @@ fn find<'a>(history: &'a History, name: &str, version: u64) -> Result<&'a Entry,
 
 fn entry_key(name: &str, sequence: u64) -> String {
     format!("models/{name}/history/{sequence:08}.json")
+}
+
+/// Returns whether a key is that of an entry, whatever its number.
+fn is_entry_key(name: &str, key: &str) -> bool {
+    let number = key.rsplit(['/', '.']).nth(1).and_then(|n| n.parse().ok());
+    number.is_some_and(|sequence| entry_key(name, sequence) == key)
 }
 
 fn blob_key(digest: Digest) -> String {

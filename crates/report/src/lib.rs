@@ -14,7 +14,7 @@ mod table;
 
 use std::path::PathBuf;
 
-use artifact::{Run, StoreError, write_atomic};
+use artifact::{Run, StoreError};
 
 pub use markup::Markup;
 pub use page::html;
@@ -30,9 +30,7 @@ pub const FILE_NAME: &str = "report.html";
 /// [`StoreError`] when something in the run directory cannot be read, or the report not be written.
 pub fn write(run: &Run, failure: Option<String>) -> Result<PathBuf, StoreError> {
     let page = html(&RunReport::read(run, failure)?);
-    let path = run.directory().join(FILE_NAME);
-    write_atomic(&path, page.as_bytes())?;
-    Ok(path)
+    run.keep(FILE_NAME, page.as_bytes())
 }
 
 #[cfg(test)]

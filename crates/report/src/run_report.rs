@@ -1,11 +1,9 @@
 //! What a run directory holds for its report.
 
-use std::path::Path;
-
 use artifact::{Artifact, Manifest, Run, StoreError, read_bounded, yaml};
 use dataset::{ReferenceProfile, SourceUri};
 use registry::{Evaluation, PromotionRecord};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use trainer::TrainingReport;
 use transformation::SplitReport;
 use validation::ValidationReport;
@@ -77,9 +75,9 @@ impl RunReport {
                 .map(|(_, manifest)| manifest)
                 .collect(),
             reference: artifact(run)?,
-            validation: json(&directory.join("02-validation/validation.json"))?,
-            split: json(&directory.join("03-transformation/transformation.json"))?,
-            training: json(&directory.join("04-training/training.json"))?,
+            validation: run.report("02-validation", "validation.json")?,
+            split: run.report("03-transformation", "transformation.json")?,
+            training: run.report("04-training", "training.json")?,
             evaluation: artifact(run)?,
             promotion: artifact(run)?,
             failure,
@@ -104,17 +102,4 @@ fn artifact<A: Artifact>(run: &Run) -> Result<Option<A>, StoreError> {
         Err(StoreError::Missing { .. }) => Ok(None),
         found => found.map(Some),
     }
-}
-
-fn json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StoreError> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    let bytes = read_bounded(path, MAX_BYTES)?;
-    serde_json::from_slice(&bytes)
-        .map(Some)
-        .map_err(|e| StoreError::Manifest {
-            path: path.to_owned(),
-            reason: e.to_string(),
-        })
 }

@@ -67,8 +67,8 @@ impl Detector {
     /// # Errors
     /// What reading fails with, [`RegistryError::Canary`] when it answers otherwise than it should.
     pub fn load(registry: &Registry, name: &str, entry: &Entry) -> Result<Self, RegistryError> {
-        let bundle = registry.bundle(entry)?;
-        let evaluation = registry.evaluation(entry)?;
+        let bundle = registry.bundle(name, entry)?;
+        let evaluation = registry.evaluation(name, entry)?;
         let columns: Vec<Column> = bundle.schema.features().cloned().collect();
         let features = columns.iter().enumerate();
         let mut fields: BTreeMap<String, Field> = bundle

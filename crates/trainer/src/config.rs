@@ -12,7 +12,10 @@ pub type Grid = BTreeMap<String, Vec<Value>>;
 
 /// One grid, or several whose candidates come one after another.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "a grid is a map of parameters to lists of values, such as {max_depth: [3, 8]}"
+)]
 pub enum Grids {
     /// One grid.
     One(Grid),
@@ -157,7 +160,7 @@ impl TrainingConfig {
     /// [`TrainingError::Config`] with the key at fault, or with the candidate's name its learner's own.
     pub fn candidates(&self) -> Result<Vec<(String, Learner)>, TrainingError> {
         self.check()?;
-        let mut candidates = Vec::new();
+        let mut candidates: Vec<(String, Learner)> = Vec::new();
         for family in &self.families {
             let whole = Grids::One(Grid::new());
             let grids = self.search.get(family).unwrap_or(&whole).as_slice();
@@ -170,10 +173,26 @@ impl TrainingConfig {
                         problem,
                     })?;
                 learner.check(&name)?;
-                candidates.push((name, learner));
+                // Grids may overlap, and what is left out has a default that another names.
+                if !candidates.iter().any(|(_, known)| *known == learner) {
+                    candidates.push((name, learner));
+                }
             }
         }
         Ok(candidates)
+    }
+
+    /// Checks what depends on the number of classes that are learned: the weights of classes.
+    ///
+    /// # Errors
+    /// As [`Self::candidates`].
+    pub fn check_classes(&self, n_classes: usize) -> Result<(), TrainingError> {
+        for (name, learner) in self.candidates()? {
+            let weights = learner.class_weight();
+            let checked = weights.map_or(Ok(()), |weights| weights.check(n_classes));
+            checked.map_err(|source| TrainingError::trees(&name, source))?;
+        }
+        Ok(())
     }
 
     fn check(&self) -> Result<(), TrainingError> {
@@ -195,18 +214,12 @@ impl TrainingConfig {
         if self.families.is_empty() {
             return bad("families", "name at least one".to_owned());
         }
-        let grids = self.search.iter();
-        let grids =
-            grids.flat_map(|(family, grids)| grids.as_slice().iter().map(move |g| (family, g)));
-        if let Some((family, _)) = self.search.iter().find(|(_, g)| g.as_slice().is_empty()) {
-            let key = format!("search.{}", family.name());
-            return bad(&key, "list at least one grid, or leave it out".to_owned());
+        let mut families = self.families.iter().enumerate();
+        if let Some((_, family)) = families.find(|(i, f)| self.families[..*i].contains(f)) {
+            return bad("families", format!("`{}` is listed twice", family.name()));
         }
-        for (family, grid) in grids {
-            if let Some((name, _)) = grid.iter().find(|(_, values)| values.is_empty()) {
-                let key = format!("search.{}.{name}", family.name());
-                return bad(&key, "list at least one value, or leave it out".to_owned());
-            }
+        for (family, grids) in &self.search {
+            check_grids(*family, grids.as_slice())?;
         }
         if self.baseline_rows > 5_000 {
             return bad(
@@ -216,6 +229,40 @@ impl TrainingConfig {
         }
         Ok(())
     }
+}
+
+/// Candidates of a family at most: each is fitted once a fold.
+const MAX_CANDIDATES: usize = 10_000;
+
+fn check_grids(family: Family, grids: &[Grid]) -> Result<(), TrainingError> {
+    let bad = |name: &str, problem: String| {
+        let key = format!("search.{}{name}", family.name());
+        Err(TrainingError::Config { key, problem })
+    };
+    if grids.is_empty() {
+        return bad("", "list at least one grid, or leave it out".to_owned());
+    }
+    for (name, values) in grids.iter().flatten() {
+        let name = format!(".{name}");
+        if values.is_empty() {
+            return bad(&name, "list at least one value, or leave it out".to_owned());
+        }
+        let mut later = values.iter().enumerate();
+        if let Some((_, value)) = later.find(|(i, v)| values[..*i].iter().any(|w| same(v, w))) {
+            return bad(&name, format!("{value} is listed twice"));
+        }
+    }
+    let of_grid = |grid: &Grid| grid.values().map(Vec::len).fold(1, usize::saturating_mul);
+    let n = grids.iter().map(of_grid).fold(0, usize::saturating_add);
+    if n > MAX_CANDIDATES {
+        return bad("", format!("{n} candidates, at most {MAX_CANDIDATES}"));
+    }
+    Ok(())
+}
+
+/// Tells whether two values mean the same: 3 is 3.0.
+fn same(a: &Value, b: &Value) -> bool {
+    a == b || (a.is_number() && a.as_f64() == b.as_f64())
 }
 
 /// Returns every combination of the grid's values, in the order of names and lists.

@@ -3,7 +3,9 @@
 use model::Classifier;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use trees::{BinnedMatrix, DecisionTree, ExtraTrees, GradientBoosting, RandomForest, TreesError};
+use trees::{
+    BinnedMatrix, ClassWeight, DecisionTree, ExtraTrees, GradientBoosting, RandomForest, TreesError,
+};
 
 use crate::{TrainingError, logistic::LogisticRegression, prepared::TrainingSide};
 
@@ -83,6 +85,17 @@ impl Learner {
             Self::RandomForest(_) => Family::RandomForest,
             Self::ExtraTrees(_) => Family::ExtraTrees,
             Self::GradientBoosting(_) => Family::GradientBoosting,
+        }
+    }
+
+    /// Returns what its classes weigh, if that is given.
+    pub(crate) fn class_weight(&self) -> Option<&ClassWeight> {
+        match self {
+            Self::LogisticRegression(_) => None,
+            Self::DecisionTree(l) => l.class_weight.as_ref(),
+            Self::RandomForest(l) => l.class_weight.as_ref(),
+            Self::ExtraTrees(l) => l.class_weight.as_ref(),
+            Self::GradientBoosting(l) => l.class_weight.as_ref(),
         }
     }
 

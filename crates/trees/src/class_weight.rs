@@ -4,13 +4,16 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{TreesError, cases::check_weights, parameter::require_not_negative};
+use crate::{TreesError, cases::check_weights, parameter::require};
 
 /// What the rows of each class weigh, in addition to their own weights.
 ///
 /// Written `balanced` or as a list of weights; LightGBM's `scale_pos_weight` is `[1, weight]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "class_weight is `balanced` or a list of weights, one a class"
+)]
 pub enum ClassWeight {
     /// As scikit-learn's `balanced`.
     Named(NamedClassWeight),
@@ -30,6 +33,33 @@ impl ClassWeight {
     /// Weighs classes equally, however many rows they have.
     pub const BALANCED: Self = Self::Named(NamedClassWeight::Balanced);
 
+    /// Checks weights for a number of classes.
+    ///
+    /// # Errors
+    /// [`TreesError::ClassWeights`] when there is not one a class, [`TreesError::Parameter`] for one
+    /// that is negative or not finite as `f32`, and when fewer than two classes weigh anything.
+    pub fn check(&self, n_classes: usize) -> Result<(), TreesError> {
+        let Self::Each(weights) = self else {
+            return Ok(());
+        };
+        if weights.len() != n_classes {
+            let have = weights.len();
+            return Err(TreesError::ClassWeights { have, n_classes });
+        }
+        for weight in weights {
+            let is_weight = *weight >= 0.0 && (*weight as f32).is_finite();
+            require(is_weight, "class_weight", weight, "finite and not negative")?;
+        }
+        let n_positive = weights.iter().filter(|w| **w as f32 > 0.0).count();
+        let expected = "positive for at least two classes";
+        require(
+            n_positive >= 2,
+            "class_weight",
+            format!("{weights:?}"),
+            expected,
+        )
+    }
+
     fn of_classes(&self, labels: &[u16], n_classes: usize) -> Result<Vec<f64>, TreesError> {
         match self {
             Self::Named(NamedClassWeight::Balanced) => {
@@ -40,14 +70,8 @@ impl ClassWeight {
                 let weight = |rows: usize| labels.len() as f64 / (n_classes * rows.max(1)) as f64;
                 Ok(rows.into_iter().map(weight).collect())
             }
-            Self::Each(weights) if weights.len() != n_classes => Err(TreesError::ClassWeights {
-                have: weights.len(),
-                n_classes,
-            }),
             Self::Each(weights) => {
-                for weight in weights {
-                    require_not_negative("class_weight", *weight)?;
-                }
+                self.check(n_classes)?;
                 Ok(weights.clone())
             }
         }

@@ -70,7 +70,7 @@ pub enum TreesError {
 impl Classified for TreesError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Parameter { .. } => ErrorKind::Config,
+            Self::Parameter { .. } | Self::ClassWeights { .. } => ErrorKind::Config,
             Self::NoRows
             | Self::TooManyRows { .. }
             | Self::Features { .. }
@@ -79,7 +79,6 @@ impl Classified for TreesError {
             | Self::Category { .. }
             | Self::OneClass { .. } => ErrorKind::Rejected,
             Self::NoSuchFeature { .. }
-            | Self::ClassWeights { .. }
             | Self::Fold { .. }
             | Self::FoldClass { .. }
             | Self::Length { .. }

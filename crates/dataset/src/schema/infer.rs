@@ -342,12 +342,13 @@ impl Observed {
     fn sides(&self, threats: &[String]) -> Result<Sides, String> {
         let name = &self.name;
         if self.full_at.is_some() || self.distinct.len() < 2 {
-            let n = self
-                .full_at
-                .map_or(self.distinct.len(), |_| MOST_DISTINCT + 1);
+            let n = match self.full_at {
+                Some(_) => format!("more than {MOST_DISTINCT}"),
+                None => self.distinct.len().to_string(),
+            };
             return Err(format!(
-                "target: column `{name}` has {n} distinct values, a target has 2 to {MOST_DISTINCT}; \
-                 name another column"
+                "target: column `{name}` has {n} distinct values, a target has 2 to {MOST_DISTINCT}: \
+                 name another column, --target COLUMN"
             ));
         }
         if let Some(unknown) = threats.iter().find(|t| !self.distinct.contains(*t)) {

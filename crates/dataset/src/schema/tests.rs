@@ -53,6 +53,133 @@ fn contradictions_are_refused() {
     assert!(check(|t| t.replace("name: sample", "name: ../x")).contains("name"));
 }
 
+/// The sample with another first column.
+fn column(declared: &str) -> String {
+    check(|text| text.replace("{name: size, type: number, min: 0}", declared))
+}
+
+#[test]
+fn every_type_refuses_the_domains_that_it_cannot_have_or_reach() {
+    for (declared, word) in [
+        (
+            "{name: c, type: integer, values: [1.5, 2]}",
+            "`1.5` is not a whole number",
+        ),
+        (
+            "{name: c, type: integer, min: 1.2, max: 1.8}",
+            "no whole number",
+        ),
+        ("{name: c, type: integer, levels: [a]}", "only text takes"),
+        (
+            "{name: c, type: integer, unknown_levels: accept}",
+            "only text takes",
+        ),
+        (
+            "{name: c, type: number, values: [-0.0, 0]}",
+            "lists 0 twice",
+        ),
+        (
+            "{name: c, type: number, unknown_levels: accept}",
+            "only text takes",
+        ),
+        (
+            "{name: c, type: boolean, values: [0, 2]}",
+            "`2` is not true or false",
+        ),
+        (
+            "{name: c, type: boolean, min: 0}",
+            "leave `min` and `max` out",
+        ),
+        (
+            "{name: c, type: boolean, max: 1}",
+            "leave `min` and `max` out",
+        ),
+        ("{name: c, type: boolean, levels: [a]}", "only text takes"),
+        (
+            "{name: c, type: boolean, unknown_levels: accept}",
+            "only text takes",
+        ),
+        ("{name: c, type: text, values: [1]}", "text takes `levels`"),
+        ("{name: c, type: text, min: 0}", "text takes `levels`"),
+        ("{name: c, type: text, levels: []}", "empty"),
+        (
+            "{name: c, type: text, levels: [a, ' a']}",
+            "no cell is \" a\"",
+        ),
+        (
+            "{name: c, type: text, levels: [a, 'NA']}",
+            "`missing_tokens`",
+        ),
+        ("{name: c, type: text, levels: [a, '']}", "`missing_tokens`"),
+    ] {
+        let message = column(declared);
+        assert!(message.contains(word), "{declared}: {message}");
+    }
+    for declared in [
+        "{name: c, type: integer, values: [2, -1]}",
+        "{name: c, type: integer, min: 0.5}",
+        "{name: c, type: number, values: [0.5]}",
+        "{name: c, type: number, min: 0.2, max: 0.8}",
+        "{name: c, type: boolean}",
+        "{name: c, type: boolean, values: [0, 1]}",
+        "{name: c, type: text}",
+        "{name: c, type: text, unknown_levels: accept}",
+    ] {
+        assert_eq!(column(declared), "accepted", "{declared}");
+    }
+}
+
+#[test]
+fn a_number_that_means_no_value_is_none_that_a_domain_lists() {
+    let tokens = |tokens: &str| check(|text| format!("missing_tokens: {tokens}\n{text}"));
+    assert!(tokens("['-1']").contains("lists `-1`, which `missing_tokens`"));
+    assert!(tokens("[' NA']").contains("no cell is \" NA\""));
+    assert_eq!(tokens("['-9']"), "accepted");
+}
+
+#[test]
+fn values_of_the_target_that_no_cell_can_hold_are_refused() {
+    let with_column = |declared: &str| {
+        check(|text| {
+            text.replace(
+                "target:",
+                &format!("  - {{name: label, {declared}}}\ntarget:"),
+            )
+        })
+    };
+    for (message, word) in [
+        (
+            check(|t| t.replace("[nmap]", "[' nmap']")),
+            "no cell is \" nmap\"",
+        ),
+        (check(|t| t.replace("[nmap]", "['NA']")), "`missing_tokens`"),
+        (
+            check(|t| t.replace("column: label", "column: ''")),
+            "target: column",
+        ),
+        (check(|t| t.replace("normal:", "' ':")), "label \" \""),
+        (
+            check(|t| format!("{t}derived: [{{name: label, log1p: size}}]")),
+            "like the target",
+        ),
+        (
+            check(|t| format!("{t}file: {{delimiter: 'a'}}")),
+            "delimiter 'a'",
+        ),
+        (
+            with_column("type: text, levels: [normal, smurf, nmap]"),
+            "`neptune` lies outside",
+        ),
+        (
+            with_column("type: integer, min: 0"),
+            "`normal` lies outside",
+        ),
+    ] {
+        assert!(message.contains(word), "{message}");
+    }
+    assert_eq!(with_column("type: text"), "accepted");
+}
+
 #[test]
 fn families_are_kept_aside_unless_they_are_asked_for() {
     let mut schema = Schema::parse(MINIMAL, "test").unwrap();

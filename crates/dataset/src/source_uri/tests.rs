@@ -101,6 +101,9 @@ fn a_file_is_found_whatever_stands_around_its_path() {
         ("a/b.csv", Some("a/b.csv")),
         ("file:///a/b.csv", Some("/a/b.csv")),
         ("file://u:p@/a/b.csv?token=t#x", Some("/a/b.csv")),
+        ("file://localhost/a/b.csv", Some("/a/b.csv")),
+        ("file://host/a/b.csv", None),
+        ("file://b.csv", None),
         ("https://h/a.csv", None),
         ("postgres:/u:p@h/d", None),
     ] {
@@ -125,4 +128,9 @@ fn every_address_in_a_text_is_masked() {
     let text = "source: postgres://me:secret@host/db\nholdout: 'https://h/x?token=t'\n\na: b@c";
     let shown = "source: postgres://me:***@host/db\nholdout: 'https://h/x?token=***'\n\na: b@c";
     assert_eq!(without_secrets(text), shown);
+    // What stands before an address in a word is no part of it.
+    assert_eq!(
+        without_secrets("--set a=[https://me:secret@h/x?token=t"),
+        "--set a=[https://me:***@h/x?token=***"
+    );
 }

@@ -17,6 +17,25 @@ fn gzip_is_told_by_content_also_in_several_members() {
 }
 
 #[test]
+fn what_follows_gzip_is_padding_or_named() {
+    let whole = gzip(b"a,b\n1,x\n2,y\n");
+    let with = |tail: &[u8]| check(&[&whole[..], tail].concat(), &CSV);
+    let plain = with(b"");
+    assert_eq!(with(&[0; 100_000]), plain);
+    assert_eq!(with(&gzip(b"")), plain);
+    for tail in [&b"\n"[..], b"garbage that is long enough", b"\0\0x"] {
+        let message = with(tail);
+        assert!(
+            message.contains("follow the end of its gzip stream"),
+            "{message}"
+        );
+    }
+    let half = gzip(b"3,z\n");
+    assert!(with(&half[..half.len() - 9]).contains("damaged or cut short"));
+    assert!(with(b"\x1fx").contains("damaged or cut short"));
+}
+
+#[test]
 fn quoted_cells_hold_delimiters_quotes_and_line_ends() {
     assert_eq!(
         check(b"a,b\n\"1,\"\"2\",\"x\ny\"\n", &CSV),

@@ -45,14 +45,14 @@ pub fn run(arguments: &ExportArguments) -> Result<(), Failure> {
     let registry: Registry = registry(&model.place);
     let entry = registry.entry(&model.name, *version)?;
     let (bytes, notes) = match format {
-        Format::Bundle => (registry.bundle_bytes(&entry)?, Vec::new()),
+        Format::Bundle => (registry.bundle_bytes(&model.name, &entry)?, Vec::new()),
         Format::Onnx => {
             let origin = Origin {
                 model: model.name.clone(),
                 version: entry.version,
                 bundle: entry.bundle,
             };
-            let exported = onnx::export(&registry.bundle(&entry)?, &origin)?;
+            let exported = onnx::export(&registry.bundle(&model.name, &entry)?, &origin)?;
             (exported.bytes, exported.notes)
         }
     };

@@ -20,7 +20,7 @@ pub fn run(model: &Named) -> Result<(), Failure> {
     let (entry, bundle) = registry.champion(&model.name)?;
     let shown = Shown {
         name: &model.name,
-        evaluation: registry.evaluation(&entry)?,
+        evaluation: registry.evaluation(&model.name, &entry)?,
         history,
         entry,
         bundle,

@@ -36,6 +36,39 @@ fn values_that_make_no_sense_are_refused_with_their_key() {
         ),
         ("training.search.decision_tree={depth: [3]}", "depth"),
         (
+            "training.families=[decision_tree, random_forest, decision_tree]",
+            "`decision_tree` is listed twice",
+        ),
+        (
+            "training.search.decision_tree={max_depth: [3, 8, 3.0]}",
+            "search.decision_tree.max_depth: 3.0 is listed twice",
+        ),
+        (
+            "training.search.decision_tree={class_weight: [[1, 2, 3]]}",
+            "3 class weights for 2 classes",
+        ),
+        (
+            "training.search.decision_tree={class_weight: [[-1, 1]]}",
+            "class_weight is -1",
+        ),
+        (
+            "training.search.decision_tree={class_weight: [[1e300, 1]]}",
+            "class_weight is 1",
+        ),
+        (
+            "training.search.decision_tree={class_weight: [[0, 1]]}",
+            "positive for at least two classes",
+        ),
+        (
+            "training.search.decision_tree={class_weight: [light]}",
+            "class_weight is `balanced` or a list",
+        ),
+        (
+            "training.search.decision_tree={max_depth: 3}",
+            "a grid is a map of parameters to lists",
+        ),
+        ("training.search.decision_tree=3", "a grid is a map"),
+        (
             "training.search.random_forest={n_estimators: []}",
             "n_estimators",
         ),
@@ -114,6 +147,14 @@ fn unknown_keys_are_named_with_where_they_stand() {
     for word in ["netsec.yaml", "line 3", "did you mean `folds`"] {
         assert!(from_file.err.contains(word), "{}", from_file.err);
     }
+    let list = place.write("list.yaml", "[seed]\n");
+    let refused = place.call(&["run", "--config", &list]);
+    assert_eq!(refused.code, 78, "{}", refused.err);
+    assert!(
+        refused.err.contains("a map of configuration keys"),
+        "{}",
+        refused.err
+    );
     let environment = [("NETSEC__TRAINING__FOLD", "3")];
     let from_environment = place.call_with(&["run"], &environment);
     assert_eq!(from_environment.code, 78, "{}", from_environment.err);
@@ -350,4 +391,55 @@ fn dotenv_sets_where_artifacts_lie() {
     place.run_tiny(&[]);
     assert!(place.path("elsewhere").is_dir());
     assert!(!place.path("artifacts").exists());
+}
+
+#[test]
+fn a_search_that_unfolds_without_end_is_refused_before_it_is_unfolded() {
+    let place = Workplace::new();
+    place.write_tiny(200);
+    let values: Vec<String> = (1..=40).map(|n| n.to_string()).collect();
+    let values = values.join(", ");
+    let names = [
+        "max_depth",
+        "min_samples_leaf",
+        "min_samples_split",
+        "max_leaf_nodes",
+    ];
+    let grid: Vec<String> = names.iter().map(|n| format!("{n}: [{values}]")).collect();
+    let setting = format!("training.search.decision_tree={{{}}}", grid.join(", "));
+    let (code, message) = set(&place, &setting);
+    assert_eq!(code, 78, "{message}");
+    assert!(
+        message.contains("2560000 candidates, at most 10000"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_candidate_that_two_grids_give_is_tried_once() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    let search = "training.search.decision_tree=[{max_depth: [2, 3]}, {max_depth: [3, 4]}]";
+    let run = place.run_tiny(&["--set", search]);
+    let path = place.path(run["run"].as_str().unwrap());
+    let report = std::fs::read(path.join("04-training/training.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+    assert_eq!(report["candidates"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn doctor_checks_the_values_of_a_configuration() {
+    let place = Workplace::new();
+    for (text, word) in [
+        ("training: {folds: 1}", "training.folds: 1 is not between"),
+        (
+            "training: {search: {decision_tree: {class_weight: [[1, 2, 3]]}}}",
+            "3 class weights for 2 classes",
+        ),
+    ] {
+        let file = place.write("c.yaml", text);
+        let called = place.call(&["doctor", "--config", &file]);
+        assert_eq!(called.code, 78, "{text}: {}", called.out);
+        assert!(called.out.contains(word), "{text}: {}", called.out);
+    }
 }

@@ -376,3 +376,64 @@ fn help_is_no_error() {
         called.out
     );
 }
+
+#[test]
+fn a_file_of_another_host_is_refused_and_one_of_this_host_is_read() {
+    let place = Workplace::new();
+    place.write_tiny(200);
+    let run = |source: &str| {
+        let called = place.call(&[&["run", "--source", source][..], &TINY].concat());
+        (called.code, called.err)
+    };
+    for source in ["file://host/tiny.csv", "file://tiny.csv"] {
+        let (code, message) = run(source);
+        assert_eq!(code, 64, "{message}");
+        assert!(message.contains("names a host"), "{message}");
+    }
+    let path = place.path("tiny.csv").display().to_string();
+    let (code, message) = run(&format!("file://localhost{path}"));
+    assert_eq!(code, 0, "{message}");
+}
+
+#[test]
+fn what_is_wrong_with_a_holdout_is_said_of_the_holdout() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    place.write("columns.csv", "x,z,y\n1,2,0\n");
+    place.write("target.csv", "a,b\n1,2\n");
+    place.write("empty.csv", "");
+    let check = |holdout: &str, code: i32, words: &str| {
+        let run = ["run", "--source", "tiny.csv", "--holdout", holdout];
+        let called = place.call(&[&run[..], &TINY].concat());
+        assert_eq!(called.code, code, "{holdout}: {}", called.err);
+        let start = format!("error: holdout {holdout}: ");
+        assert!(called.err.starts_with(&start), "{holdout}: {}", called.err);
+        assert!(called.err.contains(words), "{holdout}: {}", called.err);
+    };
+    check("none.csv", 69, "No such file");
+    check(".", 64, "its format is not told");
+    check("empty.csv", 65, "it is empty");
+    check("file://host/x.csv", 64, "names a host");
+    check("s3://bucket/x.csv", 64, "not supported");
+    assert!(!place.path("artifacts").exists(), "rows were read before");
+    check("columns.csv", 65, "1 columns are missing: a");
+    check("target.csv", 65, "1 columns are missing: y");
+}
+
+#[test]
+fn a_data_set_without_a_source_of_its_own_is_not_tried_on_the_default_one() {
+    let place = Workplace::new();
+    place.write_tiny(10);
+    for (dataset, words) in [
+        (
+            "tiny.yaml",
+            "lacks 2 columns of `tiny`, `a` first; give --source",
+        ),
+        ("nsl_kdd", "lacks 42 columns of `nsl_kdd`, `duration` first"),
+    ] {
+        let called = place.call(&["run", "--dataset", dataset]);
+        assert_eq!(called.code, 64, "{}", called.err);
+        assert!(called.err.contains(words), "{}", called.err);
+        assert!(!place.path("artifacts").exists());
+    }
+}

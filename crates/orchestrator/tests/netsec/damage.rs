@@ -8,7 +8,7 @@ use std::{
 
 use artifact::Digest;
 
-use crate::support::Workplace;
+use crate::support::{Workplace, tiny_csv};
 
 /// Which stage takes each artifact; nothing but `verify` reads the last one.
 const READERS: [(&str, &str, Option<&str>); 12] = [
@@ -194,7 +194,11 @@ fn a_damaged_registry_is_named_and_a_damaged_champion_can_be_rolled_back() {
     for arguments in [&["models", "show", "tiny"][..], &predict] {
         let called = place.call(arguments);
         assert_eq!(called.code, 70, "{arguments:?}: {}", called.err);
-        assert!(called.err.contains(digest), "{}", called.err);
+        let rollback = "`netsec models rollback tiny --to 1`";
+        for words in [digest, rollback, "`netsec stage promotion --run "] {
+            assert!(called.err.contains(words), "{words}: {}", called.err);
+        }
+        assert!(!called.err.contains("from its stage"), "{}", called.err);
     }
     assert!(!place.path("out.csv").exists());
     assert_eq!(place.call(&["models", "rollback", "tiny"]).code, 0);
@@ -294,4 +298,259 @@ fn a_champion_of_an_earlier_program_is_not_comparable_and_blocks_nothing() {
     assert_eq!(run["drift"]["verdict"], "no_reference");
     let forced = place.run_tiny(&["--seed", "7"]);
     assert_eq!(forced["verdict"]["promoted"], true, "{}", forced["verdict"]);
+}
+
+#[test]
+fn what_the_error_of_a_damaged_blob_says_brings_it_back() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    place.run_tiny(&[]);
+    let blobs = fs::read_dir(place.path("artifacts/registry/blobs")).unwrap();
+    let blobs: Vec<PathBuf> = blobs.map(|blob| blob.unwrap().path()).collect();
+    assert_eq!(blobs.len(), 3);
+    for blob in blobs {
+        for is_removed in [false, true] {
+            if is_removed {
+                fs::remove_file(&blob).unwrap();
+            } else {
+                fs::write(&blob, "NETSECAF").unwrap();
+            }
+            let doctor = place.call(&["doctor"]).out;
+            let (_, advice) = doctor.split_once("`netsec ").unwrap();
+            let (command, _) = advice.split_once('`').unwrap();
+            let arguments: Vec<&str> = command.split(' ').collect();
+            let brought = place.call(&arguments);
+            assert_eq!(brought.code, 0, "{command}: {}", brought.err);
+            assert_eq!(place.call(&["doctor"]).code, 0);
+        }
+    }
+    let history = place.call(&["models", "history", "tiny"]);
+    assert_eq!(history.out.lines().count(), 1, "{}", history.out);
+}
+
+/// Changes one entry of a history, and returns what the commands on it say.
+fn edited(place: &Workplace, number: u64, change: impl Fn(&mut serde_json::Value)) -> String {
+    let name = format!("artifacts/registry/models/tiny/history/{number:08}.json");
+    let whole = fs::read_to_string(place.path(&name)).unwrap();
+    let mut entry: serde_json::Value = serde_json::from_str(&whole).unwrap();
+    change(&mut entry);
+    place.write(&name, entry.to_string());
+    let predict = ["predict", "--input", "tiny.csv", "--output", "out.csv"];
+    let mut said = String::new();
+    for arguments in [
+        &["models", "list"][..],
+        &["models", "list", "--json"],
+        &["models", "show", "tiny"],
+        &["models", "history", "tiny"],
+        &["models", "rollback", "tiny"],
+        &["models", "promote", "tiny", "--version", "1"],
+        &predict,
+        &["doctor"],
+    ] {
+        let called = place.call(arguments);
+        said += &format!("{} {}{}\n", called.code, called.err, called.out);
+    }
+    assert!(!place.path("out.csv").exists());
+    place.write(&name, whole);
+    said
+}
+
+#[test]
+fn an_edited_history_is_believed_by_no_command() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    place.run_tiny(&["--seed", "1"]);
+    place.run_tiny(&["--seed", "2"]);
+    let first = place.path("artifacts/registry/models/tiny/history/00000001.json");
+    let first: serde_json::Value = serde_json::from_slice(&fs::read(first).unwrap()).unwrap();
+    for (key, value, words) in [
+        (
+            "version",
+            serde_json::json!(7),
+            "version 7 where 2 is the next",
+        ),
+        (
+            "version",
+            serde_json::json!(1),
+            "gives version 1 the bundle",
+        ),
+        (
+            "at",
+            serde_json::json!("2001-01-01T00:00:00Z"),
+            "is before that of the entry",
+        ),
+        ("bundle", first["bundle"].clone(), "which is version 1"),
+        ("bundle", serde_json::Value::Null, "invalid type: null"),
+        (
+            "sequence",
+            serde_json::json!(5),
+            "entry 5 stands where 2 should",
+        ),
+    ] {
+        let said = edited(&place, 2, |entry| entry[key] = value.clone());
+        let refused = said.lines().filter(|l| l.starts_with("70 ")).count();
+        assert_eq!(refused, 8, "{key}: {said}");
+        assert_eq!(said.matches(words).count(), 8, "{key}: {said}");
+        assert!(said.contains("history/00000002.json`"), "{key}: {said}");
+        assert!(
+            said.contains("from a copy of the registry"),
+            "{key}: {said}"
+        );
+    }
+    let lacking = edited(&place, 2, |e| {
+        drop(e.as_object_mut().unwrap().remove("run"))
+    });
+    assert!(lacking.contains("missing field `run`"), "{lacking}");
+    assert_eq!(place.call(&["doctor"]).code, 0);
+}
+
+#[test]
+fn a_digest_that_is_not_that_of_a_versions_bundle_is_named() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    place.run_tiny(&["--seed", "1"]);
+    place.run_tiny(&["--model", "other", "--seed", "2"]);
+    let other = place.call(&["models", "history", "other", "--json"]).out;
+    let other: serde_json::Value = serde_json::from_str(&other).unwrap();
+    for arguments in [
+        &["models", "show", "tiny"][..],
+        &[
+            "models", "export", "tiny", "--format", "bundle", "--output", "x",
+        ],
+        &[
+            "predict", "--model", "tiny", "--input", "tiny.csv", "--output", "x",
+        ],
+    ] {
+        let path = "artifacts/registry/models/tiny/history/00000001.json";
+        let whole = fs::read_to_string(place.path(path)).unwrap();
+        let mut entry: serde_json::Value = serde_json::from_str(&whole).unwrap();
+        entry["bundle"] = other[0]["bundle"].clone();
+        place.write(path, entry.to_string());
+        let called = place.call(arguments);
+        assert_eq!(called.code, 70, "{arguments:?}: {}", called.err);
+        assert!(
+            called.err.contains("its evaluation is of"),
+            "{}",
+            called.err
+        );
+        entry["bundle"] = "0".repeat(64).into();
+        place.write(path, entry.to_string());
+        let listed = place.call(&["models", "list"]);
+        assert_eq!(listed.code, 70, "{}", listed.err);
+        assert!(
+            listed
+                .err
+                .contains("`models/tiny/history/00000001.json` names it"),
+            "{}",
+            listed.err
+        );
+        assert_eq!(listed.out.lines().count(), 2, "{}", listed.out);
+        place.write(path, whole);
+    }
+}
+
+#[test]
+fn a_changed_schema_and_a_changed_report_are_found_by_verify() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    let run = place.run_tiny(&[]);
+    let directory = run["run"].as_str().unwrap();
+    for (name, is_remade) in [("schema.yaml", false), ("report.html", true)] {
+        let path = place.path(directory).join(name);
+        let whole = fs::read(&path).unwrap();
+        let verify = |words: &str| {
+            let verified = place.call(&["verify", directory]);
+            assert_eq!(verified.code, 70, "{name}: {}", verified.err);
+            let expected = format!("{name}: {words}");
+            assert!(verified.err.contains(&expected), "{}", verified.err);
+        };
+        fs::write(&path, [&whole[..], b" "].concat()).unwrap();
+        verify("");
+        fs::remove_file(&path).unwrap();
+        verify("No such file");
+        if is_remade {
+            assert_eq!(place.call(&["report", directory]).code, 0);
+        } else {
+            fs::write(&path, whole).unwrap();
+        }
+        assert_eq!(place.call(&["verify", directory]).code, 0);
+    }
+    let record = place.path(directory).join("files.json");
+    fs::write(&record, "[").unwrap();
+    let verified = place.call(&["verify", directory]);
+    assert_eq!(verified.code, 70, "{}", verified.err);
+    assert!(verified.err.contains("files.json"), "{}", verified.err);
+}
+
+#[test]
+fn an_edited_report_of_a_stage_is_believed_by_no_command() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    let run = place.run_tiny(&[]);
+    let directory = run["run"].as_str().unwrap();
+    for name in ["02-validation/validation.json", "04-training/training.json"] {
+        let path = place.path(directory).join(name);
+        let whole = fs::read_to_string(&path).unwrap();
+        for edited in [whole.replacen('3', "4", 1), "{}".to_owned()] {
+            fs::write(&path, edited).unwrap();
+            for arguments in [&["report", directory][..], &["diff", directory, directory]] {
+                let called = place.call(arguments);
+                assert_eq!(called.code, 70, "{arguments:?} {name}: {}", called.err);
+                for words in [name, "its stage has written", "make it again"] {
+                    assert!(called.err.contains(words), "{words}: {}", called.err);
+                }
+            }
+        }
+        fs::write(&path, whole).unwrap();
+    }
+    assert_eq!(place.call(&["report", directory]).code, 0);
+}
+
+#[test]
+fn a_copy_of_a_stage_within_a_run_is_refused() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    let run = place.run_tiny(&[]);
+    let directory = run["run"].as_str().unwrap();
+    let copy = place.path(directory).join("04-training.bak");
+    fs::create_dir(&copy).unwrap();
+    for entry in fs::read_dir(place.path(directory).join("04-training")).unwrap() {
+        let from = entry.unwrap().path();
+        fs::copy(&from, copy.join(from.file_name().unwrap())).unwrap();
+    }
+    for arguments in [
+        &["verify", directory][..],
+        &["show", directory],
+        &["stage", "evaluation", "--run", directory],
+    ] {
+        let called = place.call(arguments);
+        assert_eq!(called.code, 70, "{arguments:?}: {}", called.err);
+        for words in ["04-training.bak/manifest.json", "of the stage `training`"] {
+            assert!(called.err.contains(words), "{}", called.err);
+        }
+    }
+}
+
+#[test]
+fn what_a_given_holdout_was_read_into_is_verified_as_well() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    place.write("other.csv", tiny_csv(400));
+    let run = place.run_tiny(&["--holdout", "other.csv"]);
+    let directory = run["run"].as_str().unwrap();
+    assert_eq!(place.call(&["verify", directory]).code, 0);
+    let holdout = fs::read_dir(place.path(directory).join("given-holdout")).unwrap();
+    let holdout = holdout.last().unwrap().unwrap().path();
+    for name in [
+        "01-ingestion/raw-dataset.bin",
+        "02-validation/validation.json",
+    ] {
+        let path = holdout.join(name);
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, &whole[1..]).unwrap();
+        let verified = place.call(&["verify", directory]);
+        assert_eq!(verified.code, 70, "{name}: {}", verified.out);
+        assert!(verified.err.contains(name), "{name}: {}", verified.err);
+        fs::write(&path, whole).unwrap();
+    }
 }

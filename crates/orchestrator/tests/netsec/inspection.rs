@@ -319,3 +319,28 @@ fn verify_notices_that_the_configuration_was_changed() {
     assert_eq!(called.code, 70, "{}", called.out);
     assert!(called.err.contains("config.yaml"), "{}", called.err);
 }
+
+#[test]
+fn where_there_is_nothing_to_list_that_is_said() {
+    let place = Workplace::new();
+    let runs = place.call(&["runs"]);
+    assert_eq!((runs.code, runs.out.as_str()), (0, ""));
+    assert!(
+        runs.err.contains("no runs in artifacts yet"),
+        "{}",
+        runs.err
+    );
+    assert_eq!(json(&place, &["runs"]), Value::Array(Vec::new()));
+    let file = place.write("file", "");
+    let refused = place.call(&["runs", "--artifacts", &file]);
+    assert_eq!(refused.code, 69, "{}", refused.err);
+    std::fs::create_dir_all(place.path("artifacts/begun")).unwrap();
+    place.write("artifacts/begun/config.yaml", "seed: 1");
+    let shown = place.call(&["show", "begun"]);
+    assert_eq!(shown.code, 0, "{}", shown.err);
+    assert!(
+        shown.err.contains("no stage of the run is completed"),
+        "{}",
+        shown.err
+    );
+}

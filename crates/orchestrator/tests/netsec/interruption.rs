@@ -3,12 +3,14 @@
 use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
-use crate::support::{SMALL, Workplace};
+use flate2::{Compression, write::GzEncoder};
+
+use crate::support::{SMALL, Workplace, tiny_csv};
 
 /// Starts a run that takes a while and shows its progress.
 fn start(place: &Workplace, stderr: Stdio) -> Child {
@@ -41,8 +43,23 @@ fn interrupt(mut child: Child, signal: &str) -> i32 {
     status.code().unwrap_or(-1)
 }
 
-/// Checks that nothing half-done is taken for done, and that the next run works.
+/// Returns the temporary files below a directory.
+fn left_over(directory: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(left_over(&path));
+        } else if path.extension().is_some_and(|e| e == "tmp") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// Checks that nothing half-done is left or taken for done, and that the next run works.
 fn check_aftermath(place: &Workplace) {
+    assert_eq!(left_over(&place.path("")), Vec::<PathBuf>::new());
     for run in place.call(&["runs"]).out.lines() {
         let verified = place.call(&["verify", run]);
         assert_eq!(verified.code, 0, "{}", verified.err);
@@ -124,4 +141,52 @@ fn left_over_temporary_files_are_never_taken_for_data() {
     assert_eq!(place.call(&["runs"]).out.lines().count(), 1);
     let second = place.run_tiny(&["--seed", "7"]);
     assert_eq!(second["version"], 2);
+}
+
+#[test]
+fn a_prediction_that_is_interrupted_leaves_nothing_beside_its_output() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    place.run_tiny(&[]);
+    place.write("many.csv", tiny_csv(400_000));
+    for output in ["out.csv", "out.csv.gz", "out.jsonl", "out.parquet"] {
+        let child = Command::new(env!("CARGO_BIN_EXE_netsec"))
+            .args(["predict", "--input", "many.csv", "--output", output])
+            .current_dir(place.path(""))
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        while left_over(&place.path("")).is_empty() {
+            assert!(!place.path(output).exists(), "it was too quick");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(interrupt(child, "INT"), 130);
+        assert_eq!(
+            left_over(&place.path("")),
+            Vec::<PathBuf>::new(),
+            "{output}"
+        );
+        assert!(!place.path(output).exists(), "{output}");
+    }
+}
+
+#[test]
+fn a_prediction_that_fails_leaves_nothing_beside_its_output() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    place.run_tiny(&[]);
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(tiny_csv(100_000).as_bytes()).unwrap();
+    let whole = encoder.finish().unwrap();
+    place.write("cut.csv.gz", &whole[..whole.len() - 9]);
+    for output in ["out.csv", "out.csv.gz", "out.jsonl", "out.parquet"] {
+        let called = place.call(&["predict", "--input", "cut.csv.gz", "--output", output]);
+        assert_eq!(called.code, 65, "{}", called.err);
+        assert_eq!(
+            left_over(&place.path("")),
+            Vec::<PathBuf>::new(),
+            "{output}"
+        );
+        assert!(!place.path(output).exists(), "{output}");
+    }
 }

@@ -1,5 +1,6 @@
-use std::{collections::BTreeSet, fs, time::Instant};
+use std::{collections::BTreeSet, fs, io::Write as _, time::Instant};
 
+use flate2::{Compression, write::GzEncoder};
 use roxmltree::{Document, Node, ParsingOptions};
 use serde_json::Value;
 
@@ -167,8 +168,12 @@ fn a_refused_run_has_a_report_and_its_error_says_where() {
 fn a_run_that_breaks_off_says_why_in_a_report_of_what_is_there() {
     let place = Workplace::new();
     let source = place.write("data.csv", small_csv(400));
-    let called = place.call(&["run", "--source", &source, "--holdout", "missing.csv"]);
-    assert_eq!(called.code, 69, "{}", called.err);
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(small_csv(400).as_bytes()).unwrap();
+    let whole = encoder.finish().unwrap();
+    place.write("cut.csv.gz", &whole[..whole.len() / 2]);
+    let called = place.call(&["run", "--source", &source, "--holdout", "cut.csv.gz"]);
+    assert_eq!(called.code, 65, "{}", called.err);
     let name = place.call(&["runs"]).out.trim_end().to_owned();
     let report = place.path("artifacts").join(name).join("report.html");
     let page = fs::read_to_string(report).unwrap();
@@ -176,7 +181,7 @@ fn a_run_that_breaks_off_says_why_in_a_report_of_what_is_there() {
     assert_eq!(ids(&parse(&page)), sections);
     assert!(page.contains("Not finished"));
     assert!(
-        page.contains("<li>cannot read missing.csv"),
+        page.contains("<li>holdout cut.csv.gz: damaged or cut short"),
         "{}",
         called.err
     );

@@ -166,3 +166,46 @@ fn what_cannot_be_a_target_is_refused() {
     check(&["--threat", "1", "--threat", "-1"], 78, "every value");
     check(&["--delimiter", "é"], 64, "ASCII");
 }
+
+#[test]
+fn the_values_of_a_target_of_several_classes_are_listed_until_the_threats_are_named() {
+    let place = Workplace::new();
+    let kinds = ["web", "dos", "scan"];
+    let row = |i: usize| format!("{},{},{}\n", i % 7, i % 5, kinds[i % 3]);
+    place.write(
+        "flows.csv",
+        "a,b,kind\n".to_owned() + &(0..90).map(row).collect::<String>(),
+    );
+    let infer = |more: &[&str]| {
+        let fixed = ["schema", "infer", "flows.csv", "--target", "kind"];
+        let called = place.call(&[&fixed[..], more].concat());
+        assert_eq!(called.code, 0, "{}", called.err);
+        called
+    };
+    let asked = infer(&[]).err;
+    assert!(
+        asked.contains("there are dos, scan, web: give --threat LABEL for each"),
+        "{asked}"
+    );
+    let told = infer(&["--threat", "dos", "--threat", "scan"]);
+    assert_eq!(told.err, "");
+    for line in ["    web: [web]", "    dos: [dos]", "    scan: [scan]"] {
+        assert!(told.out.contains(line), "{}", told.out);
+    }
+    let rows = (0..3000)
+        .map(|i| format!("{i},{i}.5\n"))
+        .collect::<String>();
+    place.write("numbers.csv", "a,b\n".to_owned() + &rows);
+    let refused = place.call(&["schema", "infer", "numbers.csv"]);
+    assert_eq!(refused.code, 78, "{}", refused.err);
+    assert!(
+        refused.err.contains("more than 1001 distinct values"),
+        "{}",
+        refused.err
+    );
+    assert!(
+        refused.err.contains("name another column, --target COLUMN"),
+        "{}",
+        refused.err
+    );
+}

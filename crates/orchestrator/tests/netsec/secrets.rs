@@ -144,3 +144,38 @@ fn a_stage_says_what_supplies_the_secrets_that_its_run_did_not_keep() {
         "{supplied}"
     );
 }
+
+#[test]
+fn an_address_in_the_place_of_something_else_shows_no_secret() {
+    let place = Workplace::new();
+    place.write_tiny(10);
+    for address in [
+        "https://me:hunter2@h/x.csv?token=tok-81",
+        "file://me:hunter2@h/x.csv?sig=sgn-82",
+        "postgres://me:hunter2@h/d",
+    ] {
+        let [setting, key, source] =
+            ["training.folds=", "", "source=["].map(|k| format!("{k}{address}"));
+        for arguments in [
+            &["schema", "infer", address][..],
+            &["run", address],
+            &["run", "--seed", address],
+            &[&source],
+            &["run", "--set", &setting],
+            &["run", "--set", &key],
+            &["run", "--set", &source],
+            &["run", "--dataset", address],
+            &["run", "--config", address],
+            &["models", "show", address],
+            &["show", address],
+            &["predict", "--input", address, "--output", "x.csv"],
+        ] {
+            let called = place.call(arguments);
+            assert_ne!(called.code, 0, "{arguments:?}");
+            check(&called);
+        }
+        let called = place.call_with(&["run"], &[("NETSEC__TRAINING__FOLDS", address)]);
+        assert!(called.err.contains(":***@h"), "{}", called.err);
+        check(&called);
+    }
+}

@@ -110,3 +110,33 @@ fn wrong_recipes_and_sources_have_their_exit_codes() {
     assert_eq!(code(&[&fit[..], &[&few]].concat()), 65);
     assert!(!place.path("r.yaml").exists());
 }
+
+#[test]
+fn an_address_is_printed_only_when_it_can_be_read() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    let fit = [
+        "synth",
+        "fit",
+        "--dataset",
+        "tiny.yaml",
+        "--source",
+        "tiny.csv",
+    ];
+    let fitted = place.call(&[&fit[..], &["--output", "mine.yaml"]].concat());
+    assert_eq!(fitted.code, 0, "{}", fitted.err);
+    let of = |recipe: &str| {
+        let of = ["--recipe", recipe, "--rows", "50", "--output", "rows.csv"];
+        let text = place.call(&[&["synth", "generate"][..], &of].concat()).out;
+        (generate(&place, &of)["source"].clone(), text)
+    };
+    let (source, text) = of("mine.yaml");
+    assert_eq!(source, Value::Null);
+    assert!(text.contains("(recipe mine.yaml, seed 1)"), "{text}");
+    let (source, text) = of("nsl_kdd");
+    let source = source.as_str().unwrap();
+    assert!(text.contains(source), "{text}");
+    let doctor = ["doctor", "--dataset", "nsl_kdd", "--source", source];
+    let reached = place.call(&doctor);
+    assert_eq!(reached.code, 0, "{}", reached.out);
+}

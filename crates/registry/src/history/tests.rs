@@ -20,7 +20,14 @@ fn entry(sequence: u64, action: Action, version: u64) -> Entry {
 fn check(actions: &[(Action, u64)]) -> History {
     let number =
         |(at, (action, version)): (usize, &(Action, u64))| entry(at as u64 + 1, *action, *version);
-    History::new(actions.iter().enumerate().map(number).collect())
+    History::new(actions.iter().enumerate().map(number).collect()).unwrap()
+}
+
+/// Returns which entry of a changed history is refused, and why.
+fn refused(actions: &[(Action, u64)], change: impl Fn(&mut [Entry])) -> (u64, String) {
+    let mut entries = check(actions).entries;
+    change(&mut entries);
+    History::new(entries).unwrap_err()
 }
 
 use Action::{Declined, Promoted, RolledBack};
@@ -69,4 +76,62 @@ fn a_moment_in_the_past_has_its_own_champion() {
     assert_eq!(at("2026-01-31"), None);
     assert_eq!(at("2026-02-02T12:00:00Z"), Some(1));
     assert_eq!(at("2026-02-03T00:00:00Z"), Some(3));
+}
+
+#[test]
+fn an_entry_that_does_not_follow_from_those_before_it_is_refused() {
+    let actions = [(Promoted, 1), (Promoted, 2), (Declined, 3), (RolledBack, 1)];
+    let changed = |sequence: usize, change: &dyn Fn(&mut Entry)| {
+        let (at, why) = refused(&actions, |entries| change(&mut entries[sequence - 1]));
+        format!("{at}: {why}")
+    };
+    let other = Digest::of(b"other");
+    let same = Digest::of(&1u64.to_le_bytes());
+    for (found, expected) in [
+        (
+            changed(1, &|e| e.version = 7),
+            "1: it makes version 7 where 1 is the next",
+        ),
+        (
+            changed(2, &|e| e.version = 9),
+            "2: it makes version 9 where 2 is the next",
+        ),
+        (
+            changed(2, &|e| e.version = 1),
+            "2: it gives version 1 the bundle",
+        ),
+        (
+            changed(4, &|e| e.bundle = other),
+            "4: it gives version 1 the bundle",
+        ),
+        (
+            changed(2, &|e| e.bundle = same),
+            "2: it makes version 2 of the bundle",
+        ),
+        (
+            changed(4, &|e| {
+                (e.action, e.version, e.bundle) = (Declined, 2, Digest::of(&2u64.to_le_bytes()))
+            }),
+            "4: it declines version 2, the champion",
+        ),
+        (
+            changed(4, &|e| e.version = 3),
+            "4: it rolls back to version 3, which was never",
+        ),
+        (
+            changed(4, &|e| e.version = 8),
+            "4: it rolls back to version 8, which was never",
+        ),
+        (
+            changed(3, &|e| e.at = "soon".into()),
+            "3: `soon` is not a time",
+        ),
+        (
+            changed(3, &|e| e.at = "2020-01-01".into()),
+            "3: its time 2020-01-01 is before",
+        ),
+        (changed(1, &|e| e.at = "2030-01-01".into()), "2: its time"),
+    ] {
+        assert!(found.starts_with(expected), "{found}");
+    }
 }

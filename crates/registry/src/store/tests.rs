@@ -16,7 +16,7 @@ const APPENDS: usize = 25;
 const VARIABLE: &str = "REGISTRY_OF_APPENDER";
 
 fn entry(run: &str) -> Entry {
-    let digest = Digest::of(run.as_bytes());
+    let digest = Digest::of(b"the only version");
     Entry {
         sequence: 0,
         at: "2026-02-03T00:00:00Z".to_owned(),
@@ -175,4 +175,40 @@ fn a_lost_entry_is_damage() {
     let message = read.unwrap_err();
     assert!(message.contains("00000002.json`: is missing"), "{message}");
     assert_eq!(lists, 2);
+}
+
+#[test]
+fn time_never_runs_back_in_a_history_whatever_the_clocks_say() {
+    let place = tempfile::tempdir().unwrap();
+    let registry = Registry::local(place.path());
+    let at = |at: &str| {
+        let at = at.to_owned();
+        let made = registry.append("m", |_| {
+            Ok(Some(Entry {
+                at: at.clone(),
+                ..entry("a")
+            }))
+        });
+        made.unwrap().unwrap().at
+    };
+    assert_eq!(at("2026-02-03T00:00:01Z"), "2026-02-03T00:00:01Z");
+    assert_eq!(at("2026-02-03T00:00:00Z"), "2026-02-03T00:00:01Z");
+    assert_eq!(at("2026-02-03T00:00:02Z"), "2026-02-03T00:00:02Z");
+    assert_eq!(registry.history("m").unwrap().entries().len(), 3);
+}
+
+#[test]
+fn a_file_that_is_no_entry_is_named() {
+    let place = tempfile::tempdir().unwrap();
+    let registry = Registry::local(place.path());
+    registry.append("m", |_| Ok(Some(entry("a")))).unwrap();
+    for name in ["00000001.json.bak", "2.json", "notes.txt", "00000002.JSON"] {
+        let path = place.path().join("registry/models/m/history").join(name);
+        std::fs::write(&path, "{}").unwrap();
+        let message = registry.history("m").unwrap_err().to_string();
+        let expected = format!("history/{name}`: is no entry of a history");
+        assert!(message.contains(&expected), "{message}");
+        std::fs::remove_file(&path).unwrap();
+    }
+    assert_eq!(registry.history("m").unwrap().entries().len(), 1);
 }

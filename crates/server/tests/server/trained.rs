@@ -107,12 +107,18 @@ impl Place {
 
     /// Makes a bundle that the registry holds, or should hold, the champion.
     pub fn append(&self, name: &str, bundle: Digest) -> Entry {
-        let appended = self.registry().append(name, |history| {
+        let registry = self.registry();
+        let first = registry.history(name).unwrap().entries()[0].clone();
+        let mut evaluation = registry.evaluation(name, &first).unwrap();
+        evaluation.bundle = bundle;
+        let evaluation = registry.write(&evaluation).unwrap();
+        let appended = registry.append(name, |history| {
             Ok(Some(Entry {
                 at: clock::rfc3339(clock::now()),
                 action: Action::Promoted,
                 version: history.next_version(),
                 bundle,
+                evaluation,
                 ..history.entries()[0].clone()
             }))
         });
