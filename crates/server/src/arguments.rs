@@ -49,6 +49,22 @@ pub struct Arguments {
     /// File of API keys: one `NAME SCOPE SHA256` a line, as --new-key prints it
     #[arg(long, env = "NETSEC_KEYS_FILE", value_name = "FILE")]
     pub keys: Option<PathBuf>,
+    /// File with the certificate and its chain, as PEM: both listeners speak TLS alone
+    #[arg(
+        long,
+        env = "NETSEC_TLS_CERTIFICATE",
+        value_name = "FILE",
+        requires = "tls_key"
+    )]
+    pub tls_certificate: Option<PathBuf>,
+    /// File with the certificate's private key, as PEM
+    #[arg(
+        long,
+        env = "NETSEC_TLS_KEY",
+        value_name = "FILE",
+        requires = "tls_certificate"
+    )]
+    pub tls_key: Option<PathBuf>,
     /// Listen beyond this machine without keys
     #[arg(long, env = "NETSEC_INSECURE")]
     pub insecure: bool,

@@ -9,6 +9,7 @@ mod arguments;
 mod body;
 mod detector;
 mod feedback;
+mod from_files;
 mod guard;
 mod jobs;
 mod keys;
@@ -23,6 +24,7 @@ mod serving;
 mod sessions;
 mod settings;
 mod spool;
+mod tls;
 mod upload;
 mod watch;
 

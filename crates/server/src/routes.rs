@@ -55,6 +55,20 @@ impl Service {
             .ok_or_else(Problem::not_ready)
     }
 
+    /// Looks at everything that may have changed since the last look; what went wrong is in the log.
+    pub fn look(&self) {
+        // It is tried again.
+        let _ = self.serving.reload();
+        self.look_at_files();
+    }
+
+    /// Looks at the files that the configuration names.
+    pub fn look_at_files(&self) {
+        if let Some(certificate) = &self.settings.tls {
+            certificate.look();
+        }
+    }
+
     /// Reads a body of JSON within the limits, and finds the model that is to answer.
     ///
     /// # Errors

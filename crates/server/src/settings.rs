@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use artifact::{ErrorKind, Failure, read_bounded};
 
-use crate::{arguments::Arguments, jobs::TrainingSource, keys::KeyRing};
+use crate::{arguments::Arguments, jobs::TrainingSource, keys::KeyRing, tls::Certificate};
 
 const MAX_KEYS_BYTES: u64 = 1 << 20;
 /// Keys may also stand in this environment variable, separated by `;` or line ends.
@@ -16,6 +16,7 @@ pub struct Settings {
     pub artifacts: PathBuf,
     pub model: Option<String>,
     pub keys: KeyRing,
+    pub tls: Option<Certificate>,
     pub limits: Limits,
     pub allowed_hosts: Vec<String>,
     pub allowed_origins: Vec<String>,
@@ -72,6 +73,7 @@ impl Settings {
             artifacts: arguments.artifacts.clone(),
             model: arguments.model.clone(),
             keys,
+            tls: certificate(arguments)?,
             limits: Limits {
                 body_bytes: arguments.max_body,
                 rows: arguments.max_rows,
@@ -89,6 +91,15 @@ impl Settings {
             program: program(arguments.netsec.as_ref()),
         })
     }
+}
+
+fn certificate(arguments: &Arguments) -> Result<Option<Certificate>, Failure> {
+    let files = arguments
+        .tls_certificate
+        .clone()
+        .zip(arguments.tls_key.clone());
+    let read = files.map(|(chain, key)| Certificate::read(chain, key));
+    read.transpose().map_err(|e| config(format!("TLS: {e}")))
 }
 
 fn config(reason: String) -> Failure {

@@ -76,13 +76,14 @@ struct RollbackRequest {
     why: Option<String>,
 }
 
-/// Looks at the registry now.
+/// Looks at the registry now, and at the configuration's files.
 async fn reload(service: Data<Service>) -> Result<HttpResponse, Problem> {
     let reloaded = blocking(move || take_up(&service)).await?;
     answer(StatusCode::OK, &reloaded)
 }
 
 fn take_up(service: &Service) -> Result<Reloaded, Problem> {
+    service.look_at_files();
     let outcome = service.serving.reload().map_err(|e| refusal(&e))?;
     Ok(Reloaded {
         swapped: outcome == Reload::Swapped,

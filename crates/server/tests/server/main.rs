@@ -19,4 +19,5 @@ mod protocols;
 mod quality;
 mod reload;
 mod security;
+mod tls;
 mod trained;
