@@ -35,11 +35,23 @@ pub enum Prediction {
 /// [`ScoringError`] when the bundle itself does not fit together.
 pub fn predict(bundle: &ModelBundle, batch: &RawBatch) -> Result<Vec<Prediction>, ScoringError> {
     let (table, problems) = read(&bundle.schema, batch);
-    let good: Vec<usize> = (0..batch.n_rows())
+    judge(bundle, &table, problems)
+}
+
+/// Scores the rows of a table that have no problem; [`read`] gives both.
+///
+/// # Errors
+/// As [`predict`].
+pub fn judge(
+    bundle: &ModelBundle,
+    table: &Table,
+    problems: Vec<Vec<String>>,
+) -> Result<Vec<Prediction>, ScoringError> {
+    let good: Vec<usize> = (0..table.n_rows())
         .filter(|&row| problems[row].is_empty())
         .collect();
-    let scores = if good.len() == batch.n_rows() {
-        bundle.score(&table)?
+    let scores = if good.len() == table.n_rows() {
+        bundle.score(table)?
     } else {
         bundle.score(&table.select(&good))?
     };

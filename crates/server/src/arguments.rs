@@ -84,6 +84,41 @@ pub struct Arguments {
         value_name = "ORIGIN"
     )]
     pub allowed_origins: Vec<String>,
+    /// Directory in which predictions are logged, as Parquet; they are not where none is named
+    #[arg(long, env = "NETSEC_PREDICTION_LOG", value_name = "DIR")]
+    pub prediction_log: Option<PathBuf>,
+    /// Share of the predictions that are logged
+    #[arg(
+        long,
+        env = "NETSEC_PREDICTION_LOG_SHARE",
+        default_value_t = 1.0,
+        value_name = "SHARE"
+    )]
+    pub prediction_log_share: f64,
+    /// Bytes from which on another file of the log is begun
+    #[arg(
+        long,
+        env = "NETSEC_PREDICTION_LOG_BYTES",
+        default_value_t = 64 << 20,
+        value_name = "BYTES"
+    )]
+    pub prediction_log_bytes: u64,
+    /// Seconds after which another file of the log is begun
+    #[arg(
+        long,
+        env = "NETSEC_PREDICTION_LOG_AGE",
+        default_value_t = 3600.0,
+        value_name = "SECONDS"
+    )]
+    pub prediction_log_age: f64,
+    /// Files of the log that are kept; older ones are removed
+    #[arg(
+        long,
+        env = "NETSEC_PREDICTION_LOG_KEEP",
+        default_value_t = 100,
+        value_name = "N"
+    )]
+    pub prediction_log_keep: usize,
     /// Bytes of a JSON body at most
     #[arg(
         long,

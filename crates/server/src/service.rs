@@ -20,6 +20,7 @@ use crate::{
     keys,
     meters::Meters,
     monitor::Monitor,
+    prediction_log::PredictionLog,
     routes::{self, Service},
     serving::Serving,
     sessions::Sessions,
@@ -81,6 +82,8 @@ fn serve(arguments: &Arguments, settings: Settings, serving: Arc<Serving>) -> Re
     let greeting = greeting(scheme, &public, admin.as_ref(), &serving);
     let jobs = Jobs::new(settings.program.clone(), settings.artifacts.clone());
     let jobs = Arc::new(jobs);
+    let log = settings.prediction_log.clone().map(PredictionLog::start);
+    let log = log.transpose();
     let service = Data::new(Service {
         serving,
         settings,
@@ -88,6 +91,7 @@ fn serve(arguments: &Arguments, settings: Settings, serving: Arc<Serving>) -> Re
         sessions: Sessions::default(),
         jobs: Arc::clone(&jobs),
         monitor: Monitor::start().map_err(|e| unavailable("the monitor", &e))?,
+        prediction_log: log.map_err(|e| unavailable("the prediction log", &e))?,
         feedback: Feedback::default(),
         uploads: Arc::new(Semaphore::new(MOST_UPLOADS)),
     });
@@ -110,6 +114,9 @@ fn serve(arguments: &Arguments, settings: Settings, serving: Arc<Serving>) -> Re
     });
     jobs.stop();
     drop(watch);
+    if let Some(log) = &service.prediction_log {
+        log.finish();
+    }
     result
 }
 

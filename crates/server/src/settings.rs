@@ -4,7 +4,13 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use artifact::{ErrorKind, Failure, read_bounded};
 
-use crate::{arguments::Arguments, jobs::TrainingSource, keys::KeyRing, tls::Certificate};
+use crate::{
+    arguments::Arguments,
+    jobs::TrainingSource,
+    keys::KeyRing,
+    prediction_log::{self, LogSettings},
+    tls::Certificate,
+};
 
 const MAX_KEYS_BYTES: u64 = 1 << 20;
 /// Keys may also stand in this environment variable, separated by `;` or line ends.
@@ -17,6 +23,7 @@ pub struct Settings {
     pub model: Option<String>,
     pub keys: KeyRing,
     pub tls: Option<Certificate>,
+    pub prediction_log: Option<LogSettings>,
     pub limits: Limits,
     pub allowed_hosts: Vec<String>,
     pub allowed_origins: Vec<String>,
@@ -74,6 +81,7 @@ impl Settings {
             model: arguments.model.clone(),
             keys,
             tls: certificate(arguments)?,
+            prediction_log: prediction_log(arguments)?,
             limits: Limits {
                 body_bytes: arguments.max_body,
                 rows: arguments.max_rows,
@@ -100,6 +108,35 @@ fn certificate(arguments: &Arguments) -> Result<Option<Certificate>, Failure> {
         .zip(arguments.tls_key.clone());
     let read = files.map(|(chain, key)| Certificate::read(chain, key));
     read.transpose().map_err(|e| config(format!("TLS: {e}")))
+}
+
+fn prediction_log(arguments: &Arguments) -> Result<Option<LogSettings>, Failure> {
+    let Some(directory) = &arguments.prediction_log else {
+        return Ok(None);
+    };
+    let share = arguments.prediction_log_share;
+    if !(share > 0.0 && share <= 1.0) {
+        return Err(config(format!(
+            "--prediction-log-share is {share}: use a share above 0, at most 1"
+        )));
+    }
+    if arguments.prediction_log_keep == 0 {
+        return Err(config(
+            "--prediction-log-keep is 0: nothing could be logged".to_owned(),
+        ));
+    }
+    let settings = LogSettings {
+        directory: directory.clone(),
+        share,
+        bytes: arguments.prediction_log_bytes,
+        age: seconds("prediction-log-age", arguments.prediction_log_age)?,
+        keep: arguments.prediction_log_keep,
+    };
+    prediction_log::prepare(&settings).map_err(|e| {
+        let directory = directory.display();
+        config(format!("--prediction-log {directory}: {e}"))
+    })?;
+    Ok(Some(settings))
 }
 
 fn config(reason: String) -> Failure {

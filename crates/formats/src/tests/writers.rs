@@ -118,3 +118,22 @@ fn a_text_that_comes_late_into_a_parquet_column_of_numbers_is_refused() {
         "{error}"
     );
 }
+
+#[test]
+fn row_groups_that_come_one_by_one_are_one_file_of_their_types() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.parquet");
+    let columns = |at: i64, text: Option<&str>| {
+        let text = ParquetColumn::Text(vec![text.map(str::to_owned)]);
+        [("at", ParquetColumn::Moment(vec![at])), ("t", text)]
+    };
+    let mut groups = ParquetGroups::create(&path, &columns(1_500_000, Some("x"))).unwrap();
+    groups.write(&columns(-1, None)).unwrap();
+    let other = [("at", ParquetColumn::Int64(vec![Some(1)]))];
+    assert!(groups.write(&other).is_err(), "other columns were taken");
+    assert!(groups.n_bytes() > 8 && !path.exists());
+    groups.finish().unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    let expected = "at$ t$ \n1: \"1970-01-01T00:00:01.500Z\" \"x\"\nat$ t$ \n2: \"1969-12-31T23:59:59.999Z\" ~\n";
+    assert_eq!(check(&bytes, &FileFormat::Parquet), expected);
+}

@@ -12,9 +12,10 @@ use actix_web::{
     http::{StatusCode, header},
     web::{Data, Payload, Query},
 };
-use dataset::{RawBatch, SourceError};
+use dataset::{Label, RawBatch, SourceError, Table};
 use formats::{CsvPieces, FileFormat};
 use model::{
+    RowScore,
     scoring::{self, Prediction},
     verdict_columns::{VerdictColumns, append_reasons},
 };
@@ -235,13 +236,14 @@ impl Job {
     /// Scores a batch and appends the verdicts.
     fn score(&mut self, batch: &mut RawBatch) -> Result<(), String> {
         let bundle = &self.detector.bundle;
-        let predictions = scoring::predict(bundle, batch).map_err(|e| internal(&e))?;
+        let (table, problems) = scoring::read(&bundle.schema, batch);
+        let predictions = scoring::judge(bundle, &table, problems).map_err(|e| internal(&e))?;
         let reasons = self
             .explain
             .map(|k| scoring::reasons(bundle, batch, k))
             .transpose()
             .map_err(|e| internal(&e))?;
-        self.count(&predictions);
+        self.observe(&table, &predictions);
         let columns = self
             .columns
             .get_or_insert_with(|| VerdictColumns::beside(&batch.names));
@@ -256,23 +258,25 @@ impl Job {
         Ok(())
     }
 
-    fn count(&self, predictions: &[Prediction]) {
-        let of = |wanted: fn(&Prediction) -> bool| {
-            predictions.iter().filter(|p| wanted(p)).count() as u64
+    /// Takes note of a batch: counts, drift, log.
+    fn observe(&self, table: &Table, predictions: &[Prediction]) {
+        let names = self.detector.bundle.class_names();
+        let score_of = |prediction: &Prediction| match prediction {
+            Prediction::Refused { .. } => None,
+            Prediction::Scored {
+                label,
+                threat_probability,
+                ..
+            } => Some(RowScore {
+                label: names
+                    .iter()
+                    .position(|n| n == label)
+                    .map(Label::from_class)?,
+                threat: *threat_probability,
+            }),
         };
-        let refused = of(|p| matches!(p, Prediction::Refused { .. }));
-        let threats = of(|p| {
-            matches!(
-                p,
-                Prediction::Scored {
-                    is_threat: true,
-                    ..
-                }
-            )
-        });
-        let scored = predictions.len() as u64 - refused;
-        self.service.meters.scored(scored, threats);
-        self.service.meters.refused(refused);
+        let scores: Vec<Option<RowScore>> = predictions.iter().map(score_of).collect();
+        self.service.observe_table(&self.detector, table, &scores);
     }
 }
 

@@ -34,9 +34,5 @@ pub async fn ready(service: Data<Service>) -> Result<HttpResponse, Problem> {
 pub async fn metrics(service: Data<Service>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
-        .body(
-            service
-                .meters
-                .exposition(&service.serving, &service.monitor),
-        )
+        .body(service.meters.exposition(&service))
 }

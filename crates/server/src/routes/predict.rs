@@ -51,15 +51,13 @@ fn answer(service: &Service, detector: &Arc<Detector>, body: &Bytes) -> Result<V
     Ok(detector.parts.write(&request.rows, &scores))
 }
 
-/// Scores rows of cells and counts them.
+/// Scores rows of cells and takes note of them.
 pub fn score(
     service: &Service,
     detector: &Arc<Detector>,
     cells: &[f64],
 ) -> Result<Vec<RowScore>, Problem> {
     let scores = detector.score(cells).map_err(|e| Problem::internal(&e))?;
-    let threats = scores.iter().filter(|s| s.label.is_threat()).count();
-    service.meters.scored(scores.len() as u64, threats as u64);
-    service.monitor.observe(detector, cells);
+    service.observe(detector, cells, &scores);
     Ok(scores)
 }

@@ -11,6 +11,7 @@ mod client;
 mod files;
 mod health;
 mod input;
+mod log;
 mod models;
 mod page;
 mod predictions;
