@@ -146,6 +146,9 @@ pub struct Arguments {
         value_name = "N"
     )]
     pub max_connections: usize,
+    /// Requests a second that a key may make, as many of them at once; no limit by default
+    #[arg(long, env = "NETSEC_MAX_RATE", value_name = "N")]
+    pub max_rate: Option<f64>,
     /// Seconds that a client may take for its request's head, for a JSON body, and between two parts
     /// of an upload
     #[arg(

@@ -19,6 +19,7 @@ mod monitor;
 mod page;
 mod prediction_log;
 mod problem;
+mod rate_limit;
 mod records;
 mod routes;
 mod service;

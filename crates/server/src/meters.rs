@@ -118,6 +118,11 @@ impl Meters {
         );
         write_model(&mut text, serving);
         write_drift(&mut text, serving, &service.monitor);
+        if let Some(limit) = &service.rate_limit {
+            let name = "netsec_requests_limited_total";
+            text.family(name, "counter", "Requests beyond what their key may make.");
+            text.sample(name, "", limit.refused() as f64);
+        }
         if let Some(log) = &service.prediction_log {
             write_log(&mut text, log);
         }

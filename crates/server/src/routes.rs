@@ -28,8 +28,8 @@ use tokio::sync::Semaphore;
 
 use crate::{
     arguments::Scope, body, detector::Detector, feedback::Feedback, jobs::Jobs, meters::Meters,
-    monitor::Monitor, prediction_log::PredictionLog, problem::Problem, serving::Serving,
-    sessions::Sessions, settings::Settings,
+    monitor::Monitor, prediction_log::PredictionLog, problem::Problem, rate_limit::RateLimit,
+    serving::Serving, sessions::Sessions, settings::Settings,
 };
 
 /// What every request can reach.
@@ -38,6 +38,7 @@ pub struct Service {
     pub settings: Settings,
     pub meters: Meters,
     pub sessions: Sessions,
+    pub rate_limit: Option<RateLimit>,
     pub jobs: Arc<Jobs>,
     pub monitor: Monitor,
     pub prediction_log: Option<PredictionLog>,
@@ -100,6 +101,7 @@ impl Service {
 
     /// Looks at the files that the configuration names.
     pub fn look_at_files(&self) {
+        self.settings.keys.look();
         if let Some(certificate) = &self.settings.tls {
             certificate.look();
         }

@@ -21,6 +21,7 @@ use crate::{
     meters::Meters,
     monitor::Monitor,
     prediction_log::PredictionLog,
+    rate_limit::RateLimit,
     routes::{self, Service},
     serving::Serving,
     sessions::Sessions,
@@ -85,6 +86,7 @@ fn serve(arguments: &Arguments, settings: Settings, serving: Arc<Serving>) -> Re
     let log = settings.prediction_log.clone().map(PredictionLog::start);
     let log = log.transpose();
     let service = Data::new(Service {
+        rate_limit: settings.max_rate.map(RateLimit::new),
         serving,
         settings,
         meters: Meters::new(),

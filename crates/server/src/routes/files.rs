@@ -5,6 +5,7 @@ use std::{
     io::{self, Read as _, Write as _},
     path::Path,
     sync::Arc,
+    time::Duration,
 };
 
 use actix_web::{
@@ -160,9 +161,9 @@ fn start(
     let detector = service.detector()?;
     let permit = Arc::clone(&service.uploads).try_acquire_owned();
     let permit = permit.map_err(|_| {
-        Problem::new(
-            StatusCode::TOO_MANY_REQUESTS,
+        Problem::too_many(
             "too many uploads at a time: try again later",
+            Duration::from_secs(1),
         )
     })?;
     let upload = Upload::start(payload, limits.upload_bytes, limits.client_timeout);
