@@ -11,6 +11,7 @@ mod invocations;
 mod models;
 mod predict;
 mod quality;
+mod refusals;
 
 use std::sync::Arc;
 

@@ -22,9 +22,9 @@ use model::{
 };
 use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
-use super::Service;
+use super::{Service, refusals};
 use crate::{
     body,
     detector::Detector,
@@ -52,18 +52,7 @@ pub struct FileQuery {
     responses(
         (status = 200, description = "The file with verdicts", body = String,
             content_type = "text/csv"),
-        (status = 400, description = "Unknown query", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 413, description = "The file is too large", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 415, description = "The body is no CSV by its type", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 422, description = "The body is no CSV", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 429, description = "Too many uploads at a time", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 503, description = "No model is loaded yet", body = Problem,
-            content_type = "application/problem+json")))]
+        refusals::OfFile))]
 pub async fn csv(
     request: HttpRequest,
     service: Data<Service>,
@@ -100,27 +89,22 @@ const PARQUET_TYPES: [&str; 3] = [
     "application/octet-stream",
 ];
 
+/// A Parquet file.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "it is there for the description alone")]
+pub struct ParquetFile(Vec<u8>);
+
 /// Scores a Parquet file.
 ///
 /// It is kept in a temporary file until its end has come, and so is the answer; the columns are those
 /// of `/v1/predict/csv`.
 #[utoipa::path(post, path = "/v1/predict/parquet", tag = "predictions", params(FileQuery),
-    request_body(content = Vec<u8>, content_type = "application/vnd.apache.parquet"),
+    request_body(content = inline(ParquetFile), content_type = "application/vnd.apache.parquet"),
     responses(
-        (status = 200, description = "The file with verdicts", body = Vec<u8>,
+        (status = 200, description = "The file with verdicts", body = inline(ParquetFile),
             content_type = "application/vnd.apache.parquet"),
-        (status = 400, description = "Unknown query", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 413, description = "The file is too large", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 415, description = "The body is no Parquet by its type", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 422, description = "The body is no Parquet file", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 429, description = "Too many uploads at a time", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 503, description = "No model is loaded yet", body = Problem,
-            content_type = "application/problem+json")))]
+        refusals::OfFile))]
 pub async fn parquet(
     request: HttpRequest,
     service: Data<Service>,

@@ -70,6 +70,37 @@ fn every_kind_of_bad_cell_is_refused_at_its_place() {
 }
 
 #[test]
+fn a_whole_number_is_one_however_it_is_written() {
+    let place = Place::with_flows();
+    let server = Server::start(&place, &[]);
+    let verdict = |written: &str| {
+        let body = format!(r#"{{"records":[{}]}}"#, FLOW.replace("40", written));
+        let answer = server.post("/v1/predict", &body);
+        assert_eq!(answer.status, 200, "{written}: {}", answer.text());
+        answer.text()
+    };
+    assert_eq!(verdict("40"), verdict("40.0"));
+    assert_eq!(verdict("40"), verdict("4e1"));
+    let outcome = |version: &str| {
+        let body =
+            format!(r#"{{"feedback":[{{"version":{version},"predicted":"dos","actual":"dos"}}]}}"#);
+        server.post("/v1/feedback", &body).status
+    };
+    let found = ["1", "1.0", "1e0", "1.5", "-1", "1e300", "\"1\""].map(outcome);
+    assert_eq!(found, [200, 200, 200, 422, 422, 422, 422]);
+    let explain = |top: &str| {
+        let body = format!(r#"{{"records":[{FLOW}],"top":{top}}}"#);
+        let answer = server.post("/v1/explain", &body);
+        let reasons = &answer.json()["explanations"][0]["reasons"];
+        (answer.status, reasons.as_array().map_or(0, Vec::len))
+    };
+    assert_eq!(explain("2.0"), (200, 2));
+    assert_eq!(explain("null"), (200, 5));
+    assert_eq!(explain("2.5"), (422, 0));
+    assert_eq!(explain("18446744073709551615"), (200, 6));
+}
+
+#[test]
 fn unknown_columns_are_refused_with_the_nearest_name() {
     let problem = "there is no such column; did you mean `duration`?";
     check_changed("{", "{\"duratoin\":1,", "records[1].duratoin", problem);
