@@ -29,7 +29,8 @@ pub use preprocessing::{
     ScalerKind,
 };
 pub use raw::{
-    FieldColumns, RawBatch, RawColumn, RecordCells, Scalar, TextColumn, format_number, free_name,
+    Defect, Extent, FieldColumns, RawBatch, RawColumn, RecordCells, Scalar, TextColumn,
+    faithful_number, format_number, free_name,
 };
 pub use raw_dataset::{Cells, IngestedColumn, MISSING_CODE, Provenance, RawDataset};
 pub use records::{Records, Target, TrainingSet, ValidatedDataset};

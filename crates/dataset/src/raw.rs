@@ -2,7 +2,7 @@
 
 mod columns;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 pub use columns::{FieldColumns, RecordCells, Scalar};
 
@@ -18,8 +18,8 @@ pub struct RawBatch {
     pub columns: Vec<RawColumn>,
     /// Number of the record in the source, from 1, of each row.
     pub row_numbers: Vec<u64>,
-    /// Rows (index in this batch) that could not be taken apart, with the reason; their cells are missing.
-    pub defects: Vec<(usize, String)>,
+    /// What could not be read. Cells that could be read are there, also in a defective row.
+    pub defects: Vec<Defect>,
 }
 
 impl RawBatch {
@@ -30,8 +30,19 @@ impl RawBatch {
 
     /// Returns the rows of these indices, in their order; ascending ones, where rows are defective.
     pub fn select(&self, rows: &[usize]) -> Self {
-        let place = |row: &usize| rows.iter().position(|r| r == row);
-        let defect = |(row, reason): &(usize, String)| Some((place(row)?, reason.clone()));
+        let place = |row: usize| rows.iter().position(|r| *r == row);
+        let defect = |defect: &Defect| {
+            let extent = match defect.extent {
+                Extent::Row(row) => Extent::Row(place(row)?),
+                Extent::Cell { row, column } => Extent::Cell {
+                    row: place(row)?,
+                    column,
+                },
+                Extent::Column(column) => Extent::Column(column),
+            };
+            let reason = defect.reason.clone();
+            Some(Defect { extent, reason })
+        };
         Self {
             names: self.names.clone(),
             columns: self.columns.iter().map(|c| c.select(rows)).collect(),
@@ -44,6 +55,74 @@ impl RawBatch {
     pub fn position(&self, name: &str) -> Option<usize> {
         self.names.iter().position(|n| n == name)
     }
+
+    /// Returns the defects of rows and cells by row, cells with their column's name; those of columns
+    /// that are not used are left out.
+    pub fn row_problems(&self, is_used: impl Fn(&str) -> bool) -> BTreeMap<usize, Vec<String>> {
+        let mut problems: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+        for defect in &self.defects {
+            let reason = &defect.reason;
+            match defect.extent {
+                Extent::Row(row) => problems.entry(row).or_default().push(reason.clone()),
+                Extent::Cell { row, column } if is_used(&self.names[column]) => {
+                    let text = format!("{}: {reason}", self.names[column]);
+                    problems.entry(row).or_default().push(text);
+                }
+                Extent::Cell { .. } | Extent::Column(_) => {}
+            }
+        }
+        problems
+    }
+
+    /// Returns the positions of columns that were not read, with the reason.
+    pub fn unread_columns(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.defects
+            .iter()
+            .filter_map(|defect| match defect.extent {
+                Extent::Column(column) => Some((column, defect.reason.as_str())),
+                _ => None,
+            })
+    }
+
+    /// Returns, by row, the cells that are empty because they could not be read.
+    pub fn lost_cells(&self) -> BTreeMap<usize, String> {
+        let mut lost: BTreeMap<usize, String> = BTreeMap::new();
+        for defect in &self.defects {
+            if let Extent::Cell { row, column } = defect.extent
+                && self.columns[column].is_missing(row)
+            {
+                let text = lost.entry(row).or_default();
+                let gap = if text.is_empty() { "" } else { "; " };
+                *text += &format!("{gap}{}: {}", self.names[column], defect.reason);
+            }
+        }
+        lost
+    }
+}
+
+/// Something of a [`RawBatch`] that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Defect {
+    /// What it concerns.
+    pub extent: Extent,
+    /// Why, without the column's name.
+    pub reason: String,
+}
+
+/// What of a batch a [`Defect`] concerns; rows and columns are counted from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Extent {
+    /// A row that could not be taken apart: which cell belongs where is not certain.
+    Row(usize),
+    /// One cell.
+    Cell {
+        /// Row in the batch.
+        row: usize,
+        /// Position of the column.
+        column: usize,
+    },
+    /// A column of a type that is not read; its cells are missing.
+    Column(usize),
 }
 
 /// One column of a [`RawBatch`].
@@ -67,6 +146,14 @@ impl RawColumn {
     /// Returns whether there are no cells.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Returns whether a cell is missing.
+    pub fn is_missing(&self, row: usize) -> bool {
+        match self {
+            Self::Text(text) => text.get(row).is_none(),
+            Self::Number(numbers) => numbers[row].is_nan(),
+        }
     }
 
     /// Returns the text of a cell, of a number as well; `None` is a missing one.
@@ -161,6 +248,15 @@ pub fn format_number(number: f64) -> String {
         format!("{}", number as i64)
     } else {
         format!("{number}")
+    }
+}
+
+/// Writes a number to be passed on: as [`format_number`], but a negative zero keeps its sign.
+pub fn faithful_number(number: f64) -> String {
+    if number == 0.0 && number.is_sign_negative() {
+        "-0.0".to_owned()
+    } else {
+        format_number(number)
     }
 }
 

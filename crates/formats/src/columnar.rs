@@ -1,6 +1,7 @@
 //! Reads Parquet, row group by row group, page by page.
 
 mod column;
+mod pages;
 
 use std::{
     cell::Cell,
@@ -9,9 +10,10 @@ use std::{
     sync::{Arc, Once},
 };
 
-use dataset::{RawBatch, RawColumn, Source, SourceError};
+use dataset::{Defect, Extent, RawBatch, RawColumn, Source, SourceError};
 use parquet::{
     basic::Compression,
+    column::reader::get_column_reader,
     errors::ParquetError,
     file::{
         metadata::{ColumnChunkMetaData, ParquetMetaData},
@@ -20,22 +22,30 @@ use parquet::{
     },
 };
 
-use crate::{BATCH_BYTES, BATCH_ROWS, input::malformed};
+use crate::{
+    BATCH_BYTES, BATCH_ROWS,
+    input::{failed, malformed},
+};
 use column::{Conversion, OpenColumn};
+use pages::PageOpener;
 
 /// A Parquet file as a source of rows.
 ///
 /// Whole and floating-point numbers become numbers (text beyond 2^53, where an `f64` is not exact);
-/// booleans, decimals, dates and timestamps become text: `true`, `1.50`, `2026-02-03`,
-/// `2026-02-03T10:11:12.345Z`. Structures become columns with dotted names; lists, maps, 96-bit
-/// timestamps and fixed-length bytes are refused, and so is compression other than Snappy and gzip.
+/// booleans, decimals, dates, times and timestamps become text: `true`, `1.50`, `2026-02-03`,
+/// `10:11:12.345`, `2026-02-03T10:11:12.345Z` (without the Z where the file does not say UTC).
+/// Structures become columns with dotted names. Lists, maps, 96-bit timestamps and types that no text
+/// stands for are defects of their column, bytes that are not UTF-8 of their cell. Compression other
+/// than Snappy, gzip and zstd is refused.
 pub(crate) struct ParquetSource {
     location: String,
     file: Arc<dyn FileReader>,
     names: Vec<String>,
-    conversions: Vec<Conversion>,
+    pages: PageOpener,
+    conversions: Vec<Result<Conversion, String>>,
     next_group: usize,
-    open: Vec<OpenColumn>,
+    /// Without a reader where the column's type is not read.
+    open: Vec<Option<OpenColumn>>,
     rows_left: usize,
     n_read: u64,
     names_given: bool,
@@ -54,12 +64,17 @@ impl Source for ParquetSource {
 
 impl ParquetSource {
     pub(crate) fn of_file(file: File, location: String) -> Result<Self, SourceError> {
-        contain(&location.clone(), || Self::new(file, location))
+        contain(&location.clone(), || {
+            let copy = file.try_clone().map_err(|e| failed(&location, &e))?;
+            Self::new(file, copy, location)
+        })
     }
 
     pub(crate) fn of_bytes(bytes: Vec<u8>, location: String) -> Result<Self, SourceError> {
         let bytes = bytes::Bytes::from(bytes);
-        contain(&location.clone(), || Self::new(bytes, location))
+        contain(&location.clone(), || {
+            Self::new(bytes.clone(), bytes, location)
+        })
     }
 
     fn read_batch(&mut self) -> Result<Option<RawBatch>, SourceError> {
@@ -74,13 +89,7 @@ impl ParquetSource {
         self.names_given = true;
         let mut batch = self.empty_batch(n_rows);
         if n_rows > 0 {
-            for (name, column) in self.names.iter().zip(&mut self.open) {
-                let cells = column
-                    .read(n_rows, &mut batch.defects)
-                    .map_err(|reason| malformed(&self.location, &format!("`{name}`: {reason}")))?;
-                batch.columns.push(cells);
-            }
-            clear_defective_rows(&mut batch);
+            self.read_columns(&mut batch)?;
         } else {
             batch.columns = vec![RawColumn::Number(Vec::new()); self.names.len()];
         }
@@ -89,7 +98,34 @@ impl ParquetSource {
         Ok(Some(batch))
     }
 
-    fn new<R: ChunkReader + 'static>(reader: R, location: String) -> Result<Self, SourceError> {
+    fn read_columns(&mut self, batch: &mut RawBatch) -> Result<(), SourceError> {
+        let n_rows = batch.n_rows();
+        let mut unread = Vec::new();
+        for (at, (name, column)) in self.names.iter().zip(&mut self.open).enumerate() {
+            let Some(column) = column else {
+                let nothing = (0..n_rows).map(|_| None).collect();
+                batch.columns.push(RawColumn::Text(nothing));
+                continue;
+            };
+            let cells = column
+                .read(n_rows, &mut unread)
+                .map_err(|reason| malformed(&self.location, &format!("`{name}`: {reason}")))?;
+            batch.columns.push(cells);
+            let defects = unread.drain(..).map(|row| Defect {
+                extent: Extent::Cell { row, column: at },
+                reason: "the cell is not UTF-8".to_owned(),
+            });
+            batch.defects.extend(defects);
+        }
+        Ok(())
+    }
+
+    /// Makes the source of a file that is given twice: for what it says of itself and for its pages.
+    fn new<R: ChunkReader + 'static>(
+        reader: R,
+        copy: R,
+        location: String,
+    ) -> Result<Self, SourceError> {
         let n_bytes = reader.len();
         if n_bytes == 0 {
             return Err(malformed(&location, "it is empty"));
@@ -107,15 +143,14 @@ impl ParquetSource {
         let mut conversions = Vec::new();
         for column in schema.columns() {
             let name = column.path().parts().join(".");
-            let conversion =
-                Conversion::of(column).map_err(|e| refuse(format!("column `{name}`: {e}")))?;
             names.push(name.trim().to_owned());
-            conversions.push(conversion);
+            conversions.push(Conversion::of(column));
         }
         Ok(Self {
             file: Arc::new(file),
             location,
             names,
+            pages: pages::opener(copy),
             conversions,
             next_group: 0,
             open: Vec::new(),
@@ -126,16 +161,21 @@ impl ParquetSource {
     }
 
     fn open_group(&mut self) -> Result<(), ParquetError> {
-        let group = self.file.get_row_group(self.next_group)?;
-        let schema = group.metadata().schema_descr_ptr();
+        let group = self.file.metadata().row_group(self.next_group);
+        let n_rows = usize::try_from(group.num_rows()).unwrap_or(0);
         self.open.clear();
-        for (i, conversion) in self.conversions.iter().enumerate() {
-            let reader = group.get_column_reader(i)?;
-            let max_level = schema.column(i).max_def_level();
-            self.open
-                .push(OpenColumn::new(reader, *conversion, max_level));
+        for (chunk, conversion) in group.columns().iter().zip(&self.conversions) {
+            let Ok(conversion) = conversion else {
+                self.open.push(None);
+                continue;
+            };
+            let column = chunk.column_descr_ptr();
+            let max_level = column.max_def_level();
+            let reader = get_column_reader(column, (self.pages)(chunk, n_rows)?);
+            let open = OpenColumn::new(reader, *conversion, max_level);
+            self.open.push(Some(open));
         }
-        self.rows_left = usize::try_from(group.metadata().num_rows()).unwrap_or(0);
+        self.rows_left = n_rows;
         self.next_group += 1;
         Ok(())
     }
@@ -149,8 +189,19 @@ impl ParquetSource {
             names: self.names.clone(),
             columns: Vec::with_capacity(self.names.len()),
             row_numbers: (self.n_read + 1..=self.n_read + n_rows as u64).collect(),
-            defects: Vec::new(),
+            defects: self.unread_columns(),
         }
+    }
+
+    fn unread_columns(&self) -> Vec<Defect> {
+        let columns = self.conversions.iter().enumerate();
+        let unread = columns.filter_map(|(at, conversion)| {
+            Some(Defect {
+                extent: Extent::Column(at),
+                reason: conversion.as_ref().err()?.clone(),
+            })
+        });
+        unread.collect()
     }
 
     fn explain(&self, error: &ParquetError) -> SourceError {
@@ -198,34 +249,6 @@ fn keep_contained_panics_quiet() {
     });
 }
 
-/// Keeps one reason a row, and makes all cells of such rows missing.
-fn clear_defective_rows(batch: &mut RawBatch) {
-    if batch.defects.is_empty() {
-        return;
-    }
-    batch.defects.sort_by_key(|(row, _)| *row);
-    batch.defects.dedup_by_key(|(row, _)| *row);
-    let is_defective = |row: usize| {
-        let found = batch.defects.binary_search_by_key(&row, |(r, _)| *r);
-        found.is_ok()
-    };
-    for column in &mut batch.columns {
-        match column {
-            RawColumn::Number(numbers) => {
-                for (row, _) in &batch.defects {
-                    numbers[*row] = f64::NAN;
-                }
-            }
-            RawColumn::Text(texts) => {
-                let cells = texts.iter().enumerate();
-                *texts = cells
-                    .map(|(row, cell)| cell.filter(|_| !is_defective(row)))
-                    .collect();
-            }
-        }
-    }
-}
-
 /// Checks that every column lies inside the file; the parser takes it for granted.
 fn check_ranges(metadata: &ParquetMetaData, n_bytes: u64) -> Result<(), String> {
     for (i, group) in metadata.row_groups().iter().enumerate() {
@@ -253,15 +276,19 @@ fn check_compression(metadata: &ParquetMetaData) -> Result<(), String> {
     let unknown = |chunk: &&ColumnChunkMetaData| {
         !matches!(
             chunk.compression(),
-            Compression::UNCOMPRESSED | Compression::SNAPPY | Compression::GZIP(_)
+            Compression::UNCOMPRESSED
+                | Compression::SNAPPY
+                | Compression::GZIP(_)
+                | Compression::ZSTD(_)
         )
     };
     match chunks.into_iter().find(unknown) {
         None => Ok(()),
         Some(chunk) => Err(format!(
-            "column `{}` is compressed with {}: write it with snappy, gzip or none",
+            "column `{}` is compressed with {}: write the file with zstd, snappy, gzip or none, \
+             in polars and pandas `compression=\"zstd\"`",
             chunk.column_path().string(),
-            chunk.compression()
+            chunk.compression_codec()
         )),
     }
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use csv::{ByteRecord, StringRecord};
-use dataset::{RawBatch, RawColumn, Source, SourceError, TextColumn};
+use dataset::{Defect, Extent, RawBatch, RawColumn, Source, SourceError, TextColumn};
 
 use crate::{
     BATCH_BYTES, BATCH_ROWS, RECORD_BYTES,
@@ -12,8 +12,8 @@ use crate::{
 
 /// Delimited text as a source of rows.
 ///
-/// A row with another number of cells than there are names, or with bytes that are not UTF-8, is kept
-/// as a defect with all cells missing. Lines without anything on them are not rows.
+/// A row with another number of cells than there are names is a defect and keeps the cells that have a
+/// name; a cell that is not UTF-8 is a defect of its own. Lines without anything on them are not rows.
 pub(crate) struct CsvSource {
     location: String,
     reader: csv::Reader<Budgeted<Bytes>>,
@@ -122,7 +122,7 @@ struct Rows {
     columns: Vec<TextColumn>,
     n_rows: usize,
     n_bytes: usize,
-    defects: Vec<(usize, String)>,
+    defects: Vec<Defect>,
 }
 
 impl Rows {
@@ -145,23 +145,37 @@ impl Rows {
                 *record = cells.into_byte_record();
             }
             Ok(cells) => {
-                self.push_defect(format!("{} cells for {} names", cells.len(), names.len()));
                 *record = cells.into_byte_record();
+                self.push_cells(record, names.len());
             }
             Err(error) => {
-                let at = error.utf8_error().field();
-                let name = names.get(at).map_or("", String::as_str);
-                self.push_defect(format!("cell {} ({name}) is not UTF-8", at + 1));
                 *record = error.into_byte_record();
+                self.push_cells(record, names.len());
             }
         }
         self.n_rows += 1;
         self.n_bytes += n_bytes;
     }
 
-    fn push_defect(&mut self, reason: String) {
-        self.columns.iter_mut().for_each(|column| column.push(None));
-        self.defects.push((self.n_rows, reason));
+    /// Keeps what can be read of a row that is not as it should be.
+    fn push_cells(&mut self, record: &ByteRecord, n_names: usize) {
+        let row = self.n_rows;
+        if record.len() != n_names {
+            self.defects.push(Defect {
+                extent: Extent::Row(row),
+                reason: format!("{} cells for {n_names} names", record.len()),
+            });
+        }
+        for (at, column) in self.columns.iter_mut().enumerate() {
+            let cell = record.get(at).map(std::str::from_utf8);
+            if let Some(Err(_)) = cell {
+                self.defects.push(Defect {
+                    extent: Extent::Cell { row, column: at },
+                    reason: "the cell is not UTF-8".to_owned(),
+                });
+            }
+            column.push(cell.and_then(Result::ok));
+        }
     }
 
     fn into_batch(self, names: Vec<String>, first: u64) -> RawBatch {

@@ -15,9 +15,11 @@ use line::Line;
 /// JSON Lines as a source of rows.
 ///
 /// Nested objects become columns with dotted names. A column of a batch is one of numbers when all its
-/// cells are numbers or null, otherwise of text; true and false are the texts `true` and `false`. A
-/// line that is no object, holds an array or names a field twice is kept as a defect with all cells
-/// missing. Lines without anything on them are not rows.
+/// cells are numbers or null, otherwise of text; true and false are the texts `true` and `false`, and a
+/// number that needs more digits than an `f64` has stays as it is written. An array is a defect of its
+/// cell, kept as its text; a field that is named twice one without a value. A line that is no object is
+/// a defect and keeps the fields before the place where it breaks. Lines without anything on them are
+/// not rows.
 pub(crate) struct JsonLinesSource {
     location: String,
     reader: BufReader<Bytes>,
@@ -33,35 +35,23 @@ impl Source for JsonLinesSource {
     }
 
     fn next_batch(&mut self) -> Result<Option<RawBatch>, SourceError> {
-        let mut defects = Vec::new();
-        let (mut n_rows, mut n_bytes) = (0, 0);
-        while n_rows < BATCH_ROWS && n_bytes < BATCH_BYTES {
+        let mut n_bytes = 0;
+        while self.columns.n_rows() < BATCH_ROWS && n_bytes < BATCH_BYTES {
             if !self.read_line()? {
                 break;
             }
-            if let Err(reason) = self.line.parse(&self.buffer, &mut self.columns) {
-                defects.push((n_rows, reason));
-            } else {
-                self.columns.push_row(n_rows, self.line.cells());
+            match self.line.parse(&self.buffer, &mut self.columns) {
+                Ok(cells) => self.columns.push_row(cells),
+                Err(reason) => self.columns.push_defective(self.line.cells(), reason),
             }
-            n_rows += 1;
             n_bytes += self.buffer.len() + 8 * self.columns.len();
             self.check_width()?;
         }
-        if n_rows == 0 {
-            return match self.n_read {
-                0 => Err(malformed(&self.location, "it holds only empty lines")),
-                _ => Ok(None),
-            };
+        match (self.columns.n_rows(), self.n_read) {
+            (0, 0) => Err(malformed(&self.location, "it holds only empty lines")),
+            (0, _) => Ok(None),
+            (_, read) => Ok(Some(self.columns.take(read))),
         }
-        let first = self.n_read + 1 - n_rows as u64;
-        let (names, columns) = self.columns.take(n_rows);
-        Ok(Some(RawBatch {
-            names,
-            columns,
-            row_numbers: (first..=self.n_read).collect(),
-            defects,
-        }))
     }
 }
 

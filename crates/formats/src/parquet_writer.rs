@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use dataset::{RawBatch, RawColumn, Sink, SinkError, format_number};
+use dataset::{RawBatch, RawColumn, Sink, SinkError, faithful_number};
 use parquet::{
     basic::{Compression, LogicalType, Repetition, TimeUnit, Type as Physical},
     column::writer::ColumnWriter,
@@ -308,7 +308,7 @@ impl Pending {
 }
 
 fn number_text(number: f64) -> Option<String> {
-    (!number.is_nan()).then(|| format_number(number))
+    (!number.is_nan()).then(|| faithful_number(number))
 }
 
 pub(crate) fn start<W: Write + Send>(

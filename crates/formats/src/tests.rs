@@ -44,6 +44,10 @@ fn show(batch: &RawBatch) -> String {
         };
         text += &format!("{name}{mark} ");
     }
+    for (at, reason) in batch.unread_columns() {
+        text += &format!("! {}: {reason} ", batch.names[at]);
+    }
+    let problems = batch.row_problems(|_| true);
     for row in 0..batch.n_rows() {
         text += &format!("\n{}:", batch.row_numbers[row]);
         for column in &batch.columns {
@@ -55,7 +59,7 @@ fn show(batch: &RawBatch) -> String {
                 RawColumn::Number(n) => format!(" {:?}", n[row]),
             };
         }
-        for (_, reason) in batch.defects.iter().filter(|(r, _)| *r == row) {
+        for reason in problems.get(&row).into_iter().flatten() {
             text += &format!(" ! {reason}");
         }
     }

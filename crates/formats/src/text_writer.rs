@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use dataset::{RawBatch, RawColumn, Sink, SinkError, format_number};
+use dataset::{RawBatch, RawColumn, Sink, SinkError, faithful_number};
 
 use crate::output::{TextFile, rejected, unavailable};
 
@@ -157,7 +157,7 @@ impl<W: Write> CsvLines<W> {
                         self.writer.write_field("")?;
                     }
                     Some(RawColumn::Number(numbers)) => {
-                        self.writer.write_field(format_number(numbers[row]))?;
+                        self.writer.write_field(faithful_number(numbers[row]))?;
                     }
                 }
             }
@@ -258,10 +258,10 @@ fn write_json(writer: &mut impl Write, column: Option<&RawColumn>, row: usize) -
             None => writer.write_all(b"null"),
         },
         Some(RawColumn::Number(numbers)) if numbers[row].is_finite() => {
-            writer.write_all(format_number(numbers[row]).as_bytes())
+            writer.write_all(faithful_number(numbers[row]).as_bytes())
         }
         Some(RawColumn::Number(numbers)) if numbers[row].is_infinite() => {
-            write!(writer, "\"{}\"", format_number(numbers[row]))
+            write!(writer, "\"{}\"", faithful_number(numbers[row]))
         }
         _ => writer.write_all(b"null"),
     }

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use dataset::{
     Cells, Column, ColumnType, MISSING_CODE, RawColumn, Schema, TextColumn,
     cell::{self, Cell},
-    format_number,
+    faithful_number, format_number,
 };
 
 /// The cells of one column so far, in the source's order.
@@ -53,7 +53,7 @@ impl Builder {
             }
             (Self::Texts(own), RawColumn::Number(numbers)) => {
                 for &number in &numbers[..n] {
-                    let text = (!number.is_nan()).then(|| format_number(number));
+                    let text = (!number.is_nan()).then(|| faithful_number(number));
                     own.push(schema, text.as_deref());
                 }
             }

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use artifact::Progress;
-use dataset::{Cells, IngestedColumn, Provenance, RawBatch, RawDataset, Schema, Source};
+use dataset::{
+    Cells, Defect, Extent, IngestedColumn, Provenance, RawBatch, RawDataset, Schema, Source,
+    SourceError,
+};
 
 use crate::{IngestionConfig, IngestionError, builder::Builder, order::canonical_order};
 
@@ -83,6 +86,7 @@ impl Reading {
 
     fn push(&mut self, batch: &RawBatch, limit: u64) -> Result<(), IngestionError> {
         self.check(batch)?;
+        self.refuse_unread(batch)?;
         let before = self.row_numbers.len();
         let n = (batch.n_rows() as u64).min(limit - before as u64) as usize;
         if before as u64 + n as u64 > MAX_ROWS {
@@ -102,10 +106,28 @@ impl Reading {
             }
         }
         self.row_numbers.extend(&batch.row_numbers[..n]);
-        let kept = batch.defects.iter().filter(|(row, _)| *row < n);
+        let problems = batch.row_problems(|name| self.is_used(name));
+        let kept = problems.into_iter().filter(|(row, _)| *row < n);
         self.defects
-            .extend(kept.map(|(row, reason)| ((before + row) as u64, reason.clone())));
+            .extend(kept.map(|(row, reasons)| ((before + row) as u64, reasons.join("; "))));
         Ok(())
+    }
+
+    /// Returns whether a column is learned from, or is what is to be learned.
+    fn is_used(&self, name: &str) -> bool {
+        let target = &self.schema.target.column;
+        name == target || self.schema.column(name).is_some_and(|c| !c.never_use)
+    }
+
+    fn refuse_unread(&self, batch: &RawBatch) -> Result<(), SourceError> {
+        let mut unread = batch.unread_columns();
+        match unread.find(|(at, _)| self.is_used(&batch.names[*at])) {
+            None => Ok(()),
+            Some((at, reason)) => Err(SourceError::Malformed {
+                location: self.location.clone(),
+                reason: format!("column `{}`: {reason}", batch.names[at]),
+            }),
+        }
     }
 
     fn check(&self, batch: &RawBatch) -> Result<(), IngestionError> {
@@ -116,10 +138,8 @@ impl Reading {
         } else if let Some(at) = batch.columns.iter().position(|c| c.len() != n) {
             let (name, len) = (&batch.names[at], batch.columns[at].len());
             format!("column `{name}` has {len} of {n} rows")
-        } else if !batch.defects.is_sorted_by(|a, b| a.0 < b.0)
-            || batch.defects.last().is_some_and(|(row, _)| *row >= n)
-        {
-            format!("its defects are not ascending rows below {n}")
+        } else if batch.defects.iter().any(|defect| !fits(batch, defect)) {
+            format!("a defect lies outside its {n} rows")
         } else {
             return Ok(());
         };
@@ -166,6 +186,15 @@ impl Reading {
             simulated,
         };
         (raw, provenance)
+    }
+}
+
+fn fits(batch: &RawBatch, defect: &Defect) -> bool {
+    let (rows, columns) = (batch.n_rows(), batch.columns.len());
+    match defect.extent {
+        Extent::Row(row) => row < rows,
+        Extent::Cell { row, column } => row < rows && column < columns,
+        Extent::Column(column) => column < columns,
     }
 }
 

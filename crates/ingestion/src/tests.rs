@@ -188,13 +188,12 @@ fn a_column_without_any_value_is_there_and_missing() {
 }
 
 #[test]
-fn broken_rows_are_kept_last_with_their_reason() {
+fn broken_rows_are_kept_with_their_cells_and_their_reason() {
     let text = [HEADER.as_bytes(), b"1,2\n1,1,\xff,1,1,1\n3,1,b,1,1,1\n"].concat();
     assert_eq!(
         show(&csv(text)),
-        "3: 3.0 1.0 \"b\" 1.0 1.0 \"1\"\n\
-         1: ~ ~ ~ ~ ~ ~ (2 cells for 6 names)\n\
-         2: ~ ~ ~ ~ ~ ~ (cell 3 (proto) is not UTF-8)\n"
+        "2: 1.0 1.0 ~ 1.0 1.0 \"1\" (proto: the cell is not UTF-8)\n1: 1.0 2.0 ~ ~ ~ ~ (2 cells for 6 names)\n\
+         3: 3.0 1.0 \"b\" 1.0 1.0 \"1\"\n"
     );
 }
 

@@ -1,9 +1,11 @@
 //! Scoring rows as they come: typed and checked first, bad ones named, the rest scored.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use dataset::{
-    Column, ColumnType, Domain, RawBatch, RawColumn, Schema, Table, TableColumn,
+    Column, ColumnType, Domain, Extent, RawBatch, RawColumn, Schema, Table, TableColumn,
     cell::{Cell, CellProblem, read_number, read_text, value_problem},
-    format_number,
+    faithful_number, format_number,
 };
 
 use crate::{ModelBundle, bundle::ScoringError};
@@ -97,34 +99,114 @@ pub fn reasons(
 /// Reads the feature columns of a batch: a table of all rows, and what is wrong with each row.
 pub fn read(schema: &Schema, batch: &RawBatch) -> (Table, Vec<Vec<String>>) {
     let n = batch.n_rows();
+    let found = FoundColumns::of(schema, batch);
     let mut problems = vec![Vec::new(); n];
-    for (row, reason) in &batch.defects {
-        problems[*row].push(reason.clone());
+    for (row, reasons) in batch.row_problems(|name| found.is_used(name)) {
+        problems[row] = reasons;
     }
     let reader = CellReader::new(schema);
-    let columns = schema
-        .features()
-        .map(|column| {
-            let cells = batch.position(&column.name).map(|at| &batch.columns[at]);
-            let values = (0..n)
-                .map(|row| {
-                    let cell = cells.map_or(RawCell::Absent, |cells| RawCell::of(cells, row));
-                    reader.read(column, cell).unwrap_or_else(|problem| {
-                        problems[row].push(format!("{}: {problem}", column.name));
-                        f64::NAN
-                    })
+    let columns = schema.features().map(|column| TableColumn {
+        name: column.name.clone(),
+        values: match found.cells(column) {
+            Ok(None) => vec![f64::NAN; n],
+            Ok(Some((at, cells))) => (0..n)
+                .map(|row| match found.is_torn(row) || found.is_unread(row, at) {
+                    true => Ok(f64::NAN),
+                    false => reader.read(column, RawCell::of(cells, row)),
                 })
-                .collect();
-            TableColumn {
-                name: column.name.clone(),
-                values,
+                .enumerate()
+                .map(|(row, value)| {
+                    value.unwrap_or_else(|problem| note(&mut problems[row], column, &problem))
+                })
+                .collect(),
+            Err(problem) => (0..n)
+                .map(|row| match found.is_torn(row) {
+                    true => f64::NAN,
+                    false => note(&mut problems[row], column, &problem),
+                })
+                .collect(),
+        },
+    });
+    (Table::new(n, columns.collect()), problems)
+}
+
+fn note(problems: &mut Vec<String>, column: &Column, problem: &str) -> f64 {
+    problems.push(format!("{}: {problem}", column.name));
+    f64::NAN
+}
+
+/// Where a batch has the columns of a schema, and what of it could not be read.
+struct FoundColumns<'a> {
+    batch: &'a RawBatch,
+    /// How often each name stands in the batch, and where first.
+    places: BTreeMap<&'a str, (usize, usize)>,
+    used: BTreeSet<&'a str>,
+    torn_rows: BTreeSet<usize>,
+    unread_cells: BTreeSet<(usize, usize)>,
+    unread_columns: BTreeMap<usize, &'a str>,
+}
+
+impl<'a> FoundColumns<'a> {
+    fn of(schema: &'a Schema, batch: &'a RawBatch) -> Self {
+        let mut found = Self {
+            batch,
+            places: BTreeMap::new(),
+            used: schema.features().map(|c| c.name.as_str()).collect(),
+            torn_rows: BTreeSet::new(),
+            unread_cells: BTreeSet::new(),
+            unread_columns: batch.unread_columns().collect(),
+        };
+        for (at, name) in batch.names.iter().enumerate() {
+            found.places.entry(name).or_insert((0, at)).0 += 1;
+        }
+        for defect in &batch.defects {
+            match defect.extent {
+                Extent::Row(row) => {
+                    found.torn_rows.insert(row);
+                }
+                Extent::Cell { row, column } => {
+                    found.unread_cells.insert((row, column));
+                }
+                Extent::Column(_) => {}
             }
-        })
-        .collect();
-    for (row, _) in &batch.defects {
-        problems[*row].truncate(1);
+        }
+        found
     }
-    (Table::new(n, columns), problems)
+
+    fn is_used(&self, name: &str) -> bool {
+        self.used.contains(name)
+    }
+
+    fn is_torn(&self, row: usize) -> bool {
+        !self.torn_rows.is_empty() && self.torn_rows.contains(&row)
+    }
+
+    fn is_unread(&self, row: usize, column: usize) -> bool {
+        !self.unread_cells.is_empty() && self.unread_cells.contains(&(row, column))
+    }
+
+    /// Returns the one column that is meant and where it stands, `None` where there may be none, or what
+    /// keeps every row from having it.
+    fn cells(&self, column: &Column) -> Result<Option<(usize, &'a RawColumn)>, String> {
+        match self.places.get(column.name.as_str()) {
+            Some((1, at)) => match self.unread_columns.get(at) {
+                Some(reason) => Err((*reason).to_owned()),
+                None => Ok(Some((*at, &self.batch.columns[*at]))),
+            },
+            Some((n, _)) => Err(format!("{n} columns have this name")),
+            None if column.may_be_missing => Ok(None),
+            None => Err(self.absence(&column.name)),
+        }
+    }
+
+    fn absence(&self, name: &str) -> String {
+        let within = format!("{name}.");
+        let mut parts = self.places.range(within.as_str()..);
+        match parts.next().filter(|(part, _)| part.starts_with(&within)) {
+            None => "column is missing".to_owned(),
+            Some((part, _)) => format!("column is missing: it is an object, with `{part}`"),
+        }
+    }
 }
 
 /// A cell as a file or a request has it.
@@ -197,8 +279,8 @@ impl<'a> CellReader<'a> {
                 Cell::Unreadable => {
                     return Err(CellProblem::WrongType.describe(column, "infinite"));
                 }
-                Cell::Value(number) if column.kind == ColumnType::Text => {
-                    return level(column, &format_number(number));
+                Cell::Value(_) if column.kind == ColumnType::Text => {
+                    return level(column, &faithful_number(number));
                 }
                 Cell::Value(number) => number,
             },
@@ -230,3 +312,6 @@ fn level(column: &Column, text: &str) -> Result<f64, String> {
         .level_code(text)
         .ok_or_else(|| CellProblem::OutsideDomain.describe(column, text))
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,7 +26,8 @@ impl VerdictColumns {
         &self.names
     }
 
-    /// Appends the verdicts to a batch, one prediction a row.
+    /// Appends the verdicts to a batch, one prediction a row. The problem of a row that was scored
+    /// names cells that the verdict does not need and that could not be read.
     pub fn append(&self, batch: &mut RawBatch, predictions: &[Prediction], version: &str) {
         let label = predictions.iter().map(|p| match p {
             Prediction::Scored { label, .. } => Some(label.as_str()),
@@ -38,10 +39,12 @@ impl VerdictColumns {
             } => *threat_probability,
             Prediction::Refused { .. } => f64::NAN,
         });
+        let mut lost = batch.lost_cells();
         let problems: Vec<Option<String>> = predictions
             .iter()
-            .map(|p| match p {
-                Prediction::Scored { .. } => None,
+            .enumerate()
+            .map(|(row, p)| match p {
+                Prediction::Scored { .. } => lost.remove(&row),
                 Prediction::Refused { problems } => Some(problems.join("; ")),
             })
             .collect();

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use artifact::{ErrorKind, Failure};
+use artifact::{ErrorKind, Failure, printable};
 use clap::Args;
 use dataset::{Sink, Source};
 use formats::{FileFormat, Layout, ParquetExtension};
@@ -61,6 +61,8 @@ pub fn run(arguments: &PredictArguments) -> Result<u8, Failure> {
         explain: arguments.explain.map(|k| k as usize),
         survey,
         columns: None,
+        keeps_bytes: layout::is_copied(&arguments.output, &format),
+        lost: Vec::new(),
         counts: Counts::default(),
     };
     scoring.score_all()?;
@@ -68,9 +70,15 @@ pub fn run(arguments: &PredictArguments) -> Result<u8, Failure> {
         sink,
         columns,
         counts,
+        lost,
         ..
     } = scoring;
     sink.finish()?;
+    for (name, reason) in lost {
+        note(&printable(&format!(
+            "column `{name}` is empty in the output: {reason}"
+        )));
+    }
     if bundle.simulated {
         note("the model has learned from simulated data, not from real traffic");
     }
@@ -126,7 +134,7 @@ fn create(
         ..Layout::of(&bundle.schema.file, Vec::new())
     };
     let output = FileFormat::of_path(path, &layout)?;
-    if (input, &output) == (&FileFormat::Parquet, &FileFormat::Parquet) {
+    if layout::is_copied(path, input) {
         return Ok(Box::new(ParquetExtension::create(path, &arguments.input)?));
     }
     Ok(formats::create(path, &output)?)
@@ -140,6 +148,10 @@ struct Scoring<'a> {
     explain: Option<usize>,
     survey: Option<Survey>,
     columns: Option<VerdictColumns>,
+    /// Whether the output has the input's bytes, also of what could not be read.
+    keeps_bytes: bool,
+    /// Columns that are empty in the output, with the reason.
+    lost: Vec<(String, String)>,
     counts: Counts,
 }
 
@@ -148,11 +160,18 @@ impl Scoring<'_> {
     fn score_all(&mut self) -> Result<(), Failure> {
         while let Some(mut batch) = self.source.next_batch()? {
             let predictions = scoring::predict(self.bundle, &batch)?;
-            self.counts.add(&predictions);
+            self.counts.add(&predictions, &batch.row_numbers);
             let reasons = self
                 .explain
                 .map(|k| scoring::reasons(self.bundle, &batch, k))
                 .transpose()?;
+            if self.keeps_bytes {
+                batch.defects.clear();
+            } else if self.lost.is_empty() {
+                let unread = batch.unread_columns();
+                let unread = unread.map(|(at, why)| (batch.names[at].clone(), why.to_owned()));
+                self.lost = unread.collect();
+            }
             if let Some(survey) = &self.survey {
                 survey.conform(&mut batch);
             }
@@ -177,30 +196,31 @@ struct Counts {
     rows: usize,
     threats: usize,
     refused: usize,
-    problems: BTreeMap<String, usize>,
+    /// The rows that have each problem, and the first of them.
+    problems: BTreeMap<String, (usize, u64)>,
 }
 
 impl Counts {
-    fn add(&mut self, predictions: &[Prediction]) {
+    fn add(&mut self, predictions: &[Prediction], row_numbers: &[u64]) {
         self.rows += predictions.len();
-        for prediction in predictions {
+        for (prediction, row) in predictions.iter().zip(row_numbers) {
             match prediction {
                 Prediction::Scored { is_threat, .. } => self.threats += usize::from(*is_threat),
                 Prediction::Refused { problems } => {
                     self.refused += 1;
                     problems
                         .iter()
-                        .for_each(|problem| self.add_problem(problem));
+                        .for_each(|problem| self.add_problem(problem, *row));
                 }
             }
         }
     }
 
-    fn add_problem(&mut self, problem: &str) {
-        if let Some(n) = self.problems.get_mut(problem) {
+    fn add_problem(&mut self, problem: &str, row: u64) {
+        if let Some((n, _)) = self.problems.get_mut(problem) {
             *n += 1;
         } else if self.problems.len() < MOST_PROBLEMS {
-            self.problems.insert(problem.to_owned(), 1);
+            self.problems.insert(problem.to_owned(), (1, row));
         }
     }
 
@@ -208,18 +228,20 @@ impl Counts {
         self.rows - self.refused
     }
 
-    /// Returns the most frequent problems, with the rows that have each.
-    fn frequent_problems(&self) -> Vec<(&str, usize)> {
+    /// Returns the most frequent problems, with the rows that have each and the first of these.
+    fn frequent_problems(&self) -> Vec<(&str, usize, u64)> {
         let all = self.problems.iter();
-        let mut problems: Vec<(&str, usize)> = all.map(|(text, n)| (text.as_str(), *n)).collect();
-        problems.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+        let mut problems: Vec<_> = all
+            .map(|(text, (n, row))| (text.as_str(), *n, *row))
+            .collect();
+        problems.sort_by_key(|(_, n, _)| std::cmp::Reverse(*n));
         problems.truncate(3);
         problems
     }
 
     fn to_json(&self, model: &str, version: u64, names: &[String; 4]) -> String {
         let problems = self.frequent_problems();
-        let problem = |(text, rows): &(&str, usize)| json!({"problem": text, "rows": rows});
+        let problem = |(text, rows, first): &(&str, usize, u64)| json!({"problem": text, "rows": rows, "first_row": first});
         json!({
             "model": model,
             "version": version,
@@ -239,8 +261,9 @@ impl Counts {
             "{rows} rows: {scored} scored by version {version}, {threats} threats; {} refused",
             self.refused
         );
-        for (problem, rows) in self.frequent_problems() {
-            text += &format!("\n  {rows} rows: {problem}");
+        for (problem, rows, first) in self.frequent_problems() {
+            let problem = printable(problem);
+            text += &format!("\n  {rows} rows, the first is row {first}: {problem}");
         }
         for (usual, name) in USUAL_NAMES.iter().zip(names).filter(|(u, n)| *u != n) {
             text += &format!("\n  the input has a column `{usual}`: ours is `{name}`");

@@ -2,22 +2,22 @@
 //!
 //! They say what the data gives away cheaply; they are never refitted, bundled or promoted.
 
+mod naive_bayes;
+
 use artifact::Context;
 use dataset::{Label, TrainingSet};
 use model::{FeatureMatrix, preprocessor::Preprocessor};
+use naive_bayes::NaiveBayes;
 use rayon::prelude::*;
 use smartcore::{
     algorithm::neighbour::KNNAlgorithmName,
     linalg::basic::matrix::DenseMatrix,
-    naive_bayes::gaussian::{GaussianNB, GaussianNBParameters},
     neighbors::knn_classifier::{KNNClassifier, KNNClassifierParameters},
 };
 
 use crate::{CandidateReport, MetricSummary, TrainingConfig, TrainingError, report::FoldMetrics};
 
 const N_NEIGHBOURS: usize = 5;
-/// Share of the largest variance that is added to every variance, as in scikit-learn's `GaussianNB`.
-const VARIANCE_SMOOTHING: f64 = 1e-9;
 
 /// What the baselines reached, and on how many rows.
 pub(crate) struct Baselines {
@@ -154,11 +154,11 @@ impl Baseline {
             name: self.name(),
             reason: e.to_string(),
         };
-        let x = dense(&fold.train).map_err(wrap)?;
-        let y = &fold.train_classes;
-        let test = dense(&fold.test).map_err(wrap)?;
         match self {
             Self::Neighbours => {
+                let y = &fold.train_classes;
+                let x = dense(fold.train.values()).map_err(wrap)?;
+                let test = dense(fold.test.values()).map_err(wrap)?;
                 let parameters = KNNClassifierParameters::default()
                     .with_k(N_NEIGHBOURS.min(y.len()))
                     .with_algorithm(KNNAlgorithmName::LinearSearch);
@@ -169,45 +169,16 @@ impl Baseline {
                     .map(|p| p.last().copied().unwrap_or(0.0))
                     .collect())
             }
-            Self::NaiveBayes => {
-                let nb = GaussianNB::fit(&x, y, GaussianNBParameters::default()).map_err(wrap)?;
-                Ok(posteriors(&nb, &fold.test))
-            }
+            Self::NaiveBayes => NaiveBayes::fit(fold)
+                .map(|nb| nb.posteriors(&fold.test))
+                .map_err(wrap),
         }
     }
 }
 
-fn dense(features: &FeatureMatrix) -> Result<DenseMatrix<f64>, smartcore::error::Failed> {
-    let values = features.values();
+fn dense(
+    values: ndarray::ArrayView2<'_, f32>,
+) -> Result<DenseMatrix<f64>, smartcore::error::Failed> {
     let flat = values.iter().map(|&v| f64::from(v)).collect();
     DenseMatrix::new(values.nrows(), values.ncols(), flat, false)
-}
-
-/// Computes threat posteriors from the fitted means and variances: `smartcore` gives classes only.
-fn posteriors(
-    nb: &GaussianNB<f64, u32, DenseMatrix<f64>, Vec<u32>>,
-    features: &FeatureMatrix,
-) -> Vec<f64> {
-    let largest = nb.var().iter().flatten().copied().fold(0.0, f64::max);
-    let smoothing = (VARIANCE_SMOOTHING * largest).max(f64::MIN_POSITIVE);
-    let log_joint = |class: usize, row: ndarray::ArrayView1<'_, f32>| {
-        let terms = row.iter().zip(&nb.theta()[class]).zip(&nb.var()[class]);
-        let density: f64 = terms
-            .map(|((x, mean), variance)| {
-                let variance = variance + smoothing;
-                let distance = f64::from(*x) - mean;
-                -0.5 * ((std::f64::consts::TAU * variance).ln() + distance * distance / variance)
-            })
-            .sum();
-        nb.class_priors()[class].ln() + density
-    };
-    let values = features.values();
-    values
-        .rows()
-        .into_iter()
-        .map(|row| {
-            let margin: f64 = log_joint(0, row) - log_joint(1, row);
-            1.0 / (1.0 + margin.clamp(-700.0, 700.0).exp())
-        })
-        .collect()
 }

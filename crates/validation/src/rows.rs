@@ -37,14 +37,37 @@ pub(crate) fn resolve_levels(raw: &RawDataset) -> Schema {
         c.kind == ColumnType::Text && c.domain == Domain::Any && !c.never_use && c.name != target
     });
     for column in open {
-        if let Some(Cells::Texts { dictionary, .. }) = raw.cells(&column.name)
-            && !dictionary.is_empty()
+        if let Some(Cells::Texts { dictionary, codes }) = raw.cells(&column.name)
+            && let levels = levels_of_whole_rows(dictionary, codes, &raw.defects)
+            && !levels.is_empty()
         {
-            column.domain = Domain::Levels(dictionary.clone());
+            column.domain = Domain::Levels(levels);
             column.unknown_levels = UnknownLevels::Accept;
         }
     }
     schema
+}
+
+/// Leaves out what only rows have that could not be taken apart: their cells may stand elsewhere.
+fn levels_of_whole_rows(
+    dictionary: &[String],
+    codes: &[u32],
+    defects: &[(u64, String)],
+) -> Vec<String> {
+    if defects.is_empty() {
+        return dictionary.to_vec();
+    }
+    let mut found = vec![false; dictionary.len()];
+    for (row, code) in codes.iter().enumerate() {
+        let is_defective = defects
+            .binary_search_by_key(&(row as u64), |(r, _)| *r)
+            .is_ok();
+        if let Some(found) = found.get_mut(*code as usize).filter(|_| !is_defective) {
+            *found = true;
+        }
+    }
+    let levels = dictionary.iter().zip(found).filter(|(_, found)| *found);
+    levels.map(|(level, _)| level.clone()).collect()
 }
 
 /// Judges every row by every column; collects all problems instead of stopping at the first.
@@ -81,7 +104,7 @@ pub(crate) fn judge_part(raw: &RawDataset) -> Judged {
 impl Judged {
     fn note(&mut self, row: usize, column: Option<&str>, kind: &'static str, text: String) {
         let problems = self.bad.entry(row).or_default();
-        // A row that could not be taken apart has no cells; that its cells are missing says nothing.
+        // Where a row could not be taken apart, what its cells lack says nothing.
         if problems.iter().any(|p| p.column.is_none()) {
             return;
         }

@@ -1,7 +1,5 @@
 //! Documents as rows and back: nested ones flattened with dots, types mapped or named.
 
-use std::collections::BTreeSet;
-
 use dataset::{ColumnType, FieldColumns, RawBatch, RawColumn, RecordCells, Scalar, Schema};
 use mongodb::bson::{
     RawDocument, RawDocumentBuf,
@@ -13,8 +11,8 @@ const EXACT: u64 = 1 << 53;
 
 /// Takes documents apart, one at a time.
 pub(super) struct Flattener {
-    /// Names that the schema knows: a type that no column takes matters in these alone.
-    known: BTreeSet<String>,
+    /// Whether `_id` is a column of the schema.
+    keeps_id: bool,
     cells: RecordCells,
     path: String,
 }
@@ -22,13 +20,14 @@ pub(super) struct Flattener {
 impl Flattener {
     pub(super) fn new(schema: &Schema) -> Self {
         Self {
-            known: schema.file_columns().into_iter().collect(),
+            keeps_id: schema.file_columns().iter().any(|name| name == "_id"),
             cells: RecordCells::default(),
             path: String::new(),
         }
     }
 
-    /// Takes a document apart; on an error its reason is given and no new names are kept.
+    /// Takes a document apart; on an error its reason is given, and of the cells before it those are
+    /// kept whose names were known.
     pub(super) fn flatten(
         &mut self,
         document: &RawDocument,
@@ -37,22 +36,24 @@ impl Flattener {
         let n_names = columns.len();
         self.cells.clear();
         self.path.clear();
-        let mut result = self.visit(document, columns);
-        if result.is_ok() && self.cells.has_twins() {
-            result = Err("two fields have one name".to_owned());
-        }
-        if let Err(reason) = result {
-            columns.truncate(n_names);
+        if let Err(reason) = self.visit(document, columns) {
+            self.cells.truncate(columns, n_names);
             return Err(reason);
         }
+        self.cells.empty_twins();
         Ok(&self.cells)
+    }
+
+    /// Returns the cells of the document last taken apart.
+    pub(super) fn cells(&self) -> &RecordCells {
+        &self.cells
     }
 
     fn visit(&mut self, document: &RawDocument, columns: &mut FieldColumns) -> Result<(), String> {
         for element in document.iter() {
             let (key, value) = element.map_err(|e| format!("damaged document: {e}"))?;
             let key = key.as_str();
-            if self.path.is_empty() && key == "_id" && !self.known.contains("_id") {
+            if self.path.is_empty() && key == "_id" && !self.keeps_id {
                 continue;
             }
             let length = self.path.len();
@@ -61,15 +62,18 @@ impl Flattener {
             }
             self.path.push_str(key.trim());
             match value {
-                RawBsonRef::Document(inner) => self.visit(inner, columns)?,
-                value => self.keep(value, columns)?,
+                RawBsonRef::Document(inner) => {
+                    columns.see_object(&self.path);
+                    self.visit(inner, columns)?;
+                }
+                value => self.keep(value, columns),
             }
             self.path.truncate(length);
         }
         Ok(())
     }
 
-    fn keep(&mut self, value: RawBsonRef<'_>, columns: &mut FieldColumns) -> Result<(), String> {
+    fn keep(&mut self, value: RawBsonRef<'_>, columns: &mut FieldColumns) {
         let text = text_of(&value);
         let cell = match (&value, &text) {
             (_, Some(text)) => Scalar::Text(text),
@@ -77,17 +81,14 @@ impl Flattener {
             (RawBsonRef::Int32(number), _) => Scalar::Number(f64::from(*number)),
             (RawBsonRef::Int64(number), _) => Scalar::Number(*number as f64),
             (RawBsonRef::String(text) | RawBsonRef::Symbol(text), _) => Scalar::Text(text),
-            (RawBsonRef::Null | RawBsonRef::Undefined, _) => Scalar::Null,
-            _ if !self.known.contains(&self.path) => Scalar::Null,
-            _ => {
-                let (path, kind) = (&self.path, type_name(&value));
-                return Err(format!(
-                    "field `{path}` holds {kind}, which no column takes"
-                ));
-            }
+            _ => Scalar::Null,
         };
         self.cells.push(columns, &self.path, cell);
-        Ok(())
+        let is_null = matches!(value, RawBsonRef::Null | RawBsonRef::Undefined);
+        if cell == Scalar::Null && !is_null {
+            let reason = format!("{}, not a single value", type_name(&value));
+            self.cells.note(&reason);
+        }
     }
 }
 

@@ -42,8 +42,6 @@ struct Scan {
 struct Rows {
     flattener: Flattener,
     columns: FieldColumns,
-    defects: Vec<(usize, String)>,
-    n_rows: usize,
     n_bytes: usize,
 }
 
@@ -75,8 +73,6 @@ impl MongoSource {
             rows: Rows {
                 flattener: Flattener::new(schema),
                 columns: FieldColumns::default(),
-                defects: Vec::new(),
-                n_rows: 0,
                 n_bytes: 0,
             },
             is_resumed: false,
@@ -155,7 +151,7 @@ impl Source for MongoSource {
         if self.is_finished && self.is_resumed {
             self.check_count()?;
         }
-        match (self.rows.n_rows, self.scan.n_read) {
+        match (self.rows.columns.n_rows(), self.scan.n_read) {
             (0, 0) => Err(self.nothing_found()),
             (0, _) => Ok(None),
             (_, read) => Ok(Some(self.rows.take(read))),
@@ -225,15 +221,14 @@ impl Scan {
 
 impl Rows {
     fn are_full(&self) -> bool {
-        self.n_rows >= BATCH_ROWS || self.n_bytes >= BATCH_BYTES
+        self.columns.n_rows() >= BATCH_ROWS || self.n_bytes >= BATCH_BYTES
     }
 
     fn push(&mut self, document: &RawDocument) {
         match self.flattener.flatten(document, &mut self.columns) {
-            Ok(cells) => self.columns.push_row(self.n_rows, cells),
-            Err(reason) => self.defects.push((self.n_rows, reason)),
+            Ok(cells) => self.columns.push_row(cells),
+            Err(reason) => self.columns.push_defective(self.flattener.cells(), reason),
         }
-        self.n_rows += 1;
         self.n_bytes += document.as_bytes().len() + 8 * self.columns.len();
     }
 
@@ -249,14 +244,7 @@ impl Rows {
 
     /// Gives the batch, of which the last row is the `n_read`th of the source.
     fn take(&mut self, n_read: u64) -> RawBatch {
-        let n_rows = std::mem::take(&mut self.n_rows);
         self.n_bytes = 0;
-        let (names, columns) = self.columns.take(n_rows);
-        RawBatch {
-            names,
-            columns,
-            row_numbers: (n_read + 1 - n_rows as u64..=n_read).collect(),
-            defects: std::mem::take(&mut self.defects),
-        }
+        self.columns.take(n_read)
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-use super::{RawColumn, TextColumn, format_number};
+use super::{Defect, Extent, RawBatch, RawColumn, TextColumn, faithful_number};
 
 /// One cell of a record of named fields.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -16,7 +16,7 @@ pub enum Scalar<'a> {
     Text(&'a str),
 }
 
-/// Names seen so far in a source and the cells of its current batch.
+/// Names seen so far in a source and the rows of its current batch.
 ///
 /// A column of a batch is one of numbers until its first text, and of texts from its beginning then.
 #[derive(Default)]
@@ -24,6 +24,10 @@ pub struct FieldColumns {
     names: Vec<String>,
     positions: BTreeMap<String, usize>,
     cells: Vec<Cells>,
+    n_rows: usize,
+    defects: Vec<Defect>,
+    /// Rows of the batch in which an object stands at a path.
+    objects: BTreeMap<String, Vec<usize>>,
 }
 
 /// The cells of one record while it is taken apart; its allocations are used again for the next.
@@ -31,6 +35,8 @@ pub struct FieldColumns {
 pub struct RecordCells {
     cells: Vec<(usize, Held)>,
     text: String,
+    /// Positions of cells that are not what a cell should be, with the reason.
+    notes: Vec<(usize, String)>,
 }
 
 enum Held {
@@ -40,11 +46,18 @@ enum Held {
     Text(Range<usize>),
 }
 
+/// Numbers until the first text; cells are appended late, so that absent fields cost nothing.
+enum Cells {
+    Numbers(Vec<f64>),
+    Texts(TextColumn),
+}
+
 impl RecordCells {
     /// Begins another record.
     pub fn clear(&mut self) {
         self.cells.clear();
         self.text.clear();
+        self.notes.clear();
     }
 
     /// Takes a cell under its name, which the columns learn when it is new.
@@ -62,15 +75,39 @@ impl RecordCells {
         self.cells.push((position, held));
     }
 
-    /// Returns whether two cells have one name; fields mostly come in one order, so that is checked
-    /// first.
-    pub fn has_twins(&self) -> bool {
+    /// Notes what is wrong with the cell pushed last.
+    pub fn note(&mut self, reason: &str) {
+        if let Some((position, _)) = self.cells.last() {
+            self.notes.push((*position, reason.to_owned()));
+        }
+    }
+
+    /// Keeps the cells of the first `n` names alone, and makes the columns forget the others: a record
+    /// that breaks off brings no columns.
+    pub fn truncate(&mut self, columns: &mut FieldColumns, n: usize) {
+        columns.truncate(n);
+        self.cells.retain(|(position, _)| *position < n);
+        self.notes.retain(|(position, _)| *position < n);
+    }
+
+    /// Takes the values of a field that is named twice away; fields mostly come in one order, so that
+    /// is checked first.
+    pub fn empty_twins(&mut self) {
         if self.cells.is_sorted_by(|a, b| a.0 < b.0) {
-            return false;
+            return;
         }
         let mut positions: Vec<usize> = self.cells.iter().map(|(position, _)| *position).collect();
         positions.sort_unstable();
-        positions.windows(2).any(|pair| pair[0] == pair[1])
+        let pairs = positions.windows(2).filter(|pair| pair[0] == pair[1]);
+        let mut twins: Vec<usize> = pairs.map(|pair| pair[0]).collect();
+        twins.dedup();
+        let is_single = |position: usize| twins.binary_search(&position).is_err();
+        self.cells.retain(|(position, _)| is_single(*position));
+        self.notes.retain(|(position, _)| is_single(*position));
+        let notes = twins
+            .iter()
+            .map(|position| (*position, "a field is named twice".to_owned()));
+        self.notes.extend(notes);
     }
 
     fn iter(&self) -> impl Iterator<Item = (usize, Scalar<'_>)> {
@@ -85,12 +122,6 @@ impl RecordCells {
     }
 }
 
-/// Numbers until the first text; cells are appended late, so that absent fields cost nothing.
-enum Cells {
-    Numbers(Vec<f64>),
-    Texts(TextColumn),
-}
-
 impl FieldColumns {
     /// Returns the number of names.
     pub fn len(&self) -> usize {
@@ -100,6 +131,71 @@ impl FieldColumns {
     /// Returns whether no name has been seen.
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
+    }
+
+    /// Returns the number of rows of the current batch.
+    pub fn n_rows(&self) -> usize {
+        self.n_rows
+    }
+
+    /// Notes that the record that is being taken apart has an object at a path.
+    pub fn see_object(&mut self, path: &str) {
+        if let Some(rows) = self.objects.get_mut(path) {
+            rows.push(self.n_rows);
+        } else {
+            self.objects.insert(path.to_owned(), vec![self.n_rows]);
+        }
+    }
+
+    /// Appends a row.
+    pub fn push_row(&mut self, record: &RecordCells) {
+        for (position, cell) in record.iter() {
+            let column = &mut self.cells[position];
+            column.pad(self.n_rows);
+            column.push(cell);
+        }
+        let row = self.n_rows;
+        self.defects
+            .extend(record.notes.iter().map(|(column, reason)| Defect {
+                extent: Extent::Cell {
+                    row,
+                    column: *column,
+                },
+                reason: reason.clone(),
+            }));
+        self.n_rows += 1;
+    }
+
+    /// Appends a row of a record that could not be taken apart, with the cells that could be read.
+    pub fn push_defective(&mut self, record: &RecordCells, reason: String) {
+        let extent = Extent::Row(self.n_rows);
+        self.defects.push(Defect { extent, reason });
+        self.push_row(record);
+    }
+
+    /// Gives the batch, of which the last row is the `last`th of the source; the names stay for the
+    /// next one.
+    pub fn take(&mut self, last: u64) -> RawBatch {
+        let mut defects = std::mem::take(&mut self.defects);
+        defects.extend(self.objects_among_values());
+        let n_rows = std::mem::take(&mut self.n_rows);
+        let columns = self
+            .cells
+            .iter_mut()
+            .map(|cells| {
+                cells.pad(n_rows);
+                match std::mem::replace(cells, Cells::Numbers(Vec::new())) {
+                    Cells::Numbers(numbers) => RawColumn::Number(numbers),
+                    Cells::Texts(texts) => RawColumn::Text(texts),
+                }
+            })
+            .collect();
+        RawBatch {
+            names: self.names.clone(),
+            columns,
+            row_numbers: (last + 1 - n_rows as u64..=last).collect(),
+            defects,
+        }
     }
 
     /// Returns the position of a name, added when it is new; `expected` is where it likely stands.
@@ -118,36 +214,27 @@ impl FieldColumns {
     }
 
     /// Forgets the names after the first `n`, which a defective record had brought.
-    pub fn truncate(&mut self, n: usize) {
+    fn truncate(&mut self, n: usize) {
         for name in self.names.drain(n..) {
             self.positions.remove(&name);
         }
         self.cells.truncate(n);
     }
 
-    /// Puts the cells of one row in place.
-    pub fn push_row(&mut self, row: usize, cells: &RecordCells) {
-        for (position, cell) in cells.iter() {
-            let column = &mut self.cells[position];
-            column.pad(row);
-            column.push(cell);
-        }
-    }
-
-    /// Gives names and columns of a batch of `n_rows`; the names stay for the next one.
-    pub fn take(&mut self, n_rows: usize) -> (Vec<String>, Vec<RawColumn>) {
-        let columns = self
-            .cells
-            .iter_mut()
-            .map(|cells| {
-                cells.pad(n_rows);
-                match std::mem::replace(cells, Cells::Numbers(Vec::new())) {
-                    Cells::Numbers(numbers) => RawColumn::Number(numbers),
-                    Cells::Texts(texts) => RawColumn::Text(texts),
-                }
-            })
-            .collect();
-        (self.names.clone(), columns)
+    /// Takes the objects of the batch that stand where other rows have a single value.
+    fn objects_among_values(&mut self) -> Vec<Defect> {
+        let objects = std::mem::take(&mut self.objects);
+        let known = objects.into_iter().filter_map(|(path, mut rows)| {
+            rows.dedup();
+            Some((*self.positions.get(&path)?, rows))
+        });
+        let defect = |row, column| Defect {
+            extent: Extent::Cell { row, column },
+            reason: "an object, not a single value".to_owned(),
+        };
+        known
+            .flat_map(|(column, rows)| rows.into_iter().map(move |row| defect(row, column)))
+            .collect()
     }
 }
 
@@ -165,13 +252,13 @@ impl Cells {
             (Self::Numbers(numbers), Scalar::Number(number)) => numbers.push(number),
             (Self::Texts(texts), Scalar::Null) => texts.push(None),
             (Self::Texts(texts), Scalar::Number(number)) => {
-                texts.push(Some(&format_number(number)));
+                texts.push(Some(&faithful_number(number)));
             }
             (Self::Texts(texts), Scalar::Text(text)) => texts.push(Some(text)),
             (Self::Numbers(numbers), Scalar::Text(text)) => {
                 let mut texts: TextColumn = TextColumn::new();
                 for &number in numbers.iter() {
-                    let shown = (!number.is_nan()).then(|| format_number(number));
+                    let shown = (!number.is_nan()).then(|| faithful_number(number));
                     texts.push(shown.as_deref());
                 }
                 texts.push(Some(text));

@@ -1,6 +1,6 @@
 //! One column of a row group: from physical values and definition levels to cells.
 
-use artifact::clock::{Timestamp, rfc3339};
+use artifact::clock::Timestamp;
 use dataset::{RawColumn, TextColumn};
 use parquet::{
     basic::{ConvertedType, LogicalType, TimeUnit, Type},
@@ -20,16 +20,47 @@ pub(super) enum Conversion {
     /// Digits after the point.
     Decimal(usize),
     Date,
-    /// Ticks a second.
-    Timestamp(i64),
+    /// Since midnight.
+    Time(Ticks),
+    /// Since 1970; `utc` tells a moment from a reading of some clock.
+    Timestamp {
+        ticks: Ticks,
+        utc: bool,
+    },
+    HalfFloat,
     Utf8,
+}
+
+/// How time is counted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Ticks {
+    /// Digits of a second.
+    digits: usize,
+}
+
+impl Ticks {
+    fn of(unit: &TimeUnit) -> Self {
+        let digits = match unit {
+            TimeUnit::MILLIS => 3,
+            TimeUnit::MICROS => 6,
+            TimeUnit::NANOS => 9,
+        };
+        Self { digits }
+    }
+
+    /// Parts a count into seconds and nanoseconds.
+    fn part(self, count: i64) -> (i64, u32) {
+        let per_second = 10_i64.pow(self.digits as u32);
+        let nanos = count.rem_euclid(per_second) * (1_000_000_000 / per_second);
+        (count.div_euclid(per_second), nanos as u32)
+    }
 }
 
 impl Conversion {
     /// Tells it from a column's type; an error names the type.
     pub(super) fn of(column: &ColumnDescriptor) -> Result<Self, String> {
         if column.max_rep_level() > 0 {
-            return Err("lists and maps are not read, only flat columns".to_owned());
+            return Err("a list or a map is not read: write its values as columns".to_owned());
         }
         let physical = column.physical_type();
         let known = match physical {
@@ -37,21 +68,43 @@ impl Conversion {
             Type::FLOAT | Type::DOUBLE => Some(Self::Float),
             Type::BYTE_ARRAY => Self::of_bytes(column),
             Type::INT32 | Type::INT64 => Self::of_whole(column),
-            Type::INT96 | Type::FIXED_LEN_BYTE_ARRAY => None,
+            Type::FIXED_LEN_BYTE_ARRAY => Self::of_fixed(column),
+            Type::INT96 => None,
         };
         known.ok_or_else(|| {
-            let logical = match column.logical_type_ref() {
-                Some(logical) => format!(" ({logical:?})"),
-                None => String::new(),
-            };
             format!(
-                "type {physical}{logical} is not read: write it as a number, a text or a timestamp"
+                "its type ({physical}) is not read: write it as a number, a text or a timestamp"
             )
         })
     }
 
+    fn of_fixed(column: &ColumnDescriptor) -> Option<Self> {
+        match column.logical_type_ref() {
+            Some(LogicalType::Decimal(decimal)) => Self::wide_decimal(column, decimal.scale),
+            Some(LogicalType::Float16) => Some(Self::HalfFloat),
+            Some(_) => None,
+            None => match column.converted_type() {
+                ConvertedType::NONE => Some(Self::Utf8),
+                ConvertedType::DECIMAL => Self::wide_decimal(column, column.type_scale()),
+                _ => None,
+            },
+        }
+    }
+
+    /// A decimal in bytes, of at most 16 where their number is fixed.
+    fn wide_decimal(column: &ColumnDescriptor, scale: i32) -> Option<Self> {
+        if column.type_length() > 16 {
+            return None;
+        }
+        Self::decimal(scale)
+    }
+
     fn of_bytes(column: &ColumnDescriptor) -> Option<Self> {
         match column.logical_type_ref() {
+            Some(LogicalType::Decimal(decimal)) => return Self::decimal(decimal.scale),
+            None if column.converted_type() == ConvertedType::DECIMAL => {
+                return Self::decimal(column.type_scale());
+            }
             None => matches!(
                 column.converted_type(),
                 ConvertedType::NONE
@@ -71,13 +124,11 @@ impl Conversion {
             Some(LogicalType::Integer(_)) => Some(Self::Unsigned),
             Some(LogicalType::Decimal(decimal)) => Self::decimal(decimal.scale),
             Some(LogicalType::Date) => Some(Self::Date),
-            Some(LogicalType::Timestamp(timestamp)) => {
-                Some(Self::Timestamp(match timestamp.unit {
-                    TimeUnit::MILLIS => 1_000,
-                    TimeUnit::MICROS => 1_000_000,
-                    TimeUnit::NANOS => 1_000_000_000,
-                }))
-            }
+            Some(LogicalType::Time(time)) => Some(Self::Time(Ticks::of(&time.unit))),
+            Some(LogicalType::Timestamp(timestamp)) => Some(Self::Timestamp {
+                ticks: Ticks::of(&timestamp.unit),
+                utc: timestamp.is_adjusted_to_u_t_c,
+            }),
             // A column of nothing but nulls.
             Some(LogicalType::Unknown) => Some(Self::Signed),
             Some(_) => None,
@@ -99,8 +150,16 @@ impl Conversion {
             | ConvertedType::UINT_64 => Some(Self::Unsigned),
             ConvertedType::DECIMAL => Self::decimal(column.type_scale()),
             ConvertedType::DATE => Some(Self::Date),
-            ConvertedType::TIMESTAMP_MILLIS => Some(Self::Timestamp(1_000)),
-            ConvertedType::TIMESTAMP_MICROS => Some(Self::Timestamp(1_000_000)),
+            ConvertedType::TIME_MILLIS => Some(Self::Time(Ticks { digits: 3 })),
+            ConvertedType::TIME_MICROS => Some(Self::Time(Ticks { digits: 6 })),
+            ConvertedType::TIMESTAMP_MILLIS => Some(Self::Timestamp {
+                ticks: Ticks { digits: 3 },
+                utc: true,
+            }),
+            ConvertedType::TIMESTAMP_MICROS => Some(Self::Timestamp {
+                ticks: Ticks { digits: 6 },
+                utc: true,
+            }),
             _ => None,
         }
     }
@@ -115,14 +174,22 @@ impl Conversion {
     /// Writes a whole number as what it means, where that is a text.
     fn text_of(self, value: i64) -> String {
         match self {
-            Self::Decimal(scale) => decimal_text(value, scale),
+            Self::Decimal(scale) => decimal_text(value.into(), scale),
             Self::Date => moment(value.checked_mul(86_400), 0)
                 .map(|m| m.date_naive().to_string())
                 .unwrap_or_else(|| value.to_string()),
-            Self::Timestamp(ticks) => {
-                let nanos = value.rem_euclid(ticks) * (1_000_000_000 / ticks);
-                moment(Some(value.div_euclid(ticks)), nanos as u32)
-                    .map(rfc3339)
+            Self::Time(ticks) => {
+                let (seconds, nanos) = ticks.part(value);
+                moment(Some(seconds), nanos)
+                    .map(|m| cut(m.format("%H:%M:%S.%9f").to_string(), digits_of(nanos)))
+                    .unwrap_or_else(|| value.to_string())
+            }
+            Self::Timestamp { ticks, utc } => {
+                let (seconds, nanos) = ticks.part(value);
+                let zone = if utc { "Z" } else { "" };
+                moment(Some(seconds), nanos)
+                    .map(|m| m.format("%Y-%m-%dT%H:%M:%S.%9f").to_string())
+                    .map(|text| cut(text, digits_of(nanos)) + zone)
                     .unwrap_or_else(|| value.to_string())
             }
             Self::Unsigned => (value as u64).to_string(),
@@ -144,7 +211,48 @@ fn moment(seconds: Option<i64>, nanos: u32) -> Option<Timestamp> {
     Timestamp::from_timestamp(seconds?, nanos)
 }
 
-fn decimal_text(unscaled: i64, scale: usize) -> String {
+/// Returns how many digits of a second are written: three, or more where they say something.
+fn digits_of(nanos: u32) -> usize {
+    match nanos {
+        n if n % 1_000_000 == 0 => 3,
+        n if n % 1_000 == 0 => 6,
+        _ => 9,
+    }
+}
+
+/// Leaves a text that ends with nanoseconds so many digits of a second.
+fn cut(mut text: String, digits: usize) -> String {
+    text.truncate(text.len() - (9 - digits));
+    text
+}
+
+/// Reads a whole number from its bytes, the most significant first.
+fn big_endian(bytes: &[u8]) -> Option<i128> {
+    let sign = bytes.first().is_some_and(|byte| *byte >= 0x80);
+    let start = if sign { -1 } else { 0 };
+    (bytes.len() <= 16).then(|| {
+        bytes
+            .iter()
+            .fold(start, |n, byte| n << 8 | i128::from(*byte))
+    })
+}
+
+fn half_float(bytes: &[u8]) -> f64 {
+    let bits = match bytes {
+        [low, high] => u16::from_le_bytes([*low, *high]),
+        _ => return f64::NAN,
+    };
+    let sign = if bits >> 15 == 0 { 1.0 } else { -1.0 };
+    let fraction = f64::from(bits & 0x3ff);
+    sign * match bits >> 10 & 0x1f {
+        0 => fraction / 16_777_216.0,
+        31 if fraction == 0.0 => f64::INFINITY,
+        31 => f64::NAN,
+        exponent => (1024.0 + fraction) / 1024.0 * 2_f64.powi(i32::from(exponent) - 15),
+    }
+}
+
+fn decimal_text(unscaled: i128, scale: usize) -> String {
     let sign = if unscaled < 0 { "-" } else { "" };
     let digits = format!("{:0>width$}", unscaled.unsigned_abs(), width = scale + 1);
     let (whole, fraction) = digits.split_at(digits.len() - scale);
@@ -173,12 +281,8 @@ impl OpenColumn {
         }
     }
 
-    /// Reads the next `n` cells; rows whose cell is not UTF-8 are added to `defects`.
-    pub(super) fn read(
-        &mut self,
-        n: usize,
-        defects: &mut Vec<(usize, String)>,
-    ) -> Result<RawColumn, String> {
+    /// Reads the next `n` cells; `unread` gets the rows whose cell is not UTF-8.
+    pub(super) fn read(&mut self, n: usize, unread: &mut Vec<usize>) -> Result<RawColumn, String> {
         self.levels.clear();
         let Self {
             conversion, levels, ..
@@ -214,7 +318,13 @@ impl OpenColumn {
             }
             ColumnReader::ByteArrayColumnReader(reader) => {
                 let values = read_values(reader, n, levels)?;
-                self.utf8(&values, defects)
+                let values: Vec<&[u8]> = values.iter().map(ByteArray::data).collect();
+                self.bytes(&values, unread)
+            }
+            ColumnReader::FixedLenByteArrayColumnReader(reader) => {
+                let values = read_values(reader, n, levels)?;
+                let values: Vec<&[u8]> = values.iter().map(|bytes| bytes.data()).collect();
+                self.bytes(&values, unread)
             }
             _ => Err("its type is not read".to_owned()),
         }
@@ -242,21 +352,30 @@ impl OpenColumn {
         RawColumn::Text(texts)
     }
 
-    fn utf8(
-        &self,
-        values: &[ByteArray],
-        defects: &mut Vec<(usize, String)>,
-    ) -> Result<RawColumn, String> {
+    fn bytes(&self, values: &[&[u8]], unread: &mut Vec<usize>) -> Result<RawColumn, String> {
+        match self.conversion {
+            Conversion::Decimal(scale) => {
+                let numbers = values.iter().map(|bytes| big_endian(bytes));
+                let numbers: Option<Vec<i128>> = numbers.collect();
+                let numbers = numbers.ok_or("a decimal of more than 16 bytes")?;
+                Ok(self.texts(numbers.into_iter().map(|n| decimal_text(n, scale))))
+            }
+            Conversion::HalfFloat => Ok(self.numbers(values.iter().map(|bytes| half_float(bytes)))),
+            _ => self.utf8(values, unread),
+        }
+    }
+
+    fn utf8(&self, values: &[&[u8]], unread: &mut Vec<usize>) -> Result<RawColumn, String> {
         const LIMIT: usize = 1 << 30;
-        let n_bytes: usize = values.iter().map(ByteArray::len).sum();
+        let n_bytes: usize = values.iter().map(|bytes| bytes.len()).sum();
         if n_bytes > LIMIT {
             return Err(format!("{n_bytes} bytes of text in {} rows", values.len()));
         }
         let mut texts = TextColumn::new();
         for (row, cell) in self.spread(values.iter()).enumerate() {
-            let text = cell.map(|bytes| std::str::from_utf8(bytes.data()));
+            let text = cell.map(|bytes| std::str::from_utf8(bytes));
             if matches!(text, Some(Err(_))) {
-                defects.push((row, "a text is not UTF-8".to_owned()));
+                unread.push(row);
             }
             texts.push(text.and_then(Result::ok));
         }

@@ -9,7 +9,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-/// The cells of the line last parsed; its allocations are used again for the next.
+/// The line last parsed; its allocations are used again for the next.
 #[derive(Default)]
 pub(super) struct Line {
     cells: RecordCells,
@@ -20,29 +20,45 @@ pub(super) struct Line {
 const MAX_DEPTH: usize = 64;
 /// Whole numbers up to here are exact in an `f64`; larger ones are kept as text.
 const EXACT: u64 = 1 << 53;
+/// Digits that tell every `f64` from every other.
+const DIGITS: usize = 17;
+const ARRAY: &str = "an array, not a single value";
 
 impl Line {
-    /// Parses a line; on an error its reason is given and no new names are kept.
-    pub(super) fn parse(&mut self, line: &[u8], columns: &mut FieldColumns) -> Result<(), String> {
+    /// Parses a line; on an error its reason is given, and of the cells before it those are kept whose
+    /// names were known.
+    pub(super) fn parse(
+        &mut self,
+        line: &[u8],
+        columns: &mut FieldColumns,
+    ) -> Result<&RecordCells, String> {
         let n_names = columns.len();
+        self.cells.clear();
         let text = std::str::from_utf8(line).map_err(|_| "not UTF-8".to_owned())?;
-        self.parse_object(text, columns, false)
+        // With its end the line would count as two in the parser's errors.
+        let text = text.trim_end();
+        let parsed = self
+            .parse_object(text, columns, holds_long_number(text))
             .or_else(|error| {
-                columns.truncate(n_names);
-                // The parser refuses 1e999; another pass keeps such numbers as the text that they are.
-                if error.to_string().starts_with("number out of range") {
+                // The parser refuses 1e999 and gives no text of arrays; another pass keeps the text.
+                let reason = error.to_string();
+                if reason.starts_with("number out of range") || reason.starts_with(ARRAY) {
+                    self.cells.truncate(columns, n_names);
                     self.parse_object(text, columns, true)
                 } else {
                     Err(error)
                 }
-            })
-            .map_err(|error| {
-                columns.truncate(n_names);
-                error.to_string().replace(" at line 1 column ", ", byte ")
-            })
+            });
+        match parsed {
+            Ok(()) => Ok(&self.cells),
+            Err(error) => {
+                self.cells.truncate(columns, n_names);
+                Err(error.to_string().replace(" at line 1 column ", ", byte "))
+            }
+        }
     }
 
-    /// Returns the cells.
+    /// Returns the cells of the line last parsed.
     pub(super) fn cells(&self) -> &RecordCells {
         &self.cells
     }
@@ -64,15 +80,33 @@ impl Line {
         };
         deserializer.deserialize_map(object)?;
         deserializer.end()?;
-        self.refuse_twins()
+        self.cells.empty_twins();
+        Ok(())
     }
+}
 
-    fn refuse_twins(&self) -> serde_json::Result<()> {
-        match self.cells.has_twins() {
-            true => Err(de::Error::custom("a field is named twice")),
-            false => Ok(()),
-        }
+/// Returns whether a line may hold a number of more digits than an `f64` has.
+fn holds_long_number(line: &str) -> bool {
+    let mut n = 0;
+    line.bytes().any(|byte| {
+        n = match byte {
+            b'0' if n == 0 => 0,
+            b'0'..=b'9' => n + 1,
+            b'.' => n,
+            _ => 0,
+        };
+        n > DIGITS
+    })
+}
+
+/// Counts the digits that a number's text needs, without zeros around them; 0 when it is no number.
+fn significant_digits(text: &str) -> usize {
+    if !text.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
+        return 0;
     }
+    let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
+    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    digits.trim_matches('0').len()
 }
 
 /// Visits an object and everything inside it; `raw` looks at the text of each value first.
@@ -146,6 +180,15 @@ impl<'de> DeserializeSeed<'de> for Cell<'_> {
             return deserializer.deserialize_any(self);
         }
         let text = <&RawValue>::deserialize(deserializer)?.get();
+        if text.starts_with('[') {
+            self.0.keep(Scalar::Text(text));
+            self.0.line.cells.note(ARRAY);
+            return Ok(());
+        }
+        if significant_digits(text) > DIGITS {
+            self.0.keep(Scalar::Text(text));
+            return Ok(());
+        }
         let result = serde_json::Deserializer::from_str(text).deserialize_any(Cell(Object {
             line: &mut *self.0.line,
             columns: &mut *self.0.columns,
@@ -215,11 +258,11 @@ impl<'de> Visitor<'de> for Cell<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<(), A::Error> {
-        let path = &self.0.line.path;
-        Err(de::Error::custom(format!("field `{path}` holds an array")))
+        Err(de::Error::custom(ARRAY))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
+        self.0.columns.see_object(&self.0.line.path);
         Object {
             depth: self.0.depth + 1,
             ..self.0

@@ -25,18 +25,18 @@ fn quoted_cells_hold_delimiters_quotes_and_line_ends() {
 }
 
 #[test]
-fn ragged_rows_and_foreign_bytes_are_defects_of_their_row_alone() {
+fn ragged_rows_and_foreign_bytes_are_defects_that_leave_the_other_cells() {
     assert_eq!(
         check(b"a,b\n1\n1,2,3\n1,\xff\n5,6\n", &CSV),
-        "a$ b$ \n1: ~ ~ ! 1 cells for 2 names\n2: ~ ~ ! 3 cells for 2 names\n\
-         3: ~ ~ ! cell 2 (b) is not UTF-8\n4: \"5\" \"6\"\n"
+        "a$ b$ \n1: \"1\" ~ ! 1 cells for 2 names\n2: \"1\" \"2\" ! 3 cells for 2 names\n\
+         3: \"1\" ~ ! b: the cell is not UTF-8\n4: \"5\" \"6\"\n"
     );
     assert!(check(b"a,\xff\n1,2\n", &CSV).contains("line of names is not UTF-8"));
 }
 
 #[test]
 fn a_character_split_by_a_delimiter_is_not_utf8() {
-    assert!(check(b"a,b\n\xc3,\xa9\n", &CSV).contains("! cell 1 (a) is not UTF-8"));
+    assert!(check(b"a,b\n\xc3,\xa9\n", &CSV).contains("! a: the cell is not UTF-8"));
 }
 
 #[test]

@@ -33,21 +33,22 @@ fn nested_objects_become_dotted_names() {
 #[test]
 fn lines_that_cannot_be_taken_apart_are_defects_with_their_reason() {
     let shown = lines(
-        "{\"a\":1}\n{\"a\":[1]}\n[1]\n{\"a\":1\n{\"a\":1,\"a\":2}\n{\"a\":{\"b\":1},\"a.b\":2}\n{\"a\":1}x\n",
+        "{\"a\":1,\"z\":0}\n{\"z\":5,\"a\":[1, 2]}\n[1]\n{\"z\":7,\"a\":1,\"q\":\n{\"z\":8,\"a\":1,\"a\":2}\n\
+         {\"a\":{\"b\":1},\"a.b\":2,\"z\":9}\n{\"a\":1}x\n",
     );
     for reason in [
-        "2: ~ ! field `a` holds an array",
-        "3: ~ ! invalid type: sequence, expected a JSON object",
-        "4: ~ ! EOF while parsing an object",
-        "5: ~ ! a field is named twice",
-        "6: ~ ! a field is named twice",
-        "7: ~ ! trailing characters",
+        "2: \"[1, 2]\" 5.0 ~ ! a: an array, not a single value",
+        "3: ~ ~ ~ ! invalid type: sequence, expected a JSON object",
+        "4: \"1\" 7.0 ~ ! EOF while parsing a value, byte 17\n",
+        "5: ~ 8.0 ~ ! a: a field is named twice",
+        "6: ~ 9.0 ~ ! a.b: a field is named twice ! a: an object, not a single value",
+        "7: \"1\" ~ ~ ! trailing characters, byte 8\n",
     ] {
         assert!(shown.contains(reason), "{reason} in {shown}");
     }
     assert!(
-        shown.starts_with("a# \n1: 1.0\n"),
-        "defects bring no columns: {shown}"
+        shown.starts_with("a$ z# a.b# \n1: \"1\" 0.0 ~\n"),
+        "broken lines bring no columns: {shown}"
     );
     assert!(check(b"{\"a\":\"\xff\"}", &FileFormat::JsonLines).contains("! not UTF-8"));
 }
@@ -63,6 +64,14 @@ fn numbers_that_no_double_holds_stay_as_they_are_written() {
         "a$ \n1: \"9007199254740993\"\n"
     );
     assert_eq!(lines("{\"a\":1e308}\n"), "a# \n1: 1e308\n");
+    assert_eq!(
+        lines("{\"id\":123456789012345678901,\"p\":{\"q\":0.1000000000000000055},\"z\":-0.0}\n"),
+        "id$ p.q$ z# \n1: \"123456789012345678901\" \"0.1000000000000000055\" -0.0\n"
+    );
+    assert_eq!(
+        lines("{\"a\":100000000000000000000,\"b\":0.10000000000000000000}\n"),
+        "a# b# \n1: 1e20 0.1\n"
+    );
 }
 
 #[test]

@@ -28,6 +28,12 @@ pub fn of_input(path: &Path, schema: &Schema) -> Result<FileFormat, Failure> {
     Ok(FileFormat::of_path(path, &Layout { header, ..named })?)
 }
 
+/// Tells whether an output is made of the input's bytes: from Parquet to Parquet.
+pub fn is_copied(output: &Path, input: &FileFormat) -> bool {
+    let output = FileFormat::of_path(output, &Layout::default());
+    *input == FileFormat::Parquet && output.is_ok_and(|format| format == FileFormat::Parquet)
+}
+
 /// Names the columns of a file of this width; all of the data set's when none of its kinds has it.
 fn names_for(width: usize, path: &Path, schema: &Schema) -> Result<Vec<String>, Failure> {
     let all = schema.file_columns();

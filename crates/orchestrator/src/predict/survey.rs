@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use artifact::Failure;
-use dataset::{RawBatch, RawColumn, TextColumn, format_number};
+use dataset::{Extent, RawBatch, RawColumn, TextColumn, faithful_number};
 use formats::FileFormat;
 
 /// The columns that all rows of a file have between them, in the order in which they appear.
@@ -55,6 +55,12 @@ impl Survey {
             }
         });
         batch.columns = columns.collect();
+        for defect in &mut batch.defects {
+            if let Extent::Cell { column, .. } = &mut defect.extent {
+                let place = |name: &String| self.names.iter().position(|known| known == name);
+                *column = place(&batch.names[*column]).unwrap_or(*column);
+            }
+        }
         batch.names.clone_from(&self.names);
     }
 }
@@ -62,7 +68,7 @@ impl Survey {
 fn as_texts(numbers: &[f64]) -> TextColumn {
     let texts: Vec<Option<String>> = numbers
         .iter()
-        .map(|n| (!n.is_nan()).then(|| format_number(*n)))
+        .map(|n| (!n.is_nan()).then(|| faithful_number(*n)))
         .collect();
     texts.iter().map(Option::as_deref).collect()
 }

@@ -98,7 +98,7 @@ fn what_is_no_table_of_these_columns_is_refused_with_its_reason() {
     refused(
         "array.jsonl",
         format!("{{\"a\":{}", "[".repeat(100_000)),
-        "array",
+        "EOF while parsing a list",
     );
     refused(
         "long.jsonl",
@@ -245,17 +245,6 @@ fn a_damaged_parquet_file_gives_one_clear_error() {
     let cut = place.write("cut.parquet", &whole[..whole.len() / 2]);
     let called = place.call(&["run", "--dataset", "tiny.yaml", "--source", &cut]);
     assert_eq!(called.code, 65, "{}", called.err);
-    let fixture = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../formats/tests/fixtures/zstd.parquet"
-    );
-    let zstd = place.call(&["run", "--dataset", "tiny.yaml", "--source", fixture]);
-    assert_eq!(zstd.code, 64, "{}", zstd.err);
-    assert!(
-        zstd.err.contains("ZSTD") && zstd.err.contains("snappy"),
-        "{}",
-        zstd.err
-    );
 }
 
 #[test]

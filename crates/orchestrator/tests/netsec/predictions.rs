@@ -154,8 +154,62 @@ fn ragged_and_unreadable_rows_keep_their_place() {
     assert_eq!((called.code, counts(&called)), (0, (5, 3, 2)));
     let out = lines(&place, "out.csv");
     assert!(out[1].starts_with(rows[1]) && out[3].starts_with(rows[3]));
+    assert!(out[2].starts_with("1,2,3,,,"), "{}", out[2]);
     assert!(out[2].ends_with(",,,1,3 cells for 31 names"), "{}", out[2]);
-    assert!(out[5].ends_with("is not UTF-8"), "{}", out[5]);
+    let unread = ",1,having_IP_Address: the cell is not UTF-8; ";
+    assert!(out[5].starts_with(",1,,,"), "{}", out[5]);
+    assert!(out[5].contains(unread), "{}", out[5]);
+}
+
+#[test]
+fn a_column_of_the_model_that_stands_twice_is_refused() {
+    let csv = small_csv(1500);
+    let place = trained(&csv);
+    let doubled = |name: &str| {
+        let rows = csv.lines().enumerate();
+        let rows = rows.map(|(i, row)| format!("{row},{}\n", if i == 0 { name } else { "7" }));
+        rows.collect::<String>()
+    };
+    place.write("twice.csv", doubled("Redirect"));
+    let called = predict(&place, "twice.csv", "out.csv");
+    assert_eq!((called.code, counts(&called)), (65, (1500, 0, 1500)));
+    let first = &lines(&place, "out.csv")[1];
+    assert!(first.contains(",,1,Redirect: "), "{first}");
+    place.write("twice.csv", doubled("note,note").replace(",7\n", ",7,8\n"));
+    let called = predict(&place, "twice.csv", "out.csv");
+    assert_eq!((called.code, counts(&called)), (0, (1500, 1500, 0)));
+    assert!(lines(&place, "out.csv")[1].contains(",7,8,"));
+}
+
+#[test]
+fn numbers_that_no_double_holds_pass_through_as_they_are_written() {
+    let csv = small_csv(1500);
+    let place = trained(&csv);
+    let names: Vec<&str> = csv.lines().next().unwrap().split(',').collect();
+    let row = csv.lines().nth(1).unwrap();
+    let cells = names.iter().zip(row.split(','));
+    let fields: Vec<String> = cells.map(|(n, c)| format!("\"{n}\":{c}")).collect();
+    let exact = [
+        "12345678901234567890",
+        "0.12345678901234567891",
+        "-0.0",
+        "[1, 2]",
+    ];
+    let extra = format!(
+        "\"id\":{},\"share\":{},\"zero\":{},\"tags\":{}",
+        exact[0], exact[1], exact[2], exact[3]
+    );
+    place.write("ids.jsonl", format!("{{{},{extra}}}\n", fields.join(",")));
+    let called = predict(&place, "ids.jsonl", "out.csv");
+    assert_eq!(
+        (called.code, counts(&called)),
+        (0, (1, 1, 0)),
+        "{}",
+        called.err
+    );
+    let out = lines(&place, "out.csv");
+    let kept = format!(",{},{},{},\"{}\",", exact[0], exact[1], exact[2], exact[3]);
+    assert!(out[1].contains(&kept), "{kept} in {}", out[1]);
 }
 
 #[test]

@@ -102,21 +102,16 @@ impl MongoDestination {
         for some in keys.chunks(LOOKED_FOR) {
             let found = self.connection.repeat("read documents back", async || {
                 let mut cursor = collection.find(doc! {"$or": some}).await?;
-                let (mut columns, mut n_rows) = (FieldColumns::default(), 0);
+                let mut columns = FieldColumns::default();
                 let mut flattener = Flattener::new(&self.schema);
                 while cursor.advance().await? {
-                    if let Ok(cells) = flattener.flatten(cursor.current(), &mut columns) {
-                        columns.push_row(n_rows, cells);
+                    match flattener.flatten(cursor.current(), &mut columns) {
+                        Ok(cells) => columns.push_row(cells),
+                        Err(reason) => columns.push_defective(flattener.cells(), reason),
                     }
-                    n_rows += 1;
                 }
-                let (names, columns) = columns.take(n_rows);
-                Ok(RawBatch {
-                    names,
-                    columns,
-                    row_numbers: (1..=n_rows as u64).collect(),
-                    defects: Vec::new(),
-                })
+                let n_rows = columns.n_rows() as u64;
+                Ok(columns.take(n_rows))
             })?;
             record_digests(&found)
                 .into_iter()

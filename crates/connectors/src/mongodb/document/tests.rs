@@ -10,27 +10,26 @@ fn schema(columns: &str) -> Schema {
     Schema::parse(&text, "test").unwrap()
 }
 
-/// Flattens documents and writes each row as `name=text`, a defect as its reason.
+/// Flattens documents and writes each row as `name=text`, followed by what is wrong with it.
 fn check(documents: &[Document], expected: &[&str]) {
     let mut flattener = Flattener::new(&schema("{name: a, type: number}, {name: t, type: text}"));
     let mut columns = FieldColumns::default();
-    let mut defects = vec![None; documents.len()];
-    for (row, document) in documents.iter().enumerate() {
+    for document in documents {
         let raw = RawDocumentBuf::try_from(document).unwrap();
         match flattener.flatten(&raw, &mut columns) {
-            Ok(cells) => columns.push_row(row, cells),
-            Err(reason) => defects[row] = Some(reason),
+            Ok(cells) => columns.push_row(cells),
+            Err(reason) => columns.push_defective(flattener.cells(), reason),
         }
     }
-    let (names, cells) = columns.take(documents.len());
+    let batch = columns.take(documents.len() as u64);
+    let problems = batch.row_problems(|_| true);
     let row = |row: usize| {
-        let shown = names.iter().zip(&cells).filter_map(|(name, column)| {
-            let text = column.text(row)?;
-            Some(format!("{name}={text}"))
-        });
-        defects[row]
-            .clone()
-            .unwrap_or_else(|| shown.collect::<Vec<_>>().join(" "))
+        let shown = batch.names.iter().zip(&batch.columns);
+        let shown =
+            shown.filter_map(|(name, column)| Some(format!("{name}={}", column.text(row)?)));
+        let problems = problems.get(&row).into_iter().flatten();
+        let problems = problems.map(|problem| format!("! {problem}"));
+        shown.chain(problems).collect::<Vec<_>>().join(" ")
     };
     let found: Vec<String> = (0..documents.len()).map(row).collect();
     assert_eq!(found, expected);
@@ -65,28 +64,34 @@ fn types_have_one_text_each() {
 }
 
 #[test]
-fn a_type_that_no_column_takes_spoils_the_row_only_where_the_schema_asks_for_it() {
+fn a_type_that_no_column_takes_is_a_defect_of_its_cell() {
     check(
         &[
             doc! {"a": 1, "tags": ["x"], "raw": Bson::MaxKey},
-            doc! {"a": [1]},
-            doc! {"t": Bson::Timestamp(mongodb::bson::Timestamp { time: 1, increment: 1 }), "new": 1},
-            doc! {"a": 2},
+            doc! {"t": Bson::Timestamp(mongodb::bson::Timestamp { time: 1, increment: 1 }), "a": 2},
+            doc! {"a": 3},
         ],
         &[
-            "a=1",
-            "field `a` holds an array, which no column takes",
-            "field `t` holds a timestamp, which no column takes",
-            "a=2",
+            "a=1 ! tags: an array, not a single value ! raw: a smallest or largest key, not a single value",
+            "a=2 ! t: a timestamp, not a single value",
+            "a=3",
         ],
     );
 }
 
 #[test]
-fn two_fields_of_one_name_spoil_the_row() {
+fn a_document_among_single_values_is_a_defect_of_its_cell() {
     check(
-        &[doc! {"n": {"x": 1}, "n.x": 2}, doc! {"n.x": 3}],
-        &["two fields have one name", "n.x=3"],
+        &[doc! {"a": {"b": 1}}, doc! {"a": 2}],
+        &["a.b=1 ! a: an object, not a single value", "a=2"],
+    );
+}
+
+#[test]
+fn a_field_that_is_named_twice_has_no_value() {
+    check(
+        &[doc! {"n": {"x": 1}, "n.x": 2, "a": 5}, doc! {"n.x": 3}],
+        &["a=5 ! n.x: a field is named twice", "n.x=3"],
     );
 }
 
