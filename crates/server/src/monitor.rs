@@ -29,7 +29,7 @@ const WINDOW: Duration = Duration::from_secs(300);
 const WINDOWS: usize = 12;
 /// How many times as long as it works the summarising thread rests: scoring needs the cores more, and
 /// a part of much traffic says as much as all of it.
-const REST: u32 = 19;
+const REST: u32 = 39;
 
 /// The monitor's receiving side, for every thread that scores.
 pub struct Monitor {

@@ -134,6 +134,38 @@ fn row_groups_that_come_one_by_one_are_one_file_of_their_types() {
     assert!(groups.n_bytes() > 8 && !path.exists());
     groups.finish().unwrap();
     let bytes = std::fs::read(&path).unwrap();
-    let expected = "at$ t$ \n1: \"1970-01-01T00:00:01.500Z\" \"x\"\nat$ t$ \n2: \"1969-12-31T23:59:59.999Z\" ~\n";
+    let expected = "at$ t$ \n1: \"1970-01-01T00:00:01.500Z\" \"x\"\nat$ t$ \n2: \"1969-12-31T23:59:59.999999Z\" ~\n";
     assert_eq!(check(&bytes, &FileFormat::Parquet), expected);
+}
+
+proptest! {
+    #[test]
+    fn lines_are_those_of_the_csv_crate(
+        rows in prop::collection::vec(prop::collection::vec("[a,;\"\r\n ']{0,4}", 3), 0..20),
+        n_columns in 1..4_usize,
+        delimiter in prop::sample::select(vec![b',', b';', b'\t', b'a']),
+    ) {
+        let mut expected = csv::WriterBuilder::new()
+            .delimiter(delimiter)
+            .from_writer(Vec::new());
+        let names: Vec<String> = (0..n_columns).map(|i| format!("n{i}")).collect();
+        expected.write_record(&names).unwrap();
+        for row in &rows {
+            expected.write_record(&row[..n_columns]).unwrap();
+        }
+        let column = |at: usize| {
+            RawColumn::Text(rows.iter().map(|row| Some(row[at].as_str())).collect())
+        };
+        let batch = RawBatch {
+            names,
+            columns: (0..n_columns).map(column).collect(),
+            row_numbers: (1..=rows.len() as u64).collect(),
+            defects: Vec::new(),
+        };
+        let written = csv_bytes(&[batch], delimiter).unwrap();
+        prop_assert_eq!(
+            String::from_utf8(written).unwrap(),
+            String::from_utf8(expected.into_inner().unwrap()).unwrap()
+        );
+    }
 }
