@@ -308,6 +308,68 @@ fn a_client_that_stops_in_the_middle_of_its_body_is_told_so() {
 }
 
 #[test]
+fn half_a_body_of_any_kind_is_refused_and_holds_nothing_back() {
+    let place = Place::with_flows();
+    let server = Server::start(&place, &["--client-timeout", "2"]);
+    let before = server.resident();
+    let part = "--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nduration\r\n";
+    let kinds = [
+        ("/v1/predict", "multipart/form-data; boundary=b", part),
+        ("/v1/predict/csv", "multipart/form-data; boundary=b", part),
+        (
+            "/v1/predict/parquet",
+            "multipart/form-data; boundary=b",
+            part,
+        ),
+        ("/session", "multipart/form-data; boundary=b", part),
+        ("/session", "application/x-www-form-urlencoded", "key=net"),
+        ("/v1/predict", "application/json", "{\"records\":[{"),
+        ("/v1/explain", "application/json", "{\"records\":[{"),
+        ("/invocations", "application/json", "{\"inputs\":{"),
+        (
+            "/v2/models/flows/infer",
+            "application/json",
+            "{\"inputs\":[",
+        ),
+        ("/v1/feedback", "application/json", "{\"feedback\":["),
+        ("/v1/predict/csv", "text/csv", "duration,bytes\n1,"),
+        ("/v1/predict/parquet", "application/octet-stream", "PAR1"),
+    ];
+    // More often than files are taken at a time: none of them may keep its place.
+    for (path, kind, half) in kinds.into_iter().cycle().take(12 * 40) {
+        let mut connection = server.connect();
+        let kind = format!("Content-Type: {kind}");
+        let head = connection.head("POST", path, &[&kind], Some(half.len() + 1000));
+        connection
+            .write(format!("{head}{half}").as_bytes())
+            .unwrap();
+    }
+    for (path, kind, half) in kinds {
+        let mut connection = server.connect();
+        let kind = format!("Content-Type: {kind}");
+        let head = connection.head("POST", path, &[&kind], Some(half.len() + 1000));
+        connection
+            .write(format!("{head}{half}").as_bytes())
+            .unwrap();
+        // It may hang up where it has nothing more to say.
+        if let Ok(answer) = connection.read() {
+            assert!(
+                (400..500).contains(&answer.status),
+                "{path}: {}",
+                answer.text()
+            );
+        }
+    }
+    let csv = "duration,bytes,protocol,root\n1,2,tcp,yes\n";
+    let lines = ["Content-Type: text/csv"];
+    let mut connection = server.connect();
+    let whole = connection.call("POST", "/v1/predict/csv", &lines, csv.as_bytes());
+    assert_eq!(whole.status, 200, "{}", whole.text());
+    let grown = server.resident().saturating_sub(before);
+    assert!(grown < 40 << 10, "{grown} KiB more than before");
+}
+
+#[test]
 fn a_client_that_never_ends_its_head_is_cut_off() {
     let server = Server::start(&Place::with_flows(), &["--client-timeout", "0.3"]);
     let mut connection = server.connect();

@@ -13,6 +13,7 @@ mod health;
 mod input;
 mod log;
 mod models;
+mod mutations;
 mod page;
 mod predictions;
 mod process;
