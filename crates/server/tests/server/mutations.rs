@@ -86,8 +86,19 @@ impl Mutations {
         start..a.max(b).min(start + most)
     }
 
+    /// Returns where an element of a list or an object stands, with the comma before it.
+    fn element(&mut self, body: &[u8]) -> std::ops::Range<usize> {
+        let any = self.below(body.len() + 1);
+        let comma = body[any..].iter().position(|byte| *byte == b',');
+        let Some(start) = comma.map(|n| any + n) else {
+            return 0..0;
+        };
+        let end = body[start + 1..].iter().position(|b| b",]}".contains(b));
+        start..end.map_or(body.len(), |n| start + 1 + n)
+    }
+
     fn change(&mut self, body: &mut Vec<u8>) {
-        match self.below(7) {
+        match self.below(9) {
             0 if !body.is_empty() => {
                 let at = self.below(body.len());
                 body[at] ^= 1 << self.below(8);
@@ -103,6 +114,12 @@ impl Mutations {
                 body.splice(range, TOKENS[self.below(TOKENS.len())].bytes());
             }
             4 => body.truncate(self.place(body)),
+            5 => drop(body.drain(self.element(body))),
+            6 => {
+                let element = self.element(body);
+                let copied = body[element.clone()].to_vec();
+                body.splice(element.end..element.end, copied);
+            }
             _ => {
                 let at = self.place(body);
                 body.splice(at..at, TOKENS[self.below(TOKENS.len())].bytes());
