@@ -193,8 +193,17 @@ impl TextColumn {
     ///
     /// # Panics
     /// When the batch's text exceeds 2 GiB; sources cut batches long before.
+    #[inline]
     pub fn push(&mut self, cell: Option<&str>) {
-        self.bytes.push_str(cell.unwrap_or_default());
+        match *cell.unwrap_or_default().as_bytes() {
+            // Most cells are short: without a call to copy them.
+            [a] => self.bytes.push(char::from(a)),
+            [a, b] if a.is_ascii() && b.is_ascii() => {
+                self.bytes.push(char::from(a));
+                self.bytes.push(char::from(b));
+            }
+            _ => self.bytes.push_str(cell.unwrap_or_default()),
+        }
         let end = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
         assert!(end < ABSENT, "a batch of text is under 2 GiB");
         self.ends
@@ -216,7 +225,13 @@ impl TextColumn {
         self.bytes.len()
     }
 
+    /// Returns the text of all cells, one after the other.
+    pub fn text(&self) -> &str {
+        &self.bytes
+    }
+
     /// Returns a cell; `None` is an absent one.
+    #[inline]
     pub fn get(&self, row: usize) -> Option<&str> {
         let start = if row == 0 {
             0

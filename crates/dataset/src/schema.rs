@@ -292,7 +292,10 @@ impl Schema {
 
     /// Returns whether a text means "no value".
     pub fn is_missing_token(&self, trimmed: &str) -> bool {
-        self.missing_tokens.iter().any(|token| token == trimmed)
+        // Most cells differ in their first byte already.
+        let first = trimmed.as_bytes().first();
+        let mut tokens = self.missing_tokens.iter();
+        tokens.any(|token| token.as_bytes().first() == first && token == trimmed)
     }
 
     /// Returns whether a number may mean "no value", so that numbers too have to be looked at as text.

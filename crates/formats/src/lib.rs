@@ -11,6 +11,7 @@ mod input;
 mod json_lines;
 mod output;
 mod parquet_extension;
+mod parquet_groups;
 mod parquet_writer;
 mod text_writer;
 
@@ -20,6 +21,7 @@ use dataset::{Sink, SinkError, Source, SourceError};
 
 pub use format::{FileFormat, Layout};
 pub use parquet_extension::ParquetExtension;
+pub use parquet_groups::ParquetGroups;
 pub use parquet_writer::{ParquetColumn, ParquetWriter, parquet_bytes};
 pub use text_writer::{CsvPieces, CsvWriter, JsonLinesWriter, csv_bytes, json_lines_bytes};
 

@@ -9,7 +9,7 @@ use std::{
 
 use dataset::{RawBatch, RawColumn, Sink, SinkError, faithful_number};
 use parquet::{
-    basic::{Compression, LogicalType, Repetition, Type as Physical},
+    basic::{Compression, LogicalType, Repetition, TimeUnit, Type as Physical},
     column::writer::ColumnWriter,
     data_type::ByteArray,
     errors::{ParquetError, Result as ParquetResult},
@@ -39,6 +39,8 @@ pub enum ParquetColumn<'a> {
     Text(Vec<Option<String>>),
     /// True or false.
     Boolean(Vec<Option<bool>>),
+    /// Moments in UTC, in microseconds since the year 1970.
+    Moment(Vec<i64>),
     /// Borrowed floating-point numbers; NaN is a missing cell.
     DoubleSlice(&'a [f64]),
     /// Borrowed whole numbers of at most 2^53, written as 64-bit integers; NaN is a missing cell.
@@ -60,6 +62,7 @@ impl ParquetColumn<'_> {
             Self::Int64(cells) => cells.len(),
             Self::Text(cells) => cells.len(),
             Self::Boolean(cells) => cells.len(),
+            Self::Moment(cells) => cells.len(),
             Self::DoubleSlice(cells) | Self::WholeSlice(cells) => cells.len(),
             Self::Coded { codes, .. } => codes.len(),
         }
@@ -70,8 +73,9 @@ impl ParquetColumn<'_> {
         self.len() == 0
     }
 
-    fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> Kind {
         match self {
+            Self::Moment(_) => Kind::Moment,
             Self::Double(_) | Self::DoubleSlice(_) => Kind::Double,
             Self::Int64(_) | Self::WholeSlice(_) => Kind::Int64,
             Self::Text(_) | Self::Coded { .. } => Kind::Text,
@@ -141,6 +145,7 @@ pub(crate) enum Kind {
     Int64,
     Text,
     Boolean,
+    Moment,
 }
 
 #[derive(Default)]
@@ -306,7 +311,7 @@ fn number_text(number: f64) -> Option<String> {
     (!number.is_nan()).then(|| faithful_number(number))
 }
 
-fn start<W: Write + Send>(
+pub(crate) fn start<W: Write + Send>(
     writer: W,
     columns: &[(&str, Kind)],
 ) -> ParquetResult<SerializedFileWriter<W>> {
@@ -334,6 +339,10 @@ pub(crate) fn field(name: &str, kind: Kind) -> ParquetResult<TypePtr> {
         Kind::Int64 => (Physical::INT64, None),
         Kind::Text => (Physical::BYTE_ARRAY, Some(LogicalType::String)),
         Kind::Boolean => (Physical::BOOLEAN, None),
+        Kind::Moment => (
+            Physical::INT64,
+            Some(LogicalType::timestamp(true, TimeUnit::MICROS)),
+        ),
     };
     Type::primitive_type_builder(name, physical)
         .with_repetition(Repetition::OPTIONAL)
@@ -342,7 +351,7 @@ pub(crate) fn field(name: &str, kind: Kind) -> ParquetResult<TypePtr> {
         .map(Arc::new)
 }
 
-fn write_group<'a, W: Write + Send>(
+pub(crate) fn write_group<'a, W: Write + Send>(
     file: &mut SerializedFileWriter<W>,
     columns: impl Iterator<Item = &'a ParquetColumn<'a>>,
     rows: Range<usize>,
@@ -367,6 +376,7 @@ pub(crate) fn write_column<W: Write + Send>(
         ParquetColumn::Double(cells) => write_doubles(writer, &cells[rows]),
         ParquetColumn::DoubleSlice(cells) => write_doubles(writer, &cells[rows]),
         ParquetColumn::Int64(cells) => write_int64(writer, cells[rows].iter().copied()),
+        ParquetColumn::Moment(cells) => write_int64(writer, cells[rows].iter().copied().map(Some)),
         ParquetColumn::WholeSlice(cells) => {
             let whole = |v: &f64| (!v.is_nan()).then_some(*v as i64);
             write_int64(writer, cells[rows].iter().map(whole))

@@ -2,6 +2,7 @@ use std::io::Write as _;
 
 use dataset::{RawBatch, RawColumn};
 use flate2::{Compression, write::GzEncoder};
+use proptest::prelude::*;
 
 use super::*;
 

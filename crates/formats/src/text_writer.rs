@@ -1,5 +1,7 @@
 //! Writes delimited text and JSON Lines.
 
+mod lines;
+
 use std::{
     io::{self, Write},
     path::{Path, PathBuf},
@@ -8,6 +10,7 @@ use std::{
 use dataset::{RawBatch, RawColumn, Sink, SinkError, faithful_number};
 
 use crate::output::{TextFile, rejected, unavailable};
+use lines::Lines;
 
 /// Delimited text as a sink: a line of names, then one line a row; missing cells are empty.
 ///
@@ -15,7 +18,10 @@ use crate::output::{TextFile, rejected, unavailable};
 pub struct CsvWriter {
     location: String,
     path: PathBuf,
-    lines: CsvLines<TextFile>,
+    lines: Lines,
+    file: TextFile,
+    /// A batch before it is written, empty in between.
+    bytes: Vec<u8>,
 }
 
 impl CsvWriter {
@@ -27,7 +33,9 @@ impl CsvWriter {
         Ok(Self {
             location: path.display().to_string(),
             path: path.to_owned(),
-            lines: CsvLines::new(TextFile::create(path)?, delimiter),
+            lines: Lines::new(delimiter),
+            file: TextFile::create(path)?,
+            bytes: Vec::new(),
         })
     }
 
@@ -35,8 +43,7 @@ impl CsvWriter {
     /// the names expects them; a column that no batch has stays empty.
     #[must_use]
     pub fn without_header(mut self, names: Vec<String>) -> Self {
-        self.lines.names = Names(Some(names));
-        self.lines.is_named = true;
+        self.lines.without_names(Names(Some(names)));
         self
     }
 }
@@ -48,19 +55,16 @@ impl Sink for CsvWriter {
 
     fn write(&mut self, batch: &RawBatch) -> Result<(), SinkError> {
         let places = self.lines.names.places(batch, &self.location)?;
-        self.lines
-            .write(batch, &places)
+        self.bytes.clear();
+        self.lines.write(batch, &places, &mut self.bytes);
+        self.file
+            .write_all(&self.bytes)
             .map_err(|e| unavailable(&self.path, &e))
     }
 
     fn finish(self: Box<Self>) -> Result<(), SinkError> {
         self.lines.names.require(&self.location)?;
-        let file = self
-            .lines
-            .writer
-            .into_inner()
-            .map_err(|e| unavailable(&self.path, &e.error()))?;
-        file.commit().map_err(|e| unavailable(&self.path, &e))
+        self.file.commit().map_err(|e| unavailable(&self.path, &e))
     }
 }
 
@@ -70,37 +74,25 @@ impl Sink for CsvWriter {
 /// [`SinkError::Rejected`] as [`CsvWriter`] gives it.
 pub fn csv_bytes(batches: &[RawBatch], delimiter: u8) -> Result<Vec<u8>, SinkError> {
     let location = "memory";
-    let mut lines = CsvLines::new(Vec::new(), delimiter);
+    let mut lines = Lines::new(delimiter);
+    let mut bytes = Vec::new();
     for batch in batches {
         let places = lines.names.places(batch, location)?;
-        lines
-            .write(batch, &places)
-            .map_err(|e| rejected(location, e.to_string()))?;
+        lines.write(batch, &places, &mut bytes);
     }
     lines.names.require(location)?;
-    lines
-        .writer
-        .into_inner()
-        .map_err(|e| rejected(location, e.error().to_string()))
+    Ok(bytes)
 }
 
 /// Writes batches as delimited text, one piece a batch, for whoever sends them on as they come.
 ///
 /// The names of the first batch are those of all, as for [`CsvWriter`].
-pub struct CsvPieces {
-    names: Names,
-    is_named: bool,
-    delimiter: u8,
-}
+pub struct CsvPieces(Lines);
 
 impl CsvPieces {
     /// Makes a writer that has written nothing.
     pub fn new(delimiter: u8) -> Self {
-        Self {
-            names: Names::default(),
-            is_named: false,
-            delimiter,
-        }
+        Self(Lines::new(delimiter))
     }
 
     /// Writes a batch; the first piece begins with the line of names.
@@ -108,62 +100,10 @@ impl CsvPieces {
     /// # Errors
     /// [`SinkError::Rejected`] as [`CsvWriter`] gives it.
     pub fn write(&mut self, batch: &RawBatch) -> Result<Vec<u8>, SinkError> {
-        let location = "memory";
-        let places = self.names.places(batch, location)?;
-        let mut lines = CsvLines::new(Vec::new(), self.delimiter);
-        lines.names = std::mem::take(&mut self.names);
-        lines.is_named = self.is_named;
-        let written = lines.write(batch, &places);
-        self.names = std::mem::take(&mut lines.names);
-        self.is_named = true;
-        written.map_err(|e| rejected(location, e.to_string()))?;
-        lines
-            .writer
-            .into_inner()
-            .map_err(|e| rejected(location, e.error().to_string()))
-    }
-}
-
-struct CsvLines<W: Write> {
-    names: Names,
-    writer: csv::Writer<W>,
-    is_named: bool,
-}
-
-impl<W: Write> CsvLines<W> {
-    fn new(writer: W, delimiter: u8) -> Self {
-        Self {
-            names: Names::default(),
-            writer: csv::WriterBuilder::new()
-                .delimiter(delimiter)
-                .from_writer(writer),
-            is_named: false,
-        }
-    }
-
-    fn write(&mut self, batch: &RawBatch, places: &Places) -> csv::Result<()> {
-        if !std::mem::replace(&mut self.is_named, true) {
-            self.writer
-                .write_record(self.names.0.as_deref().unwrap_or_default())?;
-        }
-        for row in 0..batch.n_rows() {
-            for place in places {
-                match place.map(|i| &batch.columns[i]) {
-                    None => self.writer.write_field("")?,
-                    Some(RawColumn::Text(texts)) => {
-                        self.writer.write_field(texts.get(row).unwrap_or(""))?;
-                    }
-                    Some(RawColumn::Number(numbers)) if numbers[row].is_nan() => {
-                        self.writer.write_field("")?;
-                    }
-                    Some(RawColumn::Number(numbers)) => {
-                        self.writer.write_field(faithful_number(numbers[row]))?;
-                    }
-                }
-            }
-            self.writer.write_record(None::<&[u8]>)?;
-        }
-        Ok(())
+        let places = self.0.names.places(batch, "memory")?;
+        let mut piece = Vec::new();
+        self.0.write(batch, &places, &mut piece);
+        Ok(piece)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Scoring rows as they come: typed and checked first, bad ones named, the rest scored.
 
+mod repeated;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use dataset::{
@@ -9,6 +11,7 @@ use dataset::{
 };
 
 use crate::{ModelBundle, bundle::ScoringError};
+use repeated::ColumnReader;
 
 /// The outcome for one row.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,11 +40,23 @@ pub enum Prediction {
 /// [`ScoringError`] when the bundle itself does not fit together.
 pub fn predict(bundle: &ModelBundle, batch: &RawBatch) -> Result<Vec<Prediction>, ScoringError> {
     let (table, problems) = read(&bundle.schema, batch);
-    let good: Vec<usize> = (0..batch.n_rows())
+    judge(bundle, &table, problems)
+}
+
+/// Scores the rows of a table that have no problem; [`read`] gives both.
+///
+/// # Errors
+/// As [`predict`].
+pub fn judge(
+    bundle: &ModelBundle,
+    table: &Table,
+    problems: Vec<Vec<String>>,
+) -> Result<Vec<Prediction>, ScoringError> {
+    let good: Vec<usize> = (0..table.n_rows())
         .filter(|&row| problems[row].is_empty())
         .collect();
-    let scores = if good.len() == batch.n_rows() {
-        bundle.score(&table)?
+    let scores = if good.len() == table.n_rows() {
+        bundle.score(table)?
     } else {
         bundle.score(&table.select(&good))?
     };
@@ -97,16 +112,19 @@ pub fn read(schema: &Schema, batch: &RawBatch) -> (Table, Vec<Vec<String>>) {
         name: column.name.clone(),
         values: match found.cells(column) {
             Ok(None) => vec![f64::NAN; n],
-            Ok(Some((at, cells))) => (0..n)
-                .map(|row| match found.is_torn(row) || found.is_unread(row, at) {
-                    true => Ok(f64::NAN),
-                    false => reader.read(column, RawCell::of(cells, row)),
-                })
-                .enumerate()
-                .map(|(row, value)| {
-                    value.unwrap_or_else(|problem| note(&mut problems[row], column, &problem))
-                })
-                .collect(),
+            Ok(Some((at, cells))) => {
+                let mut reader = ColumnReader::new(reader, column);
+                (0..n)
+                    .map(|row| match found.is_torn(row) || found.is_unread(row, at) {
+                        true => Ok(f64::NAN),
+                        false => reader.read(RawCell::of(cells, row)),
+                    })
+                    .enumerate()
+                    .map(|(row, value)| {
+                        value.unwrap_or_else(|problem| note(&mut problems[row], column, &problem))
+                    })
+                    .collect()
+            }
             Err(problem) => (0..n)
                 .map(|row| match found.is_torn(row) {
                     true => f64::NAN,
@@ -211,6 +229,7 @@ pub enum RawCell<'a> {
 }
 
 impl<'a> RawCell<'a> {
+    #[inline]
     fn of(cells: &'a RawColumn, row: usize) -> Self {
         match cells {
             RawColumn::Text(texts) => texts.get(row).map_or(Self::Null, Self::Text),

@@ -49,6 +49,22 @@ pub struct Arguments {
     /// File of API keys: one `NAME SCOPE SHA256` a line, as --new-key prints it
     #[arg(long, env = "NETSEC_KEYS_FILE", value_name = "FILE")]
     pub keys: Option<PathBuf>,
+    /// File with the certificate and its chain, as PEM: both listeners speak TLS alone
+    #[arg(
+        long,
+        env = "NETSEC_TLS_CERTIFICATE",
+        value_name = "FILE",
+        requires = "tls_key"
+    )]
+    pub tls_certificate: Option<PathBuf>,
+    /// File with the certificate's private key, as PEM
+    #[arg(
+        long,
+        env = "NETSEC_TLS_KEY",
+        value_name = "FILE",
+        requires = "tls_certificate"
+    )]
+    pub tls_key: Option<PathBuf>,
     /// Listen beyond this machine without keys
     #[arg(long, env = "NETSEC_INSECURE")]
     pub insecure: bool,
@@ -68,6 +84,41 @@ pub struct Arguments {
         value_name = "ORIGIN"
     )]
     pub allowed_origins: Vec<String>,
+    /// Directory in which predictions are logged, as Parquet; they are not where none is named
+    #[arg(long, env = "NETSEC_PREDICTION_LOG", value_name = "DIR")]
+    pub prediction_log: Option<PathBuf>,
+    /// Share of the predictions that are logged
+    #[arg(
+        long,
+        env = "NETSEC_PREDICTION_LOG_SHARE",
+        default_value_t = 1.0,
+        value_name = "SHARE"
+    )]
+    pub prediction_log_share: f64,
+    /// Bytes from which on another file of the log is begun
+    #[arg(
+        long,
+        env = "NETSEC_PREDICTION_LOG_BYTES",
+        default_value_t = 64 << 20,
+        value_name = "BYTES"
+    )]
+    pub prediction_log_bytes: u64,
+    /// Seconds after which another file of the log is begun
+    #[arg(
+        long,
+        env = "NETSEC_PREDICTION_LOG_AGE",
+        default_value_t = 3600.0,
+        value_name = "SECONDS"
+    )]
+    pub prediction_log_age: f64,
+    /// Files of the log that are kept; older ones are removed
+    #[arg(
+        long,
+        env = "NETSEC_PREDICTION_LOG_KEEP",
+        default_value_t = 100,
+        value_name = "N"
+    )]
+    pub prediction_log_keep: usize,
     /// Bytes of a JSON body at most
     #[arg(
         long,
@@ -95,6 +146,9 @@ pub struct Arguments {
         value_name = "N"
     )]
     pub max_connections: usize,
+    /// Requests a second that a key may make, as many of them at once; no limit by default
+    #[arg(long, env = "NETSEC_MAX_RATE", value_name = "N")]
+    pub max_rate: Option<f64>,
     /// Seconds that a client may take for its request's head, for a JSON body, and between two parts
     /// of an upload
     #[arg(

@@ -16,6 +16,7 @@ use actix_web::{
 
 use crate::{
     arguments::Scope,
+    keys::Granted,
     problem::Problem,
     routes::{Service, needed_scope},
     sessions,
@@ -76,7 +77,8 @@ fn examine(service: &Service, request: &ServiceRequest) -> Result<Option<HttpRes
     }
     let is_admin = request.app_data::<IsAdmin>().is_some();
     if let Some(scope) = needed_scope(request.path(), is_admin) {
-        check_key(service, request.headers(), scope)?;
+        let granted = check_key(service, request.headers(), scope)?;
+        check_rate(service, granted)?;
     }
     Ok(None)
 }
@@ -153,30 +155,43 @@ fn preflight() -> HttpResponse {
         .finish()
 }
 
-/// Checks the key of a request, where keys are asked for.
-pub fn check_key(service: &Service, headers: &HeaderMap, needed: Scope) -> Result<(), Problem> {
-    let keys = &service.settings.keys;
+/// Checks the key of a request; nothing is granted where no keys are asked for.
+pub fn check_key(
+    service: &Service,
+    headers: &HeaderMap,
+    needed: Scope,
+) -> Result<Option<Granted>, Problem> {
+    let keys = service.settings.keys.current();
     if keys.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let bearer = text(headers, &header::AUTHORIZATION)?.and_then(|v| v.strip_prefix("Bearer "));
     let own = text(headers, &HeaderName::from_static("x-api-key"))?;
     let cookie = text(headers, &header::COOKIE)?.and_then(sessions::token_in);
-    let session = cookie.and_then(|token| service.sessions.scope_of(token));
+    let session = || keys.find_digest(service.sessions.key_of(cookie?)?);
     let Some(presented) = bearer.or(own) else {
-        if session.is_some_and(|scope| scope >= needed) {
-            return Ok(());
-        }
-        return Err(unauthorized("give an API key: `Authorization: Bearer KEY`"));
+        return match session() {
+            Some(granted) if granted.scope >= needed => Ok(Some(granted)),
+            _ => Err(unauthorized("give an API key: `Authorization: Bearer KEY`")),
+        };
     };
-    match keys.scope_of(presented.trim()) {
-        Some(scope) if scope >= needed => Ok(()),
+    match keys.find(presented.trim()) {
+        Some(granted) if granted.scope >= needed => Ok(Some(granted)),
         Some(_) => Err(Problem::new(
             StatusCode::FORBIDDEN,
             "this key may predict, but not administer",
         )),
         None => Err(unauthorized("this API key is not known")),
     }
+}
+
+/// Refuses more requests than a key may make.
+fn check_rate(service: &Service, granted: Option<Granted>) -> Result<(), Problem> {
+    let Some(limit) = &service.rate_limit else {
+        return Ok(());
+    };
+    let taken = limit.take(granted.map(|granted| granted.digest), Instant::now());
+    taken.map_err(|wait| Problem::too_many("too many requests with this key", wait))
 }
 
 fn unauthorized(detail: &str) -> Problem {

@@ -11,6 +11,15 @@ pub struct KeyRing {
     keys: Vec<Key>,
 }
 
+/// What a presented key has opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Granted {
+    /// What it may do.
+    pub scope: Scope,
+    /// By what it is told from others.
+    pub digest: Digest,
+}
+
 /// A key, without the key itself.
 #[derive(Debug)]
 struct Key {
@@ -46,21 +55,26 @@ impl KeyRing {
         self.keys.iter().any(|key| key.scope == Scope::Admin)
     }
 
-    /// Returns what a presented key may do; `None` when it is none of these.
+    /// Returns what a presented key opens; `None` when it is none of these.
+    pub fn find(&self, presented: &str) -> Option<Granted> {
+        self.find_digest(Digest::of(presented.as_bytes()))
+    }
+
+    /// Returns what the key of a digest opens.
     ///
     /// Every key is compared whole: how long it takes says nothing about any of them.
-    pub fn scope_of(&self, presented: &str) -> Option<Scope> {
-        let digest = Digest::of(presented.as_bytes());
+    pub fn find_digest(&self, digest: Digest) -> Option<Granted> {
         let mut found = 0_u8;
         for key in &self.keys {
             let equal: Choice = key.digest.as_bytes().ct_eq(digest.as_bytes());
             found.conditional_assign(&(1 + key.scope as u8), equal);
         }
-        match found {
-            0 => None,
-            1 => Some(Scope::Predict),
-            _ => Some(Scope::Admin),
-        }
+        let scope = match found {
+            0 => return None,
+            1 => Scope::Predict,
+            _ => Scope::Admin,
+        };
+        Some(Granted { scope, digest })
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{monitor::Monitor, serving::Serving};
+use crate::{monitor::Monitor, prediction_log::PredictionLog, routes::Service, serving::Serving};
 
 /// Upper ends of the latency histogram's buckets, in seconds.
 const BUCKETS: [f64; 12] = [
@@ -69,7 +69,8 @@ impl Meters {
     }
 
     /// Writes everything in Prometheus' text format.
-    pub fn exposition(&self, serving: &Serving, monitor: &Monitor) -> String {
+    pub fn exposition(&self, service: &Service) -> String {
+        let serving = &*service.serving;
         let mut text = Exposition::default();
         text.family(
             "netsec_requests_total",
@@ -116,7 +117,15 @@ impl Meters {
             self.started.elapsed().as_secs_f64(),
         );
         write_model(&mut text, serving);
-        write_drift(&mut text, serving, monitor);
+        write_drift(&mut text, serving, &service.monitor);
+        if let Some(limit) = &service.rate_limit {
+            let name = "netsec_requests_limited_total";
+            text.family(name, "counter", "Requests beyond what their key may make.");
+            text.sample(name, "", limit.refused() as f64);
+        }
+        if let Some(log) = &service.prediction_log {
+            write_log(&mut text, log);
+        }
         text.0
     }
 
@@ -137,6 +146,25 @@ impl Meters {
         let seconds = self.latency_nanoseconds.load(Relaxed) as f64 / 1e9;
         text.sample(&format!("{name}_sum"), "", seconds);
         text.sample(&format!("{name}_count"), "", below as f64);
+    }
+}
+
+fn write_log(text: &mut Exposition, log: &PredictionLog) {
+    let (written, lost) = log.counts();
+    for (name, help, n) in [
+        (
+            "netsec_predictions_logged_total",
+            "Predictions written to the log.",
+            written,
+        ),
+        (
+            "netsec_predictions_not_logged_total",
+            "Predictions that the log should have, but had no room or disk for.",
+            lost,
+        ),
+    ] {
+        text.family(name, "counter", help);
+        text.sample(name, "", n as f64);
     }
 }
 

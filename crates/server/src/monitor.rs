@@ -4,26 +4,24 @@ mod ladder;
 
 use std::{
     collections::VecDeque,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-        mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
 use artifact::Digest;
 use dataset::{
+    Table,
     drift::{self, DriftConfig, DriftReport},
     profile::Profile,
 };
 
-use crate::detector::Detector;
+use crate::{
+    detector::Detector,
+    intake::{Block, Intake, Outlet, Taken},
+};
 use ladder::Ladder;
 
-/// Records that are summarised together.
-const BLOCK: usize = 512;
 /// Blocks that wait to be summarised; beyond them records are counted, but not looked at.
 const WAITING: usize = 16;
 /// A window's length, and how many of them are kept: an hour in all.
@@ -31,26 +29,13 @@ const WINDOW: Duration = Duration::from_secs(300);
 const WINDOWS: usize = 12;
 /// How many times as long as it works the summarising thread rests: scoring needs the cores more, and
 /// a part of much traffic says as much as all of it.
-const REST: u32 = 19;
-/// How often records that do not fill a block are summarised.
-const FLUSH: Duration = Duration::from_secs(1);
+const REST: u32 = 39;
 
 /// The monitor's receiving side, for every thread that scores.
 pub struct Monitor {
-    pending: Mutex<Pending>,
-    blocks: SyncSender<Block>,
+    intake: Arc<Intake<()>>,
     windows: Arc<Mutex<Windows>>,
-    passed_over: AtomicU64,
 }
-
-/// Cells of one model, row after row.
-struct Block {
-    detector: Arc<Detector>,
-    cells: Vec<f64>,
-}
-
-#[derive(Default)]
-struct Pending(Option<Block>);
 
 /// The windows of the model that serves, the oldest first.
 #[derive(Default)]
@@ -64,47 +49,34 @@ impl Monitor {
     ///
     /// # Errors
     /// When the system starts no thread.
-    pub fn start() -> std::io::Result<Arc<Self>> {
-        let (blocks, receiver) = sync_channel(WAITING);
+    pub fn start() -> std::io::Result<Self> {
+        let (intake, outlet) = Intake::new(WAITING);
         let windows = Arc::default();
-        let monitor = Arc::new(Self {
-            pending: Mutex::default(),
-            blocks,
+        let monitor = Self {
+            intake,
             windows: Arc::clone(&windows),
-            passed_over: AtomicU64::new(0),
-        });
-        let weak = Arc::downgrade(&monitor);
-        let flush = move || weak.upgrade().map(|monitor| monitor.take_pending());
+        };
         thread::Builder::new()
             .name("monitor".to_owned())
-            .spawn(move || summarise(&receiver, &windows, flush))?;
+            .spawn(move || summarise(&outlet, &windows))?;
         Ok(monitor)
     }
 
     /// Takes note of scored rows of cells; never waits for anything but its own buffer.
     pub fn observe(&self, detector: &Arc<Detector>, cells: &[f64]) {
-        let mut pending = lock(&self.pending);
-        let is_same = |block: &Block| Arc::ptr_eq(&block.detector, detector);
-        if !pending.0.as_ref().is_some_and(is_same) {
-            let full = pending.0.take();
-            self.pass_on(full);
-        }
-        let capacity = BLOCK * detector.columns().len();
-        let block = pending.0.get_or_insert_with(|| Block {
-            detector: Arc::clone(detector),
-            cells: Vec::with_capacity(capacity),
-        });
-        block.cells.extend_from_slice(cells);
-        if block.cells.len() >= capacity {
-            let full = pending.0.take();
-            drop(pending);
-            self.pass_on(full);
-        }
+        let rows = cells.chunks_exact(detector.columns().len());
+        self.intake.push(detector, rows.map(|row| (row, ())));
+    }
+
+    /// Takes note of scored rows of a table.
+    pub fn observe_table(&self, detector: &Arc<Detector>, table: &Table, rows: &[usize]) {
+        let rows: Vec<(usize, ())> = rows.iter().map(|row| (*row, ())).collect();
+        self.intake.push_table(detector, table, &rows);
     }
 
     /// Returns how many records were not looked at, since more came than one thread at rest can take.
     pub fn passed_over(&self) -> u64 {
-        self.passed_over.load(Relaxed)
+        self.intake.left_out()
     }
 
     /// Compares what came in the last hour with what a model has learned from.
@@ -117,37 +89,17 @@ impl Monitor {
         let reference = Some(&detector.bundle.profile);
         drift::compare(reference, &fresh.unwrap_or(empty), &DriftConfig::default())
     }
-
-    fn take_pending(&self) -> Option<Block> {
-        lock(&self.pending).0.take()
-    }
-
-    fn pass_on(&self, block: Option<Block>) {
-        let Some(block) = block else { return };
-        let n = (block.cells.len() / block.detector.columns().len()) as u64;
-        if self.blocks.try_send(block).is_err() {
-            self.passed_over.fetch_add(n, Relaxed);
-        }
-    }
 }
 
 /// Summarises blocks until nobody can send any more.
-fn summarise(
-    blocks: &Receiver<Block>,
-    windows: &Mutex<Windows>,
-    flush: impl Fn() -> Option<Option<Block>>,
-) {
+fn summarise(outlet: &Outlet<()>, windows: &Mutex<Windows>) {
     loop {
-        let block = match blocks.recv_timeout(FLUSH) {
-            Ok(block) => Some(block),
-            Err(RecvTimeoutError::Timeout) => match flush() {
-                None => return,
-                Some(pending) => pending,
-            },
-            Err(RecvTimeoutError::Disconnected) => return,
-        };
-        let Some(Block { detector, cells }) = block else {
-            continue;
+        let Block {
+            detector, cells, ..
+        } = match outlet.next() {
+            Taken::Block(block) => block,
+            Taken::Nothing => continue,
+            Taken::End => return,
         };
         let began = Instant::now();
         let schema = &detector.bundle.schema;

@@ -1,5 +1,7 @@
 //! The page for people: HTML from what serves, with a little script and nothing from elsewhere.
 
+mod administration;
+
 use std::fmt::{Display, Write as _};
 
 use dataset::{
@@ -9,9 +11,9 @@ use dataset::{
     profile::{ColumnProfile, Values},
 };
 use model::resampling::Interval;
-use registry::{Action, Entry};
+use registry::{Action, Entry, History};
 
-use crate::detector::Detector;
+use crate::{detector::Detector, jobs::TrainingSource};
 
 pub const STYLE: &str = include_str!("page/page.css");
 pub const SCRIPT: &str = include_str!("page/page.js");
@@ -23,19 +25,30 @@ pub struct Traffic {
     pub drift: Option<DriftReport>,
 }
 
-/// Writes the page.
-pub fn render(detector: Option<&Detector>, history: &[Entry], traffic: &Traffic) -> String {
+/// Writes the page; `sources` are there for administrators alone.
+pub fn render(
+    detector: Option<&Detector>,
+    history: Option<&History>,
+    traffic: &Traffic,
+    sources: Option<&[TrainingSource]>,
+) -> String {
+    let administration = sources.map(|sources| administration::render(detector, history, sources));
+    let administration = administration.unwrap_or_default();
     let body = match detector {
-        None => "<section><h2>No model yet</h2><p>Train one with <code>netsec run</code>: the \
+        None => {
+            "<section><h2>No model yet</h2><p>Train one with <code>netsec run</code>: the \
                  service takes it up by itself, and this page shows it.</p></section>"
-            .to_owned(),
+                .to_owned()
+                + &administration
+        }
         Some(detector) => [
             warning(detector),
             champion(detector),
+            administration,
             record_form(detector),
             file_form(detector),
             traffic_section(traffic),
-            history_section(history),
+            history_section(history.map_or(&[], |history| history.entries())),
         ]
         .concat(),
     };

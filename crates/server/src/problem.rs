@@ -1,6 +1,6 @@
 //! What goes wrong with a request, as `application/problem+json` (RFC 9457).
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use actix_web::{
     HttpResponse, ResponseError,
@@ -31,6 +31,9 @@ pub struct Problem {
     /// Everything that is wrong with the content, each with its place.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     problems: Vec<Fault>,
+    /// Seconds until it may be tried again, in a header field of its own.
+    #[serde(skip)]
+    retry_after: Option<u16>,
     /// How many more there are than are listed.
     #[serde(default, skip_serializing_if = "is_zero")]
     problems_left_out: usize,
@@ -84,6 +87,7 @@ impl Problem {
             detail: detail.into(),
             problems: Vec::new(),
             problems_left_out: 0,
+            retry_after: None,
         }
     }
 
@@ -109,6 +113,14 @@ impl Problem {
     /// A request that cannot be understood at all, status 400.
     pub fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// More than is allowed at a time, status 429: it may be tried again after a while.
+    pub fn too_many(detail: impl Into<String>, wait: Duration) -> Self {
+        Self {
+            retry_after: Some(wait.as_secs_f64().ceil().max(1.0) as u16),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, detail)
+        }
     }
 
     /// No such thing, status 404.
@@ -154,6 +166,9 @@ impl ResponseError for Problem {
         let mut response = HttpResponse::build(self.code());
         if self.code() == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+        }
+        if let Some(seconds) = self.retry_after {
+            response.insert_header((header::RETRY_AFTER, u64::from(seconds)));
         }
         response.content_type(MEDIA_TYPE).body(text)
     }

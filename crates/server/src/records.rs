@@ -3,6 +3,7 @@
 mod cells;
 mod literals;
 mod record;
+mod whole;
 
 use std::borrow::Cow;
 
@@ -19,6 +20,7 @@ use crate::{
 };
 pub use cells::{Cell, Places};
 use record::Record;
+pub use whole::Whole;
 
 /// Marks a cell that a record has not named yet: a NaN that no reader gives.
 const UNNAMED: u64 = 0x7ff8_dead_0000_0001;
@@ -53,7 +55,7 @@ pub struct Request<'d> {
     /// The records.
     pub rows: Rows<'d>,
     /// How many reasons are asked for, where that may be asked.
-    pub top: Option<usize>,
+    pub top: Option<Whole>,
 }
 
 /// Reads a body of `{"records": [{…}, …]}`; `top` may stand beside it where `with_top` says so.
@@ -328,7 +330,7 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
                     has_records = true;
                     map.next_value_seed(List(&mut self.request.rows))?;
                 }
-                "top" if self.with_top => self.request.top = Some(map.next_value()?),
+                "top" if self.with_top => self.request.top = map.next_value()?,
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                     let path = name.chars().take(60).collect();

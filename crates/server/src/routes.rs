@@ -11,6 +11,7 @@ mod invocations;
 mod models;
 mod predict;
 mod quality;
+mod refusals;
 
 use std::sync::Arc;
 
@@ -21,12 +22,15 @@ use actix_web::{
     http::{StatusCode, header},
     web::{self, Bytes, FormConfig, PathConfig, Payload, QueryConfig, ServiceConfig},
 };
+use dataset::Table;
+use model::RowScore;
 use registry::RegistryError;
 use tokio::sync::Semaphore;
 
 use crate::{
     arguments::Scope, body, detector::Detector, feedback::Feedback, jobs::Jobs, meters::Meters,
-    monitor::Monitor, problem::Problem, serving::Serving, sessions::Sessions, settings::Settings,
+    monitor::Monitor, prediction_log::PredictionLog, problem::Problem, rate_limit::RateLimit,
+    serving::Serving, sessions::Sessions, settings::Settings,
 };
 
 /// What every request can reach.
@@ -35,8 +39,10 @@ pub struct Service {
     pub settings: Settings,
     pub meters: Meters,
     pub sessions: Sessions,
+    pub rate_limit: Option<RateLimit>,
     pub jobs: Arc<Jobs>,
-    pub monitor: Arc<Monitor>,
+    pub monitor: Monitor,
+    pub prediction_log: Option<PredictionLog>,
     pub feedback: Feedback,
     /// How many more files may be taken at a time.
     pub uploads: Arc<Semaphore>,
@@ -53,6 +59,53 @@ impl Service {
             .as_ref()
             .map(Arc::clone)
             .ok_or_else(Problem::not_ready)
+    }
+
+    /// Takes note of scored rows of cells: counts, drift, log.
+    pub fn observe(&self, detector: &Arc<Detector>, cells: &[f64], scores: &[RowScore]) {
+        let threats = scores.iter().filter(|s| s.label.is_threat()).count();
+        self.meters.scored(scores.len() as u64, threats as u64);
+        self.monitor.observe(detector, cells);
+        if let Some(log) = &self.prediction_log {
+            log.observe(detector, cells, scores);
+        }
+    }
+
+    /// Takes note of the rows of a table; those without a score were refused.
+    pub fn observe_table(
+        &self,
+        detector: &Arc<Detector>,
+        table: &Table,
+        scores: &[Option<RowScore>],
+    ) {
+        let scored: Vec<(usize, RowScore)> = scores
+            .iter()
+            .enumerate()
+            .filter_map(|(row, score)| Some((row, (*score)?)))
+            .collect();
+        let threats = scored.iter().filter(|(_, s)| s.label.is_threat()).count();
+        self.meters.scored(scored.len() as u64, threats as u64);
+        self.meters.refused((scores.len() - scored.len()) as u64);
+        let rows: Vec<usize> = scored.iter().map(|(row, _)| *row).collect();
+        self.monitor.observe_table(detector, table, &rows);
+        if let Some(log) = &self.prediction_log {
+            log.observe_table(detector, table, &scored);
+        }
+    }
+
+    /// Looks at everything that may have changed since the last look; what went wrong is in the log.
+    pub fn look(&self) {
+        // It is tried again.
+        let _ = self.serving.reload();
+        self.look_at_files();
+    }
+
+    /// Looks at the files that the configuration names.
+    pub fn look_at_files(&self) {
+        self.settings.keys.look();
+        if let Some(certificate) = &self.settings.tls {
+            certificate.look();
+        }
     }
 
     /// Reads a body of JSON within the limits, and finds the model that is to answer.

@@ -20,6 +20,8 @@ use crate::{
     keys,
     meters::Meters,
     monitor::Monitor,
+    prediction_log::PredictionLog,
+    rate_limit::RateLimit,
     routes::{self, Service},
     serving::Serving,
     sessions::Sessions,
@@ -73,25 +75,36 @@ fn serve(arguments: &Arguments, settings: Settings, serving: Arc<Serving>) -> Re
     raise_open_files();
     let public = bind(arguments.listen)?;
     let admin = settings.admin.map(bind).transpose()?;
-    let watch = Watch::start(Arc::clone(&serving), settings.poll)
-        .map_err(|e| unavailable("the watch over the registry", &e))?;
-    let greeting = greeting(&public, admin.as_ref(), &serving);
+    let scheme = if settings.tls.is_some() {
+        "https"
+    } else {
+        "http"
+    };
+    let greeting = greeting(scheme, &public, admin.as_ref(), &serving);
     let jobs = Jobs::new(settings.program.clone(), settings.artifacts.clone());
     let jobs = Arc::new(jobs);
+    let log = settings.prediction_log.clone().map(PredictionLog::start);
+    let log = log.transpose();
     let service = Data::new(Service {
+        rate_limit: settings.max_rate.map(RateLimit::new),
         serving,
         settings,
         meters: Meters::new(),
         sessions: Sessions::default(),
         jobs: Arc::clone(&jobs),
         monitor: Monitor::start().map_err(|e| unavailable("the monitor", &e))?,
+        prediction_log: log.map_err(|e| unavailable("the prediction log", &e))?,
         feedback: Feedback::default(),
         uploads: Arc::new(Semaphore::new(MOST_UPLOADS)),
     });
+    let watched = Data::clone(&service);
+    let watch = Watch::start(service.settings.poll, move || watched.look())
+        .map_err(|e| unavailable("the watch over the registry", &e))?;
     let result = actix_web::rt::System::new().block_on(async {
         let failed = |e: std::io::Error| unavailable("the service", &e);
-        let public = start(Data::clone(&service), public).map_err(failed)?;
-        let admin = admin.map(|admin| start_admin(service, admin)).transpose();
+        let public = start(&service, public, Manner::public(&service.settings)).map_err(failed)?;
+        let admin = admin.map(|admin| start(&service, admin, Manner::ADMIN));
+        let admin = admin.transpose();
         let admin = admin.map_err(failed)?.map(actix_web::rt::spawn);
         print(&greeting)?;
         public.await.map_err(failed)?;
@@ -103,6 +116,9 @@ fn serve(arguments: &Arguments, settings: Settings, serving: Arc<Serving>) -> Re
     });
     jobs.stop();
     drop(watch);
+    if let Some(log) = &service.prediction_log {
+        log.finish();
+    }
     result
 }
 
@@ -115,52 +131,84 @@ fn unavailable(what: &str, error: &std::io::Error) -> Failure {
     Failure::new(ErrorKind::Unavailable, reason)
 }
 
-/// Starts the workers; the future ends once the service was told to stop and has drained.
-fn start(service: Data<Service>, listener: TcpListener) -> std::io::Result<Server> {
+/// How a listener serves.
+#[derive(Clone, Copy)]
+struct Manner {
+    is_admin: bool,
+    workers: usize,
+    /// Connections a worker.
+    connections: usize,
+    /// Seconds that requests in progress may take at the end.
+    drain: u64,
+}
+
+impl Manner {
+    fn public(settings: &Settings) -> Self {
+        Self {
+            is_admin: false,
+            workers: settings.workers,
+            connections: settings.max_connections.div_ceil(settings.workers),
+            drain: settings.drain,
+        }
+    }
+
+    /// Everything public, and what administrators do.
+    const ADMIN: Self = Self {
+        is_admin: true,
+        workers: 1,
+        connections: 100,
+        drain: 1,
+    };
+}
+
+/// Starts the workers, over TLS where there is a certificate; the future ends once the service was told
+/// to stop and has drained.
+fn start(
+    service: &Data<Service>,
+    listener: TcpListener,
+    manner: Manner,
+) -> std::io::Result<Server> {
     let settings = &service.settings;
-    let time: Duration = settings.limits.client_timeout;
-    let (workers, drain) = (settings.workers, settings.drain);
-    let connections = settings.max_connections.div_ceil(workers);
+    let time = settings.limits.client_timeout;
+    let shared = Data::clone(service);
     let app = move || {
         App::new()
-            .app_data(Data::clone(&service))
+            .app_data(Data::clone(&shared))
             .wrap(from_fn(guard::check))
+            .configure(|config| {
+                if manner.is_admin {
+                    config.app_data(guard::IsAdmin);
+                    routes::admin::configure(config);
+                }
+            })
             .configure(routes::configure)
     };
     let server = HttpServer::new(app)
-        .workers(workers)
-        .max_connections(connections)
+        .workers(manner.workers)
+        .max_connections(manner.connections)
         .client_request_timeout(time)
         .client_disconnect_timeout(Duration::from_secs(2))
         .keep_alive(Duration::from_secs(75))
-        .shutdown_timeout(drain)
-        .listen(listener)?;
-    Ok(server.run())
-}
-
-/// Starts the listener for administration: everything public, and what administrators do.
-fn start_admin(service: Data<Service>, listener: TcpListener) -> std::io::Result<Server> {
-    let time = service.settings.limits.client_timeout;
-    let app = move || {
-        App::new()
-            .app_data(Data::clone(&service))
-            .app_data(guard::IsAdmin)
-            .wrap(from_fn(guard::check))
-            .configure(routes::admin::configure)
-            .configure(routes::configure)
+        .shutdown_timeout(manner.drain)
+        .tls_handshake_timeout(time);
+    let server = match &settings.tls {
+        None => server.listen(listener)?,
+        Some(certificate) => {
+            let config = certificate.listener().map_err(std::io::Error::other)?;
+            server.listen_rustls_0_23(listener, config)?
+        }
     };
-    let server = HttpServer::new(app)
-        .workers(1)
-        .max_connections(100)
-        .client_request_timeout(time)
-        .shutdown_timeout(1)
-        .listen(listener)?;
     Ok(server.run())
 }
 
-fn greeting(public: &TcpListener, admin: Option<&TcpListener>, serving: &Serving) -> String {
+fn greeting(
+    scheme: &str,
+    public: &TcpListener,
+    admin: Option<&TcpListener>,
+    serving: &Serving,
+) -> String {
     let url = |listener: &TcpListener| match listener.local_addr() {
-        Ok(address) => format!("http://{address}/"),
+        Ok(address) => format!("{scheme}://{address}/"),
         Err(_) => "an address that the system does not tell".to_owned(),
     };
     let model = match &*serving.current() {

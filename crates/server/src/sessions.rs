@@ -8,8 +8,6 @@ use std::{
 
 use artifact::Digest;
 
-use crate::arguments::Scope;
-
 /// Sessions at a time; the oldest ends when another begins.
 const MOST: usize = 1000;
 /// How long a session lasts.
@@ -24,16 +22,16 @@ pub struct Sessions(Mutex<VecDeque<Session>>);
 #[derive(Debug)]
 struct Session {
     token: Digest,
-    scope: Scope,
+    key: Digest,
     began: Instant,
 }
 
 impl Sessions {
-    /// Begins a session; returns its token.
+    /// Begins a session of a key; returns its token.
     ///
     /// # Errors
     /// When the system gives no randomness.
-    pub fn begin(&self, scope: Scope) -> Result<String, getrandom::Error> {
+    pub fn begin(&self, key: Digest) -> Result<String, getrandom::Error> {
         let mut random = [0; 32];
         getrandom::fill(&mut random)?;
         let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -43,21 +41,21 @@ impl Sessions {
         }
         sessions.push_back(Session {
             token: Digest::of(token.as_bytes()),
-            scope,
+            key,
             began: Instant::now(),
         });
         Ok(token)
     }
 
-    /// Returns what a token's session may do. Tokens are compared by their digests, whose order tells
+    /// Returns the key of a token's session, which may have been taken out since. Tokens are compared by their digests, whose order tells
     /// nothing about a token.
-    pub fn scope_of(&self, token: &str) -> Option<Scope> {
+    pub fn key_of(&self, token: &str) -> Option<Digest> {
         let token = Digest::of(token.as_bytes());
         let sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         sessions
             .iter()
             .find(|s| s.token == token && s.began.elapsed() < LIFETIME)
-            .map(|s| s.scope)
+            .map(|s| s.key)
     }
 }
 

@@ -2,11 +2,17 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use artifact::{ErrorKind, Failure, read_bounded};
+use artifact::{ErrorKind, Failure};
 
-use crate::{arguments::Arguments, jobs::TrainingSource, keys::KeyRing};
+use crate::{
+    arguments::Arguments,
+    from_files::FromFiles,
+    jobs::TrainingSource,
+    keys::KeyRing,
+    prediction_log::{self, LogSettings},
+    tls::Certificate,
+};
 
-const MAX_KEYS_BYTES: u64 = 1 << 20;
 /// Keys may also stand in this environment variable, separated by `;` or line ends.
 const KEYS_VARIABLE: &str = "NETSEC_API_KEYS";
 
@@ -15,7 +21,10 @@ const KEYS_VARIABLE: &str = "NETSEC_API_KEYS";
 pub struct Settings {
     pub artifacts: PathBuf,
     pub model: Option<String>,
-    pub keys: KeyRing,
+    pub keys: FromFiles<KeyRing>,
+    pub max_rate: Option<f64>,
+    pub tls: Option<Certificate>,
+    pub prediction_log: Option<LogSettings>,
     pub limits: Limits,
     pub allowed_hosts: Vec<String>,
     pub allowed_origins: Vec<String>,
@@ -44,34 +53,15 @@ impl Settings {
     /// [`ErrorKind::Config`] with what to do about it.
     pub fn of(arguments: &Arguments) -> Result<Self, Failure> {
         let keys = read_keys(arguments)?;
-        let listen = arguments.listen;
-        if keys.is_empty() && !listen.ip().is_loopback() && !arguments.insecure {
-            return Err(config(format!(
-                "{listen} can be reached from other machines and there are no API keys: make one with \
-                 `--new-key NAME`, or listen on 127.0.0.1, or say `--insecure`"
-            )));
-        }
-        let admin = arguments.admin_listen.0;
-        if let Some(admin) = admin.filter(|a| !a.ip().is_loopback() && !keys.may_administer()) {
-            return Err(config(format!(
-                "administration at {admin} can be reached from other machines and there is no key for \
-                 it: make one with `--new-key NAME --scope admin`, or listen on 127.0.0.1"
-            )));
-        }
-        for (name, n) in [
-            ("max-body", arguments.max_body),
-            ("max-rows", arguments.max_rows),
-            ("max-connections", arguments.max_connections),
-        ] {
-            if n == 0 {
-                return Err(config(format!("--{name} is 0: nothing could be asked")));
-            }
-        }
+        check_listeners(arguments, &keys.current())?;
+        check_limits(arguments)?;
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             artifacts: arguments.artifacts.clone(),
             model: arguments.model.clone(),
-            keys,
+            max_rate: rate(arguments.max_rate)?,
+            tls: certificate(arguments)?,
+            prediction_log: prediction_log(arguments)?,
             limits: Limits {
                 body_bytes: arguments.max_body,
                 rows: arguments.max_rows,
@@ -87,8 +77,78 @@ impl Settings {
             admin: arguments.admin_listen.0,
             sources: sources(&arguments.sources)?,
             program: program(arguments.netsec.as_ref()),
+            keys,
         })
     }
+}
+
+/// Refuses to be reached from other machines without a key.
+fn check_listeners(arguments: &Arguments, keys: &KeyRing) -> Result<(), Failure> {
+    let listen = arguments.listen;
+    if keys.is_empty() && !listen.ip().is_loopback() && !arguments.insecure {
+        return Err(config(format!(
+            "{listen} can be reached from other machines and there are no API keys: make one with \
+             `--new-key NAME`, or listen on 127.0.0.1, or say `--insecure`"
+        )));
+    }
+    let admin = arguments.admin_listen.0;
+    match admin.filter(|a| !a.ip().is_loopback() && !keys.may_administer()) {
+        None => Ok(()),
+        Some(admin) => Err(config(format!(
+            "administration at {admin} can be reached from other machines and there is no key for \
+             it: make one with `--new-key NAME --scope admin`, or listen on 127.0.0.1"
+        ))),
+    }
+}
+
+fn check_limits(arguments: &Arguments) -> Result<(), Failure> {
+    let limits = [
+        ("max-body", arguments.max_body),
+        ("max-rows", arguments.max_rows),
+        ("max-connections", arguments.max_connections),
+    ];
+    match limits.iter().find(|(_, n)| *n == 0) {
+        Some((name, _)) => Err(config(format!("--{name} is 0: nothing could be asked"))),
+        None => Ok(()),
+    }
+}
+
+fn certificate(arguments: &Arguments) -> Result<Option<Certificate>, Failure> {
+    let files = arguments
+        .tls_certificate
+        .clone()
+        .zip(arguments.tls_key.clone());
+    let read = files.map(|(chain, key)| Certificate::read(chain, key));
+    read.transpose().map_err(|e| config(format!("TLS: {e}")))
+}
+
+fn prediction_log(arguments: &Arguments) -> Result<Option<LogSettings>, Failure> {
+    let Some(directory) = &arguments.prediction_log else {
+        return Ok(None);
+    };
+    let share = arguments.prediction_log_share;
+    if !(share > 0.0 && share <= 1.0) {
+        return Err(config(format!(
+            "--prediction-log-share is {share}: use a share above 0, at most 1"
+        )));
+    }
+    if arguments.prediction_log_keep == 0 {
+        return Err(config(
+            "--prediction-log-keep is 0: nothing could be logged".to_owned(),
+        ));
+    }
+    let settings = LogSettings {
+        directory: directory.clone(),
+        share,
+        bytes: arguments.prediction_log_bytes,
+        age: seconds("prediction-log-age", arguments.prediction_log_age)?,
+        keep: arguments.prediction_log_keep,
+    };
+    prediction_log::prepare(&settings).map_err(|e| {
+        let directory = directory.display();
+        config(format!("--prediction-log {directory}: {e}"))
+    })?;
+    Ok(Some(settings))
 }
 
 fn config(reason: String) -> Failure {
@@ -102,6 +162,15 @@ fn seconds(name: &str, seconds: f64) -> Result<Duration, Failure> {
         Err(config(format!(
             "--{name} is {seconds} seconds: use 0.01 to 86400"
         )))
+    }
+}
+
+fn rate(given: Option<f64>) -> Result<Option<f64>, Failure> {
+    match given {
+        Some(rate) if !(0.001..=1e9).contains(&rate) => Err(config(format!(
+            "--max-rate is {rate} requests a second: use 0.001 to 1000000000"
+        ))),
+        given => Ok(given),
     }
 }
 
@@ -153,19 +222,26 @@ fn program(given: Option<&PathBuf>) -> PathBuf {
     found.unwrap_or_else(|| name.into())
 }
 
-fn read_keys(arguments: &Arguments) -> Result<KeyRing, Failure> {
-    let mut text = match &arguments.keys {
-        None => String::new(),
-        Some(path) => {
-            let bytes =
-                read_bounded(path, MAX_KEYS_BYTES).map_err(|e| config(format!("keys: {e}")))?;
-            String::from_utf8(bytes)
-                .map_err(|_| config(format!("keys: {} is not UTF-8", path.display())))?
+/// Reads the keys of the file, if one is named, and of the environment.
+///
+/// A file without any key is refused, also later: a service that had keys does not become open to all.
+fn read_keys(arguments: &Arguments) -> Result<FromFiles<KeyRing>, Failure> {
+    let paths: Vec<PathBuf> = arguments.keys.iter().cloned().collect();
+    let named = arguments
+        .keys
+        .as_ref()
+        .map(|path| path.display().to_string());
+    let parse = move |contents: &[Vec<u8>]| {
+        let bytes = contents.first().map_or(&[][..], Vec::as_slice);
+        let text = std::str::from_utf8(bytes).map_err(|_| "the file is not UTF-8".to_owned())?;
+        let more = std::env::var(KEYS_VARIABLE).unwrap_or_default();
+        let ring = KeyRing::parse(&format!("{text}\n{}", more.replace(';', "\n")))?;
+        match &named {
+            Some(path) if ring.is_empty() => Err(format!(
+                "{path} holds no key: make one with `--new-key NAME`"
+            )),
+            _ => Ok(ring),
         }
     };
-    if let Ok(more) = std::env::var(KEYS_VARIABLE) {
-        text.push('\n');
-        text.push_str(&more.replace(';', "\n"));
-    }
-    KeyRing::parse(&text).map_err(|e| config(format!("keys: {e}")))
+    FromFiles::read("keys", paths, parse).map_err(|e| config(format!("keys: {e}")))
 }

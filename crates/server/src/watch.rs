@@ -1,12 +1,10 @@
-//! Watches the registry: a thread that takes up a new champion soon after it was made.
+//! Watches registry and files: a thread that takes up a new champion soon after it was made.
 
 use std::{
     sync::{Arc, Condvar, Mutex, PoisonError},
     thread,
     time::Duration,
 };
-
-use crate::serving::Serving;
 
 /// Ends the watching when it is dropped.
 pub struct Watch {
@@ -15,19 +13,18 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Starts to look at the registry every so often; the first look has been taken by the caller.
+    /// Starts to look every so often; the first look has been taken by the caller.
     ///
     /// # Errors
     /// When the system starts no thread.
-    pub fn start(serving: Arc<Serving>, every: Duration) -> std::io::Result<Self> {
+    pub fn start(every: Duration, look: impl Fn() + Send + 'static) -> std::io::Result<Self> {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let stopped = Arc::clone(&stop);
         let thread = thread::Builder::new()
             .name("watch".to_owned())
             .spawn(move || {
                 while !wait(&stopped, every) {
-                    // Whatever goes wrong has been logged, and is tried again.
-                    let _ = serving.reload();
+                    look();
                 }
             })?;
         Ok(Self {

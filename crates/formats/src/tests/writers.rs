@@ -118,3 +118,54 @@ fn a_text_that_comes_late_into_a_parquet_column_of_numbers_is_refused() {
         "{error}"
     );
 }
+
+#[test]
+fn row_groups_that_come_one_by_one_are_one_file_of_their_types() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.parquet");
+    let columns = |at: i64, text: Option<&str>| {
+        let text = ParquetColumn::Text(vec![text.map(str::to_owned)]);
+        [("at", ParquetColumn::Moment(vec![at])), ("t", text)]
+    };
+    let mut groups = ParquetGroups::create(&path, &columns(1_500_000, Some("x"))).unwrap();
+    groups.write(&columns(-1, None)).unwrap();
+    let other = [("at", ParquetColumn::Int64(vec![Some(1)]))];
+    assert!(groups.write(&other).is_err(), "other columns were taken");
+    assert!(groups.n_bytes() > 8 && !path.exists());
+    groups.finish().unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    let expected = "at$ t$ \n1: \"1970-01-01T00:00:01.500Z\" \"x\"\nat$ t$ \n2: \"1969-12-31T23:59:59.999999Z\" ~\n";
+    assert_eq!(check(&bytes, &FileFormat::Parquet), expected);
+}
+
+proptest! {
+    #[test]
+    fn lines_are_those_of_the_csv_crate(
+        rows in prop::collection::vec(prop::collection::vec("[a,;\"\r\n ']{0,4}", 3), 0..20),
+        n_columns in 1..4_usize,
+        delimiter in prop::sample::select(vec![b',', b';', b'\t', b'a']),
+    ) {
+        let mut expected = csv::WriterBuilder::new()
+            .delimiter(delimiter)
+            .from_writer(Vec::new());
+        let names: Vec<String> = (0..n_columns).map(|i| format!("n{i}")).collect();
+        expected.write_record(&names).unwrap();
+        for row in &rows {
+            expected.write_record(&row[..n_columns]).unwrap();
+        }
+        let column = |at: usize| {
+            RawColumn::Text(rows.iter().map(|row| Some(row[at].as_str())).collect())
+        };
+        let batch = RawBatch {
+            names,
+            columns: (0..n_columns).map(column).collect(),
+            row_numbers: (1..=rows.len() as u64).collect(),
+            defects: Vec::new(),
+        };
+        let written = csv_bytes(&[batch], delimiter).unwrap();
+        prop_assert_eq!(
+            String::from_utf8(written).unwrap(),
+            String::from_utf8(expected.into_inner().unwrap()).unwrap()
+        );
+    }
+}

@@ -30,10 +30,11 @@ fn a_key_opens_what_its_scope_says_and_another_opens_nothing() {
     let (admin, second) = make("ops", Scope::Admin).unwrap();
     assert!(!first.contains(&predict), "the file holds the key itself");
     let ring = KeyRing::parse(&format!("{first}\n{second}\n")).unwrap();
-    assert_eq!(ring.scope_of(&predict), Some(Scope::Predict));
-    assert_eq!(ring.scope_of(&admin), Some(Scope::Admin));
-    assert_eq!(ring.scope_of(""), None);
-    assert_eq!(ring.scope_of(&predict[..predict.len() - 1]), None);
+    let scope = |key: &str| ring.find(key).map(|granted| granted.scope);
+    assert_eq!(scope(&predict), Some(Scope::Predict));
+    assert_eq!(scope(&admin), Some(Scope::Admin));
+    assert_eq!(scope(""), None);
+    assert_eq!(scope(&predict[..predict.len() - 1]), None);
 }
 
 #[test]
@@ -41,7 +42,7 @@ fn two_keys_of_one_name_work_until_one_is_taken_out() {
     let (old, first) = make("ci", Scope::Predict).unwrap();
     let (new, second) = make("ci", Scope::Predict).unwrap();
     let both = KeyRing::parse(&format!("{first}\n{second}")).unwrap();
-    assert!(both.scope_of(&old).is_some() && both.scope_of(&new).is_some());
+    assert!(both.find(&old).is_some() && both.find(&new).is_some());
     let rotated = KeyRing::parse(&second).unwrap();
-    assert!(rotated.scope_of(&old).is_none() && rotated.scope_of(&new).is_some());
+    assert!(rotated.find(&old).is_none() && rotated.find(&new).is_some());
 }

@@ -112,6 +112,101 @@
     });
   }
 
+  // Administration: what was done is said after the page has been loaded anew.
+  const done = $("done");
+  const post = (path, body) => fetch(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  const complain = (text) => {
+    done.textContent = text;
+    done.className = "fault";
+  };
+  const bodyOf = (form) => {
+    const body = {};
+    for (const field of form.elements) {
+      if (!field.name) continue;
+      if (field.type === "checkbox") { if (field.checked) body[field.name] = true; }
+      else if (field.value !== "") {
+        body[field.name] = field.dataset.kind === "whole" ? Number(field.value) : field.value;
+      }
+    }
+    return body;
+  };
+  // Sends what a form holds; gives the answer, or says why there is none.
+  const ask = async (form, path) => {
+    try {
+      const response = await post(path, bodyOf(form));
+      const answer = await response.json();
+      if (response.ok) return answer;
+      const problems = (answer.problems || []).map(({ path, problem }) => `${path}: ${problem}`);
+      complain([describe(answer), ...problems].join("; "));
+    } catch (error) {
+      complain("The service cannot be reached: " + error.message);
+    }
+    return null;
+  };
+  const act = async (form) => {
+    const button = form.querySelector("button");
+    button.disabled = true;
+    const answer = await ask(form, form.dataset.action);
+    button.disabled = false;
+    if (!answer) return;
+    sessionStorage.setItem("done", `${form.dataset.done} Version ${answer.version} serves.`);
+    location.reload();
+  };
+  const outcome = ({ id, version, verdict }) => {
+    if (!version) return `Training ${id} has ended.`;
+    const promoted = verdict && verdict.promoted;
+    return `Training ${id} made version ${version}, which ${promoted ? "serves now" : "was not promoted"}.`;
+  };
+  const follow = (id) => {
+    const bar = $("training"), stage = $("stage"), button = $("train").querySelector("button");
+    bar.hidden = false;
+    bar.removeAttribute("value");
+    button.disabled = true;
+    stage.textContent = `Training ${id} runs.`;
+    const events = new EventSource(`/jobs/${id}/events`);
+    const end = (text) => {
+      events.close();
+      bar.hidden = true;
+      button.disabled = false;
+      stage.textContent = text;
+    };
+    events.addEventListener("running", (event) => {
+      const { progress } = JSON.parse(event.data);
+      if (!progress) return;
+      if (progress.total) bar.value = progress.done / progress.total;
+      stage.textContent = `Training ${id}: ${progress.stage}`;
+    });
+    events.addEventListener("done", (event) => end(outcome(JSON.parse(event.data))));
+    events.addEventListener("failed", (event) => {
+      end(`Training ${id} failed: ${JSON.parse(event.data).error || "it gave no reason"}`);
+    });
+    events.onerror = () => end(`Nothing more is heard of training ${id}: load the page anew.`);
+  };
+  const train = $("train");
+  if (done) {
+    done.textContent = sessionStorage.getItem("done") || "";
+    sessionStorage.removeItem("done");
+    for (const form of document.querySelectorAll("form[data-action]")) {
+      form.addEventListener("submit", (event) => { event.preventDefault(); act(form); });
+    }
+  }
+  if (train) {
+    train.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const job = await ask(train, "/train");
+      if (job) follow(job.id);
+    });
+    // One that was begun before the page was loaded.
+    fetch("/jobs").then((response) => response.json()).then((jobs) => {
+      const running = jobs.find((job) => job.state === "running");
+      if (running) follow(running.id);
+    });
+  }
+
   // A file.
   const drop = $("drop");
   const input = $("file");

@@ -15,7 +15,7 @@ use crate::{
     body,
     jobs::{Job, Refusal},
     problem::Problem,
-    records,
+    records::{self, Whole},
     serving::Reload,
     spool::{SpoolWriter, spool},
 };
@@ -62,7 +62,7 @@ struct TrainRequest {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PromoteRequest {
-    version: u64,
+    version: Whole,
     #[serde(default)]
     force: bool,
     #[serde(default)]
@@ -72,17 +72,18 @@ struct PromoteRequest {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct RollbackRequest {
-    to: Option<u64>,
+    to: Option<Whole>,
     why: Option<String>,
 }
 
-/// Looks at the registry now.
+/// Looks at the registry now, and at the configuration's files.
 async fn reload(service: Data<Service>) -> Result<HttpResponse, Problem> {
     let reloaded = blocking(move || take_up(&service)).await?;
     answer(StatusCode::OK, &reloaded)
 }
 
 fn take_up(service: &Service) -> Result<Reloaded, Problem> {
+    service.look_at_files();
     let outcome = service.serving.reload().map_err(|e| refusal(&e))?;
     Ok(Reloaded {
         swapped: outcome == Reload::Swapped,
@@ -185,7 +186,7 @@ async fn promote(
     let entry = blocking(move || {
         let registry = service.serving.registry();
         let why = asked.why.as_deref();
-        let done = registry.promote(&name, asked.version, why, asked.force, clock::now());
+        let done = registry.promote(&name, asked.version.0, why, asked.force, clock::now());
         then_take_up(&service, done)
     });
     answer(StatusCode::OK, &HistoryEntry::from(&entry.await?))
@@ -201,7 +202,12 @@ async fn roll_back(
     let asked: RollbackRequest = read_body(&request, &service, payload).await?;
     let entry = blocking(move || {
         let registry = service.serving.registry();
-        let done = registry.roll_back(&name, asked.to, asked.why.as_deref(), clock::now());
+        let done = registry.roll_back(
+            &name,
+            asked.to.map(|Whole(to)| to),
+            asked.why.as_deref(),
+            clock::now(),
+        );
         then_take_up(&service, done)
     });
     answer(StatusCode::OK, &HistoryEntry::from(&entry.await?))

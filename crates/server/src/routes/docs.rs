@@ -27,6 +27,7 @@ const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 
 /// Records by column name.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct Records {
     /// The records, each with the model's columns.
     #[schema(min_items = 1)]
@@ -35,6 +36,7 @@ pub struct Records {
 
 /// Records by column name, and how many reasons are asked for.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct RecordsToExplain {
     /// The records, each with the model's columns.
     #[schema(min_items = 1)]
@@ -74,7 +76,7 @@ pub struct Record(BTreeMap<String, Value>);
         models::list,
         models::history
     ),
-    components(schemas(Record)),
+    components(schemas(Record, Problem)),
     modifiers(&Keys),
     security((), ("key" = []))
 )]
@@ -95,7 +97,15 @@ pub async fn openapi(service: Data<Service>) -> Result<HttpResponse, Problem> {
     let mut document =
         serde_json::to_value(Description::openapi()).map_err(|e| Problem::internal(&e))?;
     if let Some(detector) = &*service.serving.current() {
-        document["components"]["schemas"]["Record"] = record_schema(detector);
+        let schemas = &mut document["components"]["schemas"];
+        schemas["Record"] = record_schema(detector);
+        let outcome = &mut schemas["Outcome"]["properties"];
+        outcome["version"]["maximum"] = json!(detector.entry.version);
+        let names = detector.bundle.class_names();
+        let labels: Vec<&str> = names.iter().collect();
+        for field in ["predicted", "actual"] {
+            outcome[field]["enum"] = json!(labels);
+        }
     }
     Ok(answer_json(document.to_string().into_bytes()))
 }

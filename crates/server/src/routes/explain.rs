@@ -10,12 +10,12 @@ use model::explanation::{Explanations, Reason, Space};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Service, blocking, json, predict::score};
+use super::{Service, blocking, json, predict::score, refusals};
 use crate::{
     answer::{Verdict, imputed},
     detector::{Detector, ModelRef},
     problem::Problem,
-    records::{self, Request},
+    records::{self, Request, Whole},
 };
 
 /// Reasons given where none are asked for.
@@ -79,18 +79,7 @@ impl From<Reason> for ReasonText {
     request_body(content = super::docs::RecordsToExplain, content_type = "application/json"),
     responses(
         (status = 200, description = "One explanation a record", body = Explained),
-        (status = 400, description = "No JSON", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 408, description = "The body did not come in time", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 415, description = "The body is no JSON by its type", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 422, description = "Records that cannot be scored, each problem with its place",
-            body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "No model is loaded yet", body = Problem,
-            content_type = "application/problem+json")))]
+        refusals::OfJson))]
 pub async fn explain(
     request: HttpRequest,
     service: Data<Service>,
@@ -118,6 +107,8 @@ fn explained(
         .map_err(|e| Problem::internal(&e))?;
     let names = detector.bundle.class_names();
     let rows = cells.chunks_exact(detector.columns().len()).zip(&scores);
+    let asked = |Whole(n)| usize::try_from(n).unwrap_or(usize::MAX);
+    let top = request.top.map_or(USUAL_TOP, asked);
     let explain = |(row, (cells, score)): (usize, (&[f64], &model::RowScore))| {
         let verdict = Verdict {
             label: names.name(score.label).to_owned(),
@@ -128,12 +119,7 @@ fn explained(
                 .map(str::to_owned)
                 .collect(),
         };
-        with_reasons(
-            &explanations,
-            row,
-            verdict,
-            request.top.unwrap_or(USUAL_TOP),
-        )
+        with_reasons(&explanations, row, verdict, top)
     };
     Ok(Explained {
         model: detector.reference.clone(),

@@ -5,6 +5,7 @@ use std::{
     io::{self, Read as _, Write as _},
     path::Path,
     sync::Arc,
+    time::Duration,
 };
 
 use actix_web::{
@@ -12,17 +13,18 @@ use actix_web::{
     http::{StatusCode, header},
     web::{Data, Payload, Query},
 };
-use dataset::{RawBatch, SourceError};
+use dataset::{Label, RawBatch, SourceError, Table};
 use formats::{CsvPieces, FileFormat};
 use model::{
+    RowScore,
     scoring::{self, Prediction},
     verdict_columns::{VerdictColumns, append_reasons},
 };
 use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
-use super::Service;
+use super::{Service, refusals};
 use crate::{
     body,
     detector::Detector,
@@ -50,18 +52,7 @@ pub struct FileQuery {
     responses(
         (status = 200, description = "The file with verdicts", body = String,
             content_type = "text/csv"),
-        (status = 400, description = "Unknown query", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 413, description = "The file is too large", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 415, description = "The body is no CSV by its type", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 422, description = "The body is no CSV", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 429, description = "Too many uploads at a time", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 503, description = "No model is loaded yet", body = Problem,
-            content_type = "application/problem+json")))]
+        refusals::OfFile))]
 pub async fn csv(
     request: HttpRequest,
     service: Data<Service>,
@@ -98,27 +89,22 @@ const PARQUET_TYPES: [&str; 3] = [
     "application/octet-stream",
 ];
 
+/// A Parquet file.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "it is there for the description alone")]
+pub struct ParquetFile(Vec<u8>);
+
 /// Scores a Parquet file.
 ///
 /// It is kept in a temporary file until its end has come, and so is the answer; the columns are those
 /// of `/v1/predict/csv`.
 #[utoipa::path(post, path = "/v1/predict/parquet", tag = "predictions", params(FileQuery),
-    request_body(content = Vec<u8>, content_type = "application/vnd.apache.parquet"),
+    request_body(content = inline(ParquetFile), content_type = "application/vnd.apache.parquet"),
     responses(
-        (status = 200, description = "The file with verdicts", body = Vec<u8>,
+        (status = 200, description = "The file with verdicts", body = inline(ParquetFile),
             content_type = "application/vnd.apache.parquet"),
-        (status = 400, description = "Unknown query", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 413, description = "The file is too large", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 415, description = "The body is no Parquet by its type", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 422, description = "The body is no Parquet file", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 429, description = "Too many uploads at a time", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 503, description = "No model is loaded yet", body = Problem,
-            content_type = "application/problem+json")))]
+        refusals::OfFile))]
 pub async fn parquet(
     request: HttpRequest,
     service: Data<Service>,
@@ -159,9 +145,9 @@ fn start(
     let detector = service.detector()?;
     let permit = Arc::clone(&service.uploads).try_acquire_owned();
     let permit = permit.map_err(|_| {
-        Problem::new(
-            StatusCode::TOO_MANY_REQUESTS,
+        Problem::too_many(
             "too many uploads at a time: try again later",
+            Duration::from_secs(1),
         )
     })?;
     let upload = Upload::start(payload, limits.upload_bytes, limits.client_timeout);
@@ -235,13 +221,14 @@ impl Job {
     /// Scores a batch and appends the verdicts.
     fn score(&mut self, batch: &mut RawBatch) -> Result<(), String> {
         let bundle = &self.detector.bundle;
-        let predictions = scoring::predict(bundle, batch).map_err(|e| internal(&e))?;
+        let (table, problems) = scoring::read(&bundle.schema, batch);
+        let predictions = scoring::judge(bundle, &table, problems).map_err(|e| internal(&e))?;
         let reasons = self
             .explain
             .map(|k| scoring::reasons(bundle, batch, k))
             .transpose()
             .map_err(|e| internal(&e))?;
-        self.count(&predictions);
+        self.observe(&table, &predictions);
         let columns = self
             .columns
             .get_or_insert_with(|| VerdictColumns::beside(&batch.names));
@@ -256,23 +243,25 @@ impl Job {
         Ok(())
     }
 
-    fn count(&self, predictions: &[Prediction]) {
-        let of = |wanted: fn(&Prediction) -> bool| {
-            predictions.iter().filter(|p| wanted(p)).count() as u64
+    /// Takes note of a batch: counts, drift, log.
+    fn observe(&self, table: &Table, predictions: &[Prediction]) {
+        let names = self.detector.bundle.class_names();
+        let score_of = |prediction: &Prediction| match prediction {
+            Prediction::Refused { .. } => None,
+            Prediction::Scored {
+                label,
+                threat_probability,
+                ..
+            } => Some(RowScore {
+                label: names
+                    .iter()
+                    .position(|n| n == label)
+                    .map(Label::from_class)?,
+                threat: *threat_probability,
+            }),
         };
-        let refused = of(|p| matches!(p, Prediction::Refused { .. }));
-        let threats = of(|p| {
-            matches!(
-                p,
-                Prediction::Scored {
-                    is_threat: true,
-                    ..
-                }
-            )
-        });
-        let scored = predictions.len() as u64 - refused;
-        self.service.meters.scored(scored, threats);
-        self.service.meters.refused(refused);
+        let scores: Vec<Option<RowScore>> = predictions.iter().map(score_of).collect();
+        self.service.observe_table(&self.detector, table, &scores);
     }
 }
 

@@ -22,9 +22,11 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
 
 /// Shows the page, or asks for a key.
 pub async fn page(request: HttpRequest, service: Data<Service>) -> Result<HttpResponse, Problem> {
-    if guard::check_key(&service, request.headers(), Scope::Predict).is_err() {
+    let may = |scope| guard::check_key(&service, request.headers(), scope).is_ok();
+    if !may(Scope::Predict) {
         return Ok(html(StatusCode::OK, page::render_key_form(false)));
     }
+    let administers = request.app_data::<guard::IsAdmin>().is_some() && may(Scope::Admin);
     let text = blocking(move || {
         let current = service.serving.current();
         let detector = current.as_deref();
@@ -33,7 +35,6 @@ pub async fn page(request: HttpRequest, service: Data<Service>) -> Result<HttpRe
             Some(d) => Some(service.serving.registry().history(&d.name)),
         };
         let history = history.transpose().map_err(|e| of_registry(&e))?;
-        let entries = history.as_ref().map_or(&[][..], |h| h.entries());
         let (records, threats) = service.meters.records();
         let drift = detector.map(|d| service.monitor.report(d));
         let traffic = Traffic {
@@ -41,7 +42,8 @@ pub async fn page(request: HttpRequest, service: Data<Service>) -> Result<HttpRe
             threats,
             drift,
         };
-        Ok(page::render(detector, entries, &traffic))
+        let sources = administers.then_some(service.settings.sources.as_slice());
+        Ok(page::render(detector, history.as_ref(), &traffic, sources))
     });
     Ok(html(StatusCode::OK, text.await?))
 }
@@ -58,13 +60,13 @@ pub async fn open_session(
     service: Data<Service>,
     form: Form<KeyForm>,
 ) -> Result<HttpResponse, Problem> {
-    let Some(scope) = service.settings.keys.scope_of(form.key.trim()) else {
+    let Some(granted) = service.settings.keys.current().find(form.key.trim()) else {
         let form = page::render_key_form(true);
         return Ok(html(StatusCode::UNAUTHORIZED, form));
     };
     let token = service
         .sessions
-        .begin(scope)
+        .begin(granted.digest)
         .map_err(|e| Problem::internal(&e))?;
     let secure = match request.connection_info().scheme() {
         "https" => "; Secure",

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web::Data};
 
-use super::Service;
+use super::{Service, refusals};
 use crate::problem::Problem;
 
 /// The service lives.
@@ -30,13 +30,10 @@ pub async fn ready(service: Data<Service>) -> Result<HttpResponse, Problem> {
 /// Counters of the service, for Prometheus.
 #[utoipa::path(get, path = "/metrics", tag = "health",
     responses((status = 200, description = "Prometheus' text format", body = String,
-        content_type = "text/plain")))]
+        content_type = "text/plain"),
+        refusals::OfCaller))]
 pub async fn metrics(service: Data<Service>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/plain; version=0.0.4; charset=utf-8")
-        .body(
-            service
-                .meters
-                .exposition(&service.serving, &service.monitor),
-        )
+        .body(service.meters.exposition(&service))
 }

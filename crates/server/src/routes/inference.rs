@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::{Service, blocking, json as answer_json, predict::score};
+use super::{Service, blocking, json as answer_json, predict::score, refusals};
 use crate::{
     detector::Detector,
     problem::Problem,
-    records::{self, Cell, Places, Rows},
+    records::{self, Cell, Places, Rows, Whole},
 };
 
 /// Which model a path asks for.
@@ -45,7 +45,7 @@ struct Request<'a> {
 struct Tensor<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
-    shape: Vec<u64>,
+    shape: Vec<Whole>,
     #[serde(borrow, rename = "datatype")]
     _datatype: Cow<'a, str>,
     #[serde(borrow)]
@@ -94,7 +94,8 @@ pub struct InferAnswer {
 
 /// Tells the name and the version of the service.
 #[utoipa::path(get, path = "/v2", tag = "other protocols",
-    responses((status = 200, description = "The service", body = Object)))]
+    responses((status = 200, description = "The service", body = Object),
+        refusals::OfCaller))]
 pub async fn server() -> HttpResponse {
     let version = env!("CARGO_PKG_VERSION");
     let text = json!({"name": "netsec-server", "version": version, "extensions": []});
@@ -109,7 +110,8 @@ pub async fn server() -> HttpResponse {
         (status = 404, description = "Another model serves", body = Problem,
             content_type = "application/problem+json"),
         (status = 503, description = "No model is loaded yet", body = Problem,
-            content_type = "application/problem+json")))]
+            content_type = "application/problem+json"),
+        refusals::OfCaller))]
 pub async fn metadata(service: Data<Service>, asked: Path<Asked>) -> Result<HttpResponse, Problem> {
     let detector = service.detector()?;
     check_model(&detector, &asked)?;
@@ -153,7 +155,8 @@ fn datatype(kind: ColumnType) -> &'static str {
         (status = 404, description = "Another model serves", body = Problem,
             content_type = "application/problem+json"),
         (status = 503, description = "No model is loaded yet", body = Problem,
-            content_type = "application/problem+json")))]
+            content_type = "application/problem+json"),
+        refusals::OfCaller))]
 pub async fn ready(service: Data<Service>, asked: Path<Asked>) -> Result<HttpResponse, Problem> {
     let detector = service.detector()?;
     check_model(&detector, &asked)?;
@@ -167,20 +170,9 @@ pub async fn ready(service: Data<Service>, asked: Path<Asked>) -> Result<HttpRes
     request_body(content = InferRequest, content_type = "application/json"),
     responses(
         (status = 200, description = "One tensor an output", body = InferAnswer),
-        (status = 400, description = "No JSON", body = Problem,
-            content_type = "application/problem+json"),
         (status = 404, description = "Another model serves", body = Problem,
             content_type = "application/problem+json"),
-        (status = 408, description = "The body did not come in time", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 415, description = "The body is no JSON by its type", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 422, description = "Rows that cannot be scored, each problem with its place",
-            body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "No model is loaded yet", body = Problem,
-            content_type = "application/problem+json")))]
+        refusals::OfJson))]
 pub async fn infer(
     request: HttpRequest,
     service: Data<Service>,
@@ -250,8 +242,8 @@ fn read_tensors<'d>(
     let places = Places::find(detector, names, &mut rows, "inputs");
     for (at, tensor) in tensors.iter().enumerate() {
         let n = tensor.data.len() as u64;
-        if tensor.shape != [n] && tensor.shape != [n, 1] {
-            let shape = &tensor.shape;
+        let shape: Vec<u64> = tensor.shape.iter().map(|Whole(size)| *size).collect();
+        if shape != [n] && shape != [n, 1] {
             let problem =
                 format!("{n} values do not have the shape {shape:?}: use [{n}] or [{n}, 1]");
             rows.note(format!("inputs[{at}].shape"), problem);

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize, de::IgnoredAny};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::{Service, blocking, json, predict::score};
+use super::{Service, blocking, json, predict::score, refusals};
 use crate::{
     detector::Detector,
     problem::Problem,
@@ -45,21 +45,43 @@ struct Split<'a> {
     _index: Option<IgnoredAny>,
 }
 
-/// What `/invocations` takes: `dataframe_split`, `dataframe_records`, `inputs` or `instances`.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct InvocationBody {
+/// What `/invocations` takes.
+#[expect(dead_code, reason = "it is there for the description alone")]
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum InvocationBody {
+    /// Rows of a frame, as pandas' `to_dict(orient="split")` gives them.
+    Split {
+        /// The frame.
+        dataframe_split: SplitBody,
+    },
+    /// Records by column name, as pandas' `to_dict(orient="records")` gives them.
+    Records {
+        /// The records.
+        #[schema(min_items = 1)]
+        dataframe_records: Vec<super::docs::Record>,
+    },
+    /// A list of values for each column; records by column name are taken as well.
+    Inputs {
+        /// The columns.
+        inputs: BTreeMap<String, Vec<serde_json::Value>>,
+    },
     /// Records by column name.
-    #[schema(value_type = Option<Vec<super::docs::Record>>)]
-    pub dataframe_records: Option<serde_json::Value>,
-    /// `{"columns": […], "data": [[…], …]}`, as pandas' `to_dict(orient="split")` gives it.
-    #[schema(value_type = Option<Object>)]
-    pub dataframe_split: Option<serde_json::Value>,
-    /// `{"column": [values], …}`, or records by column name.
-    #[schema(value_type = Option<Object>)]
-    pub inputs: Option<serde_json::Value>,
-    /// Records by column name.
-    #[schema(value_type = Option<Vec<super::docs::Record>>)]
-    pub instances: Option<serde_json::Value>,
+    Instances {
+        /// The records.
+        #[schema(min_items = 1)]
+        instances: Vec<super::docs::Record>,
+    },
+}
+
+/// A frame by rows.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SplitBody {
+    /// Names of the columns.
+    columns: Vec<String>,
+    /// The rows, of as many values as there are columns.
+    #[schema(min_items = 1)]
+    data: Vec<Vec<serde_json::Value>>,
 }
 
 /// The answer to `/invocations`.
@@ -87,18 +109,7 @@ pub struct InvokedRow {
     request_body(content = InvocationBody, content_type = "application/json"),
     responses(
         (status = 200, description = "One verdict a record", body = Invoked),
-        (status = 400, description = "No JSON", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 408, description = "The body did not come in time", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 415, description = "The body is no JSON by its type", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 422, description = "Records that cannot be scored, each problem with its place",
-            body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "No model is loaded yet", body = Problem,
-            content_type = "application/problem+json")))]
+        refusals::OfJson))]
 pub async fn invocations(
     request: HttpRequest,
     service: Data<Service>,

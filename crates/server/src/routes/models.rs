@@ -8,7 +8,7 @@ use registry::{Action, Entry, History};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Service, blocking, json, of_registry};
+use super::{Service, blocking, json, of_registry, refusals};
 use crate::problem::Problem;
 
 /// A registered model.
@@ -74,7 +74,8 @@ impl From<&Entry> for HistoryEntry {
 
 /// Lists the registered models.
 #[utoipa::path(get, path = "/v1/models", tag = "models",
-    responses((status = 200, description = "Every model", body = Vec<RegisteredModel>)))]
+    responses((status = 200, description = "Every model", body = Vec<RegisteredModel>),
+        refusals::OfCaller))]
 pub async fn list(service: Data<Service>) -> Result<HttpResponse, Problem> {
     let models = blocking(move || {
         let registry = service.serving.registry();
@@ -108,7 +109,8 @@ fn describe(name: &str, history: &History, serving: bool) -> RegisteredModel {
     responses(
         (status = 200, description = "Every entry", body = Vec<HistoryEntry>),
         (status = 404, description = "No such model", body = Problem,
-            content_type = "application/problem+json")))]
+            content_type = "application/problem+json"),
+        refusals::OfCaller))]
 pub async fn history(service: Data<Service>, name: Path<String>) -> Result<HttpResponse, Problem> {
     let entries = blocking(move || {
         let history = service.serving.registry().existing(&name);

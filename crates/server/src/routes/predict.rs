@@ -8,7 +8,7 @@ use actix_web::{
 };
 use model::RowScore;
 
-use super::{Service, blocking, json};
+use super::{Service, blocking, json, refusals};
 use crate::{answer::Answer, detector::Detector, problem::Problem, records};
 
 /// Bodies up to here are answered by the thread that got them: handing them over would take longer.
@@ -19,18 +19,7 @@ const SMALL_BODY: usize = 64 << 10;
     request_body(content = super::docs::Records, content_type = "application/json"),
     responses(
         (status = 200, description = "One verdict a record", body = Answer),
-        (status = 400, description = "No JSON", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 408, description = "The body did not come in time", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 415, description = "The body is no JSON by its type", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 422, description = "Records that cannot be scored, each problem with its place",
-            body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "No model is loaded yet", body = Problem,
-            content_type = "application/problem+json")))]
+        refusals::OfJson))]
 pub async fn predict(
     request: HttpRequest,
     service: Data<Service>,
@@ -51,15 +40,13 @@ fn answer(service: &Service, detector: &Arc<Detector>, body: &Bytes) -> Result<V
     Ok(detector.parts.write(&request.rows, &scores))
 }
 
-/// Scores rows of cells and counts them.
+/// Scores rows of cells and takes note of them.
 pub fn score(
     service: &Service,
     detector: &Arc<Detector>,
     cells: &[f64],
 ) -> Result<Vec<RowScore>, Problem> {
     let scores = detector.score(cells).map_err(|e| Problem::internal(&e))?;
-    let threats = scores.iter().filter(|s| s.label.is_threat()).count();
-    service.meters.scored(scores.len() as u64, threats as u64);
-    service.monitor.observe(detector, cells);
+    service.observe(detector, cells, &scores);
     Ok(scores)
 }

@@ -8,12 +8,12 @@ use dataset::drift::DriftReport;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Service, blocking, json};
+use super::{Service, blocking, json, refusals};
 use crate::{
     detector::{Detector, ModelRef},
     feedback::LiveQuality,
     problem::{Faults, Problem},
-    records,
+    records::{self, Whole},
 };
 
 /// What came in the last hour, against what the model has learned from.
@@ -41,7 +41,8 @@ pub struct FeedbackBody {
 #[serde(deny_unknown_fields)]
 pub struct Outcome {
     /// The version that has predicted.
-    pub version: u64,
+    #[schema(value_type = u64, minimum = 1)]
+    pub version: Whole,
     /// The label that it gave.
     pub predicted: String,
     /// The label that was right.
@@ -53,7 +54,8 @@ pub struct Outcome {
     responses(
         (status = 200, description = "The verdict, and every column's tests", body = Drift),
         (status = 503, description = "No model is loaded yet", body = Problem,
-            content_type = "application/problem+json")))]
+            content_type = "application/problem+json"),
+        refusals::OfCaller))]
 pub async fn drift(service: Data<Service>) -> Result<HttpResponse, Problem> {
     let text = blocking(move || {
         let detector = service.detector()?;
@@ -73,18 +75,7 @@ pub async fn drift(service: Data<Service>) -> Result<HttpResponse, Problem> {
     responses(
         (status = 200, description = "How good each version is by all labels so far",
             body = Vec<LiveQuality>),
-        (status = 400, description = "No JSON", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 408, description = "The body did not come in time", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 415, description = "The body is no JSON by its type", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 422, description = "Labels or versions that do not exist", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 503, description = "No model is loaded yet", body = Problem,
-            content_type = "application/problem+json")))]
+        refusals::OfJson))]
 pub async fn feedback(
     request: HttpRequest,
     service: Data<Service>,
@@ -103,7 +94,8 @@ pub async fn feedback(
 
 /// Tells how good each version is by the labels that came late.
 #[utoipa::path(get, path = "/v1/feedback", tag = "models",
-    responses((status = 200, description = "Every version with labels", body = Vec<LiveQuality>)))]
+    responses((status = 200, description = "Every version with labels", body = Vec<LiveQuality>),
+        refusals::OfCaller))]
 pub async fn quality(service: Data<Service>) -> Result<HttpResponse, Problem> {
     let text = serde_json::to_vec(&service.feedback.quality());
     Ok(json(text.map_err(|e| Problem::internal(&e))?))
@@ -126,12 +118,13 @@ fn outcomes(detector: &Detector, given: &FeedbackBody) -> Result<Vec<(u64, bool,
         };
         let called = class("predicted", &outcome.predicted);
         let is_threat = class("actual", &outcome.actual);
-        if outcome.version == 0 || outcome.version > detector.entry.version {
+        let Whole(version) = outcome.version;
+        if version == 0 || version > detector.entry.version {
             let newest = detector.entry.version;
             let problem = format!("no such version: {newest} serves");
             faults.push(|| format!("feedback[{at}].version"), problem);
         }
-        checked.push((outcome.version, called, is_threat));
+        checked.push((version, called, is_threat));
     }
     if faults.is_empty() {
         Ok(checked)

@@ -122,7 +122,7 @@ fn administration_without_a_key_stays_on_this_machine() {
 }
 
 /// Writes a program that stands for `netsec`: it says what it was asked, makes progress and ends.
-fn stand_in(place: &Place, ending: &str) -> String {
+pub fn stand_in(place: &Place, ending: &str) -> String {
     let path = place.path().join("netsec-stand-in");
     let script = format!(
         "#!/bin/sh\necho \"$@\" > asked\necho '{{\"stage\":\"training\",\"done\":1,\"total\":2}}' >&2\n{ending}\n"

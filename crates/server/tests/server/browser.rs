@@ -3,6 +3,7 @@ use std::fs;
 use serde_json::json;
 
 use crate::{
+    administration::stand_in,
     chromium::Chromium,
     process::{Server, command},
     trained::Place,
@@ -96,4 +97,56 @@ fn where_keys_exist_the_page_asks_for_one_once() {
     browser.evaluate("document.getElementById('typical').click()");
     browser.evaluate("document.querySelector('#record button').click()");
     browser.wait("!!document.querySelector('#verdict .verdict')");
+}
+
+/// Presses the button of a form and waits for what is said.
+fn press(browser: &mut Chromium, form: &str, place: &str, expected: &str) {
+    browser.evaluate(&format!("document.querySelector('{form} button').click()"));
+    // There is none while the page is being loaded anew.
+    let said = format!("document.querySelector('{place}')?.textContent ?? ''");
+    browser.wait(&format!("({said}).includes('{expected}')"));
+}
+
+#[test]
+fn administrators_promote_roll_back_reload_and_train() {
+    let place = Place::with_flows();
+    place.promote("flows", |bundle| bundle.training.seed = 9);
+    let ending = "sleep 1; echo '{\"version\":7,\"verdict\":{\"promoted\":false}}'";
+    let program = stand_in(&place, ending);
+    let arguments = [
+        "--admin-listen",
+        "127.0.0.1:0",
+        "--train-source",
+        "daily=/data/daily.csv",
+        "--netsec",
+        &program,
+    ];
+    let server = Server::start(&place, &arguments);
+    let mut browser = Chromium::open(&format!("http://{}/", server.admin.unwrap()));
+    press(
+        &mut browser,
+        "form[data-action$=rollback]",
+        "#done",
+        "Version 1 serves.",
+    );
+    let title = "document.querySelector('h2').textContent";
+    assert_eq!(browser.evaluate(title), json!("flows version 1"));
+    press(
+        &mut browser,
+        "form[data-action$=promote]",
+        "#done",
+        "Version 2 serves.",
+    );
+    press(
+        &mut browser,
+        "form[data-action$=reload]",
+        "#done",
+        "The registry was looked at.",
+    );
+    press(&mut browser, "#train", "#stage", "Training 1: training");
+    let share = browser.evaluate("document.getElementById('training').value");
+    assert_eq!(share, json!(0.5));
+    browser.picture("page-administration.png", 1200, false);
+    browser.wait("document.getElementById('stage').textContent.endsWith('version 7, which was not promoted.')");
+    assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
 }

@@ -1,7 +1,7 @@
 //! A small HTTP client that hides nothing: bytes out, an answer in.
 
 use std::{
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{BufRead as _, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
     time::Duration,
 };
@@ -36,8 +36,8 @@ impl Answer {
 }
 
 /// A connection that is kept open.
-pub struct Connection {
-    stream: BufReader<TcpStream>,
+pub struct Connection<S: Read + Write = TcpStream> {
+    stream: BufReader<S>,
     address: SocketAddr,
 }
 
@@ -48,6 +48,13 @@ impl Connection {
             .set_read_timeout(Some(Duration::from_secs(60)))
             .unwrap();
         stream.set_nodelay(true).unwrap();
+        Self::over(stream, address)
+    }
+}
+
+impl<S: Read + Write> Connection<S> {
+    /// Speaks HTTP over a stream that is open already.
+    pub fn over(stream: S, address: SocketAddr) -> Self {
         Self {
             stream: BufReader::new(stream),
             address,

@@ -75,7 +75,7 @@ fn bad_rows_get_a_problem_and_the_others_a_verdict() {
         lines[2],
         "-1,y,tcp,no,,,1,duration: -1 is not between 0 and 1000"
     );
-    assert_eq!(lines[3], ",,,,,,1,1 cells for 4 names");
+    assert_eq!(lines[3], "5,,,,,,1,1 cells for 4 names");
 }
 
 #[test]

@@ -70,6 +70,37 @@ fn every_kind_of_bad_cell_is_refused_at_its_place() {
 }
 
 #[test]
+fn a_whole_number_is_one_however_it_is_written() {
+    let place = Place::with_flows();
+    let server = Server::start(&place, &[]);
+    let verdict = |written: &str| {
+        let body = format!(r#"{{"records":[{}]}}"#, FLOW.replace("40", written));
+        let answer = server.post("/v1/predict", &body);
+        assert_eq!(answer.status, 200, "{written}: {}", answer.text());
+        answer.text()
+    };
+    assert_eq!(verdict("40"), verdict("40.0"));
+    assert_eq!(verdict("40"), verdict("4e1"));
+    let outcome = |version: &str| {
+        let body =
+            format!(r#"{{"feedback":[{{"version":{version},"predicted":"dos","actual":"dos"}}]}}"#);
+        server.post("/v1/feedback", &body).status
+    };
+    let found = ["1", "1.0", "1e0", "1.5", "-1", "1e300", "\"1\""].map(outcome);
+    assert_eq!(found, [200, 200, 200, 422, 422, 422, 422]);
+    let explain = |top: &str| {
+        let body = format!(r#"{{"records":[{FLOW}],"top":{top}}}"#);
+        let answer = server.post("/v1/explain", &body);
+        let reasons = &answer.json()["explanations"][0]["reasons"];
+        (answer.status, reasons.as_array().map_or(0, Vec::len))
+    };
+    assert_eq!(explain("2.0"), (200, 2));
+    assert_eq!(explain("null"), (200, 5));
+    assert_eq!(explain("2.5"), (422, 0));
+    assert_eq!(explain("18446744073709551615"), (200, 6));
+}
+
+#[test]
 fn unknown_columns_are_refused_with_the_nearest_name() {
     let problem = "there is no such column; did you mean `duration`?";
     check_changed("{", "{\"duratoin\":1,", "records[1].duratoin", problem);
@@ -274,6 +305,68 @@ fn a_client_that_stops_in_the_middle_of_its_body_is_told_so() {
     let began = Instant::now();
     assert_eq!(connection.read().unwrap().status, 408);
     assert!(began.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn half_a_body_of_any_kind_is_refused_and_holds_nothing_back() {
+    let place = Place::with_flows();
+    let server = Server::start(&place, &["--client-timeout", "2"]);
+    let before = server.resident();
+    let part = "--b\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\nduration\r\n";
+    let kinds = [
+        ("/v1/predict", "multipart/form-data; boundary=b", part),
+        ("/v1/predict/csv", "multipart/form-data; boundary=b", part),
+        (
+            "/v1/predict/parquet",
+            "multipart/form-data; boundary=b",
+            part,
+        ),
+        ("/session", "multipart/form-data; boundary=b", part),
+        ("/session", "application/x-www-form-urlencoded", "key=net"),
+        ("/v1/predict", "application/json", "{\"records\":[{"),
+        ("/v1/explain", "application/json", "{\"records\":[{"),
+        ("/invocations", "application/json", "{\"inputs\":{"),
+        (
+            "/v2/models/flows/infer",
+            "application/json",
+            "{\"inputs\":[",
+        ),
+        ("/v1/feedback", "application/json", "{\"feedback\":["),
+        ("/v1/predict/csv", "text/csv", "duration,bytes\n1,"),
+        ("/v1/predict/parquet", "application/octet-stream", "PAR1"),
+    ];
+    // More often than files are taken at a time: none of them may keep its place.
+    for (path, kind, half) in kinds.into_iter().cycle().take(12 * 40) {
+        let mut connection = server.connect();
+        let kind = format!("Content-Type: {kind}");
+        let head = connection.head("POST", path, &[&kind], Some(half.len() + 1000));
+        connection
+            .write(format!("{head}{half}").as_bytes())
+            .unwrap();
+    }
+    for (path, kind, half) in kinds {
+        let mut connection = server.connect();
+        let kind = format!("Content-Type: {kind}");
+        let head = connection.head("POST", path, &[&kind], Some(half.len() + 1000));
+        connection
+            .write(format!("{head}{half}").as_bytes())
+            .unwrap();
+        // It may hang up where it has nothing more to say.
+        if let Ok(answer) = connection.read() {
+            assert!(
+                (400..500).contains(&answer.status),
+                "{path}: {}",
+                answer.text()
+            );
+        }
+    }
+    let csv = "duration,bytes,protocol,root\n1,2,tcp,yes\n";
+    let lines = ["Content-Type: text/csv"];
+    let mut connection = server.connect();
+    let whole = connection.call("POST", "/v1/predict/csv", &lines, csv.as_bytes());
+    assert_eq!(whole.status, 200, "{}", whole.text());
+    let grown = server.resident().saturating_sub(before);
+    assert!(grown < 40 << 10, "{grown} KiB more than before");
 }
 
 #[test]

@@ -1,4 +1,8 @@
-use crate::{process::Server, trained::Place};
+use crate::{
+    client::Connection,
+    process::{Server, command},
+    trained::Place,
+};
 
 #[test]
 fn the_page_shows_the_model_and_a_form_of_its_columns() {
@@ -56,6 +60,49 @@ fn everything_on_the_page_comes_from_the_service() {
         all.iter()
             .all(|text| !text.contains("//cdn") && !text.contains("https://"))
     );
+}
+
+#[test]
+fn actions_are_on_the_page_of_administrators_alone() {
+    let place = Place::with_flows();
+    place.promote("flows", |bundle| bundle.training.seed = 9);
+    let made = |name: &str, scope: &str| {
+        let made = command(&place)
+            .args(["--new-key", name, "--scope", scope])
+            .output();
+        let text = String::from_utf8(made.unwrap().stdout).unwrap();
+        let (key, line) = text.trim_end().split_once('\n').unwrap();
+        (key.to_owned(), line.to_owned())
+    };
+    let ((ann, first), (ops, second)) = (made("ann", "predict"), made("ops", "admin"));
+    let arguments = [
+        "--admin-listen",
+        "127.0.0.1:0",
+        "--train-source",
+        "a<b=/x.csv",
+    ];
+    let keys = format!("{first};{second}");
+    let server = Server::start_with(&place, &arguments, &[("NETSEC_API_KEYS", &keys)]);
+    let page = |address, key: &str| {
+        let line = format!("X-API-Key: {key}");
+        Connection::open(address)
+            .call("GET", "/", &[&line], b"")
+            .text()
+    };
+    let admin = server.admin.unwrap();
+    let text = page(admin, &ops);
+    for part in [
+        "data-action=\"/models/flows/promote\"",
+        "data-kind=\"whole\"><option>1</option></select>",
+        "data-action=\"/models/flows/rollback\"",
+        "data-action=\"/reload\"",
+        "<option>a&lt;b</option>",
+    ] {
+        assert!(text.contains(part), "no `{part}` in {text}");
+    }
+    for text in [page(admin, &ann), page(server.address, &ops)] {
+        assert!(text.contains("flows version 2") && !text.contains("administration"));
+    }
 }
 
 #[test]

@@ -93,7 +93,7 @@ impl Server {
 
 /// Returns the address that a line of the greeting begins with.
 fn address_in(line: &str) -> Option<SocketAddr> {
-    let rest = line.strip_prefix("http://")?;
+    let (_, rest) = line.split_once("://")?;
     rest.split('/').next()?.parse().ok()
 }
 

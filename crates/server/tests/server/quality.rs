@@ -64,6 +64,30 @@ fn usual_traffic_is_stable_and_other_traffic_has_drifted() {
 }
 
 #[test]
+fn rows_of_files_are_looked_at_as_well_and_refused_ones_are_not() {
+    let server = Server::start(&Place::with_flows(), &[]);
+    let row = |i: usize| {
+        let i = i * 7919;
+        let protocol = if i.is_multiple_of(10) { "sctp" } else { "udp" };
+        format!(
+            "{},{}.5,{protocol},dns,{}\n",
+            i % 100,
+            i * 31 % 1000,
+            i.is_multiple_of(2)
+        )
+    };
+    let rows: String = (0..4000).map(row).collect();
+    let csv = format!("duration,bytes,protocol,service,root\n{rows}");
+    let lines = ["Content-Type: text/csv"];
+    let mut connection = server.connect();
+    let answer = connection.call("POST", "/v1/predict/csv", &lines, csv.as_bytes());
+    assert_eq!(answer.status, 200);
+    let report = drift(&server, 3600);
+    // Of the bytes none is missing any more.
+    assert_eq!(drifted(&report), ["bytes", "protocol", "service"]);
+}
+
+#[test]
 fn another_champion_begins_anew() {
     let place = Place::with_flows();
     let server = Server::start(&place, &["--poll", "0.05"]);

@@ -58,7 +58,7 @@ fn a_candidate_that_answers_otherwise_than_it_was_evaluated_is_refused() {
 }
 
 /// Champions that come in the test under load; every tenth is damaged.
-const CHAMPIONS: u64 = 200;
+const CHAMPIONS: u64 = if cfg!(feature = "soak") { 1000 } else { 200 };
 
 #[test]
 fn no_request_fails_while_champions_come_and_go() {

@@ -1,5 +1,5 @@
 use crate::{
-    process::{Server, command},
+    process::{Server, command, wait_for},
     trained::{FLOW, Place},
 };
 
@@ -78,6 +78,81 @@ fn a_browser_is_asked_for_a_key_once() {
     assert!(get("/", pair).text().contains("flows version 1"));
     assert_eq!(get("/v1/models", pair).status, 200);
     assert_eq!(get("/v1/models", "netsec_session=0").status, 401);
+}
+
+#[test]
+fn keys_are_rotated_without_a_restart() {
+    let place = Place::with_flows();
+    let (old, first) = make_key(&place, "ci", "predict");
+    let (new, second) = make_key(&place, "ci", "predict");
+    let path = place.path().join("keys");
+    std::fs::write(&path, &first).unwrap();
+    let server = Server::start(&place, &["--keys", "keys", "--poll", "0.05"]);
+    let status = |line: &str| {
+        let lines = [line];
+        let mut connection = server.connect();
+        connection.call("GET", "/v1/models", &lines, b"").status
+    };
+    let bearer = |key: &str| status(&format!("Authorization: Bearer {key}"));
+    let form = ["Content-Type: application/x-www-form-urlencoded"];
+    let body = format!("key={old}");
+    let mut connection = server.connect();
+    let opened = connection.call("POST", "/session", &form, body.as_bytes());
+    let cookie = opened.header("set-cookie").unwrap();
+    let session = format!("Cookie: {}", cookie.split(';').next().unwrap());
+    assert_eq!(
+        [bearer(&old), bearer(&new), status(&session)],
+        [200, 401, 200]
+    );
+    std::fs::write(&path, format!("{first}\n{second}")).unwrap();
+    wait_for("the new key", || bearer(&new) == 200);
+    assert_eq!([bearer(&old), status(&session)], [200, 200]);
+    std::fs::write(&path, &second).unwrap();
+    wait_for("the end of the old key", || bearer(&old) == 401);
+    assert_eq!([bearer(&new), status(&session)], [200, 401]);
+    // Neither half a file nor an empty one opens the service or closes it.
+    for broken in ["", "ci predict", &second[..second.len() - 5]] {
+        std::fs::write(&path, broken).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        let found = [bearer(&new), bearer(&old), server.get("/v1/models").status];
+        assert_eq!(found, [200, 401, 401], "{broken:?}");
+    }
+}
+
+#[test]
+fn a_key_that_asks_too_often_is_told_to_wait_and_others_are_not() {
+    let place = Place::with_flows();
+    let (one, first) = make_key(&place, "one", "predict");
+    let (two, second) = make_key(&place, "two", "predict");
+    let keys = format!("{first};{second}");
+    let server = Server::start_with(
+        &place,
+        &["--max-rate", "0.2"],
+        &[("NETSEC_API_KEYS", &keys)],
+    );
+    let ask = |key: &str| {
+        let line = format!("X-API-Key: {key}");
+        server.connect().call("GET", "/metrics", &[&line], b"")
+    };
+    assert_eq!(ask(&one).status, 200);
+    let refused = ask(&one);
+    assert_eq!(refused.status, 429, "{}", refused.text());
+    assert_eq!(
+        refused.header("content-type"),
+        Some("application/problem+json")
+    );
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=5).contains(&wait), "{wait}");
+    for path in ["/healthz", "/readyz", "/openapi.json"] {
+        assert_eq!(server.get(path).status, 200, "{path}");
+    }
+    let counted = ask(&two).text();
+    assert!(
+        counted.contains("netsec_requests_limited_total 1\n"),
+        "{counted}"
+    );
+    std::thread::sleep(std::time::Duration::from_secs(wait));
+    assert_eq!(ask(&one).status, 200);
 }
 
 #[test]
@@ -187,11 +262,14 @@ fn every_answer_has_the_security_headers() {
 #[test]
 fn configuration_that_makes_no_sense_is_refused() {
     let place = Place::with_flows();
+    std::fs::write(place.path().join("empty"), "# none yet\n").unwrap();
     for (arguments, said) in [
         (["--max-rows", "0"], "--max-rows is 0"),
         (["--poll", "0"], "--poll is 0 seconds"),
         (["--allow-origin", "*"], "--allow-origin *"),
         (["--keys", "none"], "keys: "),
+        (["--keys", "empty"], "keys: empty holds no key"),
+        (["--max-rate", "0"], "--max-rate is 0"),
     ] {
         let refused = command(&place)
             .args(arguments)
