@@ -4,13 +4,34 @@ use std::time::Duration;
 
 use artifact::clock;
 
+use crate::failure::Trouble;
+
 /// Attempts at one request, the first included.
-pub(crate) const ATTEMPTS: u32 = 5;
+const ATTEMPTS: u32 = 5;
 const FIRST: Duration = Duration::from_millis(200);
+
+/// Waits before the next attempt when there is to be one.
+pub(crate) fn may_try_again(trouble: &Trouble, failed: &mut u32) -> bool {
+    *failed += 1;
+    if !trouble.cause.is_transient() || *failed >= ATTEMPTS {
+        return false;
+    }
+    let wait = wait(*failed);
+    tracing::warn!(
+        location = %trouble.location,
+        asked = %trouble.asked,
+        reason = %trouble.reason,
+        attempt = *failed,
+        wait_ms = wait.as_millis() as u64,
+        "failed, trying again"
+    );
+    std::thread::sleep(wait);
+    true
+}
 
 /// Returns the wait before the attempt after the `failed`th: it doubles each time, and varies by half
 /// so that clients that failed together do not come back together.
-pub(crate) fn wait(failed: u32) -> Duration {
+fn wait(failed: u32) -> Duration {
     let nanoseconds = clock::now().timestamp_subsec_nanos();
     // The last digits of the clock are as good as chance here, and reach no result.
     jittered(failed, f64::from(nanoseconds % 100_000) / 100_000.0)

@@ -6,13 +6,21 @@
 #[cfg(feature = "mongodb")]
 mod backoff;
 #[cfg(feature = "mongodb")]
+mod failure;
+#[cfg(feature = "mongodb")]
 mod mongodb;
+#[cfg(feature = "mongodb")]
+mod parameter;
+#[cfg_attr(not(feature = "mongodb"), expect(dead_code))]
+mod probe;
 
 use std::path::Path;
 
 use artifact::{ErrorKind, Failure};
 use dataset::{Destination, LoadMode, Schema, Source, SourceUri};
 use formats::{FileFormat, Layout};
+
+pub use probe::{Probe, Probed};
 
 /// Environment variables that connectors read.
 pub const VARIABLES: &[&str] = &["NETSEC_MONGODB_USERNAME", "NETSEC_MONGODB_PASSWORD"];
@@ -100,18 +108,6 @@ pub fn destination(
     };
     let _ = (schema, mode);
     Err(Failure::new(ErrorKind::Usage, message))
-}
-
-/// What trying the steps to a source has found, in their order, up to the first that failed.
-#[derive(Default)]
-pub struct Probed(pub Vec<Probe>);
-
-/// One step on the way to a source.
-pub struct Probe {
-    /// What was tried: a name, a port, TLS, credentials, a permission.
-    pub check: &'static str,
-    /// What was found.
-    pub outcome: Result<String, Failure>,
 }
 
 /// Tries the steps to a source that is a server; there are none to a file.

@@ -1,0 +1,69 @@
+//! Whether a source can be reached: one step after another, so that the failing one is named.
+
+use std::{
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
+
+use artifact::Failure;
+use dataset::SourceError;
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What trying the steps to a source has found, in their order, up to the first that failed.
+#[derive(Default)]
+pub struct Probed(pub Vec<Probe>);
+
+/// One step on the way to a source.
+pub struct Probe {
+    /// What was tried: a name, a port, TLS, credentials, a permission.
+    pub check: &'static str,
+    /// What was found.
+    pub outcome: Result<String, Failure>,
+}
+
+/// Marks that a step has failed.
+pub(crate) struct Ended;
+
+impl Probed {
+    /// Notes how a step went; a failure ends the probing.
+    pub(crate) fn step<T>(
+        &mut self,
+        check: &'static str,
+        result: Result<T, impl Into<SourceError>>,
+        say: impl FnOnce(&T) -> String,
+    ) -> Result<T, Ended> {
+        match result {
+            Ok(found) => {
+                self.ok(check, say(&found));
+                Ok(found)
+            }
+            Err(error) => {
+                self.0.push(Probe {
+                    check,
+                    outcome: Err(error.into().into()),
+                });
+                Err(Ended)
+            }
+        }
+    }
+
+    pub(crate) fn ok(&mut self, check: &'static str, said: impl Into<String>) {
+        self.0.push(Probe {
+            check,
+            outcome: Ok(said.into()),
+        });
+    }
+}
+
+/// Returns the first of some addresses at which somebody listens, or why there is none.
+pub(crate) fn reach(addresses: &[SocketAddr]) -> Result<SocketAddr, String> {
+    let mut last = "it has no address".to_owned();
+    for address in addresses {
+        match TcpStream::connect_timeout(address, PATIENCE) {
+            Ok(_) => return Ok(*address),
+            Err(error) => last = format!("{address}: {error}"),
+        }
+    }
+    Err(last)
+}
