@@ -3,16 +3,18 @@
 //!
 //! Owns the schemes, and how servers are asked. Must not know stages, models or the command line.
 
-#[cfg(feature = "mongodb")]
+#[cfg(any(feature = "mongodb", feature = "sql"))]
 mod backoff;
-#[cfg(feature = "mongodb")]
+#[cfg(any(feature = "mongodb", feature = "sql"))]
 mod failure;
 #[cfg(feature = "mongodb")]
 mod mongodb;
-#[cfg(feature = "mongodb")]
+#[cfg(any(feature = "mongodb", feature = "sql"))]
 mod parameter;
-#[cfg_attr(not(feature = "mongodb"), expect(dead_code))]
+#[cfg_attr(not(any(feature = "mongodb", feature = "sql")), expect(dead_code))]
 mod probe;
+#[cfg(feature = "sql")]
+mod sql;
 
 use std::path::Path;
 
@@ -23,10 +25,16 @@ use formats::{FileFormat, Layout};
 pub use probe::{Probe, Probed};
 
 /// Environment variables that connectors read.
-pub const VARIABLES: &[&str] = &["NETSEC_MONGODB_USERNAME", "NETSEC_MONGODB_PASSWORD"];
+pub const VARIABLES: &[&str] = &[
+    "NETSEC_MONGODB_USERNAME",
+    "NETSEC_MONGODB_PASSWORD",
+    "NETSEC_SQL_USERNAME",
+    "NETSEC_SQL_PASSWORD",
+];
 
 /// Opens the source that a URI names: a path, `file://…`, `synth://NAME?rows=N` or, with the feature
-/// `mongodb`, `mongodb(+srv)://HOST/DATABASE?collection=NAME`.
+/// `mongodb`, `mongodb(+srv)://HOST/DATABASE?collection=NAME` and, with the feature `sql`,
+/// `postgres://`, `mysql://` and `sqlite://` with `?table=` or `?query=`.
 ///
 /// # Errors
 /// [`ErrorKind::Usage`] for a scheme that is not known or not supported, and what opening fails with.
@@ -40,6 +48,10 @@ pub fn open(uri: &SourceUri, schema: &Schema) -> Result<Box<dyn Source>, Failure
         Some("synth") => Ok(Box::new(synth::parse_uri(&uri.to_string())?)),
         #[cfg(feature = "mongodb")]
         Some("mongodb" | "mongodb+srv") => Ok(Box::new(mongodb::MongoSource::open(uri, schema)?)),
+        #[cfg(feature = "sql")]
+        Some("postgres" | "postgresql" | "mysql" | "sqlite") => {
+            Ok(Box::new(sql::SqlSource::open(uri, schema)?))
+        }
         Some(scheme) => refuse(unsupported(scheme)),
         None => refuse(format!("{uri} lacks a slash: write scheme://…")),
     }
@@ -103,8 +115,16 @@ pub fn destination(
             let opened = mongodb::MongoDestination::open(uri, schema, mode)?;
             return Ok(Box::new(opened));
         }
+        #[cfg(feature = "sql")]
+        Some("postgres" | "postgresql" | "mysql" | "sqlite") => {
+            let opened = sql::SqlDestination::open(uri, schema, mode)?;
+            return Ok(Box::new(opened));
+        }
         Some(scheme) if feature_of(scheme).is_some() => unsupported(scheme),
-        _ => format!("{uri}: records are pushed to mongodb://HOST/DATABASE?collection=NAME"),
+        _ => format!(
+            "{uri}: records are pushed to mongodb://HOST/DATABASE?collection=NAME, or to \
+             postgres://HOST/DATABASE?table=NAME, mysql:// or sqlite:// alike"
+        ),
     };
     let _ = (schema, mode);
     Err(Failure::new(ErrorKind::Usage, message))
@@ -115,6 +135,8 @@ pub fn probe(uri: &SourceUri) -> Probed {
     match uri.scheme() {
         #[cfg(feature = "mongodb")]
         Some("mongodb" | "mongodb+srv") => mongodb::probe(uri),
+        #[cfg(feature = "sql")]
+        Some("postgres" | "postgresql" | "mysql" | "sqlite") => sql::probe(uri),
         _ => Probed::default(),
     }
 }
@@ -127,8 +149,9 @@ fn unsupported(scheme: &str) -> String {
              cargo build --release -p orchestrator --features {feature}"
         ),
         None => format!(
-            "`{scheme}://` is not supported: give a path, file://…, synth://NAME?rows=N or \
-             mongodb://HOST/DATABASE?collection=NAME"
+            "`{scheme}://` is not supported: give a path, file://…, synth://NAME?rows=N, \
+             mongodb://HOST/DATABASE?collection=NAME, postgres://HOST/DATABASE?table=NAME, mysql:// or \
+             sqlite://"
         ),
     }
 }
@@ -137,6 +160,7 @@ fn unsupported(scheme: &str) -> String {
 fn feature_of(scheme: &str) -> Option<&'static str> {
     match scheme {
         "mongodb" | "mongodb+srv" => Some("mongodb"),
+        "postgres" | "postgresql" | "mysql" | "sqlite" => Some("sql"),
         _ => None,
     }
 }
