@@ -8,3 +8,4 @@ mod proxy;
 mod server;
 mod sql;
 mod sql_faults;
+mod sql_values;

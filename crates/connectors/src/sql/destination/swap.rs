@@ -5,78 +5,122 @@ use std::cell::Cell;
 use super::{SqlDestination, table::number};
 use crate::{
     failure::Trouble,
-    sql::{dialect::Dialect, link::Value},
+    sql::{
+        LOAD_COLUMN, ROW_COLUMN,
+        dialect::Dialect,
+        link::{Link, Value},
+    },
 };
 
 const SWAP: &str = "put the new records in the place of the old ones";
+
+/// The statements of a swap.
+struct Swap {
+    dialect: Dialect,
+    /// Makes the target where there is none.
+    creation: Option<String>,
+    lock: String,
+    delete: String,
+    insert: String,
+    count: String,
+    drop: String,
+    /// What the catalogue's queries call the table that was loaded into.
+    beside: [Value; 1],
+    n_loaded: u64,
+}
 
 impl SqlDestination {
     /// Puts the loaded records in the place of the old ones. The table itself stays, with its indexes,
     /// constraints, rights and views.
     pub(super) fn swap(&mut self) -> Result<(), Trouble> {
-        let dialect = self.connection.dialect();
-        let (from, to) = (self.into.name.clone(), self.target.clone());
-        let columns = self.into.columns(self.target_knows_loads.unwrap_or(true));
-        let (quoted_from, quoted_to) = (dialect.quote_table(&from), dialect.quote_table(&to));
-        let creation = self.creation(&quoted_to);
-        let look = [Value::from(dialect.in_catalogue(&from).as_str())];
-        let lock = format!("LOCK TABLE {quoted_to} IN SHARE ROW EXCLUSIVE MODE");
-        let delete = format!("DELETE FROM {quoted_to}");
-        let insert =
-            format!("INSERT INTO {quoted_to} ({columns}) SELECT {columns} FROM {quoted_from}");
-        let count = format!("SELECT {} FROM {quoted_to}", dialect.as_text("count(*)"));
-        let drop = format!("DROP TABLE {quoted_from}");
-        let (exists, n_loaded) = (self.target_knows_loads.is_some(), self.n_loaded);
+        let swap = self.statements();
         let is_tried = Cell::new(false);
         let found = self.connection.repeat_at_length(SWAP, async |link| {
             // So it looks when it was done, and the answer was lost.
-            if is_tried.replace(true)
-                && link.texts(dialect.columns_query(), &look).await?.is_empty()
-            {
-                return Ok(n_loaded);
+            if is_tried.replace(true) && swap.is_done(link).await? {
+                return Ok(swap.n_loaded);
             }
-            let is_one_step = dialect.has_transactional_tables();
-            if !exists && !is_one_step {
-                link.run(&creation, &[]).await?;
-            }
-            link.script(dialect.begin_writing()).await?;
-            if !exists && is_one_step {
-                link.run(&creation, &[]).await?;
-            }
-            if dialect == Dialect::Postgres {
-                link.script(&lock).await?;
-            }
-            link.run(&delete, &[]).await?;
-            link.run(&insert, &[]).await?;
-            let found = number(&link.texts(&count, &[]).await?);
-            if found != n_loaded {
-                link.script("ROLLBACK").await?;
-                return Ok(found);
-            }
-            if is_one_step {
-                link.run(&drop, &[]).await?;
-            }
-            link.script("COMMIT").await?;
-            if !is_one_step {
-                link.run(&drop, &[]).await?;
-            }
-            Ok(found)
+            swap.carry_out(link).await
         })?;
-        if found != n_loaded {
+        let table = &self.target.table;
+        if found != swap.n_loaded {
             let reason = format!(
-                "{n_loaded} records have become {found} in `{}`: a trigger, or somebody else, changes \
-                 them",
-                to.table
+                "{} records have become {found} in `{table}`: a trigger, or somebody else, changes them",
+                swap.n_loaded
             );
             return Err(self.refused(SWAP, reason));
         }
-        if !exists {
-            self.target_knows_loads = Some(true);
-            self.index(
-                &to,
-                &[super::LOAD_COLUMN, super::ROW_COLUMN].map(str::to_owned),
-            )?;
+        if swap.creation.is_some() {
+            let ours = [LOAD_COLUMN, ROW_COLUMN].map(str::to_owned);
+            self.index(&self.target.clone(), &ours)?;
         }
         Ok(())
+    }
+
+    fn statements(&self) -> Swap {
+        let dialect = self.connection.dialect();
+        let columns = self.into.columns(self.target_knows_loads.unwrap_or(true));
+        let from = dialect.quote_table(&self.into.name);
+        let to = dialect.quote_table(&self.target);
+        Swap {
+            dialect,
+            creation: self
+                .target_knows_loads
+                .is_none()
+                .then(|| self.creation(&to)),
+            lock: format!("LOCK TABLE {to} IN SHARE ROW EXCLUSIVE MODE"),
+            delete: format!("DELETE FROM {to}"),
+            insert: format!("INSERT INTO {to} ({columns}) SELECT {columns} FROM {from}"),
+            count: format!("SELECT {} FROM {to}", dialect.as_text("count(*)")),
+            drop: format!("DROP TABLE {from}"),
+            beside: [dialect.in_catalogue(&self.into.name).as_str().into()],
+            n_loaded: self.n_loaded,
+        }
+    }
+}
+
+impl Swap {
+    /// Returns whether the table that was loaded into is gone.
+    async fn is_done(&self, link: &mut dyn Link) -> sqlx::Result<bool> {
+        let columns = link.texts(self.dialect.columns_query(), &self.beside);
+        Ok(columns.await?.is_empty())
+    }
+
+    /// Swaps; returns how many records there are then. When these are others than were loaded, all is
+    /// as before.
+    async fn carry_out(&self, link: &mut dyn Link) -> sqlx::Result<u64> {
+        let is_one_step = self.dialect.has_transactional_tables();
+        if !is_one_step {
+            self.create(link).await?;
+        }
+        link.script(self.dialect.begin_writing()).await?;
+        if is_one_step {
+            self.create(link).await?;
+        }
+        if self.dialect == Dialect::Postgres {
+            link.script(&self.lock).await?;
+        }
+        link.run(&self.delete, &[]).await?;
+        link.run(&self.insert, &[]).await?;
+        let found = number(&link.texts(&self.count, &[]).await?);
+        if found != self.n_loaded {
+            link.script("ROLLBACK").await?;
+            return Ok(found);
+        }
+        if is_one_step {
+            link.run(&self.drop, &[]).await?;
+        }
+        link.script("COMMIT").await?;
+        if !is_one_step {
+            link.run(&self.drop, &[]).await?;
+        }
+        Ok(found)
+    }
+
+    async fn create(&self, link: &mut dyn Link) -> sqlx::Result<()> {
+        match &self.creation {
+            Some(creation) => link.run(creation, &[]).await,
+            None => Ok(()),
+        }
     }
 }

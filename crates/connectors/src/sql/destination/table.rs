@@ -153,13 +153,7 @@ const LOOK: &str = "look at the table";
 impl SqlDestination {
     /// Makes the table ready to load into; returns how many records the target has.
     pub(super) fn prepare(&mut self) -> Result<u64, Trouble> {
-        let dialect = self.connection.dialect();
         let found = self.columns_of(&self.target.clone())?;
-        let knows_loads = |columns: &BTreeMap<String, String>| {
-            [LOAD_COLUMN, ROW_COLUMN]
-                .iter()
-                .all(|name| columns.contains_key(*name))
-        };
         let exists = !found.is_empty();
         self.target_knows_loads = exists.then(|| knows_loads(&found));
         let mut before = 0;
@@ -172,36 +166,40 @@ impl SqlDestination {
             _ => self.target.clone(),
         };
         self.make(&into, exists && self.mode == LoadMode::Replace)?;
-        let mut columns = self.columns_of(&into)?;
         match self.mode.clone() {
             LoadMode::Upsert(key) => self.index_key(&into, &key)?,
-            mode => {
-                if !knows_loads(&columns) {
-                    self.add_load_columns(&into, mode == LoadMode::Replace)?;
-                    columns = self.columns_of(&into)?;
-                }
-                let ours = [LOAD_COLUMN, ROW_COLUMN].map(str::to_owned);
-                self.index(&into, &ours)?;
-            }
+            mode => self.index_loads(&into, mode == LoadMode::Replace)?,
         }
+        self.into = self.described(into)?;
+        Ok(before)
+    }
+
+    /// Makes sure that the table knows loads, and that no row of one can stand there twice.
+    fn index_loads(&mut self, into: &TableName, is_ours: bool) -> Result<(), Trouble> {
+        if !knows_loads(&self.columns_of(into)?) {
+            self.add_load_columns(into, is_ours)?;
+        }
+        self.index(into, &[LOAD_COLUMN, ROW_COLUMN].map(str::to_owned))
+    }
+
+    /// Finds the types of the columns that records go into.
+    fn described(&mut self, name: TableName) -> Result<Table, Trouble> {
+        let columns = self.columns_of(&name)?;
         let names = self.schema.file_columns();
-        let kind = |name: &String| {
-            columns.get(name).cloned().ok_or_else(|| {
-                let reason = format!(
-                    "`{}` has no column `{name}`, which the schema has",
-                    into.table
-                );
+        let kind = |column: &String| {
+            columns.get(column).cloned().ok_or_else(|| {
+                let table = &name.table;
+                let reason = format!("`{table}` has no column `{column}`, which the schema has");
                 self.refused(LOOK, reason)
             })
         };
         let types = names.iter().map(kind).collect::<Result<_, _>>()?;
-        self.into = Table {
-            dialect,
-            name: into,
+        Ok(Table {
+            dialect: self.connection.dialect(),
+            name,
             names,
             types,
-        };
-        Ok(before)
+        })
     }
 
     /// Names the table that a replacement is loaded into. However long the target's name is, this one
@@ -375,6 +373,11 @@ impl SqlDestination {
             },
         }
     }
+}
+
+fn knows_loads(columns: &BTreeMap<String, String>) -> bool {
+    let mut ours = [LOAD_COLUMN, ROW_COLUMN].iter();
+    ours.all(|name| columns.contains_key(*name))
 }
 
 fn pair(row: Texts) -> Option<(String, String)> {

@@ -7,9 +7,10 @@ use std::{
 };
 
 use super::{
-    database::{Database, EVERY, SERVERS},
+    database::{Database, EVERY, Kind, SERVERS},
     mongodb::{push, push_tiny},
     proxy::{Fault, Proxy},
+    server::free_port,
 };
 use crate::support::{Called, TINY, Workplace};
 
@@ -69,7 +70,7 @@ fn rows_that_have_changed_since_a_reading_was_cut_off_are_not_mixed_with_the_old
         let proxy = Proxy::before(database.port, fault);
         // Each time it is asked its rows begin otherwise.
         let query = match kind {
-            super::database::Kind::Postgres => "SELECT a + random() AS a, b, y FROM tiny",
+            Kind::Postgres => "SELECT a + random() AS a, b, y FROM tiny",
             _ => "SELECT a + rand() AS a, b, y FROM tiny",
         };
         let called = train(&place, &database.uri(proxy.port, &format!("query={query}")));
@@ -261,5 +262,31 @@ fn a_slow_network_is_slow_and_a_silent_one_is_given_up() {
         assert!(called.err.contains("connect"), "{}", called.err);
         assert!(since.elapsed() < Duration::from_secs(60));
         assert_eq!(database.count("tiny"), 40);
+    }
+}
+
+#[test]
+fn doctor_names_the_step_that_fails() {
+    for kind in SERVERS {
+        let database = Database::start(kind);
+        let place = Workplace::new();
+        place.write_tiny(10);
+        let check = |host: &str, more: &str, step: &str| {
+            let uri = database.uri(database.port, &format!("table=tiny&time_limit=1{more}"));
+            let uri = uri.replace(&format!("127.0.0.1:{}", database.port), host);
+            let called = place.call(&["doctor", "--source", &uri]);
+            assert_eq!(called.code, 69, "{}", called.out);
+            let words = format!("FAIL  {step}");
+            assert!(called.out.contains(&words), "{kind:?} {}", called.out);
+        };
+        check("no-such-host.invalid:1", "", "name");
+        check(&format!("127.0.0.1:{}", free_port()), "", "port");
+        let tls = match kind {
+            Kind::Postgres => "&sslmode=require",
+            _ => "&ssl-mode=REQUIRED",
+        };
+        check(&format!("127.0.0.1:{}", database.port), tls, "TLS");
+        let silent = Proxy::before(database.port, Fault::Silence);
+        check(&format!("127.0.0.1:{}", silent.port), "", "server");
     }
 }
