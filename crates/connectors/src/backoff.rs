@@ -4,9 +4,35 @@ use std::time::Duration;
 
 use artifact::clock;
 
+#[cfg(any(feature = "mongodb", feature = "sql"))]
+use crate::failure::Trouble;
+
 /// Attempts at one request, the first included.
 pub(crate) const ATTEMPTS: u32 = 5;
 const FIRST: Duration = Duration::from_millis(200);
+
+/// Waits before the next attempt when there is to be one.
+#[cfg(any(feature = "mongodb", feature = "sql"))]
+pub(crate) fn may_try_again(trouble: &Trouble, failed: &mut u32) -> bool {
+    *failed += 1;
+    if !trouble.cause.is_transient() || *failed >= ATTEMPTS {
+        return false;
+    }
+    rest(
+        &trouble.location,
+        &format!("{}: {}", trouble.asked, trouble.reason),
+        *failed,
+        wait(*failed),
+    );
+    true
+}
+
+/// Says that something has failed, and waits.
+pub(crate) fn rest(location: &str, reason: &str, attempt: u32, wait: Duration) {
+    let wait_ms = wait.as_millis() as u64;
+    tracing::warn!(location, reason, attempt, wait_ms, "failed, trying again");
+    std::thread::sleep(wait);
+}
 
 /// Returns the wait before the attempt after the `failed`th: it doubles each time, and varies by half
 /// so that clients that failed together do not come back together.

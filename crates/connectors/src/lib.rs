@@ -3,13 +3,23 @@
 //!
 //! Owns the schemes, and how servers are asked. Must not know stages, models or the command line.
 
-#[cfg(any(feature = "http", feature = "mongodb"))]
+#[cfg(any(feature = "http", feature = "mongodb", feature = "sql"))]
 mod backoff;
+#[cfg(any(feature = "mongodb", feature = "sql"))]
+mod failure;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "mongodb")]
 mod mongodb;
+#[cfg(any(feature = "http", feature = "mongodb", feature = "sql"))]
+mod parameter;
+#[cfg_attr(
+    not(any(feature = "http", feature = "mongodb", feature = "sql")),
+    expect(dead_code)
+)]
 mod probe;
+#[cfg(feature = "sql")]
+mod sql;
 
 use std::path::Path;
 
@@ -28,10 +38,13 @@ pub const VARIABLES: &[&str] = &[
     "NETSEC_HTTP_CA_FILE",
     "NETSEC_MONGODB_USERNAME",
     "NETSEC_MONGODB_PASSWORD",
+    "NETSEC_SQL_USERNAME",
+    "NETSEC_SQL_PASSWORD",
 ];
 
-/// Opens the source that a URI names: a path, `file://…`, `synth://NAME?rows=N` or, with the features
-/// of those names, `http(s)://…` and `mongodb(+srv)://HOST/DATABASE?collection=NAME`.
+/// Opens the source that a URI names: a path, `file://…`, `synth://NAME?rows=N` or, with the feature
+/// `http`, `http(s)://…`, with the feature `mongodb`, `mongodb(+srv)://HOST/DATABASE?collection=NAME`
+/// and, with the feature `sql`, `postgres://`, `mysql://` and `sqlite://` with `?table=` or `?query=`.
 ///
 /// # Errors
 /// [`ErrorKind::Usage`] for a scheme that is not known or not supported, and what opening fails with.
@@ -50,6 +63,10 @@ pub fn open(uri: &SourceUri, schema: &Schema) -> Result<Box<dyn Source>, Failure
         Some("http" | "https") => Ok(Box::new(http::HttpSource::open(uri, schema)?)),
         #[cfg(feature = "mongodb")]
         Some("mongodb" | "mongodb+srv") => Ok(Box::new(mongodb::MongoSource::open(uri, schema)?)),
+        #[cfg(feature = "sql")]
+        Some("postgres" | "postgresql" | "mysql" | "sqlite") => {
+            Ok(Box::new(sql::SqlSource::open(uri, schema)?))
+        }
         Some("file") => refuse(format!(
             "{uri} names a host: write file:///PATH for a file of this machine, or the path alone"
         )),
@@ -116,8 +133,19 @@ pub fn destination(
             let opened = mongodb::MongoDestination::open(uri, schema, mode)?;
             return Ok(Box::new(opened));
         }
-        Some("mongodb" | "mongodb+srv") => unsupported("mongodb"),
-        _ => format!("{uri}: records are pushed to mongodb://HOST/DATABASE?collection=NAME"),
+        #[cfg(feature = "sql")]
+        Some("postgres" | "postgresql" | "mysql" | "sqlite") => {
+            let opened = sql::SqlDestination::open(uri, schema, mode)?;
+            return Ok(Box::new(opened));
+        }
+        // There is no pushing to web servers.
+        Some(scheme) if !matches!(scheme, "http" | "https") && feature_of(scheme).is_some() => {
+            unsupported(scheme)
+        }
+        _ => format!(
+            "{uri}: records are pushed to mongodb://HOST/DATABASE?collection=NAME, or to \
+             postgres://HOST/DATABASE?table=NAME, mysql:// or sqlite:// alike"
+        ),
     };
     let _ = (schema, mode);
     Err(Failure::new(ErrorKind::Usage, message))
@@ -130,6 +158,8 @@ pub fn probe(uri: &SourceUri) -> Probed {
         Some("http" | "https") => http::probe(uri),
         #[cfg(feature = "mongodb")]
         Some("mongodb" | "mongodb+srv") => mongodb::probe(uri),
+        #[cfg(feature = "sql")]
+        Some("postgres" | "postgresql" | "mysql" | "sqlite") => sql::probe(uri),
         _ => Probed::default(),
     }
 }
@@ -142,8 +172,9 @@ fn unsupported(scheme: &str) -> String {
              cargo build --release -p orchestrator --features {feature}"
         ),
         None => format!(
-            "`{scheme}://` is not supported: give a path, file://…, synth://NAME?rows=N, https://HOST/PATH \
-             or mongodb://HOST/DATABASE?collection=NAME"
+            "`{scheme}://` is not supported: give a path, file://…, synth://NAME?rows=N, https://HOST/PATH, \
+             mongodb://HOST/DATABASE?collection=NAME, postgres://HOST/DATABASE?table=NAME, mysql:// or \
+             sqlite://"
         ),
     }
 }
@@ -153,6 +184,7 @@ fn feature_of(scheme: &str) -> Option<&'static str> {
     match scheme {
         "http" | "https" => Some("http"),
         "mongodb" | "mongodb+srv" => Some("mongodb"),
+        "postgres" | "postgresql" | "mysql" | "sqlite" => Some("sql"),
         _ => None,
     }
 }

@@ -1,8 +1,14 @@
-//! What trying the way to a server, step by step, has found.
+//! Whether a source can be reached: one step after another, so that the failing one is named.
+
+use std::{
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
 
 use artifact::Failure;
-#[cfg(any(feature = "http", feature = "mongodb"))]
 use dataset::SourceError;
+
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What trying the steps to a source has found, in their order, up to the first that failed.
 #[derive(Default)]
@@ -16,17 +22,15 @@ pub struct Probe {
     pub outcome: Result<String, Failure>,
 }
 
-#[cfg(any(feature = "http", feature = "mongodb"))]
 /// Marks that a step has failed.
 pub(crate) struct Ended;
 
-#[cfg(any(feature = "http", feature = "mongodb"))]
 impl Probed {
     /// Notes how a step went; a failure ends the probing.
     pub(crate) fn step<T>(
         &mut self,
         check: &'static str,
-        result: Result<T, SourceError>,
+        result: Result<T, impl Into<SourceError>>,
         say: impl FnOnce(&T) -> String,
     ) -> Result<T, Ended> {
         match result {
@@ -37,7 +41,7 @@ impl Probed {
             Err(error) => {
                 self.0.push(Probe {
                     check,
-                    outcome: Err(error.into()),
+                    outcome: Err(error.into().into()),
                 });
                 Err(Ended)
             }
@@ -50,4 +54,16 @@ impl Probed {
             outcome: Ok(said.into()),
         });
     }
+}
+
+/// Returns the first of some addresses at which somebody listens, or why there is none.
+pub(crate) fn reach(addresses: &[SocketAddr]) -> Result<SocketAddr, String> {
+    let mut last = "it has no address".to_owned();
+    for address in addresses {
+        match TcpStream::connect_timeout(address, PATIENCE) {
+            Ok(_) => return Ok(*address),
+            Err(error) => last = format!("{address}: {error}"),
+        }
+    }
+    Err(last)
 }

@@ -79,7 +79,8 @@ pub struct RunArguments {
     #[arg(long, value_name = "NAME|PATH.yaml")]
     pub dataset: Option<String>,
     /// Where the records are: a path, file://…, synth://NAME?rows=N or, built with the feature
-    /// mongodb, mongodb://HOST/DATABASE?collection=NAME
+    /// mongodb, mongodb://HOST/DATABASE?collection=NAME, or with sql,
+    /// postgres://HOST/DATABASE?table=NAME, mysql:// or sqlite://
     #[arg(long, value_name = "URI")]
     pub source: Option<SourceUri>,
     /// Use this partition as the holdout, as it is, instead of splitting one off

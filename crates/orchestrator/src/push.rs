@@ -24,7 +24,8 @@ pub struct PushArguments {
     /// Where the records are: a path, file://…, or what else `netsec run --source` takes
     #[arg(long, value_name = "URI")]
     from: SourceUri,
-    /// Where they go: mongodb://HOST/DATABASE?collection=NAME
+    /// Where they go: mongodb://HOST/DATABASE?collection=NAME, postgres://HOST/DATABASE?table=NAME,
+    /// mysql:// or sqlite://
     #[arg(long, value_name = "URI")]
     to: SourceUri,
     /// Data set: phishing, nsl_kdd, or the path of a schema file

@@ -105,14 +105,7 @@ impl Client {
         let Some(wait) = wait else {
             return Err(self.unavailable(trouble.reason));
         };
-        tracing::warn!(
-            location = %self.location,
-            reason = %trouble.reason,
-            attempt = *failed,
-            wait_ms = wait.as_millis() as u64,
-            "failed, trying again"
-        );
-        std::thread::sleep(wait);
+        backoff::rest(&self.location, &trouble.reason, *failed, wait);
         Ok(())
     }
 

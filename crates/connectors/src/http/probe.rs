@@ -1,9 +1,6 @@
 //! Whether an HTTP address can be read: one step after another, so that the failing one is named.
 
-use std::{
-    net::{SocketAddr, TcpStream, ToSocketAddrs as _},
-    time::Duration,
-};
+use std::net::{SocketAddr, ToSocketAddrs as _};
 
 use dataset::{SourceError, SourceUri};
 
@@ -11,9 +8,7 @@ use super::{
     address::Address,
     client::{Answer, Client, Trouble},
 };
-use crate::probe::{Ended, Probed};
-
-const PATIENCE: Duration = Duration::from_secs(5);
+use crate::probe::{Ended, Probed, reach};
 
 /// Tries name, port, TLS and the answer; ends with the first that fails.
 pub(crate) fn probe(uri: &SourceUri) -> Probed {
@@ -67,17 +62,6 @@ fn resolve(address: &Address) -> Result<Vec<SocketAddr>, String> {
     found
         .map(Iterator::collect)
         .map_err(|e| format!("`{host}`: {e}"))
-}
-
-fn reach(addresses: &[SocketAddr]) -> Result<SocketAddr, String> {
-    let mut last = "it has no address".to_owned();
-    for address in addresses {
-        match TcpStream::connect_timeout(address, PATIENCE) {
-            Ok(_) => return Ok(*address),
-            Err(error) => last = format!("{address}: {error}"),
-        }
-    }
-    Err(last)
 }
 
 /// Tells trouble with TLS from what the server answers.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use dataset::{SourceError, SourceUri};
 use mongodb::bson::{Bson, Document, doc};
-use percent_encoding::percent_decode_str;
+
+use crate::parameter::{decode, positive};
 
 /// `mongodb://host/database?collection=…`, taken apart.
 pub(crate) struct Address {
@@ -92,18 +93,6 @@ fn take(address: &mut Address, parameter: &str) -> Result<bool, String> {
         _ => return Ok(false),
     }
     Ok(true)
-}
-
-fn decode(text: &str) -> Result<String, String> {
-    let decoded = percent_decode_str(text).decode_utf8();
-    decoded
-        .map(Into::into)
-        .map_err(|_| format!("`{text}` is not UTF-8 behind its percent signs"))
-}
-
-fn positive(name: &str, text: &str) -> Result<u32, String> {
-    let number = text.parse().ok().filter(|n| *n > 0);
-    number.ok_or_else(|| format!("{name}={text} is not a whole number from 1"))
 }
 
 /// Parses an object in MongoDB's extended JSON.

@@ -14,9 +14,12 @@ use tokio::{runtime::Runtime, time::timeout};
 use super::{
     PASSWORD_VARIABLE, USERNAME_VARIABLE,
     address::Address,
-    failure::{Cause, Trouble, reason},
+    failure::{LOGIN_ADVICE, cause_of, reason},
 };
-use crate::backoff;
+use crate::{
+    backoff,
+    failure::{Cause, Trouble},
+};
 
 /// How long the driver looks for a server before one attempt has failed, unless the address says.
 const SELECTION: Duration = Duration::from_secs(5);
@@ -106,7 +109,7 @@ impl Connection {
         let mut failed = 0;
         loop {
             match self.once(asked, request()) {
-                Err(trouble) if self.may_try_again(&trouble, &mut failed) => {}
+                Err(trouble) if backoff::may_try_again(&trouble, &mut failed) => {}
                 result => return result,
             }
         }
@@ -145,31 +148,13 @@ impl Connection {
         }
     }
 
-    /// Waits before the next attempt when there is to be one.
-    pub(crate) fn may_try_again(&self, trouble: &Trouble, failed: &mut u32) -> bool {
-        *failed += 1;
-        if !trouble.cause.is_transient() || *failed >= backoff::ATTEMPTS {
-            return false;
-        }
-        let wait = backoff::wait(*failed);
-        tracing::warn!(
-            location = %trouble.location,
-            asked = %trouble.asked,
-            reason = %trouble.reason,
-            attempt = *failed,
-            wait_ms = wait.as_millis() as u64,
-            "failed, trying again"
-        );
-        std::thread::sleep(wait);
-        true
-    }
-
     pub(crate) fn trouble(&self, asked: &str, cause: Cause, reason: impl Into<String>) -> Trouble {
         Trouble {
             location: self.address.location.clone(),
             asked: asked.to_owned(),
             reason: reason.into(),
             cause,
+            login_advice: LOGIN_ADVICE,
         }
     }
 
@@ -241,6 +226,7 @@ fn trouble(address: &Address, asked: &str, error: &mongodb::error::Error) -> Tro
         location: address.location.clone(),
         asked: asked.to_owned(),
         reason: dataset::without_secrets(&reason(error)),
-        cause: Cause::of(error),
+        cause: cause_of(error),
+        login_advice: LOGIN_ADVICE,
     }
 }

@@ -15,7 +15,8 @@ use mongodb::{
     error::{Error, ErrorKind, InsertManyError},
 };
 
-use super::{connection::Connection, document::Writer, failure::Cause, source::MongoSource};
+use super::{connection::Connection, document::Writer, source::MongoSource};
+use crate::failure::{Cause, as_sink_error};
 
 /// Documents of one request at most.
 const REQUEST_DOCUMENTS: usize = 1000;
@@ -259,14 +260,4 @@ fn fitting(document: RawDocumentBuf) -> Result<RawDocumentBuf, String> {
     Err(format!(
         "a document of {n} bytes, of which MongoDB takes {DOCUMENT_BYTES}"
     ))
-}
-
-fn as_sink_error(error: SourceError) -> SinkError {
-    match error {
-        SourceError::Unavailable { location, reason } => {
-            SinkError::Unavailable { location, reason }
-        }
-        SourceError::Malformed { location, reason }
-        | SourceError::Unsupported { location, reason } => SinkError::Rejected { location, reason },
-    }
 }

@@ -1,20 +1,16 @@
 //! Whether a collection can be reached: one step after another, so that the failing one is named.
 
-use std::{
-    net::{SocketAddr, TcpStream, ToSocketAddrs as _},
-    time::Duration,
-};
+use std::net::{SocketAddr, ToSocketAddrs as _};
 
 use dataset::{SourceError, SourceUri};
 use mongodb::{bson::doc, options::ServerAddress};
 
-use super::{
-    connection::Connection,
+use super::connection::Connection;
+use crate::{
+    Probed,
     failure::{Cause, Trouble},
+    probe::{Ended, reach},
 };
-use crate::probe::{Ended, Probed};
-
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Tries name, port, TLS, credentials and permission; ends with the first that fails.
 pub(crate) fn probe(uri: &SourceUri) -> Probed {
@@ -30,9 +26,9 @@ fn steps(uri: &SourceUri, probed: &mut Probed) -> Result<(), Ended> {
         let shown: Vec<String> = found.iter().map(ToString::to_string).collect();
         shown.join(", ")
     })?;
-    probed.step("port", reach(&connection, &addresses), |at| {
-        format!("{at} answers")
-    })?;
+    let reached = reach(&addresses)
+        .map_err(|reason| connection.trouble("connect", Cause::Unreachable, reason));
+    probed.step("port", reached, |at| format!("{at} answers"))?;
     ask(&connection, probed)
 }
 
@@ -49,19 +45,6 @@ fn resolve(connection: &Connection) -> Result<Vec<SocketAddr>, SourceError> {
         })?);
     }
     Ok(found)
-}
-
-fn reach(connection: &Connection, addresses: &[SocketAddr]) -> Result<SocketAddr, SourceError> {
-    let mut last = "it has no address".to_owned();
-    for address in addresses {
-        match TcpStream::connect_timeout(address, PATIENCE) {
-            Ok(_) => return Ok(*address),
-            Err(error) => last = format!("{address}: {error}"),
-        }
-    }
-    Err(connection
-        .trouble("connect", Cause::Unreachable, last)
-        .into())
 }
 
 /// Asks the server: what it says tells TLS, credentials and permission apart.
@@ -81,24 +64,20 @@ fn ask(connection: &Connection, probed: &mut Probed) -> Result<(), Ended> {
         None | Some(Cause::Credentials | Cause::Permission) => probed.ok("TLS", tls),
         Some(_) => {
             let check = if uses_tls { "TLS" } else { "server" };
-            return probed
-                .step(check, pinged.map_err(SourceError::from), |_| String::new())
-                .map(|_| ());
+            return probed.step(check, pinged, |_| String::new()).map(|_| ());
         }
     }
-    probed.step(
-        "credentials",
-        pinged.map_err(SourceError::from),
-        |_| match connection.has_credentials() {
+    probed.step("credentials", pinged, |_| {
+        match connection.has_credentials() {
             true => "accepted".to_owned(),
             false => "none given, none asked for".to_owned(),
-        },
-    )?;
+        }
+    })?;
     let collection = connection.collection(&connection.address.collection);
     let found: Result<_, Trouble> = connection.once("read a document", async {
         collection.find_one(doc! {}).await
     });
-    probed.step("permission", found.map_err(SourceError::from), |found| {
+    probed.step("permission", found, |found| {
         let name = connection.address.full_name();
         match found {
             Some(_) => format!("{name} can be read"),

@@ -6,7 +6,8 @@ use mongodb::{
     bson::{Bson, Document, RawDocument, RawDocumentBuf, doc, raw::RawBsonRef},
 };
 
-use super::{connection::Connection, document::Flattener, failure::Trouble};
+use super::{connection::Connection, document::Flattener};
+use crate::{backoff, failure::Trouble};
 
 /// Rows of a batch at most.
 const BATCH_ROWS: usize = 8192;
@@ -93,7 +94,7 @@ impl MongoSource {
                     if scan.n_read > before {
                         failed = 0;
                     }
-                    if !scan.may_resume() || !connection.may_try_again(&trouble, &mut failed) {
+                    if !scan.may_resume() || !backoff::may_try_again(&trouble, &mut failed) {
                         return Err(trouble.into());
                     }
                     self.is_resumed |= scan.n_read > 0;

@@ -104,7 +104,7 @@ fn no_stage_reaches_another_stage_or_the_shell() {
 #[test]
 fn databases_are_reached_through_features_of_the_connectors() {
     let (usual, full) = (Workspace::read(), Workspace::with_every_connector());
-    for dependency in ["tokio", "mongodb", "rustls"] {
+    for dependency in ["tokio", "mongodb", "sqlx", "rustls"] {
         let reaches = |workspace: &Workspace, from| workspace.reached(from).contains(dependency);
         assert!(!reaches(&usual, "orchestrator"), "{dependency}");
         // With the feature it is there, so that what follows can fail.
@@ -118,6 +118,7 @@ fn databases_are_reached_through_features_of_the_connectors() {
         }
     }
     assert_eq!(full.direct_users("mongodb"), ["connectors"]);
+    assert_eq!(full.direct_users("sqlx"), ["connectors"]);
     assert_eq!(full.direct_users("connectors"), ["orchestrator"]);
 }
 

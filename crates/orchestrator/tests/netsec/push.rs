@@ -18,17 +18,28 @@ fn what_is_no_destination_is_refused_with_what_is_one() {
 }
 
 #[test]
-#[cfg(not(feature = "mongodb"))]
+#[cfg(not(all(feature = "mongodb", feature = "sql")))]
 fn a_build_without_a_feature_names_it_for_sources_and_destinations() {
-    let uri = "mongodb://me:hunter2@h/db?collection=c";
-    check(&["--to", uri], 64, "build it with the feature `mongodb`");
-    let place = Workplace::new();
-    for command in ["run", "doctor"] {
-        let called = place.call(&[command, "--source", uri]);
-        assert_eq!(called.code, 64, "{}", called.err);
-        let said = called.out + &called.err;
-        assert!(said.contains("--features mongodb"), "{said}");
-        assert!(!said.contains("hunter2"), "{said}");
+    let all = [
+        ("mongodb", "mongodb://me:hunter2@h/db?collection=c"),
+        ("sql", "postgres://me:hunter2@h/db?table=t"),
+        ("sql", "sqlite://records.db?table=t"),
+    ];
+    let is_built = |feature| match feature {
+        "mongodb" => cfg!(feature = "mongodb"),
+        _ => cfg!(feature = "sql"),
+    };
+    for (feature, uri) in all.into_iter().filter(|(feature, _)| !is_built(*feature)) {
+        let words = format!("build it with the feature `{feature}`");
+        check(&["--to", uri], 64, &words);
+        let place = Workplace::new();
+        for command in ["run", "doctor"] {
+            let called = place.call(&[command, "--source", uri]);
+            assert_eq!(called.code, 64, "{}", called.err);
+            let said = called.out + &called.err;
+            assert!(said.contains(&format!("--features {feature}")), "{said}");
+            assert!(!said.contains("hunter2"), "{said}");
+        }
     }
 }
 
@@ -99,5 +110,18 @@ mod without_a_server {
             "{}",
             called.err
         );
+    }
+}
+
+#[cfg(feature = "sql")]
+mod without_a_database {
+    use super::check;
+
+    #[test]
+    fn what_is_no_table_is_refused() {
+        check(&["--to", "postgres://h/db"], 64, "it names no table");
+        check(&["--to", "mysql://h?table=t"], 64, "names no database");
+        let query = ["--to", "sqlite://a.db?query=SELECT 1"];
+        check(&query, 64, "records are pushed into a table");
     }
 }

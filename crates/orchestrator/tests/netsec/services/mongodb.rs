@@ -15,7 +15,7 @@ pub fn push(place: &Workplace, from: &str, to: &str, more: &[&str]) -> Value {
     serde_json::from_str(&called.out).unwrap()
 }
 
-fn push_tiny(place: &Workplace, to: &str, more: &[&str]) -> Value {
+pub fn push_tiny(place: &Workplace, to: &str, more: &[&str]) -> Value {
     push(
         place,
         "tiny.csv",
@@ -24,14 +24,14 @@ fn push_tiny(place: &Workplace, to: &str, more: &[&str]) -> Value {
     )
 }
 
-fn phishing() -> String {
+pub fn phishing() -> String {
     let root = std::env::var_os("NETSEC_DATA_DIR").expect("NETSEC_DATA_DIR has phishing.csv");
     let path = PathBuf::from(root).join("phishing.csv").canonicalize();
     path.unwrap().display().to_string()
 }
 
 /// Returns what the stages have made of the rows.
-fn payloads(place: &Workplace, run: &Value) -> BTreeMap<String, Vec<u8>> {
+pub fn payloads(place: &Workplace, run: &Value) -> BTreeMap<String, Vec<u8>> {
     let mut found = place.artifacts(run);
     found.retain(|name, _| {
         name == "01-ingestion/raw-dataset.bin"

@@ -1,0 +1,98 @@
+//! Why a server did not do what was asked of it: whether to try again, and what to do about it.
+
+use dataset::{SinkError, SourceError};
+
+/// Why a request failed, for people.
+#[derive(Debug, Clone)]
+pub(crate) struct Trouble {
+    pub location: String,
+    /// What was asked of the server.
+    pub asked: String,
+    pub reason: String,
+    pub cause: Cause,
+    /// What to look at when user or password are wrong.
+    pub login_advice: &'static str,
+}
+
+/// What is behind a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// No server could be reached.
+    Unreachable,
+    /// The connection or the server gave up for a moment.
+    Interrupted,
+    /// No answer came within the time limit.
+    TimedOut,
+    /// User or password are wrong.
+    Credentials,
+    /// The user may not do this.
+    Permission,
+    /// The address or what was asked is wrong.
+    Wrong,
+    /// The server refused, or answered what it should not.
+    Refused,
+}
+
+impl Cause {
+    /// Returns whether the same request may succeed a moment later.
+    pub(crate) fn is_transient(self) -> bool {
+        matches!(self, Self::Unreachable | Self::Interrupted | Self::TimedOut)
+    }
+}
+
+impl Trouble {
+    fn advice(&self) -> &'static str {
+        match self.cause {
+            Cause::Unreachable => {
+                "check host and port and whether the server runs; `netsec doctor --source` with this \
+                 address looks at one step after another"
+            }
+            Cause::Interrupted => "run it again",
+            Cause::TimedOut => "run it again, or set time_limit=SECONDS in the address",
+            Cause::Credentials => self.login_advice,
+            Cause::Permission => "let this user do that, or use another",
+            Cause::Wrong => "docs/connectors.md lists what an address may hold",
+            Cause::Refused => "",
+        }
+    }
+
+    fn said(self) -> (String, String) {
+        let advice = self.advice();
+        let colon = if advice.is_empty() { "" } else { ": " };
+        let reason = format!("{}: {}{colon}{advice}", self.asked, self.reason);
+        (self.location, reason)
+    }
+}
+
+impl From<Trouble> for SourceError {
+    fn from(trouble: Trouble) -> Self {
+        let is_wrong = trouble.cause == Cause::Wrong;
+        let (location, reason) = trouble.said();
+        match is_wrong {
+            true => Self::Unsupported { location, reason },
+            false => Self::Unavailable { location, reason },
+        }
+    }
+}
+
+impl From<Trouble> for SinkError {
+    fn from(trouble: Trouble) -> Self {
+        let is_refused = trouble.cause == Cause::Refused;
+        let (location, reason) = trouble.said();
+        match is_refused {
+            true => Self::Rejected { location, reason },
+            false => Self::Unavailable { location, reason },
+        }
+    }
+}
+
+/// Says what reading back has failed with as what loading has.
+pub(crate) fn as_sink_error(error: SourceError) -> SinkError {
+    match error {
+        SourceError::Unavailable { location, reason } => {
+            SinkError::Unavailable { location, reason }
+        }
+        SourceError::Malformed { location, reason }
+        | SourceError::Unsupported { location, reason } => SinkError::Rejected { location, reason },
+    }
+}

@@ -1,0 +1,80 @@
+use super::*;
+
+fn check(uri: &str, expected: &str) {
+    let shown = match Address::parse(&SourceUri::new(uri)) {
+        Err(error) => error.to_string(),
+        Ok(a) => {
+            let chosen = match &a.selection {
+                Selection::Table(name) => format!("table {:?} {:?}", name.schema, name.table),
+                Selection::Query(query) => format!("query {query}"),
+            };
+            format!(
+                "{} | {chosen} | {:?} | {:?}",
+                a.driver_uri, a.time_limit, a.file
+            )
+        }
+    };
+    assert!(shown.contains(expected), "{shown}");
+}
+
+#[test]
+fn what_is_not_ours_is_left_to_the_driver() {
+    check(
+        "postgres://me:pw@h:5/db?sslmode=require&table=a%20b&schema=s.t&options=x",
+        r#"postgres://me:pw@h:5/db?sslmode=require&options=x | table Some("s.t") "a b" | 30s"#,
+    );
+    check(
+        "mysql://h/db?table=t&time_limit=2",
+        r#"mysql://h/db | table None "t" | 2s"#,
+    );
+    check("sqlite://a%3Fb.db?table=t", r#""./a?b.db""#);
+    check("sqlite:///x/:memory:?table=t", r#""/x/:memory:""#);
+    check("sqlite://:memory:?table=t", r#""./:memory:""#);
+}
+
+#[test]
+fn an_address_that_does_not_say_what_is_read_says_how_to_write_it() {
+    check(
+        "postgres://h?table=t",
+        "postgres://host/DATABASE?table=NAME",
+    );
+    check("sqlite://?table=t", "sqlite://FILE?table=NAME");
+    check("mysql://h/db", "…?table=NAME or ?query=SELECT …");
+    check("mysql://h/db?table=t&query=SELECT 1", "not both");
+    check("mysql://h/db?table=t&schema=s", "schema=NAME goes with");
+    check("sqlite://a.db?table=t&mode=rwc", "`mode=rwc` means nothing");
+    check(
+        "mysql://h/db?table=a%00b",
+        "table holds a character of value 0",
+    );
+    check(
+        "mysql://h/db?table=t&time_limit=0",
+        "time_limit=0 is not a whole number",
+    );
+}
+
+#[test]
+fn a_query_is_one_statement() {
+    check("postgres://h/db?query=SELECT 1 ; ; ", "query SELECT 1 ;");
+    check("postgres://h/db?query=SELECT 1;", "query SELECT 1 |");
+    check(
+        "sqlite://a.db?query=SELECT 1; DROP TABLE t",
+        "more than one statement",
+    );
+    check(
+        "sqlite://a.db?query=SELECT ';', \"a;\", [b;] /* ; */ -- ;",
+        "query SELECT",
+    );
+}
+
+#[test]
+fn a_login_is_told_from_its_absence() {
+    let check = |uri: &str, expected| {
+        let address = Address::parse(&SourceUri::new(uri)).unwrap();
+        assert_eq!(address.has_login(), expected, "{uri}");
+    };
+    check("postgres://h/db?table=t", (false, false));
+    check("postgres://me@h/db?table=t", (true, false));
+    check("postgres://me:pw@h/db?table=t", (true, true));
+    check("postgres://h/db?table=t&user=me&password=pw", (true, true));
+}

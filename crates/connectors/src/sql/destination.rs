@@ -1,0 +1,289 @@
+//! A table as a destination: records are loaded under names of their own, so that loading them again
+//! changes nothing.
+
+mod record;
+mod swap;
+mod table;
+mod upsert;
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use dataset::{
+    Destination, LoadMode, Loaded, RawBatch, Schema, SinkError, SourceError, SourceUri, Tally,
+};
+
+use super::{
+    LOAD_COLUMN, ROW_COLUMN,
+    address::TableName,
+    connection::Connection,
+    failure::{reason, refuses_record},
+    link::Value,
+    rows::Rows,
+    source::read_rows,
+};
+use crate::failure::{Cause, Trouble, as_sink_error};
+use record::{Record, Recorder};
+use table::Table;
+
+/// Records of one request at most.
+const REQUEST_RECORDS: usize = 1000;
+/// Bytes of one request, roughly.
+const REQUEST_BYTES: usize = 4 << 20;
+
+/// Where records are loaded.
+///
+/// Each record of an appending or replacing load has the load's name and the number of its row in two
+/// columns of their own. An attempt that is repeated finds what is there already.
+pub(crate) struct SqlDestination {
+    uri: SourceUri,
+    connection: Connection,
+    recorder: Recorder,
+    schema: Schema,
+    mode: LoadMode,
+    target: TableName,
+    /// Name of the load, once it has begun.
+    load: String,
+    /// The table that is loaded into: beside the target for a replacement.
+    into: Table,
+    /// Whether the target keeps the columns by which it knows loads; nothing where it does not exist.
+    target_knows_loads: Option<bool>,
+    /// Bytes that the server takes at once at most.
+    max_bytes: usize,
+    /// Records of this load that are there.
+    n_loaded: u64,
+    /// What an upserting load has read back so far.
+    seen: Tally,
+}
+
+impl SqlDestination {
+    pub(crate) fn open(
+        uri: &SourceUri,
+        schema: &Schema,
+        mode: LoadMode,
+    ) -> Result<Self, SourceError> {
+        let connection = Connection::open_for_writing(uri)?;
+        let refuse = |reason: &str| {
+            Err(SourceError::Unsupported {
+                location: uri.to_string(),
+                reason: reason.to_owned(),
+            })
+        };
+        let Some(target) = connection.address.table().cloned() else {
+            return refuse("records are pushed into a table: …?table=NAME");
+        };
+        let is_ours = |name: &String| name == LOAD_COLUMN || name == ROW_COLUMN;
+        let is_odd = |name: &String| is_ours(name) || name.contains('\0');
+        if let Some(name) = schema.file_columns().iter().find(|name| is_odd(name)) {
+            return refuse(&format!("a column cannot be called {name:?}"));
+        }
+        Ok(Self {
+            uri: uri.clone(),
+            recorder: Recorder::new(schema),
+            connection,
+            schema: schema.clone(),
+            mode,
+            into: Table::nowhere(target.clone()),
+            target,
+            load: String::new(),
+            target_knows_loads: None,
+            max_bytes: usize::MAX,
+            n_loaded: 0,
+            seen: Tally::default(),
+        })
+    }
+
+    fn key(&self) -> &[String] {
+        match &self.mode {
+            LoadMode::Upsert(key) => key,
+            _ => &[],
+        }
+    }
+
+    /// Takes the next records that go into one request.
+    fn request(
+        &self,
+        batch: &RawBatch,
+        rows: &mut std::ops::Range<usize>,
+        loaded: &mut Loaded,
+    ) -> Vec<Record> {
+        let dialect = self.connection.dialect();
+        let at_most = (dialect.max_values() / (batch.names.len() + 2)).max(1);
+        let (mut request, mut n_bytes) = (Vec::new(), 0);
+        while request.len() < REQUEST_RECORDS.min(at_most) && n_bytes < REQUEST_BYTES {
+            let Some(row) = rows.next() else { break };
+            let record = self.recorder.record(batch, row);
+            match record.n_bytes() {
+                n if n < self.max_bytes => {
+                    n_bytes += n;
+                    request.push(record);
+                }
+                n => loaded.refused.push((
+                    row,
+                    format!(
+                        "a record of {n} bytes, of which the server takes {}",
+                        self.max_bytes
+                    ),
+                )),
+            }
+        }
+        request
+    }
+
+    /// Inserts records, in parts when the server has something against one of them.
+    fn insert(&mut self, records: &[Record], loaded: &mut Loaded) -> Result<(), Trouble> {
+        let Err(reason) = self.try_insert(records)? else {
+            loaded.written += records.len() as u64;
+            return Ok(());
+        };
+        let there = self.already_there(records)?;
+        loaded.already_there += there.len() as u64;
+        match (records, there.is_empty()) {
+            ([record], true) => loaded.refused.push((record.row, reason)),
+            (_, true) => {
+                let (first, second) = records.split_at(records.len() / 2);
+                self.insert(first, loaded)?;
+                self.insert(second, loaded)?;
+            }
+            (_, false) => {
+                let is_new = |record: &&Record| !there.contains(&record.number);
+                let rest: Vec<Record> = records.iter().filter(is_new).cloned().collect();
+                if !rest.is_empty() {
+                    self.insert(&rest, loaded)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Inserts records, all of them or none; gives the reason when the server has something against
+    /// one of them.
+    fn try_insert(&mut self, records: &[Record]) -> Result<Result<(), String>, Trouble> {
+        let (sql, values) = match &self.mode {
+            LoadMode::Upsert(key) => (
+                self.into.upsert(records.len(), key),
+                records.iter().flat_map(|r| r.values.clone()).collect(),
+            ),
+            _ => (
+                self.into.insert(records.len()),
+                records
+                    .iter()
+                    .flat_map(|r| r.under(&self.load))
+                    .collect::<Vec<Value>>(),
+            ),
+        };
+        self.connection.repeat("insert records", async |link| {
+            match link.run(&sql, &values).await {
+                Err(error) if refuses_record(&error) => Ok(Err(reason(&error))),
+                other => other.map(Ok),
+            }
+        })
+    }
+
+    /// Returns the numbers of those records that are there.
+    fn already_there(&mut self, records: &[Record]) -> Result<BTreeSet<i64>, Trouble> {
+        let numbers = || records.iter().map(|record| record.number);
+        let (Some(first), Some(last)) = (numbers().min(), numbers().max()) else {
+            return Ok(BTreeSet::new());
+        };
+        if matches!(self.mode, LoadMode::Upsert(_)) {
+            return Ok(BTreeSet::new());
+        }
+        let sql = self.into.rows_of_load();
+        let values = [
+            Value::from(self.load.as_str()),
+            Value::Integer(first),
+            Value::Integer(last),
+        ];
+        let found = self.connection.texts("look for records", &sql, &values)?;
+        let there: BTreeSet<i64> = found
+            .iter()
+            .filter_map(|row| row.first()?.as_ref()?.parse().ok())
+            .collect();
+        Ok(numbers().filter(|number| there.contains(number)).collect())
+    }
+
+    /// Reads what a query gives, over a connection of its own.
+    fn tally(&self, select: &str) -> Result<Tally, SinkError> {
+        let mut connection = Connection::open(&self.uri).map_err(as_sink_error)?;
+        Ok(tally(&mut connection, &self.schema, select, &[])?)
+    }
+}
+
+impl Destination for SqlDestination {
+    fn description(&self) -> &str {
+        &self.connection.address.location
+    }
+
+    fn begin(&mut self, load: &str) -> Result<u64, SinkError> {
+        load.clone_into(&mut self.load);
+        self.max_bytes = self.largest_request()?;
+        let before = self.prepare()?;
+        Ok(before)
+    }
+
+    fn load(&mut self, batch: &RawBatch) -> Result<Loaded, SinkError> {
+        let mut loaded = Loaded::default();
+        let mut rows = 0..batch.n_rows();
+        while !rows.is_empty() {
+            let request = self.request(batch, &mut rows, &mut loaded);
+            if request.is_empty() {
+                continue;
+            }
+            self.insert(&request, &mut loaded)?;
+            if matches!(self.mode, LoadMode::Upsert(_)) {
+                self.see(&request, &loaded)?;
+            }
+        }
+        self.n_loaded += loaded.written + loaded.already_there;
+        Ok(loaded)
+    }
+
+    fn read_back(&mut self) -> Result<Tally, SinkError> {
+        match self.mode {
+            LoadMode::Append => self.tally(&self.into.select_load(&self.load)),
+            // Whatever else lies there would take the old records' place as well.
+            LoadMode::Replace => self.tally(&self.into.select()),
+            LoadMode::Upsert(_) => Ok(self.seen),
+        }
+    }
+
+    fn publish(&mut self) -> Result<(), SinkError> {
+        match self.mode {
+            LoadMode::Replace => Ok(self.swap()?),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl SqlDestination {
+    fn refused(&self, asked: &str, reason: String) -> Trouble {
+        self.connection.trouble(asked, Cause::Refused, reason)
+    }
+}
+
+/// Counts and digests the rows that a query gives.
+fn tally(
+    connection: &mut Connection,
+    schema: &Schema,
+    select: &str,
+    values: &[Value],
+) -> Result<Tally, Trouble> {
+    let tally = Arc::new(Mutex::new(Tally::default()));
+    let shared = Arc::clone(&tally);
+    let take = move |batch: RawBatch| {
+        let mut tally = shared.lock().unwrap_or_else(PoisonError::into_inner);
+        tally.add_batch(&batch);
+        true
+    };
+    let mut rows = Rows::new(schema, connection.address.time_limit, take);
+    read_rows(connection, select, values, &mut rows)?;
+    if rows.stopped().is_some() {
+        let reason = "it was cut off and has changed since: push again";
+        return Err(connection.trouble("read records back", Cause::Interrupted, reason));
+    }
+    let found = tally.lock().unwrap_or_else(PoisonError::into_inner);
+    Ok(*found)
+}

@@ -1,0 +1,103 @@
+//! Rows as values of their columns' types.
+
+use dataset::{ColumnType, RawBatch, RawColumn, Schema};
+
+use crate::sql::link::Value;
+
+/// A row on its way.
+#[derive(Clone)]
+pub(super) struct Record {
+    /// Index in its batch.
+    pub row: usize,
+    /// Number within the load.
+    pub number: i64,
+    pub values: Vec<Value>,
+}
+
+impl Record {
+    /// Returns the values with those by which the load is known.
+    pub(super) fn under(&self, load: &str) -> Vec<Value> {
+        let ours = [Value::from(load), Value::Integer(self.number)];
+        self.values.iter().cloned().chain(ours).collect()
+    }
+
+    pub(super) fn n_bytes(&self) -> usize {
+        self.values.iter().map(Value::n_bytes).sum::<usize>() + 64
+    }
+}
+
+/// Makes records of rows.
+pub(super) struct Recorder {
+    schema: Schema,
+    /// What the target is kept as.
+    target: ColumnType,
+}
+
+impl Recorder {
+    pub(super) fn new(schema: &Schema) -> Self {
+        let families = schema.target.benign.iter().chain(&schema.target.threats);
+        let mut texts = families.flat_map(|(_, values)| values);
+        let target = match texts.all(|text| whole(text).is_some()) {
+            true => ColumnType::Integer,
+            false => ColumnType::Text,
+        };
+        Self {
+            schema: schema.clone(),
+            target,
+        }
+    }
+
+    /// Returns what a column is kept as in a table that we make.
+    pub(super) fn kind(&self, name: &str) -> ColumnType {
+        match self.schema.column(name) {
+            _ if name == self.schema.target.column => self.target,
+            Some(column) => column.kind,
+            None => ColumnType::Text,
+        }
+    }
+
+    pub(super) fn record(&self, batch: &RawBatch, row: usize) -> Record {
+        let columns = batch.names.iter().zip(&batch.columns);
+        Record {
+            row,
+            number: batch.row_numbers[row] as i64,
+            values: columns
+                .map(|(name, column)| self.value(name, column, row))
+                .collect(),
+        }
+    }
+
+    fn value(&self, name: &str, column: &RawColumn, row: usize) -> Value {
+        match column {
+            RawColumn::Number(numbers) => number(numbers[row]),
+            RawColumn::Text(texts) => match (texts.get(row), self.kind(name)) {
+                (None, _) => Value::Null,
+                // Every server takes these for booleans.
+                (Some("true"), ColumnType::Boolean) => Value::Integer(1),
+                (Some("false"), ColumnType::Boolean) => Value::Integer(0),
+                (Some(text), ColumnType::Integer) => {
+                    whole(text).map_or_else(|| text.into(), Value::Integer)
+                }
+                (Some(text), _) => text.into(),
+            },
+        }
+    }
+}
+
+fn number(value: f64) -> Value {
+    const EXACT: f64 = (1u64 << 53) as f64;
+    if value.is_nan() {
+        Value::Null
+    } else if value == value.trunc() && value.abs() <= EXACT {
+        Value::Integer(value as i64)
+    } else {
+        Value::Real(value)
+    }
+}
+
+/// Reads a whole number that is written in the one way that it is read back in.
+fn whole(text: &str) -> Option<i64> {
+    let number: i64 = text.parse().ok()?;
+    let is_exact = number.unsigned_abs() <= 1 << 53;
+    (is_exact && number.to_string() == text).then_some(number)
+}

@@ -1,0 +1,126 @@
+//! Replacing a table's records: what was loaded beside takes their place in one transaction.
+
+use std::cell::Cell;
+
+use super::{SqlDestination, table::number};
+use crate::{
+    failure::Trouble,
+    sql::{
+        LOAD_COLUMN, ROW_COLUMN,
+        dialect::Dialect,
+        link::{Link, Value},
+    },
+};
+
+const SWAP: &str = "put the new records in the place of the old ones";
+
+/// The statements of a swap.
+struct Swap {
+    dialect: Dialect,
+    /// Makes the target where there is none.
+    creation: Option<String>,
+    lock: String,
+    delete: String,
+    insert: String,
+    count: String,
+    drop: String,
+    /// What the catalogue's queries call the table that was loaded into.
+    beside: [Value; 1],
+    n_loaded: u64,
+}
+
+impl SqlDestination {
+    /// Puts the loaded records in the place of the old ones. The table itself stays, with its indexes,
+    /// constraints, rights and views.
+    pub(super) fn swap(&mut self) -> Result<(), Trouble> {
+        let swap = self.statements();
+        let is_tried = Cell::new(false);
+        let found = self.connection.repeat_at_length(SWAP, async |link| {
+            // So it looks when it was done, and the answer was lost.
+            if is_tried.replace(true) && swap.is_done(link).await? {
+                return Ok(swap.n_loaded);
+            }
+            swap.carry_out(link).await
+        })?;
+        let table = &self.target.table;
+        if found != swap.n_loaded {
+            let reason = format!(
+                "{} records have become {found} in `{table}`: a trigger, or somebody else, changes them",
+                swap.n_loaded
+            );
+            return Err(self.refused(SWAP, reason));
+        }
+        if swap.creation.is_some() {
+            let ours = [LOAD_COLUMN, ROW_COLUMN].map(str::to_owned);
+            self.index(&self.target.clone(), &ours)?;
+        }
+        Ok(())
+    }
+
+    fn statements(&self) -> Swap {
+        let dialect = self.connection.dialect();
+        let columns = self.into.columns(self.target_knows_loads.unwrap_or(true));
+        let from = dialect.quote_table(&self.into.name);
+        let to = dialect.quote_table(&self.target);
+        Swap {
+            dialect,
+            creation: self
+                .target_knows_loads
+                .is_none()
+                .then(|| self.creation(&to)),
+            lock: format!("LOCK TABLE {to} IN SHARE ROW EXCLUSIVE MODE"),
+            delete: format!("DELETE FROM {to}"),
+            insert: format!("INSERT INTO {to} ({columns}) SELECT {columns} FROM {from}"),
+            count: format!("SELECT {} FROM {to}", dialect.as_text("count(*)")),
+            drop: format!("DROP TABLE {from}"),
+            beside: [dialect.in_catalogue(&self.into.name).as_str().into()],
+            n_loaded: self.n_loaded,
+        }
+    }
+}
+
+impl Swap {
+    /// Returns whether the table that was loaded into is gone.
+    async fn is_done(&self, link: &mut dyn Link) -> sqlx::Result<bool> {
+        let columns = link.texts(self.dialect.columns_query(), &self.beside);
+        Ok(columns.await?.is_empty())
+    }
+
+    /// Swaps; returns how many records there are then. When these are others than were loaded, all is
+    /// as before.
+    async fn carry_out(&self, link: &mut dyn Link) -> sqlx::Result<u64> {
+        let is_one_step = self.dialect.has_transactional_tables();
+        if !is_one_step {
+            self.create(link).await?;
+        }
+        link.script(self.dialect.begin_writing()).await?;
+        if is_one_step {
+            self.create(link).await?;
+        }
+        if self.dialect == Dialect::Postgres {
+            link.script(&self.lock).await?;
+        }
+        link.run(&self.delete, &[]).await?;
+        link.run(&self.insert, &[]).await?;
+        let found = number(&link.texts(&self.count, &[]).await?);
+        if found != self.n_loaded {
+            link.script("ROLLBACK").await?;
+            return Ok(found);
+        }
+        if is_one_step {
+            link.run(&self.drop, &[]).await?;
+        }
+        link.script("COMMIT").await?;
+        if !is_one_step {
+            link.run(&self.drop, &[]).await?;
+        }
+        Ok(found)
+    }
+
+    async fn create(&self, link: &mut dyn Link) -> sqlx::Result<()> {
+        match &self.creation {
+            Some(creation) => link.run(creation, &[]).await,
+            None => Ok(()),
+        }
+    }
+}

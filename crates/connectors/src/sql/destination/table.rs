@@ -1,0 +1,392 @@
+//! The table that is loaded into, and the statements for it.
+
+use std::collections::BTreeMap;
+
+use artifact::Digest;
+use dataset::LoadMode;
+
+use super::SqlDestination;
+use crate::{
+    failure::Trouble,
+    sql::{
+        LOAD_COLUMN, ROW_COLUMN,
+        address::TableName,
+        dialect::{Dialect, NewColumn},
+        link::{Texts, Value},
+    },
+};
+
+/// A table with the columns that records go into.
+pub(super) struct Table {
+    dialect: Dialect,
+    pub name: TableName,
+    names: Vec<String>,
+    /// The type of each, as the server writes it.
+    types: Vec<String>,
+}
+
+impl Table {
+    /// A table of which nothing is known yet.
+    pub(super) fn nowhere(name: TableName) -> Self {
+        Self {
+            dialect: Dialect::Sqlite,
+            name,
+            names: Vec::new(),
+            types: Vec::new(),
+        }
+    }
+
+    /// Writes the statement that inserts records, each with what its load is known by.
+    pub(super) fn insert(&self, n_records: usize) -> String {
+        let ours = [LOAD_COLUMN, ROW_COLUMN];
+        let names = self.names.iter().map(String::as_str).chain(ours);
+        let types = self
+            .types
+            .iter()
+            .map(String::as_str)
+            .chain(["text", "bigint"]);
+        self.statement(
+            &names.collect::<Vec<_>>(),
+            &types.collect::<Vec<_>>(),
+            n_records,
+        )
+    }
+
+    /// Writes the statement that inserts records, or writes those with the same key over.
+    pub(super) fn upsert(&self, n_records: usize, key: &[String]) -> String {
+        let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
+        let types: Vec<&str> = self.types.iter().map(String::as_str).collect();
+        let insert = self.statement(&names, &types, n_records);
+        let set = names.iter().map(|name| {
+            let name = self.dialect.quote(name);
+            match self.dialect {
+                Dialect::MySql => format!("{name} = VALUES({name})"),
+                _ => format!("{name} = excluded.{name}"),
+            }
+        });
+        let set = set.collect::<Vec<_>>().join(", ");
+        match self.dialect {
+            Dialect::MySql => format!("{insert} ON DUPLICATE KEY UPDATE {set}"),
+            dialect => {
+                let key = dialect.quote_all(key.iter().map(String::as_str));
+                format!("{insert} ON CONFLICT ({key}) DO UPDATE SET {set}")
+            }
+        }
+    }
+
+    fn statement(&self, names: &[&str], types: &[&str], n_records: usize) -> String {
+        let record = |i: usize| {
+            let place =
+                |(at, kind): (usize, &&str)| self.dialect.place(i * names.len() + at + 1, kind);
+            let places: Vec<String> = types.iter().enumerate().map(place).collect();
+            format!("({})", places.join(","))
+        };
+        let records: Vec<String> = (0..n_records).map(record).collect();
+        format!(
+            "INSERT INTO {} ({}) VALUES {}",
+            self.dialect.quote_table(&self.name),
+            self.dialect.quote_all(names.iter().copied()),
+            records.join(",")
+        )
+    }
+
+    /// Writes the query for the numbers of a load's rows between two numbers.
+    pub(super) fn rows_of_load(&self) -> String {
+        let dialect = self.dialect;
+        format!(
+            "SELECT {} FROM {} WHERE {} = {} AND {row} BETWEEN {} AND {}",
+            dialect.as_text(&dialect.quote(ROW_COLUMN)),
+            dialect.quote_table(&self.name),
+            dialect.quote(LOAD_COLUMN),
+            dialect.place(1, "text"),
+            dialect.place(2, "bigint"),
+            dialect.place(3, "bigint"),
+            row = dialect.quote(ROW_COLUMN),
+        )
+    }
+
+    /// Writes the query for the records.
+    pub(super) fn select(&self) -> String {
+        let names = self
+            .dialect
+            .quote_all(self.names.iter().map(String::as_str));
+        format!(
+            "SELECT {names} FROM {}",
+            self.dialect.quote_table(&self.name)
+        )
+    }
+
+    /// Writes the query for the records of a load, whose name is of letters and digits.
+    pub(super) fn select_load(&self, load: &str) -> String {
+        let column = self.dialect.quote(LOAD_COLUMN);
+        format!("{} WHERE {column} = '{load}'", self.select())
+    }
+
+    /// Writes the query for the records of some keys.
+    pub(super) fn select_keys(&self, key: &[String], n_keys: usize) -> String {
+        let one = |i: usize| {
+            let part = |(at, name): (usize, &String)| {
+                let position = self.names.iter().position(|n| n == name);
+                let kind = position.map_or("text", |p| self.types[p].as_str());
+                let place = self.dialect.place(i * key.len() + at + 1, kind);
+                format!("{} = {place}", self.dialect.quote(name))
+            };
+            let parts: Vec<String> = key.iter().enumerate().map(part).collect();
+            format!("({})", parts.join(" AND "))
+        };
+        let keys: Vec<String> = (0..n_keys).map(one).collect();
+        format!("{} WHERE {}", self.select(), keys.join(" OR "))
+    }
+
+    /// Writes the list of columns that a replacement brings.
+    pub(super) fn columns(&self, knows_loads: bool) -> String {
+        let ours = [LOAD_COLUMN, ROW_COLUMN]
+            .into_iter()
+            .filter(|_| knows_loads);
+        self.dialect
+            .quote_all(self.names.iter().map(String::as_str).chain(ours))
+    }
+}
+
+const LOOK: &str = "look at the table";
+
+impl SqlDestination {
+    /// Makes the table ready to load into; returns how many records the target has.
+    pub(super) fn prepare(&mut self) -> Result<u64, Trouble> {
+        let found = self.columns_of(&self.target.clone())?;
+        let exists = !found.is_empty();
+        self.target_knows_loads = exists.then(|| knows_loads(&found));
+        let mut before = 0;
+        if exists {
+            self.check_transactions()?;
+            before = self.count()?;
+        }
+        let into = match self.mode {
+            LoadMode::Replace => self.staging(),
+            _ => self.target.clone(),
+        };
+        self.make(&into, exists && self.mode == LoadMode::Replace)?;
+        match self.mode.clone() {
+            LoadMode::Upsert(key) => self.index_key(&into, &key)?,
+            mode => self.index_loads(&into, mode == LoadMode::Replace)?,
+        }
+        self.into = self.described(into)?;
+        Ok(before)
+    }
+
+    /// Makes sure that the table knows loads, and that no row of one can stand there twice.
+    fn index_loads(&mut self, into: &TableName, is_ours: bool) -> Result<(), Trouble> {
+        if !knows_loads(&self.columns_of(into)?) {
+            self.add_load_columns(into, is_ours)?;
+        }
+        self.index(into, &[LOAD_COLUMN, ROW_COLUMN].map(str::to_owned))
+    }
+
+    /// Finds the types of the columns that records go into.
+    fn described(&mut self, name: TableName) -> Result<Table, Trouble> {
+        let columns = self.columns_of(&name)?;
+        let names = self.schema.file_columns();
+        let kind = |column: &String| {
+            columns.get(column).cloned().ok_or_else(|| {
+                let table = &name.table;
+                let reason = format!("`{table}` has no column `{column}`, which the schema has");
+                self.refused(LOOK, reason)
+            })
+        };
+        let types = names.iter().map(kind).collect::<Result<_, _>>()?;
+        Ok(Table {
+            dialect: self.connection.dialect(),
+            name,
+            names,
+            types,
+        })
+    }
+
+    /// Names the table that a replacement is loaded into. However long the target's name is, this one
+    /// is short enough for every server.
+    fn staging(&self) -> TableName {
+        let target = Digest::of(self.target.table.as_bytes()).to_string();
+        TableName {
+            schema: self.target.schema.clone(),
+            table: format!("netsec_{}_{}", self.load, &target[..8]),
+        }
+    }
+
+    /// Returns the columns of a table with their types; none when there is no such table.
+    pub(super) fn columns_of(
+        &mut self,
+        table: &TableName,
+    ) -> Result<BTreeMap<String, String>, Trouble> {
+        let dialect = self.connection.dialect();
+        let value = [Value::from(dialect.in_catalogue(table).as_str())];
+        let rows = self
+            .connection
+            .texts(LOOK, dialect.columns_query(), &value)?;
+        Ok(rows.into_iter().filter_map(pair).collect())
+    }
+
+    fn count(&mut self) -> Result<u64, Trouble> {
+        let dialect = self.connection.dialect();
+        let table = dialect.quote_table(&self.target);
+        let sql = format!("SELECT {} FROM {table}", dialect.as_text("count(*)"));
+        let asked = "count records";
+        let rows = self
+            .connection
+            .repeat_at_length(asked, async |link| link.texts(&sql, &[]).await)?;
+        Ok(number(&rows))
+    }
+
+    fn check_transactions(&mut self) -> Result<(), Trouble> {
+        let dialect = self.connection.dialect();
+        let Some(sql) = dialect.unsafe_query() else {
+            return Ok(());
+        };
+        let table = &self.target.table;
+        let found = self.connection.texts(LOOK, sql, &[table.as_str().into()])?;
+        match found.first().and_then(|row| row.first()) {
+            None => Ok(()),
+            Some(engine) => {
+                let engine = engine.as_deref().unwrap_or("none");
+                let reason = format!(
+                    "`{table}` is of the engine {engine}, which has no transactions: ALTER TABLE … \
+                     ENGINE=InnoDB"
+                );
+                Err(self.refused(LOOK, reason))
+            }
+        }
+    }
+
+    /// Returns how many bytes the server takes at once.
+    pub(super) fn largest_request(&mut self) -> Result<usize, Trouble> {
+        if self.connection.dialect() != Dialect::MySql {
+            return Ok(512 << 20);
+        }
+        let sql = "SELECT CAST(@@max_allowed_packet AS CHAR)";
+        let rows = self
+            .connection
+            .texts("ask for max_allowed_packet", sql, &[])?;
+        Ok(number(&rows) as usize)
+    }
+
+    /// Makes a table unless it is there: like the target, or of the schema's columns.
+    fn make(&mut self, into: &TableName, is_like_target: bool) -> Result<(), Trouble> {
+        let dialect = self.connection.dialect();
+        let table = dialect.quote_table(into);
+        let sql = match is_like_target {
+            true => dialect.create_like(&table, &dialect.quote_table(&self.target)),
+            false => self.creation(&table),
+        };
+        self.connection
+            .repeat("make the table", async |link| link.run(&sql, &[]).await)?;
+        if is_like_target {
+            // Those that the server has not made with the table.
+            for index in self.unique_indexes(&self.target.clone())?.into_values() {
+                self.index(into, &index)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the statement that makes a table of the schema's columns.
+    pub(super) fn creation(&self, table: &str) -> String {
+        let names = self.schema.file_columns();
+        let columns = names.iter().map(|name| NewColumn {
+            name,
+            kind: self.recorder.kind(name),
+            is_key: self.key().contains(name),
+        });
+        let columns: Vec<NewColumn<'_>> = columns.collect();
+        self.connection.dialect().create(table, &columns)
+    }
+
+    fn add_load_columns(&mut self, into: &TableName, is_ours: bool) -> Result<(), Trouble> {
+        let dialect = self.connection.dialect();
+        let statements = dialect.add_load_columns(&dialect.quote_table(into));
+        if !is_ours {
+            let reason = format!(
+                "`{}` lacks the columns by which a repeated push knows what it has loaded: use --mode \
+                 upsert or replace, or add them: {}",
+                into.table,
+                statements.join("; ")
+            );
+            return Err(self.refused(LOOK, reason));
+        }
+        for (name, statement) in [LOAD_COLUMN, ROW_COLUMN].iter().zip(&statements) {
+            if !self.columns_of(into)?.contains_key(*name) {
+                let asked = "add a column";
+                self.connection
+                    .repeat(asked, async |link| link.run(statement, &[]).await)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the columns of a table's unique indexes by the indexes' names.
+    pub(super) fn unique_indexes(
+        &mut self,
+        table: &TableName,
+    ) -> Result<BTreeMap<String, Vec<String>>, Trouble> {
+        let dialect = self.connection.dialect();
+        let value = [Value::from(dialect.in_catalogue(table).as_str())];
+        let rows = self
+            .connection
+            .texts("list indexes", dialect.unique_indexes_query(), &value)?;
+        let mut indexes: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (index, column) in rows.into_iter().filter_map(pair) {
+            indexes.entry(index).or_default().push(column);
+        }
+        Ok(indexes)
+    }
+
+    /// Makes sure that no two records have equal values in some columns.
+    pub(super) fn index(&mut self, table: &TableName, columns: &[String]) -> Result<(), Trouble> {
+        let dialect = self.connection.dialect();
+        let mut sorted = columns.to_vec();
+        sorted.sort();
+        let is_there = |indexes: BTreeMap<String, Vec<String>>| {
+            indexes.into_values().any(|mut found| {
+                found.sort();
+                found == sorted
+            })
+        };
+        if is_there(self.unique_indexes(table)?) {
+            return Ok(());
+        }
+        let named = format!("{}\n{}", table.table, columns.join("\n"));
+        let name = format!("netsec_{}", &Digest::of(named.as_bytes()).to_string()[..16]);
+        let sql = format!(
+            "CREATE UNIQUE INDEX {} ON {} ({})",
+            dialect.quote(&name),
+            dialect.quote_table(table),
+            dialect.quote_all(columns.iter().map(String::as_str))
+        );
+        let asked = "make a unique index";
+        let made = self
+            .connection
+            .repeat_at_length(asked, async |link| link.run(&sql, &[]).await);
+        match made {
+            Ok(()) => Ok(()),
+            // An attempt of which the answer was lost may have made it.
+            Err(trouble) => match is_there(self.unique_indexes(table)?) {
+                true => Ok(()),
+                false => Err(trouble),
+            },
+        }
+    }
+}
+
+fn knows_loads(columns: &BTreeMap<String, String>) -> bool {
+    let mut ours = [LOAD_COLUMN, ROW_COLUMN].iter();
+    ours.all(|name| columns.contains_key(*name))
+}
+
+fn pair(row: Texts) -> Option<(String, String)> {
+    let mut cells = row.into_iter().flatten();
+    Some((cells.next()?, cells.next()?))
+}
+
+/// Reads the one number that a query has given.
+pub(super) fn number(rows: &[Texts]) -> u64 {
+    let text = rows.first().and_then(|row| row.first()?.as_deref());
+    text.and_then(|text| text.parse().ok()).unwrap_or_default()
+}

@@ -1,0 +1,224 @@
+//! What differs between the three kinds of SQL.
+
+use dataset::ColumnType;
+
+use super::{LOAD_COLUMN, ROW_COLUMN, address::TableName};
+
+/// A kind of SQL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Postgres,
+    /// MySQL and MariaDB.
+    MySql,
+    Sqlite,
+}
+
+/// What a table that does not exist yet is made with.
+pub(crate) struct NewColumn<'a> {
+    pub name: &'a str,
+    pub kind: ColumnType,
+    /// Whether it is part of a key, which MySQL wants short.
+    pub is_key: bool,
+}
+
+impl Dialect {
+    pub(crate) fn of_scheme(scheme: &str) -> Option<Self> {
+        match scheme {
+            "postgres" | "postgresql" => Some(Self::Postgres),
+            "mysql" => Some(Self::MySql),
+            "sqlite" => Some(Self::Sqlite),
+            _ => None,
+        }
+    }
+
+    /// Quotes a name, whatever stands in it. SQLite takes a name in `"` that it does not know for a
+    /// text, and one in backticks for a name.
+    pub(crate) fn quote(self, name: &str) -> String {
+        let mark = if self == Self::Postgres { "\"" } else { "`" };
+        format!("{mark}{}{mark}", name.replace(mark, &mark.repeat(2)))
+    }
+
+    pub(crate) fn quote_all<'a>(self, names: impl IntoIterator<Item = &'a str>) -> String {
+        let quoted: Vec<String> = names.into_iter().map(|name| self.quote(name)).collect();
+        quoted.join(", ")
+    }
+
+    pub(crate) fn quote_table(self, name: &TableName) -> String {
+        let schema = name.schema.as_ref().map(|schema| self.quote(schema) + ".");
+        schema.unwrap_or_default() + &self.quote(&name.table)
+    }
+
+    /// Writes the place of the `n`th value (from 1), which has the type of a column.
+    pub(crate) fn place(self, n: usize, kind: &str) -> String {
+        match self {
+            Self::Postgres => format!("CAST(${n} AS {kind})"),
+            _ => "?".to_owned(),
+        }
+    }
+
+    /// Writes a number that a query gives as a text.
+    pub(crate) fn as_text(self, expression: &str) -> String {
+        let kind = if self == Self::MySql { "CHAR" } else { "TEXT" };
+        format!("CAST({expression} AS {kind})")
+    }
+
+    /// Returns how many values a statement takes.
+    pub(crate) fn max_values(self) -> usize {
+        match self {
+            Self::Sqlite => 32_766,
+            _ => 65_535,
+        }
+    }
+
+    /// Begins a transaction that sees one state and changes nothing. With PostgreSQL the rows of a
+    /// plain reading come in one order, as long as nobody writes.
+    pub(crate) fn begin_reading(self) -> &'static str {
+        match self {
+            Self::Postgres => {
+                "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+                 SET LOCAL max_parallel_workers_per_gather = 0; \
+                 SET LOCAL synchronize_seqscans = off; \
+                 SET LOCAL datestyle = 'ISO'; \
+                 SET LOCAL timezone = 'UTC'; \
+                 SET LOCAL extra_float_digits = 1"
+            }
+            Self::MySql => "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
+            // The file is opened for reading alone.
+            Self::Sqlite => "BEGIN",
+        }
+    }
+
+    pub(crate) fn begin_writing(self) -> &'static str {
+        match self {
+            Self::Postgres => "BEGIN",
+            Self::MySql => "START TRANSACTION",
+            Self::Sqlite => "BEGIN IMMEDIATE",
+        }
+    }
+
+    /// Returns whether making and dropping tables is part of a transaction.
+    pub(crate) fn has_transactional_tables(self) -> bool {
+        self != Self::MySql
+    }
+
+    /// Asks for name and type of a table's columns, in their order; the value is what
+    /// [`in_catalogue`](Self::in_catalogue) gives.
+    pub(crate) fn columns_query(self) -> &'static str {
+        match self {
+            Self::Postgres => {
+                "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute \
+                 WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
+            }
+            Self::MySql => {
+                "SELECT column_name, column_type FROM information_schema.columns \
+                 WHERE table_schema = DATABASE() AND table_name = ? ORDER BY ordinal_position"
+            }
+            Self::Sqlite => "SELECT name, type FROM pragma_table_info(?)",
+        }
+    }
+
+    /// Asks for index and column of a table's unique indexes.
+    pub(crate) fn unique_indexes_query(self) -> &'static str {
+        match self {
+            Self::Postgres => {
+                "SELECT i.indexrelid::text, a.attname::text FROM pg_index i \
+                 JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey) \
+                 WHERE i.indrelid = to_regclass($1) AND i.indisunique AND i.indisvalid \
+                 AND i.indpred IS NULL AND i.indexprs IS NULL ORDER BY i.indexrelid, a.attnum"
+            }
+            Self::MySql => {
+                "SELECT index_name, column_name FROM information_schema.statistics \
+                 WHERE table_schema = DATABASE() AND table_name = ? AND non_unique = 0 \
+                 ORDER BY index_name, seq_in_index"
+            }
+            Self::Sqlite => {
+                "SELECT l.name, i.name FROM pragma_index_list(?) l, pragma_index_info(l.name) i \
+                 WHERE l.\"unique\" = 1 AND l.partial = 0 ORDER BY l.name, i.seqno"
+            }
+        }
+    }
+
+    /// Names a table as the catalogue's queries want it.
+    pub(crate) fn in_catalogue(self, name: &TableName) -> String {
+        match self {
+            Self::Postgres => self.quote_table(name),
+            _ => name.table.clone(),
+        }
+    }
+
+    /// Asks why a table cannot be loaded into in steps that hold wholly or not at all.
+    pub(crate) fn unsafe_query(self) -> Option<&'static str> {
+        (self == Self::MySql).then_some(
+            "SELECT COALESCE(t.engine, t.table_type) FROM information_schema.tables t \
+             LEFT JOIN information_schema.engines e ON e.engine = t.engine \
+             WHERE t.table_schema = DATABASE() AND t.table_name = ? \
+             AND COALESCE(e.transactions, 'NO') <> 'YES'",
+        )
+    }
+
+    /// Writes the statement that makes a table, unless it is there.
+    pub(crate) fn create(self, table: &str, columns: &[NewColumn<'_>]) -> String {
+        let own = columns.iter().map(|column| {
+            let kind = self.type_of(column.kind, column.is_key);
+            format!("{} {kind}", self.quote(column.name))
+        });
+        let ours = [
+            format!("{} {}", self.quote(LOAD_COLUMN), self.load_type()),
+            format!("{} BIGINT", self.quote(ROW_COLUMN)),
+        ];
+        let all: Vec<String> = own.chain(ours).collect();
+        let options = match self {
+            Self::MySql => " ENGINE=InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin",
+            _ => "",
+        };
+        let all = all.join(", ");
+        format!("CREATE TABLE IF NOT EXISTS {table} ({all}){options}")
+    }
+
+    /// Writes the statement that makes an empty table like another, as far as the server can.
+    pub(crate) fn create_like(self, table: &str, model: &str) -> String {
+        match self {
+            Self::Postgres => {
+                format!("CREATE TABLE IF NOT EXISTS {table} (LIKE {model} INCLUDING ALL)")
+            }
+            Self::MySql => format!("CREATE TABLE IF NOT EXISTS {table} LIKE {model}"),
+            Self::Sqlite => {
+                format!("CREATE TABLE IF NOT EXISTS {table} AS SELECT * FROM {model} WHERE 0")
+            }
+        }
+    }
+
+    /// Writes the statements that give a table the columns by which it knows loads.
+    pub(crate) fn add_load_columns(self, table: &str) -> [String; 2] {
+        let add = |name: &str, kind: &str| {
+            let name = self.quote(name);
+            format!("ALTER TABLE {table} ADD COLUMN {name} {kind}")
+        };
+        [
+            add(LOAD_COLUMN, self.load_type()),
+            add(ROW_COLUMN, "BIGINT"),
+        ]
+    }
+
+    fn load_type(self) -> &'static str {
+        match self {
+            Self::Postgres => "TEXT COLLATE \"C\"",
+            Self::MySql => "VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin",
+            Self::Sqlite => "TEXT",
+        }
+    }
+
+    fn type_of(self, kind: ColumnType, is_key: bool) -> &'static str {
+        match (self, kind) {
+            (Self::Sqlite, ColumnType::Integer) => "INTEGER",
+            (_, ColumnType::Integer) => "BIGINT",
+            (Self::Sqlite, ColumnType::Number) => "REAL",
+            (Self::MySql, ColumnType::Number) => "DOUBLE",
+            (_, ColumnType::Number) => "DOUBLE PRECISION",
+            (_, ColumnType::Boolean) => "BOOLEAN",
+            (Self::MySql, ColumnType::Text) if is_key => "VARCHAR(255)",
+            (Self::MySql, ColumnType::Text) => "LONGTEXT",
+            (_, ColumnType::Text) => "TEXT",
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What a driver's error means.
+
+use sqlx::{Error, error::DatabaseError, mysql::MySqlDatabaseError, sqlite::SqliteError};
+
+use crate::failure::Cause;
+
+/// What to look at when user or password are wrong.
+pub(super) const LOGIN_ADVICE: &str =
+    "check user and password; NETSEC_SQL_USERNAME and NETSEC_SQL_PASSWORD supply them";
+
+/// Finds the cause of a driver's error.
+pub(super) fn cause_of(error: &Error) -> Cause {
+    match error {
+        Error::Database(said) => cause_of_answer(said.as_ref()),
+        Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => Cause::TimedOut,
+        // What a cut connection leaves may look like nonsense.
+        Error::Io(_) | Error::Protocol(_) | Error::WorkerCrashed => Cause::Interrupted,
+        Error::Configuration(_) | Error::InvalidArgument(_) => Cause::Wrong,
+        _ => Cause::Refused,
+    }
+}
+
+fn cause_of_answer(said: &dyn DatabaseError) -> Cause {
+    if said.try_downcast_ref::<SqliteError>().is_some() {
+        return cause_of_sqlite(primary_code(said));
+    }
+    match number_of(said) {
+        // Of MySQL, whose state says less.
+        1044 | 1142 | 1143 | 1227 | 1370 => return Cause::Permission,
+        1053 | 1205 | 1213 | 1317 | 1927 => return Cause::Interrupted,
+        _ => {}
+    }
+    let state = said.code().unwrap_or_default();
+    match state.as_ref() {
+        "42501" => Cause::Permission,
+        "57014" => Cause::TimedOut,
+        "55P03" | "57P01" | "57P02" | "57P03" | "70100" => Cause::Interrupted,
+        "25006" => Cause::Wrong,
+        _ => match state.get(..2).unwrap_or_default() {
+            "28" => Cause::Credentials,
+            "08" | "40" | "53" => Cause::Interrupted,
+            "3D" | "3F" | "42" => Cause::Wrong,
+            _ => Cause::Refused,
+        },
+    }
+}
+
+fn cause_of_sqlite(code: i32) -> Cause {
+    match code {
+        // SQL that is not understood, names that are not there.
+        1 => Cause::Wrong,
+        3 | 8 | 23 => Cause::Permission,
+        5 | 6 => Cause::Interrupted,
+        14 => Cause::Wrong,
+        _ => Cause::Refused,
+    }
+}
+
+/// Returns whether the server has something against the record, and none against another.
+pub(super) fn refuses_record(error: &Error) -> bool {
+    let Error::Database(said) = error else {
+        return false;
+    };
+    if said.try_downcast_ref::<SqliteError>().is_some() {
+        // Too big, a constraint, a type.
+        return matches!(primary_code(said.as_ref()), 18..=20);
+    }
+    let state = said.code().unwrap_or_default();
+    let class = state.get(..2).unwrap_or_default();
+    let number = number_of(said.as_ref());
+    matches!(class, "21" | "22" | "23" | "44" | "45" | "54" | "P0")
+        || matches!(
+            number,
+            1048 | 1264 | 1265 | 1292 | 1364 | 1366 | 1406 | 1690 | 3819 | 4025
+        )
+}
+
+fn primary_code(said: &dyn DatabaseError) -> i32 {
+    let code = said.code().and_then(|code| code.parse::<i32>().ok());
+    code.unwrap_or_default() & 0xff
+}
+
+fn number_of(said: &dyn DatabaseError) -> u16 {
+    let of_mysql = said.try_downcast_ref::<MySqlDatabaseError>();
+    of_mysql.map_or(0, MySqlDatabaseError::number)
+}
+
+/// Says what a driver's error is, without the parts that are for its developers.
+pub(super) fn reason(error: &Error) -> String {
+    match error {
+        Error::Database(said) => said.message().to_owned(),
+        Error::Io(error) => error.to_string(),
+        Error::Tls(error) => format!("TLS: {error}"),
+        Error::Configuration(error) => error.to_string(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,103 @@
+//! What is asked of a connection, whichever server it leads to.
+
+use std::{future::poll_fn, io, pin::Pin, time::Duration};
+
+use futures_core::stream::BoxStream;
+use tokio::time::timeout;
+
+use super::rows::Rows;
+
+/// A request that is under way.
+pub(super) type Pending<'a, T> = Pin<Box<dyn Future<Output = sqlx::Result<T>> + 'a>>;
+
+/// One connection to a server, or to a file.
+pub(super) trait Link: Send {
+    /// Carries out statements that take no values and give no rows.
+    fn script<'a>(&'a mut self, sql: &'a str) -> Pending<'a, ()>;
+
+    /// Carries out a statement.
+    fn run<'a>(&'a mut self, sql: &'a str, values: &'a [Value]) -> Pending<'a, ()>;
+
+    /// Asks for a few rows of texts.
+    fn texts<'a>(&'a mut self, sql: &'a str, values: &'a [Value]) -> Pending<'a, Vec<Texts>>;
+
+    /// Returns the names of the columns that a query gives.
+    fn names<'a>(&'a mut self, select: &'a str) -> Pending<'a, Vec<String>>;
+
+    /// Reads the rows of one query, as they come, until there are no more or no more are wanted.
+    fn read<'a>(
+        &'a mut self,
+        select: &'a str,
+        values: &'a [Value],
+        rows: &'a mut Rows,
+    ) -> Pending<'a, ()>;
+}
+
+/// One row of texts.
+pub(super) type Texts = Vec<Option<String>>;
+
+/// A value that goes into a statement beside its text.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Value {
+    Null,
+    Integer(i64),
+    Real(f64),
+    Text(String),
+}
+
+impl Value {
+    /// Returns about how many bytes it takes on the way.
+    pub(super) fn n_bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len() + 9,
+            _ => 9,
+        }
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+/// Waits for the next of a stream, within a time limit.
+pub(super) async fn next<T>(
+    limit: Duration,
+    stream: &mut BoxStream<'_, sqlx::Result<T>>,
+) -> sqlx::Result<Option<T>> {
+    let waiting = poll_fn(|context| stream.as_mut().poll_next(context));
+    match timeout(limit, waiting).await {
+        Ok(found) => found.transpose(),
+        Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+    }
+}
+
+/// Refuses a statement that gives no columns before it is carried out: MariaDB drops a table in a
+/// transaction that may change nothing.
+pub(super) fn check_reads(n_columns: usize) -> sqlx::Result<()> {
+    match n_columns {
+        0 => {
+            let message = "it is no SELECT: it gives no columns";
+            Err(sqlx::Error::InvalidArgument(message.to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Puts the values into a query of a driver that takes each in its own type.
+macro_rules! bound {
+    ($sql:expr, $values:expr) => {{
+        let mut query = sqlx::query($sql);
+        for value in $values {
+            query = match value {
+                $crate::sql::link::Value::Null => query.bind(None::<&str>),
+                $crate::sql::link::Value::Integer(number) => query.bind(*number),
+                $crate::sql::link::Value::Real(number) => query.bind(*number),
+                $crate::sql::link::Value::Text(text) => query.bind(text.as_str()),
+            };
+        }
+        query
+    }};
+}
+pub(super) use bound;

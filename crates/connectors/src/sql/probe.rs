@@ -1,0 +1,152 @@
+//! Whether a table can be reached: one step after another, so that the failing one is named.
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
+
+use dataset::{SourceError, SourceUri};
+
+use super::{
+    address::{Address, Selection},
+    connection::Connection,
+    dialect::Dialect,
+    failure::reason,
+    link::Texts,
+    mysql, postgres,
+};
+use crate::{
+    Probed,
+    failure::{Cause, Trouble},
+    probe::{Ended, reach},
+};
+
+/// Tries name, port, TLS, credentials and permission, of SQLite file and permission; ends with the
+/// first that fails.
+pub(crate) fn probe(uri: &SourceUri) -> Probed {
+    let mut probed = Probed::default();
+    // What ended it stands in the list.
+    let _ = steps(uri, &mut probed);
+    probed
+}
+
+fn steps(uri: &SourceUri, probed: &mut Probed) -> Result<(), Ended> {
+    let mut connection = probed.step("address", Connection::open(uri), |c| chosen(&c.address))?;
+    match connection.dialect() {
+        Dialect::Sqlite => {
+            let opened = connection.connect();
+            probed.step("file", opened, |()| "it can be opened".to_owned())?;
+        }
+        _ => reach_server(&mut connection, probed)?,
+    }
+    let permission = look(&mut connection);
+    probed.step("permission", permission, |()| {
+        format!("{} can be read", chosen(&connection.address))
+    })
+}
+
+fn chosen(address: &Address) -> String {
+    match &address.selection {
+        Selection::Table(name) => match &name.schema {
+            Some(schema) => format!("table {schema}.{}", name.table),
+            None => format!("table {}", name.table),
+        },
+        Selection::Query(_) => "the query".to_owned(),
+    }
+}
+
+fn reach_server(connection: &mut Connection, probed: &mut Probed) -> Result<(), Ended> {
+    let server = server_of(&connection.address).map_err(|e| {
+        SourceError::from(connection.trouble("understand the address", Cause::Wrong, reason(&e)))
+    });
+    let (host, port) = probed.step("address", server, |(host, port)| format!("{host}:{port}"))?;
+    if !host.starts_with('/') {
+        let addresses = probed.step("name", resolve(connection, &host, port), |found| {
+            let shown: Vec<String> = found.iter().map(ToString::to_string).collect();
+            shown.join(", ")
+        })?;
+        let reached = reach(&addresses)
+            .map_err(|reason| connection.trouble("connect", Cause::Unreachable, reason));
+        probed.step("port", reached, |at| format!("{at} answers"))?;
+    }
+    log_in(connection, probed)
+}
+
+/// Returns host and port, or the path of a socket.
+fn server_of(address: &Address) -> sqlx::Result<(String, u16)> {
+    if address.dialect == Dialect::Postgres {
+        let options = postgres::options(address)?;
+        let socket = options.get_socket().map(|path| path.display().to_string());
+        let host = socket.unwrap_or_else(|| options.get_host().to_owned());
+        return Ok((host, options.get_port()));
+    }
+    let options = mysql::options(address)?;
+    let socket = options.get_socket().map(|path| path.display().to_string());
+    let host = socket.unwrap_or_else(|| options.get_host().to_owned());
+    Ok((host, options.get_port()))
+}
+
+fn resolve(connection: &Connection, host: &str, port: u16) -> Result<Vec<SocketAddr>, Trouble> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let found = (bare, port).to_socket_addrs().map_err(|e| {
+        let reason = format!("`{host}`: {e}");
+        connection.trouble("look the name up", Cause::Unreachable, reason)
+    })?;
+    Ok(found.collect())
+}
+
+/// Connects: what the server says tells TLS and credentials apart.
+fn log_in(connection: &mut Connection, probed: &mut Probed) -> Result<(), Ended> {
+    let connected = connection.connect();
+    let cause = connected.as_ref().err().map(|trouble| trouble.cause);
+    match cause {
+        None => probed.ok("TLS", tls(connection)),
+        Some(Cause::Credentials | Cause::Permission) => probed.ok("TLS", "the server answers"),
+        // It knows the user, but not the database.
+        Some(Cause::Wrong) => {
+            probed.ok("credentials", "accepted");
+            return probed.step("permission", connected, |()| String::new());
+        }
+        Some(_) => {
+            let is_tls = connected
+                .as_ref()
+                .is_err_and(|t| t.reason.starts_with("TLS"));
+            let check = if is_tls { "TLS" } else { "server" };
+            return probed.step(check, connected, |()| String::new());
+        }
+    }
+    probed.step("credentials", connected, |()| "accepted".to_owned())
+}
+
+/// Says whether the connection is secret.
+fn tls(connection: &mut Connection) -> &'static str {
+    let is_postgres = connection.dialect() == Dialect::Postgres;
+    let sql = match is_postgres {
+        true => "SELECT CASE WHEN ssl THEN 'on' END FROM pg_stat_ssl WHERE pid = pg_backend_pid()",
+        false => "SHOW SESSION STATUS LIKE 'Ssl_cipher'",
+    };
+    let is_on = |row: &Texts| {
+        row.last()
+            .is_some_and(|t| t.as_ref().is_some_and(|t| !t.is_empty()))
+    };
+    match connection.texts("ask for TLS", sql, &[]) {
+        Ok(rows) if rows.iter().any(is_on) => "TLS agreed on",
+        Ok(_) => "no TLS: anybody on the way can read along",
+        Err(_) => "the server does not say",
+    }
+}
+
+/// Asks for what is to be read, without reading it.
+fn look(connection: &mut Connection) -> Result<(), Trouble> {
+    let dialect = connection.dialect();
+    let address = std::sync::Arc::clone(&connection.address);
+    let select = match &address.selection {
+        Selection::Query(query) => query.clone(),
+        Selection::Table(table) => {
+            format!("SELECT * FROM {} LIMIT 1", dialect.quote_table(table))
+        }
+    };
+    let asked = "look at the columns";
+    connection.repeat(asked, async |link| {
+        link.script(dialect.begin_reading()).await?;
+        link.names(&select).await?;
+        link.script("ROLLBACK").await
+    })
+}

@@ -1,0 +1,292 @@
+//! What goes wrong between client and database: nothing is lost and nothing doubled.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use super::{
+    database::{Database, EVERY, Kind, SERVERS},
+    mongodb::{push, push_tiny},
+    proxy::{Fault, Proxy},
+    server::free_port,
+};
+use crate::support::{Called, TINY, Workplace};
+
+const ROWS: usize = 40_000;
+
+fn train(place: &Workplace, source: &str) -> Called {
+    place.call(
+        &[
+            &[
+                "run", "--json", "--force", "--why", "a test", "--source", source,
+            ][..],
+            &TINY,
+        ]
+        .concat(),
+    )
+}
+
+#[test]
+fn a_reading_that_is_cut_off_is_begun_again_and_gives_the_same() {
+    for kind in SERVERS {
+        let database = Database::start(kind);
+        let place = Workplace::new();
+        place.write_tiny(ROWS);
+        push_tiny(&place, &database.address("tiny"), &[]);
+        let fault = Fault::CutAnswers {
+            after: 200_000,
+            times: 2,
+        };
+        let proxy = Proxy::before(database.port, fault);
+        let called = train(&place, &database.uri(proxy.port, "table=tiny"));
+        assert_eq!(called.code, 0, "{}", called.err);
+        let run: serde_json::Value = serde_json::from_str(&called.out).unwrap();
+        assert_eq!(run["rows"]["total"], ROWS);
+        assert!(
+            proxy.cuts() >= 2,
+            "the proxy has cut {} times",
+            proxy.cuts()
+        );
+        let direct = train(&place, &database.address("tiny"));
+        let direct: serde_json::Value = serde_json::from_str(&direct.out).unwrap();
+        let raw = "01-ingestion/raw-dataset.bin";
+        assert!(place.artifacts(&run)[raw] == place.artifacts(&direct)[raw]);
+    }
+}
+
+#[test]
+fn rows_that_have_changed_since_a_reading_was_cut_off_are_not_mixed_with_the_old_ones() {
+    for kind in SERVERS {
+        let database = Database::start(kind);
+        let place = Workplace::new();
+        place.write_tiny(ROWS);
+        push_tiny(&place, &database.address("tiny"), &[]);
+        let fault = Fault::CutAnswers {
+            after: 400_000,
+            times: 1,
+        };
+        let proxy = Proxy::before(database.port, fault);
+        // Each time it is asked its rows begin otherwise.
+        let query = match kind {
+            Kind::Postgres => "SELECT a + random() AS a, b, y FROM tiny",
+            _ => "SELECT a + rand() AS a, b, y FROM tiny",
+        };
+        let called = train(&place, &database.uri(proxy.port, &format!("query={query}")));
+        assert_eq!(called.code, 69, "{kind:?} {}", called.err);
+        assert!(called.err.contains("is another one now"), "{}", called.err);
+    }
+}
+
+#[test]
+fn a_push_that_is_cut_off_in_a_batch_neither_loses_nor_doubles() {
+    for kind in SERVERS {
+        for mode in ["append", "replace"] {
+            let database = Database::start(kind);
+            let place = Workplace::new();
+            place.write_tiny(ROWS);
+            let fault = Fault::CutRequests {
+                after: 150_000,
+                times: 3,
+            };
+            let proxy = Proxy::before(database.port, fault);
+            let to = database.uri(proxy.port, "table=tiny");
+            let pushed = push_tiny(&place, &to, &["--mode", mode]);
+            let n = |key: &str| pushed[key].as_u64().unwrap() as usize;
+            assert_eq!(n("written") + n("already_there"), ROWS, "{mode}");
+            assert!(
+                proxy.cuts() >= 3,
+                "the proxy has cut {} times",
+                proxy.cuts()
+            );
+            assert_eq!(database.count("tiny"), ROWS as u64, "{mode}");
+            let distinct = "SELECT count(DISTINCT netsec_row) FROM tiny";
+            assert_eq!(database.ask(distinct).trim(), ROWS.to_string());
+        }
+    }
+}
+
+/// Begins a push, and waits until it has loaded something.
+fn begun(
+    place: &Workplace,
+    to: &str,
+    more: &[&str],
+) -> (Child, impl Iterator<Item = String> + use<>) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_netsec"))
+        .args([
+            "push",
+            "--json",
+            "--progress",
+            "json",
+            "--from",
+            "tiny.csv",
+            "--to",
+            to,
+        ])
+        .args(["--dataset", "tiny.yaml"])
+        .args(more)
+        .current_dir(place.path(""))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut progress = BufReader::new(child.stderr.take().unwrap())
+        .lines()
+        .map(Result::unwrap);
+    assert!(progress.any(|line| line.contains("records loaded")));
+    (child, progress)
+}
+
+#[test]
+fn an_interrupted_push_is_completed_by_the_same_push() {
+    for kind in EVERY {
+        for (mode, is_hidden) in [("append", false), ("replace", true)] {
+            let database = Database::start(kind);
+            let place = Workplace::new();
+            place.write_tiny(100);
+            let to = database.address("tiny");
+            push_tiny(&place, &to, &[]);
+            place.write_tiny(ROWS);
+            let (mut child, progress) = begun(&place, &to, &["--mode", mode]);
+            let kill = format!("kill -INT {}", child.id());
+            assert!(
+                Command::new("sh")
+                    .args(["-c", &kill])
+                    .status()
+                    .unwrap()
+                    .success()
+            );
+            assert_eq!(child.wait().unwrap().code(), Some(130));
+            drop(progress);
+            let partial = database.count("tiny");
+            match is_hidden {
+                true => assert_eq!(partial, 100),
+                false => assert!((101..100 + ROWS as u64).contains(&partial), "{partial}"),
+            }
+            let again = push_tiny(&place, &to, &["--mode", mode]);
+            let there = again["already_there"].as_u64().unwrap();
+            assert!(there > 0, "{again}");
+            assert_eq!(again["written"].as_u64().unwrap() + there, ROWS as u64);
+            let expected = if is_hidden { ROWS } else { ROWS + 100 };
+            assert_eq!(database.count("tiny"), expected as u64, "{kind:?} {mode}");
+        }
+    }
+}
+
+#[test]
+fn a_server_that_is_killed_and_comes_back_is_waited_for() {
+    for kind in SERVERS {
+        let mut database = Database::start(kind);
+        let place = Workplace::new();
+        place.write_tiny(ROWS);
+        let (child, progress) = begun(&place, &database.address("tiny"), &[]);
+        database.kill();
+        database.restart();
+        // What is still said must be read.
+        let rest = std::thread::spawn(move || progress.collect::<Vec<_>>());
+        let output = child.wait_with_output().unwrap();
+        let rest = rest.join().unwrap();
+        assert!(output.status.success(), "{kind:?} {rest:?}");
+        let pushed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let n = |key: &str| pushed[key].as_u64().unwrap();
+        assert_eq!(n("written") + n("already_there"), ROWS as u64);
+        assert_eq!(database.count("tiny"), ROWS as u64, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_duplicate_key_in_mid_batch_goes_to_quarantine_and_the_others_are_loaded() {
+    for kind in EVERY {
+        let database = Database::start(kind);
+        let place = Workplace::new();
+        place.write_tiny(0);
+        let row = |i: usize| format!("{},{i},{}\n", if i == 700 { 3 } else { i }, i % 2);
+        let rows: String = (0..2000).map(row).collect();
+        place.write("tiny.csv", format!("a,b,y\n{rows}"));
+        database.ask(
+            "CREATE TABLE tiny (a DOUBLE PRECISION UNIQUE, b DOUBLE PRECISION, y BIGINT, \
+             netsec_load VARCHAR(32), netsec_row BIGINT)",
+        );
+        let to = database.address("tiny");
+        for (written, already_there) in [(1999, 0), (0, 1999)] {
+            let pushed = push_tiny(&place, &to, &["--quarantine", "bad.csv"]);
+            assert_eq!(pushed["written"], written, "{kind:?}");
+            assert_eq!(pushed["already_there"], already_there, "{kind:?}");
+            assert_eq!(pushed["rejected"], 1);
+            assert_eq!(database.count("tiny"), 1999);
+            let rejected = std::fs::read_to_string(place.path("bad.csv")).unwrap();
+            let line = rejected.lines().nth(1).unwrap();
+            assert!(
+                line.starts_with("701,") && line.ends_with(",3,700,0"),
+                "{rejected}"
+            );
+        }
+        // A replacement meets the same index beside.
+        let replaced = push_tiny(
+            &place,
+            &to,
+            &["--mode", "replace", "--quarantine", "bad.csv"],
+        );
+        assert_eq!(
+            (replaced["written"].as_u64(), replaced["rejected"].as_u64()),
+            (Some(1999), Some(1))
+        );
+        assert_eq!(database.count("tiny"), 1999, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_slow_network_is_slow_and_a_silent_one_is_given_up() {
+    for kind in SERVERS {
+        let database = Database::start(kind);
+        let place = Workplace::new();
+        place.write_tiny(40);
+        push_tiny(&place, &database.address("tiny"), &[]);
+        let trickle = Proxy::before(database.port, Fault::Trickle(Duration::from_micros(100)));
+        let slow = database.uri(trickle.port, "table=tiny");
+        let copy = push(
+            &place,
+            &slow,
+            &database.address("copy"),
+            &["--dataset", "tiny.yaml"],
+        );
+        assert_eq!(copy["written"], 40);
+        let silent = Proxy::before(database.port, Fault::Silence);
+        let since = Instant::now();
+        let called = train(
+            &place,
+            &database.uri(silent.port, "table=tiny&time_limit=2"),
+        );
+        assert_eq!(called.code, 69, "{}", called.err);
+        assert!(called.err.contains("connect"), "{}", called.err);
+        assert!(since.elapsed() < Duration::from_secs(60));
+        assert_eq!(database.count("tiny"), 40);
+    }
+}
+
+#[test]
+fn doctor_names_the_step_that_fails() {
+    for kind in SERVERS {
+        let database = Database::start(kind);
+        let place = Workplace::new();
+        place.write_tiny(10);
+        let check = |host: &str, more: &str, step: &str| {
+            let uri = database.uri(database.port, &format!("table=tiny&time_limit=1{more}"));
+            let uri = uri.replace(&format!("127.0.0.1:{}", database.port), host);
+            let called = place.call(&["doctor", "--source", &uri]);
+            assert_eq!(called.code, 69, "{}", called.out);
+            let words = format!("FAIL  {step}");
+            assert!(called.out.contains(&words), "{kind:?} {}", called.out);
+        };
+        check("no-such-host.invalid:1", "", "name");
+        check(&format!("127.0.0.1:{}", free_port()), "", "port");
+        let tls = match kind {
+            Kind::Postgres => "&sslmode=require",
+            _ => "&ssl-mode=REQUIRED",
+        };
+        check(&format!("127.0.0.1:{}", database.port), tls, "TLS");
+        let silent = Proxy::before(database.port, Fault::Silence);
+        check(&format!("127.0.0.1:{}", silent.port), "", "server");
+    }
+}
