@@ -17,6 +17,11 @@ const TRUSTED_BYTES: u64 = 64 << 20;
 /// long run of equal rows 300 and gzip itself 1,032.
 const MAX_RATIO: u64 = 200;
 
+/// Returns how many bytes so many packed ones are believed to stand for: more is an attack, or a mistake.
+pub fn believable_bytes(packed: u64) -> u64 {
+    TRUSTED_BYTES.max(packed.saturating_mul(MAX_RATIO))
+}
+
 /// Opens a regular file.
 pub(crate) fn open_file(path: &Path, location: &str) -> Result<File, SourceError> {
     let fail = |e: io::Error| unavailable(location, &e);
@@ -79,7 +84,10 @@ fn foreign(head: &[u8]) -> Option<String> {
             b"PAR1",
             "it is a Parquet file: give it a name that ends with .parquet",
         ),
-        (b"PK\x03\x04", "it is a ZIP archive: unpack it first"),
+        (
+            b"PK\x03\x04",
+            "it is a ZIP archive: unpack it first, or write #format=zip behind a web address",
+        ),
         (
             &[0x28, 0xb5, 0x2f, 0xfd],
             "it is compressed with zstd: use gzip or none",
@@ -145,7 +153,7 @@ impl Unpacked {
             .decoder
             .as_ref()
             .map_or(0, |d| d.get_ref().get_ref().n_bytes);
-        if self.n_bytes <= TRUSTED_BYTES || self.n_bytes / packed.max(1) <= MAX_RATIO {
+        if self.n_bytes <= believable_bytes(packed) {
             return Ok(());
         }
         let (text, packed) = (self.n_bytes >> 20, packed >> 10);

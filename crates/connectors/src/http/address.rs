@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use artifact::Digest;
 use dataset::{SourceError, SourceUri};
-use percent_encoding::percent_decode_str;
 use url::Url;
+
+use crate::parameter::{decode, positive};
 
 /// `https://host/path?query#name=value&…`, taken apart. What stands behind `#` is never sent.
 #[derive(Debug)]
@@ -38,8 +39,11 @@ pub(crate) enum Paging {
     Whole,
     /// By the header `Link` with `rel="next"` (RFC 8288).
     Link,
-    /// By a value of the answer, which is a URL or goes into a parameter.
-    Cursor { at: Pointer, parameter: String },
+    /// By a value of the answer, which goes into a parameter, or is a URL where there is none.
+    Cursor {
+        at: Pointer,
+        parameter: Option<String>,
+    },
     /// By the number of the page, up to one without records.
     Page { parameter: String, first: u64 },
     /// By the number of records before it, up to a page without records.
@@ -59,11 +63,6 @@ impl Address {
         let location = uri.to_string();
         parse(uri.with_secrets()?, &location)
             .map_err(|reason| SourceError::Unsupported { location, reason })
-    }
-
-    /// Returns whether the answers are those of an API, JSON with records somewhere in it.
-    pub(crate) fn is_api(&self) -> bool {
-        self.records.is_some() || self.paging != Paging::Whole
     }
 }
 
@@ -102,6 +101,18 @@ fn parse(whole: &str, location: &str) -> Result<Address, String> {
         take(&mut address, &mut parameters, part)?;
     }
     address.paging = parameters.paging()?;
+    if address.paging != Paging::Whole {
+        let of_one_file = [
+            ("sha256", address.sha256.is_some()),
+            ("member", address.member.is_some()),
+            ("format", address.format.is_some()),
+        ];
+        if let Some((name, _)) = of_one_file.iter().find(|(_, is_given)| *is_given) {
+            return Err(format!(
+                "`{name}` is of one file, and `paging` of pages of JSON"
+            ));
+        }
+    }
     Ok(address)
 }
 
@@ -109,9 +120,12 @@ fn take_login(url: &mut Url) -> Result<Option<(String, String)>, String> {
     if url.username().is_empty() && url.password().is_none() {
         return Ok(None);
     }
+    // What cannot be decoded is not shown: it is a password.
+    let plain =
+        |text| decode(text).map_err(|_| "its login is not UTF-8 behind percent signs".to_owned());
     let login = (
-        decode(url.username())?,
-        decode(url.password().unwrap_or_default())?,
+        plain(url.username())?,
+        plain(url.password().unwrap_or_default())?,
     );
     // It goes into a header, and to one host alone.
     let cleared = url.set_username("").and_then(|()| url.set_password(None));
@@ -128,11 +142,11 @@ fn take(address: &mut Address, parameters: &mut Parameters, part: &str) -> Resul
         "sha256" => address.sha256 = Some(digest(&value)?),
         "records" => address.records = Some(Pointer::parse(name, &value)?),
         "rate" => address.pause = pause(&value)?,
-        "time_limit" => address.time_limit = Duration::from_secs(positive(name, &value)?),
+        "time_limit" => address.time_limit = Duration::from_secs(positive(name, &value)?.into()),
         "paging" => parameters.paging = Some(value),
         "cursor" => parameters.cursor = Some(Pointer::parse(name, &value)?),
         "parameter" => parameters.parameter = Some(value),
-        "first" => parameters.first = Some(whole(name, &value)?),
+        "first" => parameters.first = Some(whole(name, &value)?.into()),
         _ => {
             return Err(format!(
                 "`{name}` is not known behind `#`: known are {PARAMETERS}; what the server is to get \
@@ -158,7 +172,7 @@ impl Parameters {
             None => Err("`parameter` needs `paging`".to_owned()),
             Some("link") => Ok(Paging::Link),
             Some("cursor") => Ok(Paging::Cursor {
-                parameter: named("cursor"),
+                parameter: self.parameter,
                 at: self.cursor.ok_or(
                     "`paging=cursor` needs to know where an answer has it: cursor=/meta/next",
                 )?,
@@ -193,13 +207,6 @@ impl Pointer {
     }
 }
 
-fn decode(text: &str) -> Result<String, String> {
-    let decoded = percent_decode_str(text).decode_utf8();
-    decoded
-        .map(Into::into)
-        .map_err(|_| format!("`{text}` is not UTF-8 behind its percent signs"))
-}
-
 fn digest(text: &str) -> Result<Digest, String> {
     text.parse()
         .map_err(|_| format!("sha256={text} is no SHA-256 of 64 hexadecimal digits"))
@@ -211,14 +218,9 @@ fn pause(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("rate={text} is no number of requests a second"))
 }
 
-fn whole(name: &str, text: &str) -> Result<u64, String> {
+fn whole(name: &str, text: &str) -> Result<u32, String> {
     text.parse()
         .map_err(|_| format!("{name}={text} is no whole number"))
-}
-
-fn positive(name: &str, text: &str) -> Result<u64, String> {
-    let number = whole(name, text).ok().filter(|n| *n > 0);
-    number.ok_or_else(|| format!("{name}={text} is not a whole number from 1"))
 }
 
 #[cfg(test)]

@@ -5,12 +5,7 @@ use std::{
     io::{self, Read as _, Seek as _, SeekFrom},
 };
 
-use zip::{ZipArchive, read::ZipFile};
-
-/// Files are taken up to here whatever they were compressed to.
-const TRUSTED_BYTES: u64 = 64 << 20;
-/// Beyond that, how many bytes a byte of the archive may stand for.
-const MAX_RATIO: u64 = 200;
+use zip::ZipArchive;
 
 /// Unpacks the member that is named, or the only one whose name `is_known`; returns it with its name.
 pub(super) fn unpack(
@@ -18,6 +13,7 @@ pub(super) fn unpack(
     member: Option<&str>,
     is_known: impl Fn(&str) -> bool,
 ) -> Result<(File, String), String> {
+    let length = archive.metadata().map_err(|e| e.to_string())?.len();
     let mut archive = ZipArchive::new(archive).map_err(|e| format!("it is no ZIP archive: {e}"))?;
     let listed: Result<Vec<_>, _> = archive.file_names().collect();
     let listed = listed.map_err(|e| format!("its list of files cannot be read: {e}"))?;
@@ -26,7 +22,7 @@ pub(super) fn unpack(
     let file = archive
         .by_name(&name)
         .map_err(|e| format!("`{name}`: {e}"))?;
-    let unpacked = copy(file).map_err(|e| format!("`{name}`: {e}"))?;
+    let unpacked = copy(file, length).map_err(|e| format!("`{name}`: {e}"))?;
     Ok((unpacked, name))
 }
 
@@ -69,14 +65,14 @@ fn choose(
     }
 }
 
-fn copy<R: io::Read>(member: ZipFile<'_, R>) -> io::Result<File> {
-    let most = TRUSTED_BYTES.max(member.compressed_size().saturating_mul(MAX_RATIO));
+/// Copies a member of an archive of so many bytes; the sizes that it states are not believed.
+fn copy(mut member: impl io::Read, archive_bytes: u64) -> io::Result<File> {
+    let most = formats::believable_bytes(archive_bytes);
     let mut file = tempfile::tempfile()?;
-    // The size that the archive states is not believed.
-    let n = io::copy(&mut member.take(most + 1), &mut file)?;
-    if n > most {
+    let n = io::copy(&mut member.by_ref().take(most), &mut file)?;
+    if n == most && member.read(&mut [0])? > 0 {
         let reason = format!(
-            "it unpacks to more than {} MiB, over {MAX_RATIO} times as much",
+            "it unpacks to more than {} MiB, far more than rows do",
             most >> 20
         );
         return Err(io::Error::new(io::ErrorKind::InvalidData, reason));

@@ -167,7 +167,7 @@ impl Client {
         }
         let asked = wait_asked_for(&parts.headers);
         let advice = match status {
-            401 | 403 => self.advice_on_credentials(),
+            401 | 403 => self.advice_on_credentials(&url),
             404 | 410 => "nothing is there: check the address",
             429 => "too many requests: lower their rate, #rate=N a second",
             500.. => "the server failed: run it again later",
@@ -188,8 +188,11 @@ impl Client {
         Err(trouble)
     }
 
-    fn advice_on_credentials(&self) -> &'static str {
+    fn advice_on_credentials(&self, url: &Url) -> &'static str {
         match self.has_credentials() {
+            true if !self.credentials.are_for(url) => {
+                "a redirect led to another place, which gets no credentials: write that place as the address"
+            }
             true => "the credentials are not accepted, or not for this",
             false => {
                 "set NETSEC_HTTP_TOKEN (bearer), NETSEC_HTTP_HEADER (Name: value) or NETSEC_HTTP_QUERY \

@@ -1,8 +1,10 @@
 //! Who asks: from the address and the environment, and to whom it is shown.
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use url::{Origin, Url};
 
 use super::{HEADER_VARIABLE, QUERY_VARIABLE, TOKEN_VARIABLE, address::Address};
+use crate::parameter::decode;
 
 /// What is sent to one origin, and to no other that it redirects or links to.
 pub(super) struct Credentials {
@@ -42,9 +44,14 @@ impl Credentials {
         self.headers.is_empty() && self.query.is_none()
     }
 
+    /// Returns whether they are sent to a URL.
+    pub(super) fn are_for(&self, url: &Url) -> bool {
+        url.origin() == self.origin
+    }
+
     /// Returns the headers to send to a URL.
     pub(super) fn headers(&self, url: &Url) -> &[(String, String)] {
-        match url.origin() == self.origin {
+        match self.are_for(url) {
             true => &self.headers,
             false => &[],
         }
@@ -52,14 +59,27 @@ impl Credentials {
 
     /// Returns the URL to ask for: with the parameter where it is meant.
     pub(super) fn complete(&self, url: &Url) -> Url {
-        let mut url = url.clone();
-        if let Some((name, value)) = &self.query
-            && url.origin() == self.origin
-        {
-            url.query_pairs_mut().append_pair(name, value);
+        match &self.query {
+            Some((name, value)) if self.are_for(url) => with_parameter(url, name, value),
+            _ => url.clone(),
         }
-        url
     }
+}
+
+/// Returns a URL with a parameter of the query set, in the place of one of that name; the others stay as
+/// they are written.
+pub(super) fn with_parameter(url: &Url, name: &str, value: &str) -> Url {
+    let is_other = |part: &&str| {
+        let (found, _) = part.split_once('=').unwrap_or((part, ""));
+        !part.is_empty() && decode(&found.replace('+', " ")).as_deref() != Ok(name)
+    };
+    let others = url.query().unwrap_or_default().split('&').filter(is_other);
+    let escape = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let own = format!("{}={}", escape(name), escape(value));
+    let parts: Vec<&str> = others.chain([own.as_str()]).collect();
+    let mut completed = url.clone();
+    completed.set_query(Some(&parts.join("&")));
+    completed
 }
 
 fn halves(text: &str, separator: char) -> Option<(String, String)> {
@@ -105,7 +125,7 @@ mod tests {
             (QUERY_VARIABLE, "key=a b"),
         ];
         let same = "https://h.example/y?z=1";
-        let sent = "https://h.example/y?z=1&key=a+b authorization: Bearer t, X-Key: k:1";
+        let sent = "https://h.example/y?z=1&key=a%20b authorization: Bearer t, X-Key: k:1";
         check("https://h.example/x", &all, same, sent);
         for other in [
             "https://g.example/y",
@@ -114,6 +134,13 @@ mod tests {
         ] {
             check("https://h.example/x", &all, other, &format!("{other} "));
         }
+    }
+
+    #[test]
+    fn a_parameter_takes_the_place_of_one_of_its_name_and_of_no_other() {
+        let url = Url::parse("https://h/x?page=7&q=a%20b+c&flag&s=%E9&p%61ge=8").unwrap();
+        let found = with_parameter(&url, "page", "9&");
+        assert_eq!(found.as_str(), "https://h/x?q=a%20b+c&flag&s=%E9&page=9%26");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom, Write},
+    time::Duration,
 };
 
 use artifact::clock::Stopwatch;
@@ -29,7 +30,7 @@ const BUFFER_BYTES: usize = 1 << 16;
 pub(super) fn download(
     client: &mut Client,
     url: &Url,
-    time_limit: std::time::Duration,
+    time_limit: Duration,
 ) -> Result<Download, SourceError> {
     let file = tempfile::tempfile().map_err(|e| client.unavailable(no_spool(&e)))?;
     let mut spool = Spool {
@@ -37,9 +38,8 @@ pub(super) fn download(
         n_bytes: 0,
         version: None,
     };
-    let mut failed = 0;
+    let (mut failed, mut furthest) = (0, 0);
     loop {
-        let before = spool.n_bytes;
         let trouble = match spool.request(client, url) {
             Err(trouble) => trouble,
             Ok(answer) => {
@@ -50,8 +50,8 @@ pub(super) fn download(
                 }
             }
         };
-        if spool.n_bytes > before {
-            failed = 0;
+        if spool.n_bytes > furthest {
+            (failed, furthest) = (0, spool.n_bytes);
         }
         client.recover(trouble, &mut failed)?;
     }
@@ -75,12 +75,43 @@ impl Spool {
         }
     }
 
-    fn fill(&mut self, answer: Answer, time_limit: std::time::Duration) -> Result<(), Trouble> {
-        if !self.continues(&answer) {
-            self.restart(&answer)
-                .map_err(|e| Trouble::lasting(no_spool(&e)))?;
+    /// Takes the body of an answer; it is whole when there is no trouble.
+    fn fill(&mut self, answer: Answer, time_limit: Duration) -> Result<(), Trouble> {
+        let part = Part::of(&answer.headers);
+        match (answer.status, part) {
+            (206, Some(part)) if part.first == Some(self.n_bytes) => {}
+            // The answer broke off behind its last byte.
+            (
+                416,
+                Some(Part {
+                    total: Some(total), ..
+                }),
+            ) if total == self.n_bytes => return Ok(()),
+            (206 | 304 | 416, _) => {
+                self.version = None;
+                let status = answer.status;
+                return Err(Trouble::passing(format!(
+                    "it answers {status}, which was not asked for"
+                )));
+            }
+            _ => self
+                .restart(&answer)
+                .map_err(|e| Trouble::lasting(no_spool(&e)))?,
         }
-        let mut body = answer.body;
+        self.write(answer.body, time_limit)?;
+        match part.and_then(|part| part.total) {
+            Some(total) if answer.status == 206 && self.n_bytes < total => Err(Trouble::passing(
+                format!("it gave {} of {total} bytes", self.n_bytes),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn write(
+        &mut self,
+        mut body: Box<dyn Read + Send>,
+        time_limit: Duration,
+    ) -> Result<(), Trouble> {
         let mut buffer = vec![0; BUFFER_BYTES];
         let (mut lap, mut in_lap) = (Stopwatch::start(), 0);
         loop {
@@ -105,15 +136,6 @@ impl Spool {
         }
     }
 
-    /// Returns whether an answer goes on behind what is there.
-    fn continues(&self, answer: &Answer) -> bool {
-        let range = answer.headers.get(header::CONTENT_RANGE);
-        let range = range
-            .and_then(|range| range.to_str().ok())
-            .unwrap_or_default();
-        answer.status == 206 && range.starts_with(&format!("bytes {}-", self.n_bytes))
-    }
-
     fn restart(&mut self, answer: &Answer) -> io::Result<()> {
         self.file.set_len(0)?;
         self.file.seek(SeekFrom::Start(0))?;
@@ -135,6 +157,28 @@ impl Spool {
             file: self.file,
             url,
             headers,
+        })
+    }
+}
+
+/// What `Content-Range` says: the first byte, and how many there are in all.
+#[derive(Clone, Copy)]
+struct Part {
+    first: Option<u64>,
+    total: Option<u64>,
+}
+
+impl Part {
+    /// Reads `bytes 500-999/1234`, of which each number may be missing.
+    fn of(headers: &HeaderMap) -> Option<Self> {
+        let text = headers.get(header::CONTENT_RANGE)?.to_str().ok()?;
+        let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
+        let first = range
+            .split_once('-')
+            .and_then(|(first, _)| first.parse().ok());
+        Some(Self {
+            first,
+            total: total.parse().ok(),
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::{fmt, io::Read};
 
 use serde::{
-    Deserializer,
+    Deserialize, Deserializer,
     de::{self, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Value, value::RawValue};
@@ -46,6 +46,7 @@ where
     let seed = Descent {
         steps: &at.0,
         leaf: &mut leaf,
+        is_array: &mut false,
     };
     let read = seed.deserialize(&mut deserializer);
     read.and_then(|()| deserializer.end())
@@ -57,6 +58,8 @@ where
 struct Descent<'a, L> {
     steps: &'a [String],
     leaf: &'a mut Option<L>,
+    /// Whether an array was gone into last.
+    is_array: &'a mut bool,
 }
 
 impl<'de, L: DeserializeSeed<'de, Value = ()>> DeserializeSeed<'de> for Descent<'_, L> {
@@ -87,6 +90,7 @@ impl<'de, L: DeserializeSeed<'de, Value = ()>> Visitor<'de> for Descent<'_, L> {
                 Some((step, steps)) if *step == name => map.next_value_seed(Descent {
                     steps,
                     leaf: &mut *self.leaf,
+                    is_array: &mut *self.is_array,
                 })?,
                 _ => drop(map.next_value::<IgnoredAny>()?),
             }
@@ -95,6 +99,7 @@ impl<'de, L: DeserializeSeed<'de, Value = ()>> Visitor<'de> for Descent<'_, L> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<(), A::Error> {
+        *self.is_array = true;
         let step = self.steps.split_first();
         let wanted = step.and_then(|(step, steps)| Some((step.parse::<usize>().ok()?, steps)));
         for at in 0.. {
@@ -103,6 +108,7 @@ impl<'de, L: DeserializeSeed<'de, Value = ()>> Visitor<'de> for Descent<'_, L> {
                     .next_element_seed(Descent {
                         steps,
                         leaf: &mut *self.leaf,
+                        is_array: &mut *self.is_array,
                     })?
                     .is_some(),
                 _ => array.next_element::<IgnoredAny>()?.is_some(),
@@ -176,7 +182,6 @@ impl<'de> DeserializeSeed<'de> for Whole<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        use serde::Deserialize as _;
         *self.0 = Some(Value::deserialize(deserializer)?);
         Ok(())
     }
@@ -193,12 +198,26 @@ impl<'de> Visitor<'de> for Arrays {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut names = Vec::new();
-        while let Some((name, value)) = map.next_entry::<String, Box<RawValue>>()? {
-            if value.get().starts_with('[') {
-                names.push(name);
-            }
+        while let Some((name, IsArray(is_array))) = map.next_entry()? {
+            names.extend(is_array.then_some(name));
         }
         Ok(names)
+    }
+}
+
+/// Whether a value is an array; its elements are passed over.
+struct IsArray(bool);
+
+impl<'de> Deserialize<'de> for IsArray {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut leaf = None::<Whole<'_>>;
+        let mut is_array = false;
+        deserializer.deserialize_any(Descent {
+            steps: &[],
+            leaf: &mut leaf,
+            is_array: &mut is_array,
+        })?;
+        Ok(Self(is_array))
     }
 }
 

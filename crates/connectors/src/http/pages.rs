@@ -1,6 +1,7 @@
 //! The pages of a JSON API: their records, one a line.
 
 use std::{
+    collections::BTreeSet,
     fs::File,
     io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write},
 };
@@ -14,10 +15,13 @@ use url::Url;
 use super::{
     address::{Address, Paging, Pointer},
     client::Client,
+    credentials::with_parameter,
     download::{Download, download, no_spool},
     json,
 };
 
+/// Equal pages that follow the first of them, at most.
+const MAX_EQUAL: u64 = 100;
 /// More pages than any API has: the address leads in a circle.
 const MAX_PAGES: u64 = 1 << 20;
 
@@ -27,8 +31,9 @@ pub(super) fn collect(client: &mut Client, address: &Address) -> Result<File, So
     let mut turning = Turning::new(address);
     let mut next = Some(turning.first());
     while let Some(url) = next {
+        turning.check_new(client, &url)?;
         let page = download(client, &url, address.time_limit)?;
-        lines.check_new(client, &page)?;
+        turning.check_turned(client, &page)?;
         let n = lines.append(client, &page, address.records.as_ref())?;
         next = turning.next(client, &page, n)?;
     }
@@ -49,7 +54,6 @@ pub(super) fn lines_of(
 /// The records so far.
 struct Lines {
     file: BufWriter<File>,
-    last_page: Option<Digest>,
 }
 
 impl Lines {
@@ -57,20 +61,7 @@ impl Lines {
         let file = tempfile::tempfile().map_err(|e| client.unavailable(no_spool(&e)))?;
         Ok(Self {
             file: BufWriter::new(file),
-            last_page: None,
         })
-    }
-
-    /// Refuses a page that is the one before it: the parameter is not what turns the pages.
-    fn check_new(&mut self, client: &Client, page: &Download) -> Result<(), SourceError> {
-        let digest = whole(page).and_then(Digest::of_reader);
-        let digest = digest.map_err(|e| client.unavailable(no_spool(&e)))?;
-        match self.last_page.replace(digest) {
-            Some(last) if last == digest => Err(client.malformed(
-                "a page is the same as the one before it: does #parameter=NAME name what turns the pages?",
-            )),
-            _ => Ok(()),
-        }
     }
 
     fn append(
@@ -142,6 +133,11 @@ struct Turning<'a> {
     address: &'a Address,
     n_pages: u64,
     n_records: u64,
+    /// What has been asked for.
+    asked: BTreeSet<Digest>,
+    last_page: Option<Digest>,
+    /// Equal pages in a row.
+    n_equal: u64,
 }
 
 impl<'a> Turning<'a> {
@@ -150,15 +146,44 @@ impl<'a> Turning<'a> {
             address,
             n_pages: 0,
             n_records: 0,
+            asked: BTreeSet::new(),
+            last_page: None,
+            n_equal: 0,
+        }
+    }
+
+    /// Refuses to ask for what has been asked for: pages that lead in a circle never end.
+    fn check_new(&mut self, client: &Client, url: &Url) -> Result<(), SourceError> {
+        match self.asked.insert(Digest::of(url.as_str().as_bytes())) {
+            true => Ok(()),
+            false => Err(client.malformed(format!(
+                "page {} leads back to a page before it",
+                self.n_pages
+            ))),
+        }
+    }
+
+    /// Refuses equal pages without end: the parameter is not what turns them. Some may be equal.
+    fn check_turned(&mut self, client: &Client, page: &Download) -> Result<(), SourceError> {
+        let digest = whole(page).and_then(Digest::of_reader);
+        let digest = digest.map_err(|e| client.unavailable(no_spool(&e)))?;
+        let is_equal = self.last_page.replace(digest) == Some(digest);
+        self.n_equal = if is_equal { self.n_equal + 1 } else { 0 };
+        match self.n_equal {
+            MAX_EQUAL => Err(client.malformed(format!(
+                "{} pages in a row are the same: does #parameter=NAME name what turns them?",
+                MAX_EQUAL + 1
+            ))),
+            _ => Ok(()),
         }
     }
 
     fn first(&self) -> Url {
         match &self.address.paging {
             Paging::Page { parameter, first } => {
-                with(&self.address.url, parameter, &first.to_string())
+                with_parameter(&self.address.url, parameter, &first.to_string())
             }
-            Paging::Offset { parameter } => with(&self.address.url, parameter, "0"),
+            Paging::Offset { parameter } => with_parameter(&self.address.url, parameter, "0"),
             _ => self.address.url.clone(),
         }
     }
@@ -182,38 +207,44 @@ impl<'a> Turning<'a> {
                 let next = next_link(&page.headers);
                 next.map(|link| follow(client, page, &link)).transpose()?
             }
-            Paging::Cursor { at, parameter } => {
-                let document = whole(page).map_err(|e| client.unavailable(no_spool(&e)))?;
-                let cursor = json::value(document, at);
-                let cursor = cursor.map_err(|reason| client.malformed(reason))?;
-                match cursor_text(cursor) {
-                    None => None,
-                    Some(link) if is_link(&link) => Some(follow(client, page, &link)?),
-                    Some(cursor) => Some(with(url, parameter, &cursor)),
-                }
-            }
+            Paging::Cursor { at, parameter } => match (self.cursor(client, page, at)?, parameter) {
+                (None, _) => None,
+                (Some(cursor), Some(name)) => Some(with_parameter(url, name, &cursor)),
+                (Some(link), None) => Some(follow(client, page, &link)?),
+            },
             Paging::Page { .. } | Paging::Offset { .. } if n == 0 => None,
-            Paging::Page { parameter, first } => {
-                Some(with(url, parameter, &(first + self.n_pages).to_string()))
+            Paging::Page { parameter, first } => Some(with_parameter(
+                url,
+                parameter,
+                &(first + self.n_pages).to_string(),
+            )),
+            Paging::Offset { parameter } => {
+                Some(with_parameter(url, parameter, &self.n_records.to_string()))
             }
-            Paging::Offset { parameter } => Some(with(url, parameter, &self.n_records.to_string())),
         })
     }
 }
 
-/// Returns a URL with a parameter of the query set, in the place of one of that name.
-fn with(url: &Url, name: &str, value: &str) -> Url {
-    let others: Vec<(String, String)> = url
-        .query_pairs()
-        .filter(|(n, _)| n != name)
-        .map(|(n, v)| (n.into_owned(), v.into_owned()))
-        .collect();
-    let mut url = url.clone();
-    url.query_pairs_mut()
-        .clear()
-        .extend_pairs(others)
-        .append_pair(name, value);
-    url
+impl Turning<'_> {
+    /// Returns the cursor to the next page; the last has none, but the first has to have its place.
+    fn cursor(
+        &self,
+        client: &Client,
+        page: &Download,
+        at: &Pointer,
+    ) -> Result<Option<String>, SourceError> {
+        let document = whole(page).map_err(|e| client.unavailable(no_spool(&e)))?;
+        let found = json::value(document, at).map_err(|reason| client.malformed(reason))?;
+        let wrong =
+            |what: &str| Err(client.malformed(format!("{what} at {at}, where #cursor= says")));
+        match found {
+            None if self.n_pages == 1 => wrong("the first page has nothing"),
+            None | Some(Value::Null | Value::Bool(false)) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
+            Some(Value::Number(number)) => Ok(Some(number.to_string())),
+            Some(_) => wrong("neither a text nor a number is"),
+        }
+    }
 }
 
 /// Follows a link within the server: another one was not named by whoever asked.
@@ -226,20 +257,6 @@ fn follow(client: &Client, page: &Download, link: &str) -> Result<Url, SourceErr
                 dataset::without_secrets(link)
             ))
         })
-}
-
-fn is_link(cursor: &str) -> bool {
-    ["http://", "https://", "/", "?"]
-        .iter()
-        .any(|start| cursor.starts_with(start))
-}
-
-fn cursor_text(value: Option<Value>) -> Option<String> {
-    match value? {
-        Value::String(text) if !text.is_empty() => Some(text),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
 }
 
 /// Returns the target of `rel="next"` among the `Link` headers.
@@ -293,15 +310,6 @@ mod tests {
             }
             assert_eq!(next_link(&headers).as_deref(), expected, "{values:?}");
         }
-    }
-
-    #[test]
-    fn a_parameter_takes_the_place_of_one_of_its_name() {
-        let url = Url::parse("https://h/x?page=7&q=a%20b").unwrap();
-        assert_eq!(
-            with(&url, "page", "8&").as_str(),
-            "https://h/x?q=a+b&page=8%26"
-        );
     }
 
     #[test]

@@ -7,7 +7,7 @@ use dataset::{RawBatch, Schema, Source, SourceError, SourceUri};
 use formats::{FileFormat, Layout};
 
 use super::{
-    address::Address,
+    address::{Address, Paging},
     archive,
     client::Client,
     download::{Download, download, no_spool},
@@ -39,7 +39,7 @@ impl HttpSource {
     }
 
     fn fetch(&mut self) -> Result<Box<dyn Source>, SourceError> {
-        if self.address.is_api() {
+        if self.address.paging != Paging::Whole {
             let lines = pages::collect(&mut self.client, &self.address)?;
             return self.read(lines, &FileFormat::JsonLines);
         }
@@ -47,6 +47,9 @@ impl HttpSource {
         let mut download = download(&mut self.client, &self.address.url, limit)?;
         self.check_digest(&mut download)?;
         match self.kind(&download)? {
+            Kind::Rows(_) if self.address.records.is_some() => Err(self
+                .client
+                .malformed("`records` says where a JSON document has them, but it is none")),
             Kind::Rows(format) => self.read(download.file, &format),
             Kind::Json => self.read(self.lines(&download)?, &FileFormat::JsonLines),
             Kind::Zip => self.unpack(download),
@@ -82,6 +85,9 @@ impl HttpSource {
     fn kind(&self, download: &Download) -> Result<Kind, SourceError> {
         let found = match &self.address.format {
             Some(format) => Kind::of_name(&format!("x.{format}"), &self.layout),
+            None if self.address.records.is_some() && self.address.member.is_none() => {
+                Some(Kind::Json)
+            }
             None => Kind::of_answer(
                 &self.address.url,
                 &download.url,

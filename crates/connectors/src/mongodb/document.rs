@@ -32,7 +32,7 @@ impl Flattener {
         &mut self,
         document: &RawDocument,
         columns: &mut FieldColumns,
-    ) -> Result<&RecordCells, String> {
+    ) -> Result<&mut RecordCells, String> {
         let n_names = columns.len();
         self.cells.clear();
         self.path.clear();
@@ -40,13 +40,12 @@ impl Flattener {
             self.cells.truncate(columns, n_names);
             return Err(reason);
         }
-        self.cells.empty_twins();
-        Ok(&self.cells)
+        Ok(&mut self.cells)
     }
 
     /// Returns the cells of the document last taken apart.
-    pub(super) fn cells(&self) -> &RecordCells {
-        &self.cells
+    pub(super) fn cells(&mut self) -> &mut RecordCells {
+        &mut self.cells
     }
 
     fn visit(&mut self, document: &RawDocument, columns: &mut FieldColumns) -> Result<(), String> {

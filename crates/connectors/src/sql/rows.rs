@@ -197,8 +197,7 @@ impl Rows {
     }
 
     fn keep_row(&mut self) {
-        self.cells.empty_twins();
-        self.columns.push_row(&self.cells);
+        self.columns.push_row(&mut self.cells);
         self.cells.clear();
         self.n_rows += 1;
         self.n_bytes += 8 * self.described.len();

@@ -92,7 +92,7 @@ impl RecordCells {
 
     /// Takes the values of a field that is named twice away; fields mostly come in one order, so that
     /// is checked first.
-    pub fn empty_twins(&mut self) {
+    fn empty_twins(&mut self) {
         if self.cells.is_sorted_by(|a, b| a.0 < b.0) {
             return;
         }
@@ -147,8 +147,9 @@ impl FieldColumns {
         }
     }
 
-    /// Appends a row.
-    pub fn push_row(&mut self, record: &RecordCells) {
+    /// Appends a row; a field that the record names twice has no value in it.
+    pub fn push_row(&mut self, record: &mut RecordCells) {
+        record.empty_twins();
         for (position, cell) in record.iter() {
             let column = &mut self.cells[position];
             column.pad(self.n_rows);
@@ -167,7 +168,7 @@ impl FieldColumns {
     }
 
     /// Appends a row of a record that could not be taken apart, with the cells that could be read.
-    pub fn push_defective(&mut self, record: &RecordCells, reason: String) {
+    pub fn push_defective(&mut self, record: &mut RecordCells, reason: String) {
         let extent = Extent::Row(self.n_rows);
         self.defects.push(Defect { extent, reason });
         self.push_row(record);
@@ -265,5 +266,67 @@ impl Cells {
                 *self = Self::Texts(texts);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Pushes records of `name=text` cells, one that begins with `!` as defective, and shows the rows.
+    fn check(records: &[&str], expected: &[&str]) {
+        let mut columns = FieldColumns::default();
+        let mut cells = RecordCells::default();
+        for record in records {
+            cells.clear();
+            let fields = record.trim_start_matches('!').split_whitespace();
+            for (name, text) in fields.filter_map(|field| field.split_once('=')) {
+                let number = text.parse().map(Scalar::Number);
+                cells.push(&mut columns, name, number.unwrap_or(Scalar::Text(text)));
+            }
+            match record.starts_with('!') {
+                true => columns.push_defective(&mut cells, "torn".to_owned()),
+                false => columns.push_row(&mut cells),
+            }
+        }
+        let batch = columns.take(records.len() as u64);
+        assert!(
+            batch
+                .columns
+                .iter()
+                .all(|column| column.len() == records.len())
+        );
+        let problems = batch.row_problems(|_| true);
+        let row = |row: usize| {
+            let cells = batch.columns.iter().map(|column| {
+                let text = column.text(row);
+                text.map_or("~".to_owned(), |text| text.into_owned())
+            });
+            let problems = problems.get(&row).into_iter().flatten().cloned();
+            cells.chain(problems).collect::<Vec<_>>().join(" ")
+        };
+        let found: Vec<String> = (0..records.len()).map(row).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_field_that_is_named_twice_shifts_no_other_row() {
+        let torn = "torn a: a field is named twice";
+        check(
+            &["a=x b=1", "!a=y a=z", "a=w b=2"],
+            &["x 1", &format!("~ ~ {torn}"), "w 2"],
+        );
+        check(
+            &["a=1 b=x", "a=2 a=3 b=y", "b=z a=4"],
+            &["1 x", "~ y a: a field is named twice", "4 z"],
+        );
+    }
+
+    #[test]
+    fn numbers_become_texts_with_the_first_text_of_their_column() {
+        check(
+            &["a=1.5", "b=2", "a=x", "a=-0"],
+            &["1.5 ~", "~ 2", "x ~", "-0.0 ~"],
+        );
     }
 }

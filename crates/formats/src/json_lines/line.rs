@@ -31,7 +31,7 @@ impl Line {
         &mut self,
         line: &[u8],
         columns: &mut FieldColumns,
-    ) -> Result<&RecordCells, String> {
+    ) -> Result<&mut RecordCells, String> {
         let n_names = columns.len();
         self.cells.clear();
         let text = std::str::from_utf8(line).map_err(|_| "not UTF-8".to_owned())?;
@@ -50,7 +50,7 @@ impl Line {
                 }
             });
         match parsed {
-            Ok(()) => Ok(&self.cells),
+            Ok(()) => Ok(&mut self.cells),
             Err(error) => {
                 self.cells.truncate(columns, n_names);
                 Err(error.to_string().replace(" at line 1 column ", ", byte "))
@@ -59,8 +59,8 @@ impl Line {
     }
 
     /// Returns the cells of the line last parsed.
-    pub(super) fn cells(&self) -> &RecordCells {
-        &self.cells
+    pub(super) fn cells(&mut self) -> &mut RecordCells {
+        &mut self.cells
     }
 
     fn parse_object(
@@ -79,9 +79,7 @@ impl Line {
             depth: 0,
         };
         deserializer.deserialize_map(object)?;
-        deserializer.end()?;
-        self.cells.empty_twins();
-        Ok(())
+        deserializer.end()
     }
 }
 

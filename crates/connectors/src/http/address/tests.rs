@@ -14,6 +14,7 @@ fn check(uri: &str, expected: &str) {
         Err(error) => error.to_string(),
     };
     assert!(found.contains(expected), "{expected}\nin {found}");
+    assert!(!found.contains("s3cr"), "{found}");
 }
 
 #[test]
@@ -37,7 +38,7 @@ fn pages_follow_by_what_is_named() {
     );
     check(
         "https://h.example/x#paging=cursor&cursor=/meta/next&parameter=after",
-        "Cursor { at: Pointer([\"meta\", \"next\"]), parameter: \"after\" }",
+        "Cursor { at: Pointer([\"meta\", \"next\"]), parameter: Some(\"after\") }",
     );
     check(
         "https://h.example/x#paging=page&first=0",
@@ -62,6 +63,19 @@ fn what_is_not_understood_is_named() {
         ("https://h.example/x#rate=0", "rate=0 is no number"),
         ("https://h.example/x#time_limit=0", "from 1"),
         ("https://h.example/x#sha256=12", "no SHA-256"),
+        (
+            "https://h.example/x#member=a&paging=link",
+            "`member` is of one file",
+        ),
+        ("https://u:s3cr%FFet@h.example/x", "its login is not UTF-8"),
+        (
+            "https://h.example/x#time_limit=18446744073709551615",
+            "from 1",
+        ),
+        (
+            "https://h.example/x#paging=page&first=4294967296",
+            "no whole number",
+        ),
     ] {
         check(uri, expected);
     }

@@ -186,6 +186,9 @@ fn every_way_to_serve_them_gives_the_same_rows() {
         "/busy/a.csv",
         "/cut/a.csv",
         "/cutplain/a.csv",
+        "/short/a.csv",
+        "/shifted/a.csv",
+        "/ended/a.csv",
         "/link#records=/data/items&paging=link",
         "/cursor#records=/data/items&paging=cursor&cursor=/meta/next&parameter=after",
         "/urls#records=/data/items&paging=cursor&cursor=/meta/next",
@@ -303,7 +306,7 @@ fn what_goes_wrong_is_said_with_what_to_do() {
         ),
         (
             "/same#records=/data/items&paging=page",
-            &["same as the one before"],
+            &["101 pages in a row are the same"],
         ),
         (
             "/urls?host=example.invalid#records=/data/items&paging=cursor&cursor=/meta/next",

@@ -75,6 +75,38 @@ class Handler(BaseHTTPRequestHandler):
     def cutplain(self, name, query):
         self.answer(200, (DIRECTORY / name).read_bytes(), cut=1500 if seen["cutplain"] <= 2 else None)
 
+    def short(self, name, query):
+        """Breaks off, and then gives what was asked for in small parts."""
+        body = (DIRECTORY / name).read_bytes()
+        if seen["short"] == 1:
+            return self.files(name, query, 1500)
+        first = int(self.headers["Range"].removeprefix("bytes=").split("-")[0])
+        end = min(first + 1000, len(body))
+        part = ("Content-Range", f"bytes {first}-{end - 1}/{len(body)}")
+        etag = '"' + hashlib.sha256(body).hexdigest()[:16] + '"'
+        self.answer(206, body[first:end], [part, ("ETag", etag)])
+
+    def shifted(self, name, query):
+        """Breaks off, and then gives another part than was asked for."""
+        body = (DIRECTORY / name).read_bytes()
+        if "Range" in self.headers:
+            part = ("Content-Range", f"bytes 1000-{len(body) - 1}/{len(body)}")
+            return self.answer(206, body[1000:], [part])
+        self.files(name, query, 1500 if seen["shifted"] == 1 else None)
+
+    def ended(self, name, query):
+        """Breaks off behind the last byte."""
+        body = (DIRECTORY / name).read_bytes()
+        if "Range" in self.headers:
+            return self.answer(416, b"no such range", [("Content-Range", f"bytes */{len(body)}")])
+        self.send_response(200)
+        self.send_header("ETag", '"e"')
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.write(f"{len(body):x}\r\n".encode() + body + b"\r\n")
+        self.wfile.flush()
+        self.connection.close()
+
     def busy(self, name, query):
         if seen["busy"] == 1:
             return self.answer(429, b"", [("Retry-After", query.get("wait", "1"))])
