@@ -13,7 +13,8 @@ use crate::{
 /// Delimited text as a source of rows.
 ///
 /// A row with another number of cells than there are names is a defect and keeps the cells that have a
-/// name; a cell that is not UTF-8 is a defect of its own. Lines without anything on them are not rows.
+/// name; when it goes over several lines, each of these is a row. A cell that is not UTF-8 is a defect of
+/// its own. Lines without anything on them are not rows.
 pub(crate) struct CsvSource {
     location: String,
     reader: csv::Reader<Budgeted<Bytes>>,
@@ -36,6 +37,8 @@ impl Source for CsvSource {
                 break;
             }
             rows.push(&mut self.record, &self.names);
+            let n_lines = rows.push_lines(&self.record, self.names.len());
+            self.n_read += n_lines;
         }
         // A file of names alone still has to say its names.
         if rows.n_rows == 0 && self.names_given {
@@ -78,6 +81,7 @@ impl CsvSource {
             .from_reader(Budgeted {
                 inner: text,
                 left: RECORD_BYTES,
+                end: END,
             });
         Self {
             location,
@@ -108,8 +112,16 @@ impl CsvSource {
             .reader
             .read_byte_record(&mut self.record)
             .map_err(|error| self.explain(error))?;
-        self.n_read += u64::from(more);
-        Ok(more)
+        let last = self.record.iter().next_back().unwrap_or_default();
+        if !more || (self.record.len() == 1 && last == END_CELL) {
+            return Ok(false);
+        }
+        self.n_read += 1;
+        if last.trim_ascii_end().ends_with(END_CELL) {
+            let reason = format!("record {} has a quote that is never closed", self.n_read);
+            return Err(malformed(&self.location, &reason));
+        }
+        Ok(true)
     }
 
     fn explain(&self, error: csv::Error) -> SourceError {
@@ -189,6 +201,28 @@ impl Rows {
         }
     }
 
+    /// Appends a row without cells for each further line of a record that has not as many cells as there
+    /// are names: a stray quote has most likely swallowed them, and none is to be lost without a word.
+    fn push_lines(&mut self, record: &ByteRecord, n_names: usize) -> u64 {
+        if record.len() == n_names {
+            return 0;
+        }
+        let n_lines = record
+            .as_slice()
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count();
+        for _ in 0..n_lines {
+            self.defects.push(Defect {
+                extent: Extent::Row(self.n_rows),
+                reason: "the line lies within a quote that begins in a row before it".to_owned(),
+            });
+            self.columns.iter_mut().for_each(|column| column.push(None));
+            self.n_rows += 1;
+        }
+        n_lines as u64
+    }
+
     fn into_batch(self, names: Vec<String>, first: u64) -> RawBatch {
         RawBatch {
             names,
@@ -199,10 +233,16 @@ impl Rows {
     }
 }
 
-/// Fails once more bytes were read than are left; bounds the memory that one record can take.
+/// What is read behind the end of the text: a record of its own, unless a quote is open there.
+const END: &[u8] = b"\n\0\x01end\n";
+const END_CELL: &[u8] = b"\0\x01end";
+
+/// Fails once more bytes were read than are left, which bounds the memory that one record can take, and
+/// marks the end.
 struct Budgeted<R> {
     inner: R,
     left: usize,
+    end: &'static [u8],
 }
 
 impl<R: Read> Read for Budgeted<R> {
@@ -210,7 +250,10 @@ impl<R: Read> Read for Budgeted<R> {
         if self.left == 0 {
             return Err(io::Error::other("the record is too long"));
         }
-        let n = self.inner.read(buffer)?;
+        let mut n = self.inner.read(buffer)?;
+        if n == 0 {
+            n = self.end.read(buffer)?;
+        }
         self.left = self.left.saturating_sub(n);
         Ok(n)
     }

@@ -110,3 +110,29 @@ fn an_open_quote_does_not_swallow_a_large_file() {
         "input: record 1 does not end within 16 MiB: is a quote left open?"
     );
 }
+
+#[test]
+fn a_stray_quote_loses_no_line_without_a_word() {
+    let within = "! the line lies within a quote that begins in a row before it";
+    assert_eq!(
+        check(b"a,b\n1,\"2\n3,4\n5,6\"\n7,8\n", &CSV),
+        "a$ b$ \n1: \"1\" \"2\\n3,4\\n5,6\"\n2: \"7\" \"8\"\n",
+        "it may be meant"
+    );
+    assert_eq!(
+        check(b"a,b\n\"1,2\n3,4\n5,6\"\n7,8\n", &CSV),
+        format!(
+            "a$ b$ \n1: \"1,2\\n3,4\\n5,6\" ~ ! 1 cells for 2 names\n2: ~ ~ {within}\n3: ~ ~ {within}\n\
+             4: \"7\" \"8\"\n"
+        )
+    );
+    for text in [
+        "a,b\n1,2\n3,\"4\n5,6\n",
+        "a,b\n1,2\n3,\"4\n5,6",
+        "a,b\n1,2\n3,\"",
+    ] {
+        let shown = check(text.as_bytes(), &CSV);
+        assert_eq!(shown, "input: record 2 has a quote that is never closed");
+    }
+    assert!(check(b"a,\"b\n1,2\n", &CSV).contains("never closed"));
+}
