@@ -1,6 +1,6 @@
 //! `--holdout FILE`: another partition, read and validated as the run's own rows were.
 
-use artifact::{Context, Failure, Run, Stage, Watch};
+use artifact::{Context, ErrorKind, Failure, Run, Stage, Watch};
 use dataset::{Schema, SourceUri, ValidatedDataset};
 use harness::config::HOLDOUT_VARIABLE;
 use holdout::GivenHoldout;
@@ -40,6 +40,13 @@ pub fn check_holdout(config: &Config, schema: &Schema) -> Result<(), Failure> {
     let Some(uri) = config.holdout.as_ref() else {
         return Ok(());
     };
+    if connectors::is_simulated(uri) && !connectors::is_simulated(&config.source) {
+        let message = format!(
+            "holdout {uri}: it is simulated, and the rows to learn from are not: what a model does on \
+             simulated rows says nothing of real ones; give real rows, or leave --holdout out"
+        );
+        return Err(Failure::new(ErrorKind::Usage, message));
+    }
     let opened = connectors::reopen(uri, HOLDOUT_VARIABLE, schema);
     opened.map(drop).map_err(|e| of_holdout(uri, &e))
 }

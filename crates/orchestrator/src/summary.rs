@@ -163,7 +163,17 @@ impl Summary {
             rows.conflicting,
             self.split.train.rows,
             self.split.holdout.rows,
-        )
+        )?;
+        let drifted = self.drift.columns.iter().filter(|column| column.drifted);
+        let drifted: Vec<&str> = drifted.map(|column| column.name.as_str()).collect();
+        match drifted.is_empty() {
+            true => Ok(()),
+            false => writeln!(
+                out,
+                "drifted from what the champion has learned from: {} (see the report)",
+                drifted.join(", ")
+            ),
+        }
     }
 
     fn write_candidates(&self, out: &mut String) -> std::fmt::Result {

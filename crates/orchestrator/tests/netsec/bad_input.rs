@@ -410,6 +410,7 @@ fn what_is_wrong_with_a_holdout_is_said_of_the_holdout() {
         assert!(called.err.starts_with(&start), "{holdout}: {}", called.err);
         assert!(called.err.contains(words), "{holdout}: {}", called.err);
     };
+    check("synth://phishing?rows=500", 64, "it is simulated");
     check("none.csv", 69, "No such file");
     check(".", 64, "its format is not told");
     check("empty.csv", 65, "it is empty");

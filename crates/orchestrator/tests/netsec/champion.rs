@@ -199,6 +199,11 @@ fn drift_against_the_champions_training_data_warns_and_rejects_on_request() {
         .map(|column| column["name"].as_str().unwrap())
         .collect();
     assert_eq!(columns, ["duration"]);
+    let mut arguments = vec!["run"];
+    arguments.extend(call(&place, STRONG));
+    let said = place.call(&arguments).out;
+    let line = "drifted from what the champion has learned from: duration (see the report)";
+    assert!(said.contains(line), "{said}");
 }
 
 #[test]

@@ -27,8 +27,11 @@ struct State {
     objective: f64,
 }
 
-/// Returns the weights, columns × outputs, at which no derivative exceeds `tol`; goes there from `start`,
-/// or from the shares of the classes.
+/// Returns the weights, columns × outputs, at which no derivative exceeds `tol`, or those after the last
+/// step, with a warning; goes there from `start`, or from the shares of the classes.
+///
+/// # Errors
+/// [`LogisticError::NotConverged`] when the derivatives are no numbers any more.
 pub(super) fn minimise(
     problem: &Problem<'_>,
     start: Option<&[f64]>,
@@ -52,11 +55,21 @@ pub(super) fn minimise(
             preconditioner = problem.preconditioner(&state);
         }
     }
-    Err(LogisticError::NotConverged {
-        steps: max_steps,
+    if !derivative.is_finite() {
+        return Err(LogisticError::NotConverged {
+            steps: max_steps,
+            derivative,
+            tol,
+        });
+    }
+    // Every step has come closer: the validation says what this is worth, and other candidates go on.
+    tracing::warn!(
+        steps = max_steps,
         derivative,
         tol,
-    })
+        "logistic regression has not converged"
+    );
+    Ok(problem.centred(state.weights))
 }
 
 impl<'a> Problem<'a> {

@@ -3,7 +3,7 @@ use ndarray::{Array2, array};
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::{LogisticError, LogisticRegression};
+use super::LogisticRegression;
 
 fn exact(c: f64) -> LogisticRegression {
     LogisticRegression {
@@ -164,15 +164,9 @@ fn equal_rows_give_equal_bits_on_any_thread() {
     assert_eq!(at(1), at(8));
 }
 
-fn check_error(
-    regression: LogisticRegression,
-    x: &Array2<f32>,
-    labels: &[u16],
-    message: &str,
-) -> LogisticError {
+fn check_error(regression: LogisticRegression, x: &Array2<f32>, labels: &[u16], message: &str) {
     let error = regression.fit(x.view(), labels, 2).unwrap_err();
     assert!(error.to_string().contains(message), "{error}");
-    error
 }
 
 #[test]
@@ -190,15 +184,23 @@ fn what_cannot_be_fitted_is_an_error_that_says_why() {
         x[[1, 0]] = value;
         check_error(exact(1.0), &x, &[0, 1], "feature 0 of row 1");
     }
-    let hurried = LogisticRegression {
-        max_iter: 1,
-        ..exact(1e3)
+}
+
+#[test]
+fn a_fit_that_runs_out_of_steps_is_as_good_as_its_last() {
+    let x = array![[1.0f32, 2.0], [0.0, 1.0], [0.5, 4.0], [2.0, 0.0]];
+    let after = |max_iter| {
+        let hurried = LogisticRegression {
+            max_iter,
+            ..exact(1e3)
+        };
+        hurried.fit(x.view(), &[0, 1, 1, 0], 2).unwrap()
     };
-    let error = check_error(hurried, &x, &[0, 1], "raise `max_iter`");
-    assert!(matches!(
-        error,
-        LogisticError::NotConverged { steps: 1, .. }
-    ));
+    let (hurried, whole) = (after(1), after(100));
+    assert_ne!(hurried.coefficients, whole.coefficients);
+    let signs =
+        |m: &model::LinearClassifier| m.coefficients.iter().map(|c| *c > 0.0).collect::<Vec<_>>();
+    assert_eq!(signs(&hurried), signs(&whole));
 }
 
 #[test]
