@@ -199,6 +199,8 @@ fn drift_against_the_champions_training_data_warns_and_rejects_on_request() {
         .map(|column| column["name"].as_str().unwrap())
         .collect();
     assert_eq!(columns, ["duration"]);
+
+    place.write("flows.csv", flows_csv(6000, 4, 0));
     let mut arguments = vec!["run"];
     arguments.extend(call(&place, STRONG));
     let said = place.call(&arguments).out;
