@@ -12,6 +12,7 @@ mod lineage;
 mod manifest;
 mod printable;
 mod run;
+pub mod secrets;
 mod stage;
 mod temporary;
 pub mod yaml;
@@ -23,6 +24,7 @@ pub use file::{StoreError, create_directory, read_bounded, remedy, write_atomic,
 pub use lineage::{Lineage, LineageNode};
 pub use manifest::{ArtifactRecord, FileRecord, Manifest};
 pub use printable::printable;
-pub use run::{Id, Run, digest_of_file};
+pub use run::{Id, RUN_FILES, Run, digest_of_file};
+pub use secrets::without_secrets;
 pub use stage::{Advance, Context, Inputs, Outputs, Progress, Stage, Watch};
 pub use temporary::{create_temporary, remove_temporaries, remove_temporary, rename_temporary};

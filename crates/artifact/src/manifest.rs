@@ -1,6 +1,6 @@
 //! What a stage leaves beside its artifacts: who made them, from what, when and how long it took.
 
-use std::path::Path;
+use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
 
@@ -60,6 +60,14 @@ impl FileRecord {
             bytes: bytes.len() as u64,
         }
     }
+
+    /// Returns whether the name is that of a file in the directory, and no path to elsewhere.
+    pub(crate) fn is_inside(&self) -> bool {
+        let mut parts = Path::new(&self.name).components();
+        let is_name =
+            matches!(parts.next(), Some(Component::Normal(name)) if name == self.name.as_str());
+        is_name && parts.next().is_none()
+    }
 }
 
 impl Manifest {
@@ -73,11 +81,14 @@ impl Manifest {
             return Ok(None);
         }
         let bytes = read_bounded(&path, 16 << 20)?;
-        serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|e| StoreError::Manifest {
-                path,
-                reason: format!("{e}; remove it, and run its stage again"),
-            })
+        let damaged = |reason: String| StoreError::Manifest {
+            path: path.clone(),
+            reason: format!("{reason}; remove it, and run its stage again"),
+        };
+        let manifest: Self = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
+        match manifest.files.iter().find(|file| !file.is_inside()) {
+            Some(file) => Err(damaged(format!("{:?} is no file of the stage", file.name))),
+            None => Ok(Some(manifest)),
+        }
     }
 }

@@ -51,7 +51,7 @@ impl<A: Artifact> Id<A> {
 }
 
 /// Name of the record of a run's own files.
-const FILES: &str = "files.json";
+pub const RUN_FILES: &str = "files.json";
 /// No record is larger.
 const MAX_RECORD_BYTES: u64 = 1 << 20;
 /// No report is larger.
@@ -174,20 +174,26 @@ impl Run {
     /// # Errors
     /// [`StoreError::Manifest`] when the record is damaged.
     pub fn files(&self) -> Result<Vec<FileRecord>, StoreError> {
-        let path = self.directory.join(FILES);
+        let path = self.directory.join(RUN_FILES);
         if !path.exists() {
             return Ok(Vec::new());
         }
         let bytes = read_bounded(&path, MAX_RECORD_BYTES)?;
-        serde_json::from_slice(&bytes).map_err(|e| StoreError::Manifest {
-            reason: format!("{e}: remove it, and what it says of other files with it"),
-            path,
-        })
+        let damaged = |reason: String| StoreError::Manifest {
+            reason: format!("{reason}: remove it, and what it says of other files with it"),
+            path: path.clone(),
+        };
+        let files: Vec<FileRecord> =
+            serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
+        match files.iter().find(|file| !file.is_inside()) {
+            Some(file) => Err(damaged(format!("{:?} is no file of the run", file.name))),
+            None => Ok(files),
+        }
     }
 
     fn record(&self, files: &[FileRecord]) -> Result<(), StoreError> {
         let text = serde_json::to_vec_pretty(files).expect("records are plain data");
-        write_atomic(&self.directory.join(FILES), &text)
+        write_atomic(&self.directory.join(RUN_FILES), &text)
     }
 
     /// Executes a stage: loads its inputs from their committed bytes, times it, commits what it gives.
@@ -301,12 +307,14 @@ impl Run {
     /// Returns the manifests of all completed stages with their directories, in order.
     ///
     /// # Errors
-    /// [`StoreError`] when one is damaged, or lies in another stage's directory.
+    /// [`StoreError`] when one is damaged, lies in another stage's directory, or is the second of one
+    /// stage.
     pub fn manifests(&self) -> Result<Vec<(PathBuf, Manifest)>, StoreError> {
-        let mut found = Vec::new();
+        let mut found: Vec<(PathBuf, Manifest)> = Vec::new();
         for step in self.steps()? {
             if let Some(manifest) = Manifest::read(&step)? {
                 check_place(&step, &manifest)?;
+                check_only(&step, &manifest, &found)?;
                 found.push((step, manifest));
             }
         }
@@ -376,14 +384,35 @@ impl Run {
 /// Refuses a copy of a stage's directory, which would count beside it.
 fn check_place(step: &Path, manifest: &Manifest) -> Result<(), StoreError> {
     let name = step.file_name().unwrap_or_default().to_string_lossy();
-    let stage = name.split_once('-').map(|(_, stage)| stage);
-    if stage == Some(manifest.stage.as_str()) {
+    let is_number = |n: &str| n.len() == 2 && n.bytes().all(|b| b.is_ascii_digit());
+    let stage = name.split_once('-').filter(|(number, _)| is_number(number));
+    if stage.map(|(_, stage)| stage) == Some(manifest.stage.as_str()) {
         return Ok(());
     }
     let stage = &manifest.stage;
     Err(StoreError::Manifest {
         path: step.join("manifest.json"),
         reason: format!("it is of the stage `{stage}`: move this directory out of the run"),
+    })
+}
+
+/// Refuses a stage's directory under another number beside the stage's own: `05-training`. Which of the
+/// two is the stage's, its number does not tell here, where stages are not known.
+fn check_only(
+    step: &Path,
+    manifest: &Manifest,
+    before: &[(PathBuf, Manifest)],
+) -> Result<(), StoreError> {
+    let stage = &manifest.stage;
+    let Some((other, _)) = before.iter().find(|(_, other)| other.stage == *stage) else {
+        return Ok(());
+    };
+    Err(StoreError::Manifest {
+        path: step.join("manifest.json"),
+        reason: format!(
+            "it is of the stage `{stage}`, and so is {}: move the copy out of the run",
+            other.display()
+        ),
     })
 }
 

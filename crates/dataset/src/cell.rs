@@ -44,7 +44,8 @@ pub fn read_number(number: f64) -> Cell {
     }
 }
 
-fn read_boolean(text: &str) -> Option<bool> {
+/// Reads a text as a boolean: `true`/`false`, `yes`/`no` or `1`/`0`, capitals or not.
+pub(crate) fn read_boolean(text: &str) -> Option<bool> {
     let is = |words: [&str; 3]| words.iter().any(|w| text.eq_ignore_ascii_case(w));
     if is(["true", "yes", "1"]) {
         Some(true)

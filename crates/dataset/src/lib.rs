@@ -21,6 +21,7 @@ mod source_uri;
 mod table;
 mod tally;
 
+pub use artifact::without_secrets;
 pub use destination::{Destination, LoadMode, Loaded};
 pub use group::GroupKey;
 pub use label::{ClassNames, Label};
@@ -37,6 +38,6 @@ pub use records::{Records, Target, TrainingSet, ValidatedDataset};
 pub use reference::ReferenceProfile;
 pub use schema::{Column, ColumnType, Domain, Schema, SchemaError};
 pub use source::{Sink, SinkError, Source, SourceError};
-pub use source_uri::{SourceUri, without_secrets};
+pub use source_uri::SourceUri;
 pub use table::{Table, TableColumn};
 pub use tally::{Tally, record_digests};

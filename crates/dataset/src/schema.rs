@@ -3,6 +3,7 @@
 mod column;
 mod draft;
 mod infer;
+mod reach;
 mod target;
 
 use std::{collections::BTreeSet, path::Path};
@@ -163,16 +164,24 @@ impl Classified for SchemaError {
 }
 
 impl Schema {
-    /// Parses and checks a schema; `origin` (a path, or `embedded`) stands in the error.
+    /// Parses and checks a schema that somebody has written; `origin` (a path, say) stands in the error.
     ///
     /// # Errors
     /// [`SchemaError`] with the first problem.
     pub fn parse(text: &str, origin: &str) -> Result<Self, SchemaError> {
-        let schema: Self = yaml::parse(text).map_err(|reason| SchemaError::Syntax {
-            origin: origin.to_owned(),
-            reason,
-        })?;
+        let schema = from_yaml(text, origin)?;
         schema.check()?;
+        Ok(schema)
+    }
+
+    /// Parses a schema that stands in an artifact or a run: it is checked as far as reading it safely
+    /// needs, because a former program may have accepted more.
+    ///
+    /// # Errors
+    /// [`SchemaError`] with the first problem.
+    pub fn parse_kept(text: &str, origin: &str) -> Result<Self, SchemaError> {
+        let schema = from_yaml(text, origin)?;
+        schema.refuse(schema.find_problem())?;
         Ok(schema)
     }
 
@@ -181,22 +190,29 @@ impl Schema {
     /// # Errors
     /// [`ErrorKind::Config`] when it cannot be read, [`SchemaError`] when it is no schema.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let origin = path.display().to_string();
-        let bytes = read_bounded(path, MAX_FILE_BYTES)
-            .map_err(|e| Failure::new(ErrorKind::Config, e.to_string()))?;
-        let text = String::from_utf8(bytes).map_err(|_| SchemaError::Syntax {
-            origin: origin.clone(),
-            reason: "it is not UTF-8".to_owned(),
-        })?;
+        let (text, origin) = read_file(path)?;
         Ok(Self::parse(&text, &origin)?)
     }
 
-    /// Checks what the types cannot say: duplicate names, empty domains, a target without both sides.
+    /// Reads the schema file that a run keeps, as [`Schema::parse_kept`].
+    ///
+    /// # Errors
+    /// As [`Schema::read`].
+    pub fn read_kept(path: &Path) -> Result<Self, Failure> {
+        let (text, origin) = read_file(path)?;
+        Ok(Self::parse_kept(&text, &origin)?)
+    }
+
+    /// Checks what the types cannot say, as [`Schema::parse`].
     ///
     /// # Errors
     /// [`SchemaError::Invalid`].
     pub fn check(&self) -> Result<(), SchemaError> {
-        self.find_problem().map_or(Ok(()), |problem| {
+        self.refuse(self.find_problem().or_else(|| reach::problem(self)))
+    }
+
+    fn refuse(&self, problem: Option<String>) -> Result<(), SchemaError> {
+        problem.map_or(Ok(()), |problem| {
             Err(SchemaError::Invalid {
                 name: self.name.clone(),
                 problem,
@@ -204,15 +220,16 @@ impl Schema {
         })
     }
 
+    /// Returns what contradicts itself: duplicate names, empty domains, a target without both sides.
     fn find_problem(&self) -> Option<String> {
         self.reading_problem()
             .or_else(|| self.names_problem())
             .or_else(|| self.limits_problem())
             .or_else(|| {
-                let of = |c: &Column| Some(format!("column `{}`: {}", c.name, c.problem(self)?));
+                let of = |c: &Column| Some(format!("column `{}`: {}", c.name, c.problem()?));
                 self.columns.iter().find_map(of)
             })
-            .or_else(|| self.target.problem(self))
+            .or_else(|| self.target.problem())
             .or_else(|| self.derived.iter().find_map(|d| d.problem(self)))
     }
 
@@ -223,18 +240,11 @@ impl Schema {
             return Some("name: use letters, digits, `-` and `_`".to_owned());
         }
         let delimiter = self.file.delimiter;
-        let is_of_cells = delimiter.is_ascii_alphanumeric() || "+-.\"\r\n\0".contains(delimiter);
-        if !delimiter.is_ascii() || is_of_cells {
-            return Some(format!(
-                "delimiter {delimiter:?}: use an ASCII character that neither quotes, ends a line nor \
-                 stands in numbers and words"
-            ));
-        }
-        let token = self.missing_tokens.iter().find(|t| t.trim() != **t)?;
-        Some(format!(
-            "missing_tokens: no cell is {token:?}: spaces around a text are taken off before it is \
-             compared"
-        ))
+        (!delimiter.is_ascii() || "\"\r\n\0".contains(delimiter)).then(|| {
+            format!(
+                "delimiter {delimiter:?}: use an ASCII character that neither quotes nor ends a line"
+            )
+        })
     }
 
     fn names_problem(&self) -> Option<String> {
@@ -242,16 +252,7 @@ impl Schema {
         if n_columns > MAX_COLUMNS {
             return Some(format!("{n_columns} columns, at most {MAX_COLUMNS}"));
         }
-        let target = self.target.column.as_str();
-        if let Some(problem) = name_problem(target) {
-            return Some(format!("target: {problem}"));
-        }
         let derived = self.derived.iter().map(|d| d.name.as_str());
-        if derived.clone().any(|name| name == target) {
-            return Some(format!(
-                "derived column `{target}` is called like the target"
-            ));
-        }
         let mut seen = BTreeSet::new();
         let mut names = self.columns.iter().map(|c| c.name.as_str()).chain(derived);
         let problem = names.find_map(|name| {
@@ -347,7 +348,27 @@ pub mod as_yaml {
     /// The deserializer's, or that of the schema.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Schema, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Schema::parse(&text, "embedded in the artifact").map_err(de::Error::custom)
+        Schema::parse_kept(&text, "embedded in the artifact").map_err(de::Error::custom)
+    }
+}
+
+fn from_yaml(text: &str, origin: &str) -> Result<Schema, SchemaError> {
+    yaml::parse(text).map_err(|reason| SchemaError::Syntax {
+        origin: origin.to_owned(),
+        reason,
+    })
+}
+
+fn read_file(path: &Path) -> Result<(String, String), Failure> {
+    let origin = path.display().to_string();
+    let bytes = read_bounded(path, MAX_FILE_BYTES)
+        .map_err(|e| Failure::new(ErrorKind::Config, e.to_string()))?;
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok((text, origin)),
+        Err(_) => Err(Failure::from(SchemaError::Syntax {
+            origin,
+            reason: "it is not UTF-8".to_owned(),
+        })),
     }
 }
 

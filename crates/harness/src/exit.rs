@@ -2,9 +2,8 @@
 
 use std::{io::Write as _, process::ExitCode, time::Duration};
 
-use artifact::{ErrorKind, Failure, printable};
+use artifact::{ErrorKind, Failure, printable, without_secrets};
 use clap::{Parser, error::ErrorKind as ClapKind};
-use dataset::without_secrets;
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
     iterator::Signals,

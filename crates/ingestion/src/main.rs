@@ -12,7 +12,7 @@ fn main() -> ExitCode {
 }
 
 fn stage(config: &RunConfig, run: &Run) -> Result<Ingestion, Failure> {
-    let schema = Schema::read(&run.directory().join(SCHEMA_FILE))?;
+    let schema = Schema::read_kept(&run.directory().join(SCHEMA_FILE))?;
     let kept: SourceUri = config.section("source")?;
     let source = connectors::reopen(&kept, harness::config::SOURCE_VARIABLE, &schema)?;
     let section = config.of_stage::<Ingestion>()?;

@@ -196,6 +196,7 @@ fn registry(root: &Path) -> Vec<Finding> {
         Ok(said) => {
             let mut findings = vec![Finding::ok(CHECK, said)];
             findings.extend(lacking(&registry, name));
+            findings.extend(clocks(&registry, name));
             findings
         }
         Err(failure) => vec![Finding::fail(CHECK, &failure, "")],
@@ -209,6 +210,32 @@ fn lacking(registry: &Registry, name: &str) -> Vec<Finding> {
     let found = history.and_then(|history| registry.lacking(name, &history));
     let warn = |error: &RegistryError| Finding::warn("registry", error.to_string());
     found.map_or_else(|e| vec![warn(&e)], |all| all.iter().map(warn).collect())
+}
+
+/// Looks for entries that stand behind one of a later time, and for a last one that lies ahead of now.
+fn clocks(registry: &Registry, name: &str) -> Vec<Finding> {
+    // That it cannot be read is said already.
+    let history = registry.history(name).unwrap_or_default();
+    let back = history.times_that_run_back().into_iter();
+    let mut said: Vec<String> = back
+        .map(|(before, entry)| {
+            format!(
+                "{name}: entry {} of {} stands behind entry {} of {}: a clock was wrong, \
+                 `netsec models history --at` goes by the latest time so far",
+                entry.sequence, entry.at, before.sequence, before.at
+            )
+        })
+        .collect();
+    let last = history.entries().last();
+    if let Some(last) = last.filter(|last| last.lies_ahead_of(clock::now())) {
+        said.push(format!(
+            "{name}: the last entry, {}, is of {}, which has not come yet: set the clocks of the \
+             machines that write to the registry",
+            last.sequence, last.at
+        ));
+    }
+    let warn = |said| Finding::warn("registry", said);
+    said.into_iter().map(warn).collect()
 }
 
 fn champion(registry: &Registry, name: &str) -> Result<String, Failure> {

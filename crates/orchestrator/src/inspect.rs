@@ -3,11 +3,13 @@
 use std::{
     fs,
     fs::File,
+    io,
     path::{Path, PathBuf},
 };
 
 use artifact::{
-    Digest, ErrorKind, Failure, FileRecord, Manifest, Run, Stage as _, StoreError, read_bounded,
+    Digest, ErrorKind, Failure, FileRecord, Manifest, RUN_FILES, Run, Stage as _, StoreError,
+    read_bounded,
 };
 use clap::Args;
 use registry::Promotion;
@@ -184,6 +186,7 @@ impl Verified {
             damaged.extend(artifacts.flatten());
             damaged.extend(changed(step, &manifest.files));
         }
+        damaged.extend(lost_record(run, &own, &manifests));
         damaged.extend(stale(&manifests));
         damaged.extend(changed_configuration(run)?);
         Ok(Self { checked, damaged })
@@ -199,8 +202,28 @@ impl Verified {
 fn changed(directory: &Path, files: &[FileRecord]) -> impl Iterator<Item = String> {
     files.iter().filter_map(|file| {
         let path = directory.join(&file.name);
-        let found = File::open(&path).and_then(Digest::of_reader);
-        problem(&path, found.map_err(|e| e.to_string()), file.sha256)
+        let found = digest(&path).map_err(|e| e.to_string());
+        problem(&path, found, file.sha256)
+    })
+}
+
+/// Reads a file for its digest, but no device and no pipe, which a link may lead to and which may not end.
+fn digest(path: &Path) -> io::Result<Digest> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    Digest::of_reader(File::open(path)?)
+}
+
+/// Says that a finished run has no record of its own files, its schema and its report.
+fn lost_record(run: &Run, own: &[FileRecord], manifests: &[(PathBuf, Manifest)]) -> Option<String> {
+    let is_finished = manifests.iter().any(|(_, m)| m.stage == Promotion::NAME);
+    (is_finished && own.is_empty()).then(|| {
+        format!(
+            "{}: it names no file, or is not there: the run's schema and report cannot be checked, \
+             `netsec report` writes the report again",
+            run.directory().join(RUN_FILES).display()
+        )
     })
 }
 

@@ -32,7 +32,7 @@ pub struct PredictArguments {
     /// Registered model; the only one there is by default, and `phishing` where there are several
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
-    /// File to score: .csv, .jsonl (each also with .gz) or .parquet
+    /// File to score: .csv, .jsonl, .arff (each also with .gz) or .parquet
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
     /// File to write: the input's columns, label, threat_probability, model_version and problem

@@ -24,7 +24,8 @@ pub enum SchemaCommand {
 
 #[derive(Args)]
 pub struct InferArguments {
-    /// Records: the path or file://… address of a .csv, .jsonl (each also with .gz) or .parquet
+    /// Records: the path or file://… address of a .csv, .jsonl, .arff (each also with .gz) or
+    /// .parquet
     file: SourceUri,
     /// Column to learn; by default one called label, class, target or result, else the last
     #[arg(long, value_name = "COLUMN")]

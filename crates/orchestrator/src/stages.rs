@@ -85,7 +85,7 @@ impl Again<'_> {
         match self.arguments.name.as_str() {
             Champion::NAME => self.alone(&Champion::new(self.registry()?, self.model()?)),
             Ingestion::NAME => {
-                let schema = Schema::read(&self.run.directory().join(SCHEMA_FILE))?;
+                let schema = Schema::read_kept(&self.run.directory().join(SCHEMA_FILE))?;
                 let source = connectors::reopen(&config.source, SOURCE_VARIABLE, &schema)?;
                 self.alone(&Ingestion::new(source, schema, config.ingestion))
             }

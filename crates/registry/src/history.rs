@@ -45,6 +45,17 @@ pub struct Entry {
     pub why: Option<String>,
 }
 
+/// Clocks of machines that write to one registry differ by less, unless one of them is wrong.
+const MAX_MINUTES_AHEAD: i64 = 5;
+
+impl Entry {
+    /// Returns whether its time lies minutes ahead of a moment that cannot come before it: a clock is
+    /// wrong then.
+    pub fn lies_ahead_of(&self, moment: clock::Timestamp) -> bool {
+        clock::parse(&self.at).is_ok_and(|at| (at - moment).num_minutes() >= MAX_MINUTES_AHEAD)
+    }
+}
+
 /// All entries of a model, in order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct History {
@@ -99,13 +110,24 @@ impl History {
         self.entries.last().filter(|e| e.action == Action::Declined)
     }
 
-    /// Returns the entry that made the champion of a moment in the past.
+    /// Returns the entry that made the champion of a moment in the past. Where times run back, an entry
+    /// counts from the latest time among it and those before it, since entries were made in order.
     pub fn champion_at(&self, moment: clock::Timestamp) -> Option<&Entry> {
+        let is_later = |e: &&Entry| clock::parse(&e.at).is_ok_and(|at| at > moment);
         self.entries
             .iter()
-            .rev()
+            .take_while(|e| !is_later(e))
             .filter(|e| e.action != Action::Declined)
-            .find(|e| clock::parse(&e.at).is_ok_and(|at| at <= moment))
+            .last()
+    }
+
+    /// Returns the entries whose time lies before that of the entry before them, each behind that one:
+    /// they were made on two clocks, or on one that was set.
+    pub fn times_that_run_back(&self) -> Vec<(&Entry, &Entry)> {
+        let pairs = self.entries.iter().zip(self.entries.iter().skip(1));
+        let runs_back =
+            |(before, entry): &(&Entry, &Entry)| clock::parse(&entry.at) < clock::parse(&before.at);
+        pairs.filter(runs_back).collect()
     }
 
     /// Returns the champion before the present one: what a rollback goes back to.
@@ -172,7 +194,6 @@ impl History {
 /// What an entry is judged by: those before it.
 #[derive(Default)]
 struct Past {
-    last: Option<clock::Timestamp>,
     bundles: BTreeMap<u64, Digest>,
     versions: BTreeMap<Digest, u64>,
     champions: BTreeSet<u64>,
@@ -181,7 +202,6 @@ struct Past {
 
 impl Past {
     fn take(&mut self, entry: &Entry) {
-        self.last = clock::parse(&entry.at).ok();
         self.bundles.insert(entry.version, entry.bundle);
         self.versions.insert(entry.bundle, entry.version);
         if entry.action != Action::Declined {
@@ -193,15 +213,9 @@ impl Past {
     /// Returns why no program can have appended an entry.
     fn problem(&self, entry: &Entry) -> Option<String> {
         let version = entry.version;
-        let at = match clock::parse(&entry.at) {
-            Ok(at) => at,
-            Err(reason) => return Some(reason),
-        };
-        if let Some(last) = self.last.filter(|last| at < *last) {
-            let (at, last) = (&entry.at, clock::rfc3339(last));
-            return Some(format!(
-                "its time {at} is before that of the entry before it, {last}"
-            ));
+        // Times may run back: a registry may have been written on several clocks.
+        if let Err(reason) = clock::parse(&entry.at) {
+            return Some(reason);
         }
         if entry.action == Action::RolledBack && !self.champions.contains(&version) {
             return Some(format!(

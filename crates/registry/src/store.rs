@@ -341,11 +341,8 @@ impl Registry {
                 return Ok(None);
             };
             entry.sequence = history.entries().len() as u64 + 1;
-            // Whoever was quicker may have a later time, or another clock: time never runs back.
-            if let Some(last) = history.entries().last()
-                && clock::parse(&entry.at) < clock::parse(&last.at)
-            {
-                entry.at.clone_from(&last.at);
+            if let Some(last) = history.entries().last() {
+                entry.at = time_after(last, &entry.at);
             }
             let key = entry_key(name, entry.sequence);
             let bytes = serde_json::to_vec_pretty(&entry).expect("an entry is plain data");
@@ -463,6 +460,19 @@ impl Registry {
         })?;
         Ok(appended.expect("an entry was made"))
     }
+}
+
+/// Returns the time of an entry that is made now and stands behind another.
+///
+/// Whoever was quicker may have a slightly later time, or another clock: that time is then its own as
+/// well. A time far ahead is an error of a clock, which the entry must not repeat.
+fn time_after(last: &Entry, now: &str) -> String {
+    let Ok(moment) = clock::parse(now) else {
+        return now.to_owned();
+    };
+    let is_behind = clock::parse(&last.at).is_ok_and(|at| moment < at);
+    let is_by_chance = is_behind && !last.lies_ahead_of(moment);
+    if is_by_chance { &last.at } else { now }.to_owned()
 }
 
 /// Says what stands against the latest version of a model that has never had a champion.

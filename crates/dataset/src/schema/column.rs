@@ -2,11 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Schema;
-use crate::{
-    cell::{CellProblem, value_problem},
-    format_number,
-};
+use crate::format_number;
 
 /// One column: its name, its type and what it may hold.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -230,86 +226,49 @@ impl Column {
         }
     }
 
-    /// Returns what is wrong with the declaration under a schema: what contradicts itself, and what no
-    /// cell can ever reach.
-    pub(super) fn problem(&self, schema: &Schema) -> Option<String> {
+    /// Returns in what the declaration contradicts itself.
+    pub(super) fn problem(&self) -> Option<String> {
         let is_text = self.kind == ColumnType::Text;
-        if !is_text && !self.unknown_levels.is_default() {
-            return Some("only text takes `unknown_levels`".to_owned());
-        }
         match &self.domain {
             Domain::Any => None,
-            Domain::Levels(levels) if is_text => levels_problem(levels, schema),
+            Domain::Levels(levels) if is_text => levels_problem(levels),
             _ if is_text => Some("text takes `levels` as its domain".to_owned()),
             Domain::Levels(_) => {
                 Some("only text takes `levels`; numbers take `values` or `min`/`max`".to_owned())
             }
-            Domain::Values(values) => self.values_problem(values, schema),
-            Domain::Range { .. } if self.kind == ColumnType::Boolean => {
-                Some("a boolean is true or false: leave `min` and `max` out".to_owned())
-            }
-            Domain::Range { min, max } => self.range_problem(*min, *max),
+            Domain::Values(values) => values_problem(values),
+            Domain::Range { min, max } => range_problem(*min, *max),
         }
-    }
-
-    fn values_problem(&self, values: &[f64], schema: &Schema) -> Option<String> {
-        if values.is_empty() {
-            return Some("its domain is empty".to_owned());
-        }
-        if let Some(value) = values.iter().find(|v| !v.is_finite()) {
-            return Some(format!("its domain lists {value}, which is not finite"));
-        }
-        if let Some(pair) = values.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Some(twice(&format_number(pair[0])));
-        }
-        let is_of_another_type = |value: &&f64| value_problem(self, **value).is_some();
-        if let Some(value) = values.iter().find(is_of_another_type) {
-            let value = format_number(*value);
-            let problem = CellProblem::WrongType.describe(self, &value);
-            return Some(format!("its domain lists {value}: {problem}"));
-        }
-        // A boolean is read before anybody asks whether its text means that there is no value.
-        let is_number = self.kind != ColumnType::Boolean;
-        let texts = values.iter().map(|value| format_number(*value));
-        texts
-            .filter(|_| is_number)
-            .find(|text| schema.is_missing_token(text))
-            .map(|text| missing(&text))
-    }
-
-    fn range_problem(&self, min: Option<f64>, max: Option<f64>) -> Option<String> {
-        if let Some(end) = [min, max].into_iter().flatten().find(|e| !e.is_finite()) {
-            return Some(format!("its range ends at {end}: leave an open end out"));
-        }
-        let (min, max) = min.zip(max)?;
-        if min > max {
-            return Some(format!("its range is empty: {min} > {max}"));
-        }
-        let has_none = self.kind == ColumnType::Integer && min.ceil() > max;
-        has_none.then(|| format!("no whole number is between {min} and {max}"))
     }
 }
 
-fn levels_problem(levels: &[String], schema: &Schema) -> Option<String> {
+fn values_problem(values: &[f64]) -> Option<String> {
+    if values.is_empty() {
+        return Some("its domain is empty".to_owned());
+    }
+    if let Some(value) = values.iter().find(|v| !v.is_finite()) {
+        return Some(format!("its domain lists {value}, which is not finite"));
+    }
+    let pair = values.windows(2).find(|pair| pair[0] == pair[1])?;
+    Some(twice(&format_number(pair[0])))
+}
+
+fn range_problem(min: Option<f64>, max: Option<f64>) -> Option<String> {
+    if let Some(end) = [min, max].into_iter().flatten().find(|e| !e.is_finite()) {
+        return Some(format!("its range ends at {end}: leave an open end out"));
+    }
+    let (min, max) = min.zip(max)?;
+    (min > max).then(|| format!("its range is empty: {min} > {max}"))
+}
+
+fn levels_problem(levels: &[String]) -> Option<String> {
     if levels.is_empty() {
         return Some("its domain is empty".to_owned());
     }
-    if let Some(level) = levels.iter().find(|level| level.trim() != **level) {
-        return Some(format!(
-            "no cell is {level:?}: spaces around a text are taken off before it is compared"
-        ));
-    }
-    if let Some(pair) = levels.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Some(twice(&format!("`{}`", pair[0])));
-    }
-    let level = levels.iter().find(|level| schema.is_missing_token(level))?;
-    Some(missing(level))
+    let pair = levels.windows(2).find(|pair| pair[0] == pair[1])?;
+    Some(twice(&format!("`{}`", pair[0])))
 }
 
 fn twice(value: &str) -> String {
     format!("its domain lists {value} twice")
-}
-
-fn missing(value: &str) -> String {
-    format!("its domain lists `{value}`, which `missing_tokens` takes for no value")
 }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Domain, Schema};
 use crate::{ClassNames, Label};
 
 /// The target column and the meaning of its values.
@@ -86,44 +85,8 @@ impl TargetSpec {
         }
     }
 
-    pub(super) fn problem(&self, schema: &Schema) -> Option<String> {
-        self.labels_problem().or_else(|| {
-            let values = self.benign.values().chain(self.threats.values()).flatten();
-            values
-                .into_iter()
-                .find_map(|v| self.value_problem(v, schema))
-        })
-    }
-
-    /// Returns why no cell can ever hold a value of the target.
-    fn value_problem(&self, value: &str, schema: &Schema) -> Option<String> {
-        if value.trim() != value {
-            return Some(format!(
-                "target: no cell is {value:?}: spaces around a text are taken off before it is compared"
-            ));
-        }
-        if schema.is_missing_token(value) {
-            return Some(format!(
-                "target: `{value}` is a value of `{}`, and `missing_tokens` takes it for no value",
-                self.column
-            ));
-        }
-        let column = schema.column(&self.column)?;
-        let is_listed = match (&column.domain, value.parse::<f64>()) {
-            (Domain::Any, _) => true,
-            (Domain::Levels(levels), _) => levels.iter().any(|level| level == value),
-            (domain, Ok(number)) => domain.contains(number),
-            (_, Err(_)) => false,
-        };
-        (!is_listed).then(|| {
-            format!(
-                "target: `{value}` lies outside the domain of column `{}`: {}",
-                self.column, column.domain
-            )
-        })
-    }
-
-    fn labels_problem(&self) -> Option<String> {
+    /// Returns in what the labels and their values contradict one another.
+    pub(super) fn problem(&self) -> Option<String> {
         if self.benign.len() != 1 {
             return Some(format!(
                 "target: `benign` needs exactly one label, not {}",
@@ -137,15 +100,6 @@ impl TargetSpec {
             return Some(format!(
                 "target: {} families, at most 1000",
                 self.threats.len()
-            ));
-        }
-        let mut labels = self.benign.keys().chain(self.threats.keys());
-        let is_bad = |label: &&String| label.trim() != **label || label.is_empty();
-        if let Some(label) = labels.find(|label| is_bad(label) || label.contains(char::is_control))
-        {
-            return Some(format!(
-                "target: label {label:?} is empty, begins or ends with spaces, or holds control \
-                 characters"
             ));
         }
         if let Some(both) = self.threats.keys().find(|t| self.benign.contains_key(*t)) {

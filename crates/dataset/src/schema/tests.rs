@@ -181,6 +181,56 @@ fn values_of_the_target_that_no_cell_can_hold_are_refused() {
 }
 
 #[test]
+fn a_boolean_target_is_compared_by_what_its_texts_are_read_as() {
+    let target = |values: &str, ok: &str| {
+        check(|text| {
+            let column = format!("  - {{name: label, type: boolean{values}}}\ntarget:");
+            text.replace("target:", &column)
+                .replace("[normal]", &format!("[{ok}]"))
+                .replace("{dos: [smurf, neptune], probe: [nmap]}", "{bad: ['True']}")
+        })
+    };
+    assert_eq!(target(", values: [0, 1]", "'false', 'no', '0'"), "accepted");
+    assert_eq!(target("", "'false'"), "accepted");
+    let message = target(", values: [1]", "'false'");
+    assert!(message.contains("`false` lies outside"), "{message}");
+    let message = target(", values: [0, 1]", "'2'");
+    assert!(message.contains("`2` lies outside"), "{message}");
+}
+
+#[test]
+fn what_a_former_program_accepted_is_read_from_its_artifacts_and_refused_in_a_new_file() {
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Kept(#[serde(with = "as_yaml")] Schema);
+    for (from, to) in [
+        ("name: size, type: number", "name: size, type: boolean"),
+        (
+            "type: number, min: 0",
+            "type: number, unknown_levels: accept",
+        ),
+        ("type: number, min: 0", "type: integer, min: 1.2, max: 1.8"),
+        ("[-1, 1]", "[-1, 1.5]"),
+        ("[tcp, udp]", "[' tcp', udp]"),
+        ("[tcp, udp]", "[NA, udp]"),
+        ("columns:", "missing_tokens: [' NA']\ncolumns:"),
+        ("columns:", "file: {delimiter: 'a'}\ncolumns:"),
+        ("[nmap]", "[' nmap']"),
+        ("{normal:", "{'':"),
+        ("target:", "derived: [{name: label, log1p: size}]\ntarget:"),
+    ] {
+        let text = MINIMAL.replace(from, to);
+        assert_ne!(text, MINIMAL);
+        assert!(Schema::parse(&text, "test").is_err(), "{to}");
+        let json = serde_json::to_string(&text).unwrap();
+        let kept: Kept = serde_json::from_str(&json).unwrap();
+        let again = serde_json::to_string(&kept).unwrap();
+        assert!(serde_json::from_str::<Kept>(&again).is_ok(), "{to}");
+    }
+    let broken = serde_json::to_string(&MINIMAL.replace("[-1, 1]", "[.nan]")).unwrap();
+    assert!(serde_json::from_str::<Kept>(&broken).is_err());
+}
+
+#[test]
 fn families_are_kept_aside_unless_they_are_asked_for() {
     let mut schema = Schema::parse(MINIMAL, "test").unwrap();
     let names = |schema: &Schema| {

@@ -87,6 +87,8 @@ fn no_stage_reaches_another_stage_or_the_shell() {
             "clap",
             "mongodb",
             "sqlx",
+            "ureq",
+            "zip",
             "reqwest",
             "actix-web",
             "anyhow",
@@ -102,9 +104,9 @@ fn no_stage_reaches_another_stage_or_the_shell() {
 }
 
 #[test]
-fn databases_are_reached_through_features_of_the_connectors() {
+fn servers_are_reached_through_features_of_the_connectors() {
     let (usual, full) = (Workspace::read(), Workspace::with_every_connector());
-    for dependency in ["tokio", "mongodb", "sqlx", "rustls"] {
+    for dependency in ["tokio", "mongodb", "sqlx", "ureq", "zip", "rustls"] {
         let reaches = |workspace: &Workspace, from| workspace.reached(from).contains(dependency);
         assert!(!reaches(&usual, "orchestrator"), "{dependency}");
         // With the feature it is there, so that what follows can fail.
@@ -117,8 +119,9 @@ fn databases_are_reached_through_features_of_the_connectors() {
             assert!(!reaches(&full, stage), "{stage} reaches {dependency}");
         }
     }
-    assert_eq!(full.direct_users("mongodb"), ["connectors"]);
-    assert_eq!(full.direct_users("sqlx"), ["connectors"]);
+    for driver in ["mongodb", "sqlx", "ureq", "zip"] {
+        assert_eq!(full.direct_users(driver), ["connectors"], "{driver}");
+    }
     assert_eq!(full.direct_users("connectors"), ["orchestrator"]);
 }
 
@@ -149,6 +152,14 @@ fn the_service_serves_and_does_not_learn() {
         assert!(reached.contains(own), "server does not reach {own}");
     }
     assert_eq!(workspace.direct_users("actix-web"), ["server"]);
+}
+
+#[test]
+fn the_process_shell_knows_artifacts_and_nothing_of_data() {
+    let workspace = Workspace::read();
+    let own = workspace.direct["harness"].intersection(&workspace.members);
+    let own: Vec<&str> = own.map(String::as_str).collect();
+    assert_eq!(own, ["artifact"]);
 }
 
 #[test]

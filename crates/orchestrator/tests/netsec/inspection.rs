@@ -321,6 +321,41 @@ fn verify_notices_that_the_configuration_was_changed() {
 }
 
 #[test]
+fn a_registry_of_wrong_clocks_is_used_and_doctor_says_of_which_entries() {
+    let place = Workplace::new();
+    place.write_tiny(200);
+    place.run_tiny(&[]);
+    place.run_tiny(&["--seed", "7"]);
+    let set = |sequence: u64, at: &str| {
+        let name = format!("artifacts/registry/models/tiny/history/0000000{sequence}.json");
+        let text = std::fs::read_to_string(place.path(&name)).unwrap();
+        let mut entry: Value = serde_json::from_str(&text).unwrap();
+        entry["at"] = at.into();
+        place.write(&name, entry.to_string());
+    };
+    for (first, second, words) in [
+        (
+            "2026-02-03T00:00:03Z",
+            "2026-02-03T00:00:00Z",
+            "entry 2 of 2026-02-03T00:00:00Z stands behind entry 1 of 2026-02-03T00:00:03Z",
+        ),
+        (
+            "2026-02-03T00:00:03Z",
+            "2999-02-03T00:00:00Z",
+            "the last entry, 2, is of 2999-02-03T00:00:00Z, which has not come yet",
+        ),
+    ] {
+        set(1, first);
+        set(2, second);
+        let doctor = place.call(&["doctor"]);
+        assert_eq!(doctor.code, 0, "{}", doctor.out);
+        assert!(doctor.out.contains(words), "{}", doctor.out);
+        let shown = place.call(&["models", "show", "tiny"]);
+        assert!(shown.out.contains("promoted version 2"), "{}", shown.err);
+    }
+}
+
+#[test]
 fn where_there_is_nothing_to_list_that_is_said() {
     let place = Workplace::new();
     let runs = place.call(&["runs"]);

@@ -1,6 +1,6 @@
 //! What the run was told to do.
 
-use dataset::without_secrets;
+use artifact::without_secrets;
 
 use super::paragraph;
 use crate::{

@@ -13,8 +13,8 @@ use actix_web::{
     http::{StatusCode, header},
     web::{Data, Payload, Query},
 };
-use dataset::{Label, RawBatch, SourceError, Table};
-use formats::{CsvPieces, FileFormat};
+use dataset::{Label, RawBatch, Sink as _, SourceError, Table};
+use formats::{CsvPieces, FileFormat, ParquetExtension};
 use model::{
     RowScore,
     scoring::{self, Prediction},
@@ -98,7 +98,8 @@ pub struct ParquetFile(Vec<u8>);
 /// Scores a Parquet file.
 ///
 /// It is kept in a temporary file until its end has come, and so is the answer; the columns are those
-/// of `/v1/predict/csv`.
+/// of `/v1/predict/csv`. The file's own columns keep their types and come back as they are, those that
+/// cannot be read included.
 #[utoipa::path(post, path = "/v1/predict/parquet", tag = "predictions", params(FileQuery),
     request_body(content = inline(ParquetFile), content_type = "application/vnd.apache.parquet"),
     responses(
@@ -209,8 +210,9 @@ impl Job {
 
     fn score_file(&mut self, input: &Path, output: &Path) -> Result<(), String> {
         let mut source = formats::open(input, &FileFormat::Parquet).map_err(|e| explain(&e))?;
-        let sink = formats::create(output, &FileFormat::Parquet);
-        let mut sink = sink.map_err(|e| internal(&e))?;
+        // The file's own columns are copied as they are: lists, too, which no cell can hold.
+        let sink = ParquetExtension::create(output, input);
+        let mut sink = Box::new(sink.map_err(|e| internal(&e))?);
         while let Some(mut batch) = source.next_batch().map_err(|e| explain(&e))? {
             self.score(&mut batch)?;
             sink.write(&batch).map_err(|e| explain_sink(&e))?;

@@ -1,7 +1,7 @@
-use std::{fs, time::Instant};
+use std::{fs, path::Path, time::Instant};
 
-use dataset::Source;
-use formats::FileFormat;
+use dataset::{RawColumn, Sink as _, Source};
+use formats::{FileFormat, ParquetExtension};
 
 use crate::{process::Server, trained::Place};
 
@@ -241,6 +241,61 @@ fn parquet_comes_back_as_parquet() {
         .call("POST", "/v1/predict/parquet", &lines, damaged);
     assert_eq!(answer.status, 422);
     assert!(!answer.text().contains("/tmp"), "{}", answer.text());
+}
+
+/// Adds the columns of a record to a Parquet file of lists, and returns how many columns it has then.
+fn beside_lists(lists: &Path, output: &Path) -> usize {
+    let mut sink = Box::new(ParquetExtension::create(output, lists).unwrap());
+    let mut source = formats::open(lists, &FileFormat::Parquet).unwrap();
+    let mut n_columns = 0;
+    while let Some(mut batch) = source.next_batch().unwrap() {
+        let n = batch.n_rows();
+        for (name, cell) in [("duration", "5"), ("protocol", "tcp"), ("root", "true")] {
+            batch.names.push(name.to_owned());
+            let cells = (0..n).map(|_| Some(cell)).collect();
+            batch.columns.push(RawColumn::Text(cells));
+        }
+        n_columns = batch.names.len();
+        sink.write(&batch).unwrap();
+    }
+    sink.finish().unwrap();
+    n_columns
+}
+
+/// Returns the names of a Parquet file's columns, and those that no cell can hold.
+fn columns(path: &Path) -> (Vec<String>, Vec<String>) {
+    let mut source = formats::open(path, &FileFormat::Parquet).unwrap();
+    let batch = source.next_batch().unwrap().unwrap();
+    let unread = batch.unread_columns().map(|(at, _)| &batch.names[at]);
+    let unread = unread.cloned().collect();
+    (batch.names.clone(), unread)
+}
+
+#[test]
+fn lists_in_a_parquet_file_come_back_as_lists() {
+    let place = Place::with_flows();
+    let server = Server::start(&place, &[]);
+    let lists =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../formats/tests/fixtures/list.parquet");
+    let (input, output) = (place.path().join("lists"), place.path().join("scored"));
+    let n_columns = beside_lists(&lists, &input);
+    let (_, unread) = columns(&input);
+    assert!(!unread.is_empty(), "the sample has lists");
+    let lines = ["Content-Type: application/vnd.apache.parquet"];
+    let answer = server.connect().call(
+        "POST",
+        "/v1/predict/parquet",
+        &lines,
+        &fs::read(&input).unwrap(),
+    );
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    fs::write(&output, &answer.body).unwrap();
+    let (names, still_unread) = columns(&output);
+    assert_eq!(still_unread, unread);
+    assert_eq!(
+        names[n_columns..],
+        ["label", "threat_probability", "model_version", "problem"]
+    );
 }
 
 fn as_csv(mut source: Box<dyn Source>) -> String {
