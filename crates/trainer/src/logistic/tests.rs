@@ -198,9 +198,8 @@ fn a_fit_that_runs_out_of_steps_is_as_good_as_its_last() {
     };
     let (hurried, whole) = (after(1), after(100));
     assert_ne!(hurried.coefficients, whole.coefficients);
-    let signs =
-        |m: &model::LinearClassifier| m.coefficients.iter().map(|c| *c > 0.0).collect::<Vec<_>>();
-    assert_eq!(signs(&hurried), signs(&whole));
+    let signs = |weights: &[f64]| weights.iter().map(|w| *w > 0.0).collect::<Vec<_>>();
+    assert_eq!(signs(&hurried.coefficients), signs(&whole.coefficients));
 }
 
 #[test]
