@@ -19,7 +19,8 @@ proptest! {
     fn a_column_is_read_as_its_cells_are_one_by_one(
         texts in prop::collection::vec("[-+ 0-9a.eNAyé]{0,9}", 0..400),
     ) {
-        let schema = Schema::parse(SCHEMA, "test").unwrap();
+        // A champion of a former program may have a level that no cell reaches.
+        let schema = Schema::parse_kept(SCHEMA, "test").unwrap();
         let reader = CellReader::new(&schema);
         for column in schema.features() {
             let mut repeated = ColumnReader::new(reader, column);
