@@ -256,6 +256,16 @@ impl<'a> FromIterator<Option<&'a str>> for TextColumn {
     }
 }
 
+/// Whole numbers up to here, and down to its negative, are exact in an `f64`: larger ones are kept as text.
+pub const MAX_EXACT_INTEGER: u64 = 1 << 53;
+
+/// Returns the whole number that a number is exactly, if it is one.
+#[inline]
+pub fn exact_integer(number: f64) -> Option<i64> {
+    let is_exact = number == number.trunc() && number.abs() <= MAX_EXACT_INTEGER as f64;
+    is_exact.then_some(number as i64)
+}
+
 /// Writes a number the way every source is compared: whole numbers without a fraction (`-1`, not
 /// `-1.0`), others in the shortest form that reads back as the same `f64`.
 pub fn format_number(number: f64) -> String {

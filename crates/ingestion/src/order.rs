@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-use dataset::{Cells, MISSING_CODE};
+use dataset::{Cells, MISSING_CODE, exact_integer};
 
 /// Returns for each canonical position the row (in the source's order) that stands there.
 ///
@@ -178,12 +178,11 @@ impl<'a> Coder<'a> {
 
 /// Returns the scale of a column and how many codes its numbers take.
 fn number_scale(values: &[f64]) -> (Scale, u64) {
-    const EXACT: f64 = (1u64 << 53) as f64;
     let (mut least, mut greatest, mut all_whole) = (f64::INFINITY, f64::NEG_INFINITY, true);
     for &value in values.iter().filter(|v| !v.is_nan()) {
         least = least.min(value);
         greatest = greatest.max(value);
-        all_whole &= value == value.trunc() && value.abs() <= EXACT;
+        all_whole &= exact_integer(value).is_some();
     }
     if least > greatest {
         (Scale::Whole(0), 0)

@@ -1,13 +1,13 @@
 //! Documents as rows and back: nested ones flattened with dots, types mapped or named.
 
-use dataset::{ColumnType, FieldColumns, RawBatch, RawColumn, RecordCells, Scalar, Schema};
+use dataset::{
+    ColumnType, FieldColumns, MAX_EXACT_INTEGER, RawBatch, RawColumn, RecordCells, Scalar, Schema,
+    exact_integer,
+};
 use mongodb::bson::{
     RawDocument, RawDocumentBuf,
     raw::{CStr, RawBsonRef},
 };
-
-/// Whole numbers up to here are exact in an `f64`; larger ones are kept as text.
-const EXACT: u64 = 1 << 53;
 
 /// Takes documents apart, one at a time.
 pub(super) struct Flattener {
@@ -95,7 +95,9 @@ impl Flattener {
 fn text_of(value: &RawBsonRef<'_>) -> Option<String> {
     match value {
         RawBsonRef::Boolean(truth) => Some(truth.to_string()),
-        RawBsonRef::Int64(number) if number.unsigned_abs() > EXACT => Some(number.to_string()),
+        RawBsonRef::Int64(number) if number.unsigned_abs() > MAX_EXACT_INTEGER => {
+            Some(number.to_string())
+        }
         RawBsonRef::ObjectId(id) => Some(id.to_hex()),
         RawBsonRef::DateTime(moment) => moment.try_to_rfc3339_string().ok(),
         RawBsonRef::Decimal128(number) => Some(number.to_string()),
@@ -176,10 +178,9 @@ impl Writer {
 }
 
 fn number<'a>(value: f64) -> RawBsonRef<'a> {
-    if value != value.trunc() || value.abs() > EXACT as f64 {
+    let Some(whole) = exact_integer(value) else {
         return RawBsonRef::Double(value);
-    }
-    let whole = value as i64;
+    };
     i32::try_from(whole).map_or(RawBsonRef::Int64(whole), RawBsonRef::Int32)
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use dataset::{SourceError, SourceUri};
 
-use super::{dialect::Dialect, sqlite};
+use super::{PASSWORD_VARIABLE, USERNAME_VARIABLE, dialect::Dialect, sqlite};
 use crate::parameter::{decode, positive};
 
 /// `postgres://host/database?table=…` and its like, taken apart.
@@ -56,8 +56,19 @@ impl Address {
         }
     }
 
+    /// Returns user and password from the environment, each where the address has none.
+    pub(crate) fn missing_login(&self) -> (Option<String>, Option<String>) {
+        let (has_user, has_password) = self.has_login();
+        let supplied =
+            |is_given: bool, name| (!is_given).then(|| std::env::var(name).ok()).flatten();
+        (
+            supplied(has_user, USERNAME_VARIABLE),
+            supplied(has_password, PASSWORD_VARIABLE),
+        )
+    }
+
     /// Returns whether the address itself has a user's name, and whether it has a password.
-    pub(crate) fn has_login(&self) -> (bool, bool) {
+    fn has_login(&self) -> (bool, bool) {
         let rest = self.driver_uri.split_once("://").map_or("", |(_, r)| r);
         let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
         let login = place.rsplit_once('@').map_or("", |(login, _)| login);

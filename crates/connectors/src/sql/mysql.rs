@@ -8,7 +8,6 @@ use sqlx::{
 };
 
 use super::{
-    PASSWORD_VARIABLE, USERNAME_VARIABLE,
     address::Address,
     link::{Link, Pending, Texts, Value, bound, check_reads, next},
     rows::{Column, Rows},
@@ -32,12 +31,7 @@ impl MySql {
         values: &[Value],
         rows: &mut Rows,
     ) -> sqlx::Result<()> {
-        let statement = (&mut self.0).prepare(select).await?;
-        let names: Vec<String> = statement
-            .columns()
-            .iter()
-            .map(|c| c.name().to_owned())
-            .collect();
+        let names = self.names(select).await?;
         check_reads(names.len())?;
         let mut readings: Vec<Reading> = Vec::new();
         let mut stream = bound!(select, values).fetch(&mut self.0);
@@ -106,11 +100,11 @@ impl Link for MySql {
 /// Returns where and how to connect.
 pub(super) fn options(address: &Address) -> sqlx::Result<MySqlConnectOptions> {
     let mut options: MySqlConnectOptions = address.driver_uri.parse()?;
-    let (has_user, has_password) = address.has_login();
-    if let (false, Ok(user)) = (has_user, std::env::var(USERNAME_VARIABLE)) {
+    let (user, password) = address.missing_login();
+    if let Some(user) = user {
         options = options.username(&user);
     }
-    if let (false, Ok(password)) = (has_password, std::env::var(PASSWORD_VARIABLE)) {
+    if let Some(password) = password {
         options = options.password(&password);
     }
     Ok(options.statement_cache_capacity(PREPARED))

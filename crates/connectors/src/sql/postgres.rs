@@ -12,7 +12,6 @@ use sqlx::{
 };
 
 use super::{
-    PASSWORD_VARIABLE, USERNAME_VARIABLE,
     address::Address,
     link::{Link, Pending, Texts, Value, check_reads, next},
     rows::{Column, Rows},
@@ -145,11 +144,11 @@ impl Link for Postgres {
 /// Returns where and how to connect.
 pub(super) fn options(address: &Address) -> sqlx::Result<PgConnectOptions> {
     let mut options: PgConnectOptions = address.driver_uri.parse()?;
-    let (has_user, has_password) = address.has_login();
-    if let (false, Ok(user)) = (has_user, std::env::var(USERNAME_VARIABLE)) {
+    let (user, password) = address.missing_login();
+    if let Some(user) = user {
         options = options.username(&user);
     }
-    if let (false, Ok(password)) = (has_password, std::env::var(PASSWORD_VARIABLE)) {
+    if let Some(password) = password {
         options = options.password(&password);
     }
     if options.get_application_name().is_none() {

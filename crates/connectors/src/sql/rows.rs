@@ -5,14 +5,15 @@ use std::{
     time::Duration,
 };
 
-use dataset::{ColumnType, Defect, Extent, FieldColumns, RawBatch, RecordCells, Scalar, Schema};
+use dataset::{
+    ColumnType, Defect, Extent, FieldColumns, MAX_EXACT_INTEGER, RawBatch, RecordCells, Scalar,
+    Schema,
+};
 
 /// Rows of a batch at most.
 const BATCH_ROWS: usize = 8192;
 /// Bytes of a batch, roughly; a batch ends with the row that reaches them.
 const BATCH_BYTES: usize = 16 << 20;
-/// Whole numbers up to here are exact in an `f64`; larger ones are kept as text.
-const EXACT: u64 = 1 << 53;
 
 /// A column as the server describes it.
 pub(super) struct Column {
@@ -144,7 +145,7 @@ impl Rows {
 
     /// Takes a whole number, which stays exact.
     pub(super) fn integer(&mut self, column: usize, number: i128) {
-        match number.unsigned_abs() <= EXACT.into() {
+        match number.unsigned_abs() <= MAX_EXACT_INTEGER.into() {
             true => self.cell(column, Scalar::Number(number as f64)),
             false => self.cell(column, Scalar::Text(&number.to_string())),
         }

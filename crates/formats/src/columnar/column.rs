@@ -1,7 +1,7 @@
 //! One column of a row group: from physical values and definition levels to cells.
 
 use artifact::clock::Timestamp;
-use dataset::{RawColumn, TextColumn};
+use dataset::{MAX_EXACT_INTEGER, RawColumn, TextColumn};
 use parquet::{
     basic::{ConvertedType, LogicalType, TimeUnit, Type},
     column::reader::{ColumnReader, ColumnReaderImpl},
@@ -198,10 +198,9 @@ impl Conversion {
     }
 
     fn is_exact(self, value: i64) -> bool {
-        const EXACT: u64 = 1 << 53;
         match self {
-            Self::Signed => value.unsigned_abs() <= EXACT,
-            Self::Unsigned => (value as u64) <= EXACT,
+            Self::Signed => value.unsigned_abs() <= MAX_EXACT_INTEGER,
+            Self::Unsigned => (value as u64) <= MAX_EXACT_INTEGER,
             _ => false,
         }
     }

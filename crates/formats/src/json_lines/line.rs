@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use dataset::{FieldColumns, RecordCells, Scalar};
+use dataset::{FieldColumns, MAX_EXACT_INTEGER, RecordCells, Scalar};
 use serde::{
     Deserialize, Deserializer,
     de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor},
@@ -18,8 +18,6 @@ pub(super) struct Line {
 
 /// Objects inside objects at most.
 const MAX_DEPTH: usize = 64;
-/// Whole numbers up to here are exact in an `f64`; larger ones are kept as text.
-const EXACT: u64 = 1 << 53;
 /// Digits that tell every `f64` from every other.
 const DIGITS: usize = 17;
 const ARRAY: &str = "an array, not a single value";
@@ -233,7 +231,7 @@ impl<'de> Visitor<'de> for Cell<'_> {
     }
 
     fn visit_i64<E: de::Error>(mut self, number: i64) -> Result<(), E> {
-        if number.unsigned_abs() > EXACT {
+        if number.unsigned_abs() > MAX_EXACT_INTEGER {
             self.0.keep(Scalar::Text(&number.to_string()));
         } else {
             self.0.keep(Scalar::Number(number as f64));
@@ -242,7 +240,7 @@ impl<'de> Visitor<'de> for Cell<'_> {
     }
 
     fn visit_u64<E: de::Error>(mut self, number: u64) -> Result<(), E> {
-        if number > EXACT {
+        if number > MAX_EXACT_INTEGER {
             self.0.keep(Scalar::Text(&number.to_string()));
         } else {
             self.0.keep(Scalar::Number(number as f64));

@@ -8,7 +8,7 @@ use std::{
 use artifact::Artifact;
 use dataset::{
     Cells, IngestedColumn, MISSING_CODE, Provenance, RawBatch, RawColumn, RawDataset, Schema,
-    SinkError, format_number, free_name,
+    SinkError, exact_integer, format_number, free_name,
 };
 use formats::{FileFormat, ParquetColumn, parquet_bytes};
 use serde::{Deserialize, Serialize};
@@ -93,8 +93,7 @@ pub(super) fn to_parquet(raw: &RawDataset, provenance: &Provenance) -> Result<Ve
 }
 
 fn parquet_column(cells: &Cells) -> ParquetColumn<'_> {
-    const EXACT: f64 = (1u64 << 53) as f64;
-    let is_whole = |v: &f64| v.is_nan() || (*v == v.trunc() && v.abs() <= EXACT);
+    let is_whole = |v: &f64| v.is_nan() || exact_integer(*v).is_some();
     match cells {
         Cells::Texts { dictionary, codes } => ParquetColumn::Coded { dictionary, codes },
         Cells::Numbers { values, unparsed } if unparsed.is_empty() => {

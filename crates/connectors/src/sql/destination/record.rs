@@ -1,6 +1,6 @@
 //! Rows as values of their columns' types.
 
-use dataset::{ColumnType, RawBatch, RawColumn, Schema};
+use dataset::{ColumnType, RawBatch, RawColumn, Schema, exact_integer};
 
 use crate::sql::link::Value;
 
@@ -85,13 +85,10 @@ impl Recorder {
 }
 
 fn number(value: f64) -> Value {
-    const EXACT: f64 = (1u64 << 53) as f64;
-    if value.is_nan() {
-        Value::Null
-    } else if value == value.trunc() && value.abs() <= EXACT {
-        Value::Integer(value as i64)
-    } else {
-        Value::Real(value)
+    match exact_integer(value) {
+        _ if value.is_nan() => Value::Null,
+        Some(whole) => Value::Integer(whole),
+        None => Value::Real(value),
     }
 }
 

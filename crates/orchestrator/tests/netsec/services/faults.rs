@@ -14,7 +14,7 @@ use super::{
     proxy::{Fault, Proxy},
     server::{Server, free_port},
 };
-use crate::support::{Called, TINY, Workplace};
+use crate::support::{TINY, Workplace};
 
 const ROWS: usize = 6000;
 
@@ -25,13 +25,6 @@ fn tiny(rows: usize) -> Workplace {
 }
 
 const SCHEMA: [&str; 2] = ["--dataset", "tiny.yaml"];
-
-fn train(place: &Workplace, source: &str) -> Called {
-    let fixed = [
-        "run", "--json", "--force", "--why", "a test", "--source", source,
-    ];
-    place.call(&[&fixed[..], &TINY].concat())
-}
 
 #[test]
 fn a_reading_that_is_cut_off_is_taken_up_where_it_was() {
@@ -44,7 +37,7 @@ fn a_reading_that_is_cut_off_is_taken_up_where_it_was() {
     };
     let proxy = Proxy::before(server.port, fault);
     let uri = server.uri(proxy.port, "tiny", "&batch_size=500");
-    let called = train(&place, &uri);
+    let called = place.train_tiny(&uri, &[]);
     assert_eq!(called.code, 0, "{}", called.err);
     let run: serde_json::Value = serde_json::from_str(&called.out).unwrap();
     assert_eq!(run["rows"]["total"], ROWS);
@@ -53,7 +46,7 @@ fn a_reading_that_is_cut_off_is_taken_up_where_it_was() {
         "the proxy has cut {} times",
         proxy.cuts()
     );
-    let direct = train(&place, &server.address("tiny"));
+    let direct = place.train_tiny(&server.address("tiny"), &[]);
     let direct: serde_json::Value = serde_json::from_str(&direct.out).unwrap();
     let raw = "01-ingestion/raw-dataset.bin";
     assert!(place.artifacts(&run)[raw] == place.artifacts(&direct)[raw]);
@@ -195,7 +188,7 @@ fn a_slow_network_is_slow_and_a_silent_one_is_given_up() {
     let silent = server.uri(silent.port, "tiny", "&connectTimeoutMS=500&time_limit=2");
     for uri in [too_slow, silent] {
         let since = Instant::now();
-        let called = train(&place, &uri);
+        let called = place.train_tiny(&uri, &[]);
         assert_eq!(called.code, 69, "{}", called.err);
         assert!(called.err.contains("read documents"), "{}", called.err);
         assert!(since.elapsed() < Duration::from_secs(60));

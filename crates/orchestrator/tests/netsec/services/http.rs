@@ -12,7 +12,7 @@ use artifact::Digest;
 use flate2::{Compression, write::GzEncoder};
 use serde_json::Value;
 
-use crate::support::{Called, TINY, Workplace, tiny_csv};
+use crate::support::{TINY, Workplace, tiny_csv};
 
 const ROWS: usize = 700;
 
@@ -139,16 +139,9 @@ fn zip(files: &[(&str, &str)]) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-fn train(place: &Workplace, source: &str, environment: &[(&str, &str)]) -> Called {
-    let fixed = [
-        "run", "--json", "--force", "--why", "a test", "--source", source,
-    ];
-    place.call_with(&[&fixed[..], &TINY].concat(), environment)
-}
-
 /// Trains, and returns the rows as they were read.
 fn rows(place: &Workplace, source: &str, environment: &[(&str, &str)]) -> Vec<u8> {
-    let called = train(place, source, environment);
+    let called = place.train_tiny(source, environment);
     assert_eq!(called.code, 0, "{source}: {}", called.err);
     let run: Value = serde_json::from_str(&called.out).unwrap();
     assert_eq!(run["rows"]["total"], ROWS, "{source}");
@@ -156,7 +149,7 @@ fn rows(place: &Workplace, source: &str, environment: &[(&str, &str)]) -> Vec<u8
 }
 
 fn refused(place: &Workplace, source: &str, environment: &[(&str, &str)], words: &[&str]) {
-    let called = train(place, source, environment);
+    let called = place.train_tiny(source, environment);
     assert!(
         matches!(called.code, 64 | 65 | 69),
         "{source}: {}",

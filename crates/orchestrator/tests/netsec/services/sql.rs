@@ -6,19 +6,7 @@ use super::{
     database::{Database, EVERY, Kind, SERVERS},
     mongodb::{payloads, phishing, push, push_tiny},
 };
-use crate::support::{Called, TINY, Workplace};
-
-fn train(place: &Workplace, source: &str) -> Called {
-    place.call(
-        &[
-            &[
-                "run", "--json", "--force", "--why", "a test", "--source", source,
-            ][..],
-            &TINY,
-        ]
-        .concat(),
-    )
-}
+use crate::support::{TINY, Workplace};
 
 #[test]
 fn phishing_pushed_and_trained_from_gives_the_payloads_of_the_file_and_then_asks_no_server() {
@@ -240,7 +228,7 @@ fn a_query_chooses_and_is_one_statement_that_changes_nothing() {
         push_tiny(&place, &database.address("tiny"), &[]);
         let expected = database.ask("SELECT count(*) FROM tiny WHERE a > 0");
         let chosen = "query=SELECT a, b, y FROM tiny WHERE a > 0 -- not all";
-        let called = train(&place, &database.uri(database.port, chosen));
+        let called = place.train_tiny(&database.uri(database.port, chosen), &[]);
         assert_eq!(called.code, 0, "{kind:?} {}", called.err);
         let run: serde_json::Value = serde_json::from_str(&called.out).unwrap();
         assert_eq!(run["rows"]["total"].to_string(), expected.trim());
@@ -252,10 +240,8 @@ fn a_query_chooses_and_is_one_statement_that_changes_nothing() {
             "COMMIT; DROP TABLE tiny",
             "CREATE TABLE made (a INTEGER)",
         ] {
-            let called = train(
-                &place,
-                &database.uri(database.port, &format!("query={query}")),
-            );
+            let called =
+                place.train_tiny(&database.uri(database.port, &format!("query={query}")), &[]);
             assert_ne!(called.code, 0, "{kind:?} {query}");
             assert_eq!(database.count("tiny"), 500, "{kind:?} {query}");
             assert!(!tables(&database).contains("made"), "{kind:?}");
@@ -267,23 +253,23 @@ fn a_query_chooses_and_is_one_statement_that_changes_nothing() {
 fn what_is_not_there_is_named_and_not_made() {
     let place = Workplace::new();
     place.write_tiny(10);
-    let called = train(&place, "sqlite://not/here.db?table=t");
+    let called = place.train_tiny("sqlite://not/here.db?table=t", &[]);
     assert_eq!(called.code, 64, "{}", called.err);
     assert!(
         called.err.contains("there is no file ./not/here.db"),
         "{}",
         called.err
     );
-    let called = train(&place, "sqlite://here.db?table=t");
+    let called = place.train_tiny("sqlite://here.db?table=t", &[]);
     assert_eq!(called.code, 64, "{}", called.err);
     assert!(!place.path("here.db").exists());
     for kind in EVERY {
         let database = Database::start(kind);
         database.ask("CREATE TABLE empty (a INTEGER)");
-        let called = train(&place, &database.address("missing"));
+        let called = place.train_tiny(&database.address("missing"), &[]);
         assert_eq!(called.code, 64, "{kind:?} {}", called.err);
         assert!(called.err.contains("missing"), "{}", called.err);
-        let called = train(&place, &database.address("empty"));
+        let called = place.train_tiny(&database.address("empty"), &[]);
         assert_eq!(called.code, 65, "{kind:?} {}", called.err);
         assert!(
             called.err.contains("table `empty` holds no rows"),

@@ -12,21 +12,9 @@ use super::{
     proxy::{Fault, Proxy},
     server::free_port,
 };
-use crate::support::{Called, TINY, Workplace};
+use crate::support::Workplace;
 
 const ROWS: usize = 40_000;
-
-fn train(place: &Workplace, source: &str) -> Called {
-    place.call(
-        &[
-            &[
-                "run", "--json", "--force", "--why", "a test", "--source", source,
-            ][..],
-            &TINY,
-        ]
-        .concat(),
-    )
-}
 
 #[test]
 fn a_reading_that_is_cut_off_is_begun_again_and_gives_the_same() {
@@ -40,7 +28,7 @@ fn a_reading_that_is_cut_off_is_begun_again_and_gives_the_same() {
             times: 2,
         };
         let proxy = Proxy::before(database.port, fault);
-        let called = train(&place, &database.uri(proxy.port, "table=tiny"));
+        let called = place.train_tiny(&database.uri(proxy.port, "table=tiny"), &[]);
         assert_eq!(called.code, 0, "{}", called.err);
         let run: serde_json::Value = serde_json::from_str(&called.out).unwrap();
         assert_eq!(run["rows"]["total"], ROWS);
@@ -49,7 +37,7 @@ fn a_reading_that_is_cut_off_is_begun_again_and_gives_the_same() {
             "the proxy has cut {} times",
             proxy.cuts()
         );
-        let direct = train(&place, &database.address("tiny"));
+        let direct = place.train_tiny(&database.address("tiny"), &[]);
         let direct: serde_json::Value = serde_json::from_str(&direct.out).unwrap();
         let raw = "01-ingestion/raw-dataset.bin";
         assert!(place.artifacts(&run)[raw] == place.artifacts(&direct)[raw]);
@@ -73,7 +61,7 @@ fn rows_that_have_changed_since_a_reading_was_cut_off_are_not_mixed_with_the_old
             Kind::Postgres => "SELECT a + random() AS a, b, y FROM tiny",
             _ => "SELECT a + rand() AS a, b, y FROM tiny",
         };
-        let called = train(&place, &database.uri(proxy.port, &format!("query={query}")));
+        let called = place.train_tiny(&database.uri(proxy.port, &format!("query={query}")), &[]);
         assert_eq!(called.code, 69, "{kind:?} {}", called.err);
         assert!(called.err.contains("is another one now"), "{}", called.err);
     }
@@ -254,10 +242,7 @@ fn a_slow_network_is_slow_and_a_silent_one_is_given_up() {
         assert_eq!(copy["written"], 40);
         let silent = Proxy::before(database.port, Fault::Silence);
         let since = Instant::now();
-        let called = train(
-            &place,
-            &database.uri(silent.port, "table=tiny&time_limit=2"),
-        );
+        let called = place.train_tiny(&database.uri(silent.port, "table=tiny&time_limit=2"), &[]);
         assert_eq!(called.code, 69, "{}", called.err);
         assert!(called.err.contains("connect"), "{}", called.err);
         assert!(since.elapsed() < Duration::from_secs(60));
