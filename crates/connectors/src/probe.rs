@@ -1,7 +1,7 @@
 //! Whether a source can be reached: one step after another, so that the failing one is named.
 
 use std::{
-    net::{SocketAddr, TcpStream},
+    net::{SocketAddr, TcpStream, ToSocketAddrs as _},
     time::Duration,
 };
 
@@ -54,6 +54,20 @@ impl Probed {
             outcome: Ok(said.into()),
         });
     }
+}
+
+/// Looks a host up; an IPv6 address may stand in brackets.
+pub(crate) fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, String> {
+    let found = (host.trim_matches(['[', ']']), port).to_socket_addrs();
+    found
+        .map(Iterator::collect)
+        .map_err(|e| format!("`{host}`: {e}"))
+}
+
+/// Writes addresses for people.
+pub(crate) fn listed(addresses: &[SocketAddr]) -> String {
+    let shown: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    shown.join(", ")
 }
 
 /// Returns the first of some addresses at which somebody listens, or why there is none.

@@ -1,14 +1,12 @@
 //! Whether an HTTP address can be read: one step after another, so that the failing one is named.
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
-
 use dataset::{SourceError, SourceUri};
 
 use super::{
     address::Address,
     client::{Answer, Client, Trouble},
 };
-use crate::probe::{Ended, Probed, reach};
+use crate::probe::{Ended, Probed, listed, reach, resolve};
 
 /// Tries name, port, TLS and the answer; ends with the first that fails.
 pub(crate) fn probe(uri: &SourceUri) -> Probed {
@@ -30,9 +28,10 @@ fn steps(uri: &SourceUri, probed: &mut Probed) -> Result<(), Ended> {
         location: address.location.clone(),
         reason,
     };
-    let found = probed.step("name", resolve(&address).map_err(unavailable), |found| {
-        let shown: Vec<String> = found.iter().map(ToString::to_string).collect();
-        shown.join(", ")
+    let host = address.url.host_str().unwrap_or_default();
+    let port = address.url.port_or_known_default().unwrap_or(443);
+    let found = probed.step("name", resolve(host, port).map_err(unavailable), |found| {
+        listed(found)
     })?;
     probed.step("port", reach(&found).map_err(unavailable), |at| {
         format!("{at} answers")
@@ -49,19 +48,6 @@ fn steps(uri: &SourceUri, probed: &mut Probed) -> Result<(), Ended> {
         format!("{} from {}", answer.status, answer.url.path())
     })?;
     Ok(())
-}
-
-fn resolve(address: &Address) -> Result<Vec<SocketAddr>, String> {
-    let host = address
-        .url
-        .host_str()
-        .unwrap_or_default()
-        .trim_matches(['[', ']']);
-    let port = address.url.port_or_known_default().unwrap_or(443);
-    let found = (host, port).to_socket_addrs();
-    found
-        .map(Iterator::collect)
-        .map_err(|e| format!("`{host}`: {e}"))
 }
 
 /// Tells trouble with TLS from what the server answers.

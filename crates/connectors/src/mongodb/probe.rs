@@ -1,15 +1,15 @@
 //! Whether a collection can be reached: one step after another, so that the failing one is named.
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::SocketAddr;
 
-use dataset::{SourceError, SourceUri};
+use dataset::SourceUri;
 use mongodb::{bson::doc, options::ServerAddress};
 
 use super::connection::Connection;
 use crate::{
     Probed,
     failure::{Cause, Trouble},
-    probe::{Ended, reach},
+    probe::{Ended, listed, reach, resolve},
 };
 
 /// Tries name, port, TLS, credentials and permission; ends with the first that fails.
@@ -22,26 +22,21 @@ pub(crate) fn probe(uri: &SourceUri) -> Probed {
 
 fn steps(uri: &SourceUri, probed: &mut Probed) -> Result<(), Ended> {
     let connection = probed.step("address", Connection::open(uri), |c| c.address.full_name())?;
-    let addresses = probed.step("name", resolve(&connection), |found| {
-        let shown: Vec<String> = found.iter().map(ToString::to_string).collect();
-        shown.join(", ")
-    })?;
+    let addresses = probed.step("name", resolve_all(&connection), |found| listed(found))?;
     let reached = reach(&addresses)
         .map_err(|reason| connection.trouble("connect", Cause::Unreachable, reason));
     probed.step("port", reached, |at| format!("{at} answers"))?;
     ask(&connection, probed)
 }
 
-fn resolve(connection: &Connection) -> Result<Vec<SocketAddr>, SourceError> {
+fn resolve_all(connection: &Connection) -> Result<Vec<SocketAddr>, Trouble> {
     let mut found = Vec::new();
     for host in &connection.hosts {
         let ServerAddress::Tcp { host, port } = host else {
             continue;
         };
-        let asked = (host.as_str(), port.unwrap_or(27017)).to_socket_addrs();
-        found.extend(asked.map_err(|e| {
-            let reason = format!("`{host}`: {e}");
-            SourceError::from(connection.trouble("look the name up", Cause::Unreachable, reason))
+        found.extend(resolve(host, port.unwrap_or(27017)).map_err(|reason| {
+            connection.trouble("look the name up", Cause::Unreachable, reason)
         })?);
     }
     Ok(found)

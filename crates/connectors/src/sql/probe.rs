@@ -1,7 +1,5 @@
 //! Whether a table can be reached: one step after another, so that the failing one is named.
 
-use std::net::{SocketAddr, ToSocketAddrs as _};
-
 use dataset::{SourceError, SourceUri};
 
 use super::{
@@ -15,7 +13,7 @@ use super::{
 use crate::{
     Probed,
     failure::{Cause, Trouble},
-    probe::{Ended, reach},
+    probe::{Ended, listed, reach, resolve},
 };
 
 /// Tries name, port, TLS, credentials and permission, of SQLite file and permission; ends with the
@@ -58,10 +56,9 @@ fn reach_server(connection: &mut Connection, probed: &mut Probed) -> Result<(), 
     });
     let (host, port) = probed.step("address", server, |(host, port)| format!("{host}:{port}"))?;
     if !host.starts_with('/') {
-        let addresses = probed.step("name", resolve(connection, &host, port), |found| {
-            let shown: Vec<String> = found.iter().map(ToString::to_string).collect();
-            shown.join(", ")
-        })?;
+        let found = resolve(&host, port)
+            .map_err(|reason| connection.trouble("look the name up", Cause::Unreachable, reason));
+        let addresses = probed.step("name", found, |found| listed(found))?;
         let reached = reach(&addresses)
             .map_err(|reason| connection.trouble("connect", Cause::Unreachable, reason));
         probed.step("port", reached, |at| format!("{at} answers"))?;
@@ -81,15 +78,6 @@ fn server_of(address: &Address) -> sqlx::Result<(String, u16)> {
     let socket = options.get_socket().map(|path| path.display().to_string());
     let host = socket.unwrap_or_else(|| options.get_host().to_owned());
     Ok((host, options.get_port()))
-}
-
-fn resolve(connection: &Connection, host: &str, port: u16) -> Result<Vec<SocketAddr>, Trouble> {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let found = (bare, port).to_socket_addrs().map_err(|e| {
-        let reason = format!("`{host}`: {e}");
-        connection.trouble("look the name up", Cause::Unreachable, reason)
-    })?;
-    Ok(found.collect())
 }
 
 /// Connects: what the server says tells TLS and credentials apart.
