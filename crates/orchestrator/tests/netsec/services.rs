@@ -10,3 +10,15 @@ mod server;
 mod sql;
 mod sql_faults;
 mod sql_values;
+
+use crate::support::{Called, TINY, Workplace};
+
+impl Workplace {
+    /// Trains a small tree of the tiny schema on a source, promoted whatever it is worth.
+    pub fn train_tiny(&self, source: &str, environment: &[(&str, &str)]) -> Called {
+        let fixed = [
+            "run", "--json", "--force", "--why", "a test", "--source", source,
+        ];
+        self.call_with(&[&fixed[..], &TINY].concat(), environment)
+    }
+}

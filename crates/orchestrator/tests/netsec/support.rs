@@ -115,14 +115,6 @@ impl Workplace {
     }
 
     /// Runs the pipeline with the small search and returns its JSON.
-    /// Trains a small tree of the tiny schema on a source, promoted whatever it is worth.
-    pub fn train_tiny(&self, source: &str, environment: &[(&str, &str)]) -> Called {
-        let fixed = [
-            "run", "--json", "--force", "--why", "a test", "--source", source,
-        ];
-        self.call_with(&[&fixed[..], &TINY].concat(), environment)
-    }
-
     pub fn run(&self, arguments: &[&str]) -> Value {
         let called = self.call(&[&["run", "--json"], &SMALL[..], arguments].concat());
         assert_eq!(called.code, 0, "{}", called.err);
