@@ -27,7 +27,7 @@ const ABSENT: f64 = -1e9;
 pub struct LogisticRegression {
     /// Inverse strength of the penalty, above 0.
     pub c: f64,
-    /// Newton steps before giving up, at least 1; a fit usually takes 5 to 15.
+    /// Newton steps before giving up, at least 1; two classes usually take 5 to 15, more up to 60.
     pub max_iter: u32,
     /// The largest derivative of the mean objective a row that counts as none, above 0; of features
     /// scaled to at most 2 in magnitude. Rounding hides derivatives under about 1e-14.

@@ -41,7 +41,7 @@ pub(super) fn minimise(
     let mut state = problem.state(start.map_or_else(|| problem.shares(), <[f64]>::to_vec));
     let mut preconditioner = problem.preconditioner(&state);
     // What a new factorisation costs, in conjugate-gradient iterations.
-    let patience = problem.rows.mean_filled() / 8;
+    let patience = problem.rows.mean_filled() * (problem.outputs + 1) / 16;
     let mut derivative = f64::INFINITY;
     for _ in 0..=max_steps {
         let gradient = problem.gradient(&state);
@@ -193,17 +193,7 @@ impl<'a> Problem<'a> {
     }
 
     fn preconditioner(&self, state: &State) -> Preconditioner {
-        let n_rows = self.rows.n_rows() as f64;
-        let curvature = |output| {
-            let column = state
-                .probabilities
-                .iter()
-                .skip(output)
-                .step_by(self.outputs);
-            column.map(|p| p * (1.0 - p) / n_rows).collect()
-        };
-        let curvatures = (0..self.outputs).map(curvature);
-        Preconditioner::new(self.rows, &self.penalties, curvatures)
+        Preconditioner::new(self.rows, &self.penalties, &state.probabilities)
     }
 
     /// Solves for the Newton step by preconditioned conjugate gradients, more exactly the nearer the

@@ -1,62 +1,64 @@
-//! Approximate inverses of the Hessian: one block an output, factored, or its diagonal when it is wide.
+//! Inverses of the Hessian: the whole of it, factored; of many weights one block an output, or its diagonal.
 
 use super::rows::FeatureRows;
 
+/// The Hessian of more weights than these is not factored as a whole: its triangle would take over 8 MB.
+const MAX_WHOLE: usize = 1024;
 /// More columns than these are preconditioned by the diagonal: a factorisation would cost too much.
 const MAX_FACTORED: usize = 501;
 /// The share of its diagonal under which a pivot is taken to be rounding.
 const SMALLEST_PIVOT: f64 = 1e-12;
 
-/// An approximate inverse of the Hessian; of a binary problem with few columns it is the inverse.
-pub(super) struct Preconditioner {
-    n_columns: usize,
-    /// Of each output: the lower triangle of the Cholesky factor, columns × columns, or the diagonal.
-    blocks: Vec<Vec<f64>>,
+/// An inverse of the Hessian, or what comes near it.
+pub(super) enum Preconditioner {
+    /// The lower triangle of the Hessian's Cholesky factor, weights × weights.
+    Whole(Vec<f64>),
+    /// Of each output as if it were alone: the lower triangle of its Cholesky factor, columns × columns.
+    Blocks(Vec<Vec<f64>>),
+    /// The Hessian's diagonal, columns × outputs.
+    Diagonal(Vec<f64>),
 }
 
 impl Preconditioner {
-    /// Prepares from the curvature of each row, one output after the other, and the penalties of columns.
-    pub(super) fn new(
-        rows: &FeatureRows,
-        penalties: &[f64],
-        curvatures: impl Iterator<Item = Vec<f64>>,
-    ) -> Self {
-        let n = rows.n_columns();
-        let block = |curvature: Vec<f64>| {
-            if n > MAX_FACTORED {
-                diagonal(rows, penalties, &curvature)
-            } else {
-                factor(rows, penalties, &curvature)
-            }
-        };
-        Self {
-            n_columns: n,
-            blocks: curvatures.map(block).collect(),
+    /// Prepares from the probabilities, rows × outputs, and the penalties of columns.
+    pub(super) fn new(rows: &FeatureRows, penalties: &[f64], probabilities: &[f64]) -> Self {
+        let outputs = probabilities.len() / rows.n_rows();
+        let blocks = || (0..outputs).map(|output| curvatures(probabilities, outputs, output));
+        if outputs > 1 && penalties.len() * outputs <= MAX_WHOLE {
+            Self::Whole(factor_whole(rows, penalties, probabilities, outputs))
+        } else if penalties.len() <= MAX_FACTORED {
+            Self::Blocks(blocks().map(|c| factor(rows, penalties, &c)).collect())
+        } else {
+            let blocks: Vec<_> = blocks().map(|c| diagonal(rows, penalties, &c)).collect();
+            let at = |i: usize| blocks[i % outputs][i / outputs];
+            Self::Diagonal((0..penalties.len() * outputs).map(at).collect())
         }
     }
 
-    /// Returns the approximate inverse times a vector, columns × outputs.
+    /// Returns the inverse times a vector, columns × outputs.
     pub(super) fn apply(&self, vector: &[f64]) -> Vec<f64> {
-        let outputs = self.blocks.len();
-        let mut result = vec![0.0; vector.len()];
-        for (output, block) in self.blocks.iter().enumerate() {
-            let part: Vec<f64> = vector
-                .iter()
-                .skip(output)
-                .step_by(outputs)
-                .copied()
-                .collect();
-            let part = if block.len() == self.n_columns {
-                part.iter().zip(block).map(|(v, d)| v / d).collect()
-            } else {
-                solve(block, part)
-            };
-            for (to, from) in result.iter_mut().skip(output).step_by(outputs).zip(part) {
-                *to = from;
+        match self {
+            Self::Whole(lower) => solve(lower, vector.to_vec()),
+            Self::Diagonal(diagonal) => vector.iter().zip(diagonal).map(|(v, d)| v / d).collect(),
+            Self::Blocks(blocks) => {
+                let mut result = vec![0.0; vector.len()];
+                for (output, block) in blocks.iter().enumerate() {
+                    let part = vector.iter().skip(output).step_by(blocks.len());
+                    let part = solve(block, part.copied().collect());
+                    let places = result.iter_mut().skip(output).step_by(blocks.len());
+                    places.zip(part).for_each(|(to, from)| *to = from);
+                }
+                result
             }
         }
-        result
     }
+}
+
+/// Returns the second derivative of each row's share of the mean log-loss by one output's sum.
+fn curvatures(probabilities: &[f64], outputs: usize, output: usize) -> Vec<f64> {
+    let n_rows = (probabilities.len() / outputs) as f64;
+    let column = probabilities.iter().skip(output).step_by(outputs);
+    column.map(|p| p * (1.0 - p) / n_rows).collect()
 }
 
 fn diagonal(rows: &FeatureRows, penalties: &[f64], curvature: &[f64]) -> Vec<f64> {
@@ -74,6 +76,29 @@ fn factor(rows: &FeatureRows, penalties: &[f64], curvature: &[f64]) -> Vec<f64> 
     rows.gram(curvature, &mut lower);
     for (column, penalty) in penalties.iter().enumerate() {
         lower[column * n + column] += penalty;
+    }
+    cholesky(&mut lower, n);
+    lower
+}
+
+fn factor_whole(
+    rows: &FeatureRows,
+    penalties: &[f64],
+    probabilities: &[f64],
+    outputs: usize,
+) -> Vec<f64> {
+    let n = penalties.len() * outputs;
+    let mut lower = vec![0.0; n * n];
+    rows.gram_of_softmax(probabilities, outputs, &mut lower);
+    for weight in 0..n {
+        lower[weight * n + weight] += penalties[weight / outputs];
+    }
+    // Nothing tells a shift of all intercepts, and no gradient asks for one: any curvature will do.
+    let intercepts = n - outputs..n;
+    let trace: f64 = intercepts.clone().map(|i| lower[i * n + i]).sum();
+    for row in intercepts.clone() {
+        let line = &mut lower[row * n..][intercepts.clone()];
+        line.iter_mut().for_each(|entry| *entry += trace / outputs as f64);
     }
     cholesky(&mut lower, n);
     lower

@@ -131,6 +131,50 @@ impl FeatureRows {
         }
     }
 
+    /// Writes the lower triangle of the softmax's mean Hessian, of weights that are columns × outputs, from
+    /// the probabilities, rows × outputs.
+    pub(super) fn gram_of_softmax(&self, probabilities: &[f64], outputs: usize, lower: &mut [f64]) {
+        lower.fill(0.0);
+        let every: Vec<u32> = (0..self.n_columns as u32).collect();
+        let mut curvature = vec![0.0; outputs];
+        for (row, p) in probabilities.chunks_exact(outputs).enumerate() {
+            let (columns, values) = self.row(row);
+            let columns = columns.unwrap_or(&every);
+            for output in 0..outputs {
+                let share = p[output] / self.n_rows as f64;
+                for (curvature, other) in curvature.iter_mut().zip(p) {
+                    *curvature = -share * other;
+                }
+                curvature[output] += share;
+                self.gram_softmax_row(output, &curvature, columns, values, lower);
+            }
+        }
+    }
+
+    /// Adds a row's products to the lines of one output.
+    fn gram_softmax_row(
+        &self,
+        output: usize,
+        curvature: &[f64],
+        columns: &[u32],
+        values: &[f32],
+        lower: &mut [f64],
+    ) {
+        let outputs = curvature.len();
+        let n = self.n_columns * outputs;
+        for (at, (&column, &value)) in columns.iter().zip(values).enumerate() {
+            let line = &mut lower[(column as usize * outputs + output) * n..][..n];
+            for (&other, &other_value) in columns[..=at].iter().zip(values) {
+                let factor = f64::from(value) * f64::from(other_value);
+                add_scaled(
+                    &mut line[other as usize * outputs..][..outputs],
+                    factor,
+                    curvature,
+                );
+            }
+        }
+    }
+
     fn gram_sparse_row(&self, curvature: f64, columns: &[u32], values: &[f32], lower: &mut [f64]) {
         for (at, (&column, &value)) in columns.iter().zip(values).enumerate() {
             let factor = curvature * f64::from(value);
