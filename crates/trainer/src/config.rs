@@ -160,19 +160,12 @@ impl TrainingConfig {
     /// [`TrainingError::Config`] with the key at fault, or with the candidate's name its learner's own.
     pub fn candidates(&self) -> Result<Vec<(String, Learner)>, TrainingError> {
         self.check()?;
+        // What is not searched now is checked as well: a slip in it would show much later.
+        let mut idle = self.search.keys().filter(|f| !self.families.contains(f));
+        idle.try_for_each(|family| self.unfold(*family).map(drop))?;
         let mut candidates: Vec<(String, Learner)> = Vec::new();
         for family in &self.families {
-            let whole = Grids::One(Grid::new());
-            let grids = self.search.get(family).unwrap_or(&whole).as_slice();
-            for combination in grids.iter().flat_map(combinations) {
-                let name = name_of(*family, &combination);
-                let value = Value::Object(combination.into_iter().collect());
-                let learner =
-                    Learner::parse(*family, value).map_err(|problem| TrainingError::Config {
-                        key: format!("search.{}", family.name()),
-                        problem,
-                    })?;
-                learner.check(&name)?;
+            for (name, learner) in self.unfold(*family)? {
                 // Grids may overlap, and what is left out has a default that another names.
                 if !candidates.iter().any(|(_, known)| *known == learner) {
                     candidates.push((name, learner));
@@ -180,6 +173,24 @@ impl TrainingConfig {
             }
         }
         Ok(candidates)
+    }
+
+    /// Unfolds the grids of a family.
+    fn unfold(&self, family: Family) -> Result<Vec<(String, Learner)>, TrainingError> {
+        let whole = Grids::One(Grid::new());
+        let grids = self.search.get(&family).unwrap_or(&whole).as_slice();
+        let learner = |combination: Vec<(String, Value)>| {
+            let name = name_of(family, &combination);
+            let value = Value::Object(combination.into_iter().collect());
+            let parsed = Learner::parse(family, value);
+            let learner = parsed.map_err(|problem| TrainingError::Config {
+                key: format!("search.{}", family.name()),
+                problem,
+            })?;
+            learner.check(&name)?;
+            Ok((name, learner))
+        };
+        grids.iter().flat_map(combinations).map(learner).collect()
     }
 
     /// Checks what depends on the number of classes that are learned: the weights of classes.

@@ -66,7 +66,7 @@ impl Learner {
     /// A sentence that names the parameter.
     pub fn parse(family: Family, parameters: Value) -> Result<Self, String> {
         fn typed<T: DeserializeOwned>(parameters: Value) -> Result<T, String> {
-            serde_json::from_value(parameters).map_err(|e| e.to_string())
+            serde_json::from_value(parameters).map_err(|e| artifact::yaml::suggest(&e.to_string()))
         }
         Ok(match family {
             Family::LogisticRegression => Self::LogisticRegression(typed(parameters)?),

@@ -34,7 +34,14 @@ fn values_that_make_no_sense_are_refused_with_their_key() {
             "training.search.decision_tree={max_depth: [0]}",
             "max_depth",
         ),
-        ("training.search.decision_tree={depth: [3]}", "depth"),
+        (
+            "training.search.decision_tree={depth: [3]}",
+            "did you mean `max_depth`?",
+        ),
+        (
+            "training.search.random_forest={max_feature: [3]}",
+            "search.random_forest: unknown field `max_feature`",
+        ),
         (
             "training.families=[decision_tree, random_forest, decision_tree]",
             "`decision_tree` is listed twice",
