@@ -216,7 +216,7 @@ impl Promotion {
         let champion = history.champion().map(|c| c.version);
         let serving = history.champion().is_some_and(|c| c.bundle == draft.bundle);
         let Some(entry) = appended else {
-            let known = history.with_bundle(draft.bundle).map_or(0, |k| k.version);
+            let known = history.with_bundle(draft.bundle);
             return PromotionRecord {
                 model: self.name.clone(),
                 promoted: false,
@@ -224,11 +224,10 @@ impl Promotion {
                 serving,
                 version: None,
                 champion,
-                reasons: vec![if serving {
-                    format!("version {known}, the champion, is this very bundle")
-                } else {
-                    format!("version {known}, which is not the champion, is this very bundle")
-                }],
+                reasons: known
+                    .map(|known| self.same_bundle(known, serving))
+                    .into_iter()
+                    .collect(),
             };
         };
         PromotionRecord {
@@ -239,6 +238,22 @@ impl Promotion {
             version: Some(entry.version),
             champion,
             reasons: entry.reasons,
+        }
+    }
+
+    /// Says which version a bundle is already, and what makes it the champion when it is not.
+    fn same_bundle(&self, known: &Entry, serving: bool) -> String {
+        let (name, version) = (&self.name, known.version);
+        match known.action {
+            _ if serving => format!("version {version}, the champion, is this very bundle"),
+            Action::Declined => format!(
+                "version {version}, declined for the same reasons ({}), is this very bundle",
+                known.reasons.join("; ")
+            ),
+            Action::Promoted | Action::RolledBack => format!(
+                "version {version}, a former champion, is this very bundle: `netsec models rollback \
+                 {name} --to {version}` makes it the champion again"
+            ),
         }
     }
 }

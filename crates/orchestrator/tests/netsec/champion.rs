@@ -235,6 +235,15 @@ fn what_was_declined_is_decided_again_when_the_rules_have_changed() {
     assert_eq!(lenient["version"], declined["version"]);
     let same = run(&place, WEAK, &["--require-promotion"]);
     assert_eq!(same["verdict"]["serving"], true);
+
+    let former = run(&place, STRONG, &[]);
+    assert_eq!(former["verdict"]["serving"], false);
+    let way_back = "`netsec models rollback flows --to 1`";
+    let reasons = former["verdict"]["reasons"].to_string();
+    assert!(reasons.contains(way_back), "{reasons}");
+    let back = ["models", "rollback", "flows", "--to", "1"];
+    assert_eq!(place.call(&back).code, 0);
+    assert_eq!(champion(&place), 1);
 }
 
 #[test]
