@@ -54,7 +54,7 @@ pub fn open(uri: &SourceUri, schema: &Schema) -> Result<Box<dyn Source>, Failure
         if path.as_os_str().is_empty() {
             return refuse("the address of the records is empty: give a path or a URI".to_owned());
         }
-        return open_file(path, schema);
+        return open_file(&path, schema);
     }
     match uri.scheme() {
         // What it says of a wrong address is said of the one without secrets.
@@ -172,9 +172,9 @@ fn unsupported(scheme: &str) -> String {
              cargo build --release -p orchestrator --features {feature}"
         ),
         None => format!(
-            "`{scheme}://` is not supported: give a path, file://…, synth://NAME?rows=N, https://HOST/PATH, \
-             mongodb://HOST/DATABASE?collection=NAME, postgres://HOST/DATABASE?table=NAME, mysql:// or \
-             sqlite://"
+            "`{scheme}://` is not supported: give a path, file://… or synth://NAME?rows=N, or with \
+             `cargo build --release -p orchestrator --features full` one of the addresses of \
+             docs/connectors.md: https://, mongodb://, postgres://, mysql://, sqlite://"
         ),
     }
 }

@@ -28,9 +28,17 @@ impl RawBatch {
         self.row_numbers.len()
     }
 
-    /// Returns the rows of these indices, in their order; ascending ones, where rows are defective.
+    /// Returns the rows of these indices, each at most once, in their order.
     pub fn select(&self, rows: &[usize]) -> Self {
-        let place = |row: usize| rows.iter().position(|r| *r == row);
+        let places: BTreeMap<usize, usize> = match self.defects.is_empty() {
+            true => BTreeMap::new(),
+            false => rows
+                .iter()
+                .enumerate()
+                .map(|(at, row)| (*row, at))
+                .collect(),
+        };
+        let place = |row: usize| places.get(&row).copied();
         let defect = |defect: &Defect| {
             let extent = match defect.extent {
                 Extent::Row(row) => Extent::Row(place(row)?),
@@ -267,12 +275,16 @@ pub fn exact_integer(number: f64) -> Option<i64> {
 }
 
 /// Writes a number the way every source is compared: whole numbers without a fraction (`-1`, not
-/// `-1.0`), others in the shortest form that reads back as the same `f64`.
+/// `-1.0`), others in the shortest form that reads back as the same `f64`, with an exponent where
+/// ECMAScript writes one: from 1e21 on, and below 1e-6.
 pub fn format_number(number: f64) -> String {
-    if number == number.trunc() && number.abs() < 1e15 {
+    let magnitude = number.abs();
+    if number == number.trunc() && magnitude < 1e15 {
         format!("{}", number as i64)
-    } else {
+    } else if (1e-6..1e21).contains(&magnitude) || !number.is_finite() {
         format!("{number}")
+    } else {
+        format!("{number:e}")
     }
 }
 

@@ -1,11 +1,12 @@
 //! The address of records: its secrets are reached by one method and shown by none.
 
-use std::{convert::Infallible, fmt, path::Path, str::FromStr};
+use std::{convert::Infallible, fmt, path::PathBuf, str::FromStr};
 
 use artifact::{
     Digest,
     secrets::{MASK, authority, is_secret, is_surely_secret, login_length, masked, places},
 };
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::SourceError;
@@ -35,13 +36,13 @@ impl SourceUri {
     }
 
     /// Returns the path of a local file: a path as it is, and of `file://…` what stands before `?` and
-    /// `#` and behind a login and `localhost`; none when another host is named. Secrets are no part of
-    /// it.
-    pub fn local_path(&self) -> Option<&Path> {
+    /// `#` and behind a login and `localhost`, with `%20` and the like decoded; none when another host is
+    /// named. Secrets are no part of it.
+    pub fn local_path(&self) -> Option<PathBuf> {
         let Some((scheme, rest)) = self.whole.split_once("://") else {
             // A URI that lacks a slash is no path, and its password no part of one.
             let is_path = places(&self.whole, is_secret).is_empty();
-            return is_path.then(|| Path::new(&self.whole));
+            return is_path.then(|| PathBuf::from(&self.whole));
         };
         if scheme != "file" {
             return None;
@@ -50,7 +51,10 @@ impl SourceUri {
         let end = behind.find(['?', '#']).unwrap_or(behind.len());
         let (host, _) = behind[..end].split_once('/')?;
         let is_here = host.is_empty() || host.eq_ignore_ascii_case("localhost");
-        is_here.then(|| Path::new(&behind[host.len()..end]))
+        let path = percent_decode_str(&behind[host.len()..end]).decode_utf8();
+        path.ok()
+            .filter(|_| is_here)
+            .map(|path| PathBuf::from(&*path))
     }
 
     /// Returns the address as it was given, for whoever connects to it and for nobody else.

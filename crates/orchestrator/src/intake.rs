@@ -63,6 +63,7 @@ impl Intake {
         let uri = &config.source;
         let open = || connectors::open(uri, schema);
         let local = uri.local_path();
+        let local = local.as_deref();
         let is_kept = local.map_or(!connectors::is_simulated(uri), Path::is_file);
         if !is_kept {
             return Ok(Self::Source(open()?, Box::new(schema.clone()), None));

@@ -12,12 +12,19 @@ fn absent_cells_stay_apart_from_empty_ones() {
 
 #[test]
 fn numbers_are_written_as_every_source_would() {
-    let written: Vec<String> = [-1.0, 0.5, 1e300, -0.0, 12.0].map(format_number).to_vec();
-    assert_eq!(written[0], "-1");
-    assert_eq!(written[1], "0.5");
-    assert_eq!(written[2].parse::<f64>().unwrap(), 1e300);
-    assert_eq!(written[3], "0");
-    assert_eq!(written[4], "12");
+    for (number, written) in [
+        (-1.0, "-1"),
+        (0.5, "0.5"),
+        (-0.0, "0"),
+        (12.0, "12"),
+        (1e20, "100000000000000000000"),
+        (-1e300, "-1e300"),
+        (f64::MIN_POSITIVE, "2.2250738585072014e-308"),
+        (0.000_001, "0.000001"),
+    ] {
+        assert_eq!(format_number(number), written);
+        assert_eq!(written.parse::<f64>().unwrap(), number);
+    }
 }
 
 #[test]

@@ -1,3 +1,5 @@
+use std::path::PathBuf;
+
 use super::*;
 
 fn check(uri: &str, shown: &str) {
@@ -102,6 +104,9 @@ fn a_file_is_found_whatever_stands_around_its_path() {
         ("file:///a/b.csv", Some("/a/b.csv")),
         ("file://u:p@/a/b.csv?token=t#x", Some("/a/b.csv")),
         ("file://localhost/a/b.csv", Some("/a/b.csv")),
+        ("file:///my%20flows/100%25.csv", Some("/my flows/100%.csv")),
+        ("my%20flows.csv", Some("my%20flows.csv")),
+        ("file:///a%ffb.csv", None),
         ("file://host/a/b.csv", None),
         ("file://b.csv", None),
         ("https://h/a.csv", None),
@@ -109,7 +114,7 @@ fn a_file_is_found_whatever_stands_around_its_path() {
     ] {
         assert_eq!(
             SourceUri::new(uri).local_path(),
-            path.map(Path::new),
+            path.map(PathBuf::from),
             "{uri}"
         );
     }
@@ -120,5 +125,5 @@ fn spaces_around_a_uri_hide_no_secret() {
     let uri = SourceUri::new(" postgres://u:p@h/d\n");
     assert_eq!(uri.to_string(), "postgres://u:***@h/d");
     let path = SourceUri::new(" a.csv");
-    assert_eq!(path.local_path(), Some(Path::new(" a.csv")));
+    assert_eq!(path.local_path(), Some(PathBuf::from(" a.csv")));
 }
