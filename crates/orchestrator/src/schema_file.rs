@@ -102,8 +102,9 @@ pub fn refuse_to_overwrite(path: &Path, force: bool) -> Result<(), Failure> {
 }
 
 impl InferArguments {
-    fn path(&self) -> Result<&Path, Failure> {
-        self.file.local_path().ok_or_else(|| {
+    fn path(&self) -> Result<PathBuf, Failure> {
+        let is_file = |path: &PathBuf| !path.is_dir();
+        self.file.local_path().filter(is_file).ok_or_else(|| {
             let message = format!(
                 "{}: a schema is inferred from a file of this machine: give its path",
                 self.file
@@ -122,7 +123,7 @@ impl InferArguments {
             delimiter,
             header: None,
         };
-        let file = self.path()?;
+        let file = &self.path()?;
         let mut format = FileFormat::of_path(file, &layout)?;
         if self.no_header {
             number_columns(file, &mut format)?;

@@ -42,8 +42,6 @@ const BENIGN_TEXTS: [&str; 10] = [
 /// Which values of a target are harmless.
 struct Sides {
     benign: Vec<String>,
-    /// Why, for people.
-    reason: &'static str,
     /// Whether nobody has named the threats.
     is_guess: bool,
     /// Whether they can be told all the same.
@@ -288,10 +286,11 @@ impl Observed {
                 "REVIEW: many levels, taken from training data.",
             );
         }
-        let mut column = self.with_domain(
-            Domain::Any,
-            "REVIEW: nearly every text differs, so that there is nothing to learn from it.",
+        let n_seen = self.full_at.unwrap_or(self.n_present);
+        let review = format!(
+            "REVIEW: {n_distinct} of the first {n_seen} texts differ, too many to learn from."
         );
+        let mut column = self.with_domain(Domain::Any, &review);
         column.never_use = true;
         column
     }
@@ -370,7 +369,6 @@ impl Observed {
         }
         Ok(Sides {
             benign,
-            reason: "the others being named as threats",
             is_guess: false,
             is_known: true,
         })
@@ -379,7 +377,7 @@ impl Observed {
     /// Returns the target's mapping with a sentence on what to review.
     fn as_target(&self, sides: &Sides) -> Result<(TargetSpec, String), String> {
         let name = &self.name;
-        let Sides { benign, reason, .. } = sides;
+        let benign = &sides.benign;
         let is_threat = |value: &&String| !benign.contains(value);
         let threats: Vec<&String> = self.distinct.iter().filter(is_threat).collect();
         if threats.is_empty() {
@@ -391,11 +389,13 @@ impl Observed {
             [text] if text.parse::<f64>().is_err() => text.clone(),
             _ => "benign".to_owned(),
         };
-        let ask = if sides.is_guess { "REVIEW: " } else { "" };
-        let review = format!(
-            "{ask}column `{name}` was taken as the target, and `{}` as benign, {reason}.",
-            benign.join("`, `")
-        );
+        let taken = format!("column `{name}` was taken as the target");
+        let shown = benign.join("`, `");
+        let review = match (sides.is_known, sides.is_guess) {
+            (false, _) => format!("REVIEW: {taken}."),
+            (true, true) => format!("REVIEW: {taken}, and `{shown}` as benign, by its name."),
+            (true, false) => format!("{taken}, and what is not named as a threat as benign."),
+        };
         let spec = TargetSpec {
             column: name.clone(),
             threats: threats
@@ -409,39 +409,22 @@ impl Observed {
         Ok((spec, review))
     }
 
+    /// Takes values that are called harmless as such; where there are none, the first holds the place of
+    /// what a person must say.
     fn guessed_sides(&self) -> Sides {
-        let guess = |benign, reason, is_known| Sides {
-            benign,
-            reason,
-            is_guess: true,
-            is_known,
-        };
         let means_benign =
             |value: &&String| BENIGN_TEXTS.iter().any(|b| b.eq_ignore_ascii_case(value));
-        let words: Vec<String> = self.distinct.iter().filter(means_benign).cloned().collect();
-        if !words.is_empty() {
-            return guess(words, "by its name", true);
-        }
-        let of_number = |number| {
-            let written = |t: &&String| t.parse() == Ok(number);
-            self.distinct
-                .iter()
-                .filter(written)
-                .cloned()
-                .collect::<Vec<_>>()
+        let named: Vec<String> = self.distinct.iter().filter(means_benign).cloned().collect();
+        let is_known = !named.is_empty();
+        let benign = if is_known {
+            named
+        } else {
+            self.distinct.first().cloned().into_iter().collect()
         };
-        match self.numbers().as_slice() {
-            [-1.0, 1.0] => guess(
-                of_number(1.0),
-                "as in the UCI phishing data; others mean the reverse",
-                false,
-            ),
-            [0.0, ..] if self.all_numbers => guess(of_number(0.0), "as is usual", false),
-            _ => {
-                let first = self.distinct.first().cloned();
-                let first = first.into_iter().collect();
-                guess(first, "only because it sorts first", false)
-            }
+        Sides {
+            benign,
+            is_guess: true,
+            is_known,
         }
     }
 }

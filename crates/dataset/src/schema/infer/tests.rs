@@ -178,7 +178,7 @@ fn check_target(values: &str, benign: &str, threats: &str) {
 }
 
 #[test]
-fn benign_is_guessed_by_convention() {
+fn benign_is_what_is_called_so_or_the_first_until_somebody_says() {
     check_target(
         "normal smurf nmap",
         "normal=normal",
@@ -187,7 +187,7 @@ fn benign_is_guessed_by_convention() {
     check_target("BENIGN DDoS", "BENIGN=BENIGN", "DDoS=DDoS");
     check_target("good safe bad", "benign=good+safe", "bad=bad");
     check_target("0 1", "benign=0", "threat=1");
-    check_target("-1 1", "benign=1", "threat=-1");
+    check_target("-1 1", "benign=-1", "threat=1");
     check_target("0 1 2", "benign=0", "threat_1=1 threat_2=2");
     check_target("b a", "a=a", "b=b");
     check_target("true false", "false=false", "true=true");
