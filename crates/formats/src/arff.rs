@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Cursor, Read as _};
 
+use artifact::printable;
 use dataset::{RawBatch, RawColumn, Source, SourceError, TextColumn};
 
 use crate::{
@@ -9,6 +10,9 @@ use crate::{
     delimited::CsvSource,
     input::{Bytes, failed, malformed},
 };
+
+/// Characters of a line that a message shows.
+const SHOWN: usize = 80;
 
 /// Dense ARFF as a source of rows.
 ///
@@ -70,22 +74,23 @@ fn read_header(reader: &mut BufReader<Bytes>, location: &str) -> Result<Vec<Stri
         if n == 0 {
             return Err(malformed(location, "it has no `@data`: is it ARFF?"));
         }
-        let text = std::str::from_utf8(&line).unwrap_or("").trim();
+        let refuse = |reason: &str| malformed(location, &format!("line {number}: {reason}"));
+        let text = std::str::from_utf8(&line).map_err(|_| refuse("it is not UTF-8"))?;
+        let text = text.trim();
+        let shown = || printable(text).chars().take(SHOWN).collect::<String>();
         let keyword = text.split_ascii_whitespace().next().unwrap_or_default();
         let rest = text[keyword.len()..].trim_start();
         match keyword.to_ascii_lowercase().as_str() {
             "@data" => return Ok(names),
-            "@attribute" => names.push(name(rest).ok_or_else(|| {
-                malformed(
-                    location,
-                    &format!("line {number}: `{text}` names no attribute"),
-                )
-            })?),
+            "@attribute" => {
+                let found = name(rest).filter(|_| has_whole_list(rest));
+                names.push(found.ok_or_else(|| refuse(&format!("`{}` is no attribute", shown())))?);
+            }
             "@relation" => {}
             other if other.is_empty() || other.starts_with('%') => {}
             _ => {
-                let reason = format!("line {number}: `{text}` has no place before `@data`");
-                return Err(malformed(location, &reason));
+                let reason = format!("`{}` has no place before `@data`", shown());
+                return Err(refuse(&reason));
             }
         }
     }
@@ -104,6 +109,11 @@ fn name(declaration: &str) -> Option<String> {
     (!name.is_empty()).then(|| name.to_owned())
 }
 
+/// Returns whether a list of levels, where an attribute's declaration ends with one, is closed.
+fn has_whole_list(declaration: &str) -> bool {
+    declaration.ends_with('}') || !declaration.contains('{')
+}
+
 /// Checks that rows list all cells, as far as the first tells.
 fn dense(mut reader: BufReader<Bytes>, location: &str) -> Result<Bytes, SourceError> {
     let mut head = Vec::new();
@@ -119,11 +129,8 @@ fn dense(mut reader: BufReader<Bytes>, location: &str) -> Result<Bytes, SourceEr
         };
         match line.first() {
             Some(b'{') => {
-                return Err(SourceError::Unsupported {
-                    location: location.to_owned(),
-                    reason: "its rows are sparse (`{index value, …}`): write it with all cells"
-                        .to_owned(),
-                });
+                let reason = "its rows are sparse (`{index value, …}`): write it with all cells";
+                return Err(malformed(location, reason));
             }
             None | Some(b'%') if head.len() < RECORD_BYTES => {}
             _ => break,

@@ -132,11 +132,8 @@ impl ParquetSource {
         }
         let file = SerializedFileReader::new(reader)
             .map_err(|e| malformed(&location, &format!("not a whole Parquet file: {e}")))?;
-        let refuse = |reason: String| SourceError::Unsupported {
-            location: location.clone(),
-            reason,
-        };
-        check_ranges(file.metadata(), n_bytes).map_err(|e| malformed(&location, &e))?;
+        let refuse = |reason: String| malformed(&location, &reason);
+        check_ranges(file.metadata(), n_bytes).map_err(refuse)?;
         check_compression(file.metadata()).map_err(refuse)?;
         let schema = file.metadata().file_metadata().schema_descr_ptr();
         let mut names = Vec::new();

@@ -78,6 +78,23 @@ impl FileFormat {
         }
     }
 
+    /// Tells the format in which a file of this name is to be written.
+    ///
+    /// # Errors
+    /// [`SourceError::Unsupported`] for names of no known format, and for ARFF, which is only read.
+    pub fn to_write(path: &Path, layout: &Layout) -> Result<Self, SourceError> {
+        match Self::of_path(path, layout) {
+            Ok(format) if format != Self::Arff => Ok(format),
+            _ => Err(SourceError::Unsupported {
+                location: path.display().to_string(),
+                reason:
+                    "its name does not tell how to write it: .csv, .txt, .data, .tsv, .jsonl and \
+                         .ndjson (each also with .gz) and .parquet do"
+                        .to_owned(),
+            }),
+        }
+    }
+
     fn csv(layout: &Layout, delimiter: u8) -> Self {
         Self::Csv {
             delimiter,

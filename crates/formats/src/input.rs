@@ -42,8 +42,7 @@ pub(crate) fn text(reader: Bytes, location: &str) -> Result<Bytes, SourceError> 
         (head, reader) = peek(Box::new(Unpacked::new(reader)), location)?;
     }
     if let Some(reason) = foreign(&head) {
-        let location = location.to_owned();
-        return Err(SourceError::Unsupported { location, reason });
+        return Err(malformed(location, reason));
     }
     let has_mark = head.starts_with(&[0xef, 0xbb, 0xbf]);
     if has_mark {
@@ -78,7 +77,7 @@ fn peek(mut reader: Bytes, location: &str) -> Result<(Vec<u8>, Bytes), SourceErr
     Ok((head, Box::new(whole)))
 }
 
-fn foreign(head: &[u8]) -> Option<String> {
+fn foreign(head: &[u8]) -> Option<&'static str> {
     let known: [(&[u8], &str); 5] = [
         (
             b"PAR1",
@@ -98,7 +97,7 @@ fn foreign(head: &[u8]) -> Option<String> {
     known
         .iter()
         .find(|(magic, _)| head.starts_with(magic))
-        .map(|(_, reason)| (*reason).to_owned())
+        .map(|(_, reason)| *reason)
 }
 
 /// Tells damage of the content from trouble on the way to it.

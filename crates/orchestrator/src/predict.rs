@@ -133,7 +133,7 @@ fn create(
         header: None,
         ..Layout::of(&bundle.schema.file, Vec::new())
     };
-    let output = FileFormat::of_path(path, &layout)?;
+    let output = FileFormat::to_write(path, &layout)?;
     if layout::is_copied(path, input) {
         return Ok(Box::new(ParquetExtension::create(path, &arguments.input)?));
     }

@@ -87,7 +87,7 @@ fn generate(arguments: &GenerateArguments) -> Result<(), Failure> {
     let is_embedded = !is_file(&arguments.recipe);
     let model = format!("{}-simulated", recipe.schema);
     let rows = arguments.rows.unwrap_or(recipe.n_rows());
-    let format = FileFormat::of_path(&arguments.output, &layout_of(&recipe.schema))?;
+    let format = FileFormat::to_write(&arguments.output, &layout_of(&recipe.schema))?;
     let mut source = SynthSource::new(recipe, rows, arguments.seed)?;
     let mut sink = formats::create(&arguments.output, &format)?;
     while let Some(batch) = source.next_batch()? {

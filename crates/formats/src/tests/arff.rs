@@ -22,10 +22,25 @@ fn what_is_no_dense_arff_is_refused() {
         ("@relation x\n", "no `@data`"),
         (
             "@attribute\n@data\n",
-            "line 1: `@attribute` names no attribute",
+            "line 1: `@attribute` is no attribute",
+        ),
+        (
+            "@attribute a {x, y\n@data\nx\n",
+            "line 1: `@attribute a {x, y` is no attribute",
         ),
         ("@attribute a numeric\n@data\n% c\n {0 1}\n", "sparse"),
     ] {
         assert!(arff(text).contains(reason), "{reason} in {}", arff(text));
     }
+}
+
+#[test]
+fn a_header_that_is_not_text_is_refused_and_shown_in_part() {
+    let found = check(
+        b"@relation x\n@attribute \xff numeric\n@data\n1\n",
+        &FileFormat::Arff,
+    );
+    assert!(found.contains("line 2: it is not UTF-8"), "{found}");
+    let found = arff(&format!("@relation x\n\u{1b}{}\n", "z".repeat(9000)));
+    assert!(found.len() < 300 && !found.contains('\u{1b}'), "{found}");
 }

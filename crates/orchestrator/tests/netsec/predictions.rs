@@ -224,6 +224,13 @@ fn the_input_is_never_replaced_and_a_failure_leaves_no_output() {
         called.err
     );
     assert_eq!(fs::read_to_string(place.path("data.csv")).unwrap(), csv);
+    let called = predict(&place, "data.csv", "out.arff");
+    assert_eq!(called.code, 64);
+    assert!(
+        called.err.contains("does not tell how to write it"),
+        "{}",
+        called.err
+    );
     let generate = [
         "synth", "generate", "--recipe", "phishing", "--rows", "20000",
     ];
