@@ -22,6 +22,9 @@ pub struct SynthUri {
     pub seed: Option<u64>,
 }
 
+/// More rows than these no run can hold.
+const MAX_ROWS: u64 = u32::MAX as u64 - 1;
+
 /// Opens the source that a `synth://` URI names.
 ///
 /// # Errors
@@ -79,6 +82,7 @@ impl SynthUri {
         }
         match parsed.rows {
             Some(0) => Err("`rows` must be at least 1".to_owned()),
+            Some(n) if n > MAX_ROWS => Err(format!("`rows={n}`: a run holds at most {MAX_ROWS}")),
             _ => Ok(parsed),
         }
     }

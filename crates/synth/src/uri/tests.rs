@@ -39,6 +39,7 @@ fn an_unknown_key_lists_the_known_ones() {
 fn what_is_not_a_number_of_rows_is_refused() {
     assert!(check("synth://phishing?rows=many").contains("`rows=many` is not a whole number"));
     assert!(check("synth://phishing?rows=0").contains("at least 1"));
+    assert!(check("synth://phishing?rows=99999999999").contains("at most 4294967294"));
     assert!(check("synth://phishing?rows=1&rows=2").contains("given twice"));
     assert!(check("phishing").contains("does not begin with synth://"));
 }
