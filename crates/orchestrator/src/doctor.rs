@@ -1,6 +1,7 @@
 //! `netsec doctor`: whether everything that a run needs is there, and what to do where it is not.
 
 mod disk;
+mod source;
 
 use std::{
     fs,
@@ -9,7 +10,7 @@ use std::{
 
 use artifact::{ErrorKind, Failure, Run, clock};
 use clap::Args;
-use dataset::{Schema, SourceUri};
+use dataset::SourceUri;
 use ingestion::FeatureStore;
 use registry::{Registry, RegistryError};
 use serde::Serialize;
@@ -114,15 +115,9 @@ fn examine(arguments: &DoctorArguments) -> Vec<Finding> {
     findings.extend(registry(root));
     findings.extend(feature_store(root));
     findings.extend(environment());
-    let loaded = harness::config::load::<Config>(arguments.config.as_deref(), &[]);
-    let config = match loaded.and_then(|config| config.check().map(|()| config)) {
-        Ok(config) => {
-            let file = arguments.config.as_ref();
-            let from = file.map_or("defaults".to_owned(), |f| f.display().to_string());
-            findings.push(Finding::ok(
-                "configuration",
-                format!("{from}, seed {}", config.seed),
-            ));
+    let config = match configuration(arguments.config.as_deref()) {
+        Ok((config, said)) => {
+            findings.push(Finding::ok("configuration", said));
             config
         }
         Err(failure) => {
@@ -131,20 +126,32 @@ fn examine(arguments: &DoctorArguments) -> Vec<Finding> {
             Config::default()
         }
     };
+    findings.extend(dataset_and_source(arguments, &config));
+    findings
+}
+
+fn configuration(file: Option<&Path>) -> Result<(Config, String), Failure> {
+    let config: Config = harness::config::load(file, &[])?;
+    config.check()?;
+    let from = file.map_or("defaults".to_owned(), |f| f.display().to_string());
+    let said = format!("{from}, seed {}", config.seed);
+    Ok((config, said))
+}
+
+fn dataset_and_source(arguments: &DoctorArguments, config: &Config) -> Vec<Finding> {
     let dataset = arguments.dataset.as_ref().unwrap_or(&config.dataset);
     let uri = arguments.source.as_ref().unwrap_or(&config.source);
-    match schema_of(dataset) {
-        Ok(schema) => {
-            let (n, target) = (schema.features().count(), &schema.target.column);
-            let said = format!("{dataset}: {n} columns to learn from, target `{target}`");
-            findings.push(Finding::ok("schema", said));
-            if let Err(failure) = config.check_for(&schema) {
-                findings.push(Finding::fail("configuration", &failure, ""));
-            }
-            findings.extend(source(uri, &schema));
-        }
-        Err(failure) => findings.push(Finding::fail("schema", &failure, "")),
+    let schema = match schema_of(dataset) {
+        Ok(schema) => schema,
+        Err(failure) => return vec![Finding::fail("schema", &failure, "")],
+    };
+    let (n, target) = (schema.features().count(), &schema.target.column);
+    let said = format!("{dataset}: {n} columns to learn from, target `{target}`");
+    let mut findings = vec![Finding::ok("schema", said)];
+    if let Err(failure) = config.check_for(&schema) {
+        findings.push(Finding::fail("configuration", &failure, ""));
     }
+    findings.extend(source::examine(uri, &schema));
     findings
 }
 
@@ -303,48 +310,6 @@ fn environment() -> Vec<Finding> {
             Finding::warn("environment", format!("{name} {advice}"))
         })
         .collect()
-}
-
-/// Tries the steps to the source, then looks at its first rows.
-fn source(uri: &SourceUri, schema: &Schema) -> Vec<Finding> {
-    let mut is_reached = true;
-    let mut findings = Vec::new();
-    for probe in connectors::probe(uri).0 {
-        is_reached &= probe.outcome.is_ok();
-        findings.push(match &probe.outcome {
-            Ok(said) => Finding::ok(probe.check, said.as_str()),
-            Err(failure) => Finding::fail(probe.check, failure, ""),
-        });
-    }
-    if is_reached {
-        findings.push(first_rows(uri, schema));
-    }
-    findings
-}
-
-/// Opens the source and looks at its first rows.
-fn first_rows(uri: &SourceUri, schema: &Schema) -> Finding {
-    const CHECK: &str = "source";
-    let first = connectors::open(uri, schema).and_then(|mut source| Ok(source.next_batch()?));
-    let batch = match first {
-        Ok(Some(batch)) => batch,
-        Ok(None) => return Finding::warn(CHECK, format!("{uri}: there are no rows")),
-        Err(failure) => return Finding::fail(CHECK, &failure, ""),
-    };
-    let mut lacking = schema.file_columns();
-    lacking.retain(|name| schema.needs(name) && batch.position(name).is_none());
-    if lacking.is_empty() {
-        let (rows, columns) = (batch.n_rows(), batch.names.len());
-        return Finding::ok(
-            CHECK,
-            format!("{uri}: first {rows} rows read, {columns} columns"),
-        );
-    }
-    let shown = lacking[..lacking.len().min(5)].join(", ");
-    let more = if lacking.len() > 5 { ", …" } else { "" };
-    let message = format!("{uri} lacks {} columns: {shown}{more}", lacking.len());
-    let advice = "name its columns as the schema does, or give its own --dataset";
-    Finding::fail(CHECK, &Failure::new(ErrorKind::Rejected, message), advice)
 }
 
 /// Returns the nearest directory above a path that exists.

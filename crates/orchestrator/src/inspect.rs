@@ -66,6 +66,18 @@ pub fn runs(place: &Place) -> Result<u8, Failure> {
         note(&format!("no runs in {shown} yet: `netsec run` makes one"));
     } else {
         names.iter().try_for_each(|name| print(name))?;
+        let is_unfinished = |name: &&String| outline(place, name)["finished"] == false;
+        let unfinished: Vec<&str> = names
+            .iter()
+            .filter(is_unfinished)
+            .map(String::as_str)
+            .collect();
+        if !unfinished.is_empty() {
+            let (n, names) = (unfinished.len(), unfinished.join(", "));
+            note(&format!(
+                "{n} unfinished: {names} (`netsec show RUN` says how far a run came)"
+            ));
+        }
     }
     Ok(0)
 }
@@ -150,13 +162,22 @@ pub fn verify(argument: &RunArgument) -> Result<u8, Failure> {
         found.add(Verified::of(&Run::open(&root.join(name), 0)?)?);
     }
     let Verified { checked, damaged } = found;
+    let finished = run
+        .manifests()?
+        .iter()
+        .any(|(_, m)| m.stage == Promotion::NAME);
     if argument.place.json {
-        let object = json!({"run": run.directory(), "checked": checked, "damaged": damaged});
+        let object = json!({
+            "run": run.directory(), "finished": finished, "checked": checked, "damaged": damaged,
+        });
         print(&object.to_string())?;
     } else if damaged.is_empty() {
         print(&format!(
             "{checked} artifacts and files are as they were recorded"
         ))?;
+    }
+    if !finished {
+        note("the run is unfinished: `netsec show` says how far it came");
     }
     if damaged.is_empty() {
         return Ok(0);

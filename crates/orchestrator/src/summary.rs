@@ -6,7 +6,7 @@ use std::{
 };
 
 use artifact::{Failure, Run, StoreError};
-use dataset::{ValidatedDataset, drift::DriftReport};
+use dataset::{Schema, ValidatedDataset, drift::DriftReport};
 use model::resampling::Interval;
 use registry::{Comparison, Decision, Evaluation, PromotionRecord};
 use serde::de::DeserializeOwned;
@@ -25,6 +25,8 @@ pub struct Summary {
     dataset: String,
     simulated: bool,
     rows: RowCounts,
+    /// Columns to learn from that the source does not have.
+    missing_columns: Vec<String>,
     drift: DriftReport,
     split: SplitReport,
     training: TrainingReport,
@@ -65,6 +67,7 @@ impl Summary {
                 .display()
                 .to_string(),
             config: config.clone(),
+            missing_columns: missing_features(&validated.schema, validation.columns.missing),
             dataset: validated.schema.name,
             simulated: validated.simulated,
             rows: validation.rows,
@@ -115,6 +118,7 @@ impl Summary {
                 "duplicates": self.rows.duplicates,
                 "conflicting": self.rows.conflicting,
             },
+            "missing_columns": self.missing_columns,
             "partitions": self.partitions,
             "candidates": bundle.candidates,
             "baselines": bundle.baselines,
@@ -164,6 +168,10 @@ impl Summary {
             self.split.train.rows,
             self.split.holdout.rows,
         )?;
+        if !self.missing_columns.is_empty() {
+            let names = self.missing_columns.join(", ");
+            writeln!(out, "columns that the source does not have: {names}")?;
+        }
         let drifted = self.drift.columns.iter().filter(|column| column.drifted);
         let drifted: Vec<&str> = drifted.map(|column| column.name.as_str()).collect();
         match drifted.is_empty() {
@@ -308,6 +316,12 @@ impl Summary {
             self.seconds["total"], self.run, self.report
         )
     }
+}
+
+/// Leaves out what nothing is learned from.
+fn missing_features(schema: &Schema, missing: Vec<String>) -> Vec<String> {
+    let is_feature = |name: &String| schema.features().any(|column| column.name == *name);
+    missing.into_iter().filter(is_feature).collect()
 }
 
 /// Takes the name of a candidate apart: its family, and its parameters as `name=value`.

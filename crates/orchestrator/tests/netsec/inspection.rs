@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use crate::support::{SMALL, Workplace, small_csv};
+use crate::support::{SMALL, TINY, Workplace, small_csv};
 
 fn json(place: &Workplace, arguments: &[&str]) -> Value {
     let called = place.call(&[arguments, &["--json"]].concat());
@@ -139,8 +139,42 @@ fn doctor_says_what_is_wrong_and_exits_as_its_first_failure_would() {
     );
     let other = place.write("other.csv", "a,b\n1,2\n");
     check(&["--source", &other], 65, "source", "lacks 31 columns");
+    place.write_tiny(50);
+    let headless = place.path("tiny.yaml");
+    let schema = std::fs::read_to_string(&headless).unwrap();
+    place.write(
+        "headless.yaml",
+        format!("file: {{header: false}}\n{schema}"),
+    );
+    place.write("headless.csv", "1,2\n3,4\n");
+    let of = |file| ["--dataset", "headless.yaml", "--source", file];
+    check(
+        &of("headless.csv"),
+        65,
+        "source",
+        "2 of the first 2 rows bad, such as row 1: 2 cells for 3 names",
+    );
+    place.write("empty.jsonl", "\n");
+    check(&of("empty.jsonl"), 65, "source", "");
     let file = place.write("file", "");
     check(&["--artifacts", &file], 69, "artifacts", "no directory");
+}
+
+#[test]
+fn doctor_and_a_run_say_which_columns_a_source_does_not_have() {
+    let place = Workplace::new();
+    place.write_tiny(200);
+    let rows: String = (0..200)
+        .map(|i| format!("{i},{}\n", u8::from(i > 90)))
+        .collect();
+    place.write("a.csv", "a,y\n".to_owned() + &rows);
+    let doctor = place.call(&["doctor", "--dataset", "tiny.yaml", "--source", "a.csv"]);
+    assert_eq!(doctor.code, 0, "{}", doctor.out);
+    let line = "200 rows read, none bad; it lacks 1 column: b, which may be missing";
+    assert!(doctor.out.contains(line), "{}", doctor.out);
+    let called = place.call(&[&["run", "--source", "a.csv"][..], &TINY].concat());
+    let line = "columns that the source does not have: b\n";
+    assert!(called.out.contains(line), "{}", called.out);
 }
 
 #[test]
@@ -258,6 +292,13 @@ fn lists_of_models_and_runs_are_objects_and_a_model_is_shown_as_tables() {
         .iter()
         .filter(|r| r["finished"] == true);
     assert_eq!(finished.count(), 1, "{runs}");
+    let listed = place.call(&["runs"]);
+    assert_eq!(listed.out.lines().count(), 3, "{}", listed.out);
+    let said = format!("2 unfinished: {name}, broken");
+    assert!(listed.err.contains(&said), "{}", listed.err);
+    let verified = place.call(&["verify", name]);
+    assert!(verified.err.contains("unfinished"), "{}", verified.err);
+    assert_eq!(json(&place, &["verify", name])["finished"], false);
 
     let shown = place.call(&["models", "show", "tiny"]).out;
     assert!(serde_json::from_str::<Value>(&shown).is_err(), "{shown}");
