@@ -88,7 +88,7 @@ impl FileFormat {
             _ => Err(SourceError::Unsupported {
                 location: path.display().to_string(),
                 reason:
-                    "its name does not tell how to write it: .csv, .txt, .data, .tsv, .jsonl and \
+                    "its name tells no format to write it in: .csv, .txt, .data, .tsv, .jsonl and \
                          .ndjson (each also with .gz) and .parquet do"
                         .to_owned(),
             }),

@@ -227,7 +227,7 @@ fn the_input_is_never_replaced_and_a_failure_leaves_no_output() {
     let called = predict(&place, "data.csv", "out.arff");
     assert_eq!(called.code, 64);
     assert!(
-        called.err.contains("does not tell how to write it"),
+        called.err.contains("tells no format to write it in"),
         "{}",
         called.err
     );

@@ -98,7 +98,8 @@ fn factor_whole(
     let trace: f64 = intercepts.clone().map(|i| lower[i * n + i]).sum();
     for row in intercepts.clone() {
         let line = &mut lower[row * n..][intercepts.clone()];
-        line.iter_mut().for_each(|entry| *entry += trace / outputs as f64);
+        line.iter_mut()
+            .for_each(|entry| *entry += trace / outputs as f64);
     }
     cholesky(&mut lower, n);
     lower
