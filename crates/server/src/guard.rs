@@ -48,6 +48,8 @@ pub async fn check<B: MessageBody + 'static>(
     let service = request.app_data::<Data<Service>>().cloned();
     let service = service.ok_or_else(|| Problem::internal(&"the app has no service"))?;
     let origin = request.headers().get(header::ORIGIN).cloned();
+    // Of a machine's own name, a browser would extend it to whatever else answers there.
+    let is_strict = service.settings.tls.is_some() && asks_by_allowed_name(&service, &request);
     let (request, early) = match examine(&service, &request) {
         Ok(early) => (request, early),
         Err(problem) => {
@@ -64,6 +66,11 @@ pub async fn check<B: MessageBody + 'static>(
     };
     let status = response.status().as_u16();
     dress(&service, origin.as_ref(), response.headers_mut());
+    if is_strict {
+        let year = HeaderValue::from_static("max-age=31536000");
+        let headers = response.headers_mut();
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
+    }
     service.meters.answered(status, began.elapsed());
     Ok(response)
 }
@@ -86,23 +93,33 @@ fn examine(service: &Service, request: &ServiceRequest) -> Result<Option<HttpRes
 /// Refuses names that nobody has allowed: a page elsewhere may have pointed its own at this machine
 /// (DNS rebinding). Plain addresses cannot be pointed anywhere.
 fn check_host(service: &Service, request: &ServiceRequest) -> Result<(), Problem> {
-    let given = text(request.headers(), &header::HOST)?;
-    let given = given.or_else(|| request.uri().authority().map(|a| a.as_str()));
-    let Some(given) = given else {
+    let Some(name) = asked_name(request)? else {
         return Err(Problem::bad_request("the request has no `Host`"));
     };
-    let name = host_name(given);
-    let allowed = &service.settings.allowed_hosts;
-    if name.eq_ignore_ascii_case("localhost")
-        || is_address(name)
-        || allowed.iter().any(|host| host.eq_ignore_ascii_case(name))
-    {
+    if name.eq_ignore_ascii_case("localhost") || is_address(name) || is_allowed(service, name) {
         return Ok(());
     }
     Err(Problem::new(
         StatusCode::MISDIRECTED_REQUEST,
         "this name is not allowed: start the service with `--allow-host`",
     ))
+}
+
+fn asks_by_allowed_name(service: &Service, request: &ServiceRequest) -> bool {
+    let name = asked_name(request).ok().flatten();
+    name.is_some_and(|name| is_allowed(service, name))
+}
+
+/// Returns the name, or the address, that a request gives the service.
+fn asked_name(request: &ServiceRequest) -> Result<Option<&str>, Problem> {
+    let given = text(request.headers(), &header::HOST)?;
+    let given = given.or_else(|| request.uri().authority().map(|a| a.as_str()));
+    Ok(given.map(host_name))
+}
+
+fn is_allowed(service: &Service, name: &str) -> bool {
+    let mut allowed = service.settings.allowed_hosts.iter();
+    allowed.any(|host| host.eq_ignore_ascii_case(name))
 }
 
 fn host_name(authority: &str) -> &str {

@@ -107,6 +107,25 @@ fn both_listeners_speak_tls_1_2_and_1_3() {
 }
 
 #[test]
+fn browsers_are_told_to_stay_with_tls_under_a_name_of_its_own_alone() {
+    let place = Place::with_flows();
+    let issued = Issued::in_place(place.path());
+    let server = start(&place, &["--allow-host", "svc.example"]);
+    let header = |host: &str| {
+        let secure = issued.open(server.address, &[&TLS13]);
+        let line = format!("Host: {host}");
+        let answer =
+            Connection::over(secure, server.address).call("GET", "/healthz", &[&line], b"");
+        assert_eq!(answer.status, 200);
+        answer
+            .header("strict-transport-security")
+            .map(str::to_owned)
+    };
+    assert_eq!(header("svc.example"), Some("max-age=31536000".to_owned()));
+    assert_eq!(header("localhost"), None);
+}
+
+#[test]
 fn a_client_of_tls_1_1_is_turned_away() {
     let place = Place::with_flows();
     Issued::in_place(place.path());
