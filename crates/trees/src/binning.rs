@@ -14,8 +14,8 @@ use crate::TreesError;
 pub(crate) use column::Column;
 use ladder::Ladder;
 
-/// More rows would leave too few bits for their weights; see [`crate::packing`].
-const MAX_ROWS: usize = 1 << 24;
+/// More rows would leave no room for their numbers and counts in 32 bits.
+const MAX_ROWS: usize = 1 << 31;
 /// Rows that are binned together, so that they are read from memory once for all features.
 const BLOCK_ROWS: usize = 1 << 12;
 
@@ -39,7 +39,7 @@ impl BinnedMatrix {
     /// Bins rows of features: `n_rows` × `n_features`, NaN where a value is missing.
     ///
     /// # Errors
-    /// No rows, more than 2^24 rows, no or more than 65,535 features, an infinite value, no feature that
+    /// No rows, more than 2^31 rows, no or more than 65,535 features, an infinite value, no feature that
     /// varies.
     pub fn new(x: ArrayView2<'_, f32>) -> Result<Self, TreesError> {
         Self::with_categories(x, &[])

@@ -13,6 +13,7 @@ use crate::{
     BinnedMatrix, ClassWeight, TreesError,
     cases::Cases,
     growth::total_gains,
+    packing::{ROWS_OF_I64, Word},
     parameter::{require, require_depth, require_not_negative, require_share},
 };
 use booster::{Booster, Setting};
@@ -158,17 +159,28 @@ impl GradientBoosting {
     ) -> Result<TreeEnsemble, TreesError> {
         self.check()?;
         let cases = self.cases(matrix, labels, n_classes, weights)?;
-        let setting = Setting::new(self, matrix, &cases, n_classes);
-        let mut booster = Booster::new(&setting, None);
+        Ok(if cases.n_rows() <= ROWS_OF_I64 {
+            self.boost_in::<i64>(matrix, &cases, n_classes, seed, validation)
+        } else {
+            self.boost_in::<i128>(matrix, &cases, n_classes, seed, validation)
+        })
+    }
+
+    /// Boosts with sums in words of `W`.
+    fn boost_in<W: Word>(
+        &self,
+        matrix: &BinnedMatrix,
+        cases: &Cases,
+        n_classes: usize,
+        seed: u64,
+        validation: Option<Validation<'_>>,
+    ) -> TreeEnsemble {
+        let setting = Setting::new::<W>(self, matrix, cases, n_classes);
+        let mut booster = Booster::<W>::new(&setting, None);
         let base = booster.base.clone();
-        let watch = validation.map(|validation| {
-            Watch::new(
-                validation,
-                setting.objective,
-                &base,
-                self.early_stopping_rounds,
-            )
-        });
+        let patience = self.early_stopping_rounds;
+        let watch =
+            validation.map(|validation| Watch::new(validation, setting.objective, &base, patience));
         let rounds = booster.run(seed, watch);
         let (trees, gains): (Vec<Tree>, Vec<_>) = rounds
             .into_iter()
@@ -177,14 +189,14 @@ impl GradientBoosting {
             .unzip();
         let importance = total_gains(matrix.n_features(), &gains);
         let aggregation = Aggregation::Boosting { base };
-        Ok(TreeEnsemble::new(
+        TreeEnsemble::new(
             matrix.n_features(),
             n_classes,
             aggregation,
             trees,
             importance,
         )
-        .expect("growth adds children after parents and finite leaves"))
+        .expect("growth adds children after parents and finite leaves")
     }
 
     fn cases(

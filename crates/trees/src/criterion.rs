@@ -1,24 +1,29 @@
 //! What a split is worth: the Gini criterion of the forests and the Newton step of boosting.
 
-use crate::packing::Packing;
+use crate::packing::{Cell, Packing, Word};
 
 /// Scores sums over rows; a split gains the children's scores less their parent's.
-pub(crate) trait Criterion: Sync {
+pub(crate) trait Criterion<W: Word>: Sync {
     /// The sums that a node or a histogram's cell holds: [`Self::width`] words.
-    type Sums: AsRef<[i64]> + AsMut<[i64]> + Clone + Send;
+    type Sums: Sums<W>;
 
     fn width(&self) -> usize;
 
     fn zero(&self) -> Self::Sums;
 
     /// Returns the number of rows that were summed.
-    fn count(&self, sums: &[i64]) -> u64;
+    fn count(&self, sums: &[W]) -> u64;
 
     /// Tells whether a child with these sums is large enough.
-    fn admits(&self, sums: &[i64]) -> bool;
+    fn admits(&self, sums: &[W]) -> bool;
 
-    fn score(&self, sums: &[i64]) -> f64;
+    fn score(&self, sums: &[W]) -> f64;
 }
+
+/// The words of a node: an array, or a vector where their number is known late.
+pub(crate) trait Sums<W>: AsRef<[W]> + AsMut<[W]> + Clone + Send + Sync {}
+
+impl<W, S: AsRef<[W]> + AsMut<[W]> + Clone + Send + Sync> Sums<W> for S {}
 
 /// Gini impurity: the sums are the packed weight of each class, the score is `sum w_k^2 / sum w_k`.
 pub(crate) struct Gini<S> {
@@ -27,7 +32,7 @@ pub(crate) struct Gini<S> {
     pub(crate) min_rows: u64,
 }
 
-impl<S: AsRef<[i64]> + AsMut<[i64]> + Clone + Send + Sync> Criterion for Gini<S> {
+impl<W: Word, S: Sums<W>> Criterion<W> for Gini<S> {
     type Sums = S;
 
     #[inline]
@@ -40,17 +45,17 @@ impl<S: AsRef<[i64]> + AsMut<[i64]> + Clone + Send + Sync> Criterion for Gini<S>
     }
 
     #[inline]
-    fn count(&self, sums: &[i64]) -> u64 {
-        self.packing.count(sums.iter().sum())
+    fn count(&self, sums: &[W]) -> u64 {
+        self.packing.count(sums.iter().copied().sum::<W>())
     }
 
     #[inline]
-    fn admits(&self, sums: &[i64]) -> bool {
+    fn admits(&self, sums: &[W]) -> bool {
         self.count(sums) >= self.min_rows
     }
 
     #[inline]
-    fn score(&self, sums: &[i64]) -> f64 {
+    fn score(&self, sums: &[W]) -> f64 {
         let mut weight = 0.0;
         let mut squares = 0.0;
         for &word in sums {
@@ -81,13 +86,13 @@ impl Newton {
 
     /// Returns the sums of gradient and hessian.
     #[inline]
-    pub(crate) fn read(&self, sums: &[i64]) -> (f64, f64) {
+    pub(crate) fn read<W: Word>(&self, sums: &[W]) -> (f64, f64) {
         (self.gradients.value(sums[0]), self.hessians.value(sums[1]))
     }
 
     /// Scores sums under an L2 penalty larger by `extra_l2`.
     #[inline]
-    pub(crate) fn score_with(&self, sums: &[i64], extra_l2: f64) -> f64 {
+    pub(crate) fn score_with<W: Word>(&self, sums: &[W], extra_l2: f64) -> f64 {
         let (gradient, hessian) = self.read(sums);
         let shrunk = self.shrink(gradient);
         shrunk * shrunk / (hessian + self.lambda_l2 + extra_l2)
@@ -101,25 +106,25 @@ impl Newton {
     }
 }
 
-impl Criterion for Newton {
-    type Sums = [i64; 2];
+impl<W: Word> Criterion<W> for Newton {
+    type Sums = Cell<W>;
 
     #[inline]
     fn width(&self) -> usize {
         2
     }
 
-    fn zero(&self) -> [i64; 2] {
-        [0; 2]
+    fn zero(&self) -> Cell<W> {
+        Cell::default()
     }
 
     #[inline]
-    fn count(&self, sums: &[i64]) -> u64 {
+    fn count(&self, sums: &[W]) -> u64 {
         self.hessians.count(sums[1])
     }
 
     #[inline]
-    fn admits(&self, sums: &[i64]) -> bool {
+    fn admits(&self, sums: &[W]) -> bool {
         let hessian = self.hessians.value(sums[1]);
         self.count(sums) >= self.min_rows
             && hessian >= self.min_hessian
@@ -127,7 +132,7 @@ impl Criterion for Newton {
     }
 
     #[inline]
-    fn score(&self, sums: &[i64]) -> f64 {
+    fn score(&self, sums: &[W]) -> f64 {
         self.score_with(sums, 0.0)
     }
 }

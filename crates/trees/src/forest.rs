@@ -11,13 +11,13 @@ use serde::{Deserialize, Serialize};
 use crate::{
     BinnedMatrix, ClassWeight, TreesError,
     cases::{Cases, by_row},
-    criterion::Gini,
+    criterion::{Gini, Sums},
     growth::{
         GrownTree,
         depth_first::{Drawn, Ground, Plan, Room, grow},
         total_gains,
     },
-    packing::Packing,
+    packing::{Packing, ROWS_OF_I64, Word},
     parameter::{require, require_depth},
     randomness::{below, stream},
 };
@@ -313,10 +313,10 @@ impl Recipe<'_> {
             columns: matrix.columns(),
             bins: &bins,
         };
-        let grown = if n_classes == 2 {
-            self.grow(ground, &cases, [0; 2], seed, out_of_bag)
+        let grown = if cases.n_rows() <= ROWS_OF_I64 {
+            self.grow_in::<i64>(ground, &cases, n_classes, seed, out_of_bag)
         } else {
-            self.grow(ground, &cases, vec![0; n_classes], seed, out_of_bag)
+            self.grow_in::<i128>(ground, &cases, n_classes, seed, out_of_bag)
         };
         let out_of_bag = out_of_bag.then(|| {
             let trees: Vec<(&Tree, &Seen)> = grown
@@ -342,8 +342,24 @@ impl Recipe<'_> {
         Ok((ensemble, out_of_bag))
     }
 
-    /// Grows the trees, with the cases that each has drawn if asked to.
-    fn grow<S: AsRef<[i64]> + AsMut<[i64]> + Clone + Send + Sync>(
+    /// Grows the trees by sums in words of `W`, with the cases that each has drawn if asked to.
+    fn grow_in<W: Word>(
+        &self,
+        ground: Ground<'_>,
+        cases: &Cases,
+        n_classes: usize,
+        seed: u64,
+        note_drawn: bool,
+    ) -> Vec<(GrownTree, Option<Seen>)> {
+        if n_classes == 2 {
+            self.grow(ground, cases, [W::default(); 2], seed, note_drawn)
+        } else {
+            let zero = vec![W::default(); n_classes];
+            self.grow(ground, cases, zero, seed, note_drawn)
+        }
+    }
+
+    fn grow<W: Word, S: Sums<W>>(
         &self,
         ground: Ground<'_>,
         cases: &Cases,
@@ -356,7 +372,7 @@ impl Recipe<'_> {
             sampled_features: self.max_features.of(ground.columns.len()),
             random_boundary: self.random_boundary,
         };
-        let grow_one = |room: &mut Room, tree: u32| {
+        let grow_one = |room: &mut Room<W>, tree: u32| {
             let mut rng = stream(seed, tree as usize);
             let (packing, mut drawn) = self.draw(cases, &mut rng);
             let seen = note_drawn.then(|| Seen::new(cases.len(), &drawn));
@@ -375,7 +391,7 @@ impl Recipe<'_> {
     }
 
     /// Draws the rows of one tree, as cases with packed weights.
-    fn draw(&self, cases: &Cases, rng: &mut ChaCha8Rng) -> (Packing, Vec<Drawn>) {
+    fn draw<W: Word>(&self, cases: &Cases, rng: &mut ChaCha8Rng) -> (Packing, Vec<Drawn<W>>) {
         if !self.bootstrap {
             let weights: Vec<f64> = cases.weights.iter().map(|w| f64::from(*w)).collect();
             let counts: Vec<u32> = cases.counts.iter().map(|n| u32::from(*n)).collect();
@@ -392,7 +408,7 @@ impl Recipe<'_> {
     }
 }
 
-fn packed(cases: &Cases, weights: &[f64], counts: &[u32]) -> (Packing, Vec<Drawn>) {
+fn packed<W: Word>(cases: &Cases, weights: &[f64], counts: &[u32]) -> (Packing, Vec<Drawn<W>>) {
     let packing = Packing::new(weights.iter().sum(), cases.n_rows());
     let drawn = (0..cases.len())
         .filter(|case| counts[*case] > 0)

@@ -11,7 +11,7 @@ use rayon::prelude::*;
 
 use crate::{
     binning::Column,
-    packing::{Cell, Item, Steps},
+    packing::{Cell, Item, Steps, Word},
     split::add,
 };
 use bundle::{Bundle, bundles};
@@ -28,7 +28,7 @@ type Block = [u8; GROUP_LANES];
 
 /// Room for the words of a lane; a few more than codes, so that equal codes of neighbouring lanes do
 /// not fall on addresses that differ by a page, which delays loads after stores.
-type Lane<W> = [W; 260];
+type Lane<S> = [S; 260];
 
 /// Where each feature's cells stand, and how rows are encoded for the pass.
 pub(crate) struct Layout {
@@ -54,24 +54,24 @@ struct Group {
 
 /// Room to sum in, for each task.
 #[derive(Default)]
-pub(crate) struct Lanes(Vec<TaskLanes>);
+pub(crate) struct Lanes<W>(Vec<TaskLanes<W>>);
 
 #[derive(Default)]
-struct TaskLanes {
-    wide: Vec<Lane<Cell>>,
+struct TaskLanes<W> {
+    wide: Vec<Lane<Cell<W>>>,
     narrow: Vec<Lane<i64>>,
     codes: Vec<Block>,
     /// What a task that has only a part of the rows sums to.
-    cells: Vec<Cell>,
+    cells: Vec<Cell<W>>,
 }
 
 impl Layout {
     /// Encodes cases (bins, column-major) for the pass.
-    pub(crate) fn new(columns: &[Column], bins: &[u8], steps: Steps) -> Self {
+    pub(crate) fn new<W: Word>(columns: &[Column], bins: &[u8], steps: Steps) -> Self {
         let n_cases = bins.len() / columns.len();
         let mut ranges = vec![(0, 0); columns.len()];
         let mut end = 0;
-        let groups = group(bundles(columns, bins), steps.word_bytes()).into_iter();
+        let groups = group(bundles(columns, bins), steps.sum_bytes::<W>()).into_iter();
         let groups = groups.map(|bundles| {
             let start = end;
             for feature in bundles.iter().flat_map(|bundle| &bundle.features) {
@@ -100,7 +100,7 @@ impl Layout {
     }
 
     /// Returns the cells of one feature.
-    pub(crate) fn cells<'a>(&self, histogram: &'a [Cell], feature: u16) -> &'a [i64] {
+    pub(crate) fn cells<'a, W>(&self, histogram: &'a [Cell<W>], feature: u16) -> &'a [W] {
         let (start, end) = self.ranges[usize::from(feature)];
         histogram[start..end].as_flattened()
     }
@@ -120,15 +120,15 @@ impl Layout {
     /// each case's cell unless items are narrow, `lanes` is room to work in.
     ///
     /// Parts of the items are summed side by side; sums in whole numbers do not depend on the parts.
-    pub(crate) fn sum(
+    pub(crate) fn sum<W: Word>(
         &self,
         items: &[Item],
         chosen: &Chosen,
-        wide: &[Cell],
-        lanes: &mut Lanes,
-        histogram: &mut [Cell],
+        wide: &[Cell<W>],
+        lanes: &mut Lanes<W>,
+        histogram: &mut [Cell<W>],
     ) {
-        histogram.fill([0; 2]);
+        histogram.fill(Cell::default());
         let n_parts = n_parts(items.len(), chosen);
         let lanes = &mut lanes.0;
         lanes.resize_with(lanes.len().max(n_parts), TaskLanes::default);
@@ -140,7 +140,7 @@ impl Layout {
         parts.with_max_len(1).for_each(|(items, lanes)| {
             let mut cells = std::mem::take(&mut lanes.cells);
             cells.clear();
-            cells.resize(self.n_cells, [0; 2]);
+            cells.resize(self.n_cells, Cell::default());
             self.sum_part(items, chosen, wide, lanes, &mut cells);
             lanes.cells = cells;
         });
@@ -150,20 +150,22 @@ impl Layout {
     }
 
     /// Adds items to cells, chunk by chunk: a chunk's codes serve all groups while they are near.
-    fn sum_part(
+    fn sum_part<W: Word>(
         &self,
         items: &[Item],
         chosen: &Chosen,
-        wide: &[Cell],
-        lanes: &mut TaskLanes,
-        cells: &mut [Cell],
+        wide: &[Cell<W>],
+        lanes: &mut TaskLanes<W>,
+        cells: &mut [Cell<W>],
     ) {
         let groups = || self.groups.iter().zip(&chosen.0).enumerate();
+        let n_groups = self.groups.len();
         if !self.steps.is_narrow() {
             for (at, (group, chosen)) in groups() {
                 let cells = &mut cells[group.start..group.end];
-                let codes = |i: usize| &self.codes[items[i].case as usize * self.groups.len() + at];
-                let cell = |item: Item| wide[item.case as usize];
+                let all = &self.codes[at..];
+                let codes = move |_, item: Item| &all[item.case as usize * n_groups];
+                let cell = move |item: Item| wide[item.case as usize];
                 group.sum_lanes(items, chosen, codes, &mut lanes.wide, cell);
                 group.take_apart(&lanes.wide, chosen, |cell| cell, cells);
             }
@@ -173,7 +175,7 @@ impl Layout {
             let codes = self.codes_of(items, &mut lanes.codes);
             for (at, (group, chosen)) in groups() {
                 let cells = &mut cells[group.start..group.end];
-                let codes = |i: usize| &codes[i * self.groups.len() + at];
+                let codes = move |i: usize, _| &codes[i * n_groups + at];
                 group.sum_lanes(items, chosen, codes, &mut lanes.narrow, Steps::word);
                 group.take_apart(&lanes.narrow, chosen, |word| self.steps.widen(word), cells);
             }
@@ -221,25 +223,25 @@ fn n_parts(n_items: usize, chosen: &Chosen) -> usize {
 }
 
 impl Group {
-    /// Sums items into a lane for each chosen one; `codes` finds the codes of the i-th item.
-    fn sum_lanes<'a, W: Word>(
+    /// Sums items into a lane for each chosen one; `codes` finds those of the i-th item.
+    fn sum_lanes<'a, S: LaneSum>(
         &self,
         items: &[Item],
         chosen: &[u8],
-        codes: impl Fn(usize) -> &'a Block,
-        lanes: &mut Vec<Lane<W>>,
-        word: impl Fn(Item) -> W,
+        codes: impl Fn(usize, Item) -> &'a Block,
+        lanes: &mut Vec<Lane<S>>,
+        word: impl Fn(Item) -> S,
     ) {
-        lanes.resize(lanes.len().max(chosen.len()), [W::ZERO; 260]);
+        lanes.resize(lanes.len().max(chosen.len()), [S::default(); 260]);
         for (lane, of_bundle) in lanes.iter_mut().zip(chosen) {
-            lane[..self.bundles[usize::from(*of_bundle)].n_cells].fill(W::ZERO);
+            lane[..self.bundles[usize::from(*of_bundle)].n_cells].fill(S::default());
         }
         macro_rules! of_width {
             ($($width:literal)*) => {
                 match (chosen.len(), chosen.len() == self.bundles.len()) {
                     $(
-                        ($width, true) => sum_all::<$width, W>(codes, items, lanes, word),
-                        ($width, false) => sum_chosen::<$width, W>(codes, chosen, items, lanes, word),
+                        ($width, true) => sum_all::<$width, S>(codes, items, lanes, word),
+                        ($width, false) => sum_chosen::<$width, S>(codes, chosen, items, lanes, word),
                     )*
                     _ => {}
                 }
@@ -249,12 +251,12 @@ impl Group {
     }
 
     /// Adds what the chosen lanes hold to the cells of their features.
-    fn take_apart<W: Word>(
+    fn take_apart<S: LaneSum, W: Word>(
         &self,
-        lanes: &[Lane<W>],
+        lanes: &[Lane<S>],
         chosen: &[u8],
-        widen: impl Fn(W) -> Cell,
-        mut cells: &mut [Cell],
+        widen: impl Fn(S) -> Cell<W>,
+        mut cells: &mut [Cell<W>],
     ) {
         let mut lanes = lanes.iter().zip(chosen).peekable();
         for (at, bundle) in self.bundles.iter().enumerate() {
@@ -280,41 +282,36 @@ impl Group {
 }
 
 /// What a lane sums in.
-trait Word: Copy + Send + Sync {
-    const ZERO: Self;
+trait LaneSum: Copy + Default {
     fn plus(self, other: Self) -> Self;
 }
 
-impl Word for i64 {
-    const ZERO: Self = 0;
-
+impl LaneSum for i64 {
     #[inline(always)]
     fn plus(self, other: Self) -> Self {
         self + other
     }
 }
 
-impl Word for Cell {
-    const ZERO: Self = [0; 2];
-
+impl<W: Word> LaneSum for Cell<W> {
     #[inline(always)]
     fn plus(self, other: Self) -> Self {
         [self[0] + other[0], self[1] + other[1]]
     }
 }
 
-fn sum_all<'a, const WIDTH: usize, W: Word>(
-    codes: impl Fn(usize) -> &'a Block,
+fn sum_all<'a, const WIDTH: usize, S: LaneSum>(
+    codes: impl Fn(usize, Item) -> &'a Block,
     items: &[Item],
-    lanes: &mut [Lane<W>],
-    word: impl Fn(Item) -> W,
+    lanes: &mut [Lane<S>],
+    word: impl Fn(Item) -> S,
 ) {
     let Some((lanes, _)) = lanes.split_first_chunk_mut::<WIDTH>() else {
         return;
     };
     for (i, item) in items.iter().enumerate() {
         let summand = word(*item);
-        let codes = codes(i);
+        let codes = codes(i, *item);
         for lane in 0..WIDTH {
             let sum = &mut lanes[lane][usize::from(codes[lane])];
             *sum = sum.plus(summand);
@@ -323,12 +320,12 @@ fn sum_all<'a, const WIDTH: usize, W: Word>(
 }
 
 /// As [`sum_all`], but for the places of some codes only, which costs a load for each addition.
-fn sum_chosen<'a, const WIDTH: usize, W: Word>(
-    codes: impl Fn(usize) -> &'a Block,
+fn sum_chosen<'a, const WIDTH: usize, S: LaneSum>(
+    codes: impl Fn(usize, Item) -> &'a Block,
     chosen: &[u8],
     items: &[Item],
-    lanes: &mut [Lane<W>],
-    word: impl Fn(Item) -> W,
+    lanes: &mut [Lane<S>],
+    word: impl Fn(Item) -> S,
 ) {
     let Some((lanes, _)) = lanes.split_first_chunk_mut::<WIDTH>() else {
         return;
@@ -339,7 +336,7 @@ fn sum_chosen<'a, const WIDTH: usize, W: Word>(
     }
     for (i, item) in items.iter().enumerate() {
         let summand = word(*item);
-        let codes = codes(i);
+        let codes = codes(i, *item);
         for lane in 0..WIDTH {
             let sum = &mut lanes[lane][usize::from(codes[places[lane] % GROUP_LANES])];
             *sum = sum.plus(summand);

@@ -1,7 +1,50 @@
-//! Sums in whole numbers: a weight in fixed point above a count of rows, in one 64-bit word.
+//! Sums in whole numbers: a weight in fixed point above a count of rows, in one word.
 
-/// Bits that a sum of weights may take beside the sign, with room for the rounding of each summand.
+use std::{
+    iter::Sum,
+    ops::{Add, AddAssign, SubAssign},
+};
+
+/// Bits that a sum over [`ROWS_OF_I64`] may take beside the sign, with room for the rounding of each
+/// summand.
 const SUM_BITS: i32 = 60;
+/// The most rows whose sums fit words of 64 bits; more would leave too few bits for the weight of each.
+pub(crate) const ROWS_OF_I64: usize = 1 << 24;
+
+/// What sums are kept in: `i64` up to [`ROWS_OF_I64`], `i128` beyond.
+pub(crate) trait Word:
+    Copy + Default + Eq + Send + Sync + Add<Output = Self> + AddAssign + SubAssign + Sum
+{
+    /// Puts steps of weight above a count.
+    fn pack(steps: i64, count: u32, count_bits: u32) -> Self;
+
+    /// Returns the steps above a count.
+    fn steps(self, count_bits: u32) -> f64;
+
+    fn count(self, count_bits: u32) -> u64;
+}
+
+macro_rules! word {
+    ($($word:ty)*) => {$(
+        impl Word for $word {
+            #[inline]
+            fn pack(steps: i64, count: u32, count_bits: u32) -> Self {
+                (Self::from(steps) << count_bits) + Self::from(count)
+            }
+
+            #[inline]
+            fn steps(self, count_bits: u32) -> f64 {
+                (self >> count_bits) as f64
+            }
+
+            #[inline]
+            fn count(self, count_bits: u32) -> u64 {
+                self as u64 & ((1 << count_bits) - 1)
+            }
+        }
+    )*};
+}
+word!(i64 i128);
 
 /// How weights and row counts share a word.
 ///
@@ -15,11 +58,15 @@ pub(crate) struct Packing {
 }
 
 impl Packing {
-    /// Makes the finest packing whose sums reach `total` (in magnitude) over `n_rows` rows.
+    /// Makes the finest packing whose sums reach `total` (in magnitude) over `n_rows` rows; beyond
+    /// [`ROWS_OF_I64`], one in which a row has as many bits as it would there.
     pub(crate) fn new(total: f64, n_rows: usize) -> Self {
         let count_bits = usize::BITS - n_rows.leading_zeros();
         let magnitude = total.log2().ceil() as i32;
-        Self::with_exponent(count_bits, SUM_BITS - count_bits as i32 - magnitude)
+        let doublings = count_bits.saturating_sub(ROWS_OF_I64.ilog2() + 1) as i32;
+        // Each doubles the total as well as the count.
+        let sum_bits = SUM_BITS + 2 * doublings;
+        Self::with_exponent(count_bits, sum_bits - count_bits as i32 - magnitude)
     }
 
     /// Makes the packing of 2^`exponent` steps a unit.
@@ -32,8 +79,8 @@ impl Packing {
     }
 
     #[inline]
-    pub(crate) fn pack(self, value: f64, count: u32) -> i64 {
-        (self.round(value) << self.count_bits) + i64::from(count)
+    pub(crate) fn pack<W: Word>(self, value: f64, count: u32) -> W {
+        W::pack(self.round(value), count, self.count_bits)
     }
 
     #[inline]
@@ -42,19 +89,19 @@ impl Packing {
     }
 
     #[inline]
-    pub(crate) fn value(self, word: i64) -> f64 {
+    pub(crate) fn value(self, word: impl Word) -> f64 {
         self.steps(word) * self.unit_per_step
     }
 
     /// Returns the value in steps, for ratios in which the unit cancels out.
     #[inline]
-    pub(crate) fn steps(self, word: i64) -> f64 {
-        (word >> self.count_bits) as f64
+    pub(crate) fn steps(self, word: impl Word) -> f64 {
+        word.steps(self.count_bits)
     }
 
     #[inline]
-    pub(crate) fn count(self, word: i64) -> u64 {
-        word as u64 & ((1 << self.count_bits) - 1)
+    pub(crate) fn count(self, word: impl Word) -> u64 {
+        word.count(self.count_bits)
     }
 
     /// Rounds down after adding `part`, in [0, 1).
@@ -71,7 +118,7 @@ impl Packing {
 }
 
 /// A gradient and a packed hessian, summed over rows.
-pub(crate) type Cell = [i64; 2];
+pub(crate) type Cell<W> = [W; 2];
 
 /// A case of boosting, with its narrow slope where there is one, so that it travels with the case when
 /// the leaves' cases are reordered and is read in sequence afterwards.
@@ -140,13 +187,14 @@ impl Steps {
         self.narrow
     }
 
-    pub(crate) fn word_bytes(&self) -> usize {
-        if self.narrow { 8 } else { size_of::<Cell>() }
+    /// Returns the bytes of what items are summed in.
+    pub(crate) fn sum_bytes<W>(&self) -> usize {
+        if self.narrow { 8 } else { size_of::<Cell<W>>() }
     }
 
     /// Returns the wide cell of a case's weighted gradient and hessian.
     #[inline]
-    pub(crate) fn cell(&self, slope: [f64; 2], count: u8) -> Cell {
+    pub(crate) fn cell<W: Word>(&self, slope: [f64; 2], count: u8) -> Cell<W> {
         [
             self.gradients.pack(slope[0], 0),
             self.hessians.pack(slope[1], u32::from(count)),
@@ -180,12 +228,13 @@ impl Steps {
 
     /// Returns the cell of a sum of narrow words.
     #[inline]
-    pub(crate) fn widen(&self, word: i64) -> Cell {
+    pub(crate) fn widen<W: Word>(&self, word: i64) -> Cell<W> {
         let count = word & ((1 << Self::SUM_COUNT) - 1);
         let hessian = (word >> Self::SUM_COUNT) & ((1 << Self::SUM_HESSIAN) - 1);
+        let gradient = word >> (Self::SUM_COUNT + Self::SUM_HESSIAN);
         [
-            word >> (Self::SUM_COUNT + Self::SUM_HESSIAN),
-            (hessian << self.hessians.count_bits) + count,
+            W::pack(gradient, 0, 0),
+            W::pack(hessian, count as u32, self.hessians.count_bits),
         ]
     }
 
@@ -209,7 +258,7 @@ mod tests {
         for gradient in [-2.0, 2.0] {
             let item = steps.item(0, [gradient, 1.0], 0xFFFF_FFFF);
             let words = Steps::NARROW_ITEMS as i64;
-            let sum = steps.widen(Steps::word(item) * words);
+            let sum: Cell<i64> = steps.widen(Steps::word(item) * words);
             let n = words as f64;
             assert_eq!(steps.gradients().value(sum[0]), gradient * n);
             assert_eq!(steps.hessians().value(sum[1]), n);
@@ -220,11 +269,11 @@ mod tests {
     #[test]
     fn narrow_items_are_right_on_average() {
         let steps = Steps::new(1e6, 1.0, 1 << 20, 1 << 20, 1);
-        let mut sum = [0; 2];
+        let mut sum: Cell<i64> = [0; 2];
         let n = 1 << 16;
         for i in 0..n {
             let noise = crate::randomness::noise(1, i);
-            let cell = steps.widen(Steps::word(steps.item(i, [-1.3e-5, 7.1e-4], noise)));
+            let cell: Cell<i64> = steps.widen(Steps::word(steps.item(i, [-1.3e-5, 7.1e-4], noise)));
             sum = [sum[0] + cell[0], sum[1] + cell[1]];
         }
         let close = |a: f64, b: f64| assert!((a / b - 1.0).abs() < 0.05, "{a} {b}");
@@ -236,22 +285,38 @@ mod tests {
     fn sums_keep_value_and_count_apart_and_subtract_without_residue() {
         let packing = Packing::new(1000.0, 1000);
         let parts = [(0.25, 3), (999.0, 900), (0.0, 1), (1e-7, 2)];
-        let sum: i64 = parts.iter().map(|&(v, c)| packing.pack(v, c)).sum();
+        let pack = |value, count| -> i64 { packing.pack(value, count) };
+        let sum: i64 = parts.iter().map(|&(v, c)| pack(v, c)).sum();
         assert_eq!(packing.count(sum), 906);
         assert!((packing.value(sum) - 999.250_000_1).abs() < 1e-11);
-        let rest = sum - packing.pack(999.0, 900) - packing.pack(0.0, 1) - packing.pack(1e-7, 2);
+        let rest = sum - pack(999.0, 900) - pack(0.0, 1) - pack(1e-7, 2);
         assert_eq!((packing.value(rest), packing.count(rest)), (0.25, 3));
+    }
+
+    /// Packs a total and reads it back.
+    fn check_largest<W: Word>(total: f64, n_rows: u32) {
+        let packing = Packing::new(total, n_rows as usize);
+        let word: W = packing.pack(total, n_rows);
+        assert_eq!(packing.count(word), u64::from(n_rows));
+        assert!((packing.value(word) / total - 1.0).abs() < 1e-9, "{total}");
+        let negative: W = packing.pack(-total, 0);
+        assert!((packing.value(negative) / total + 1.0).abs() < 1e-9);
     }
 
     #[test]
     fn the_largest_sums_do_not_overflow() {
-        for (total, n) in [(1e-30, 1), (5.0, 5), (1.5e7, 1 << 24), (3e38, 1 << 24)] {
-            let packing = Packing::new(total, n);
-            let word = packing.pack(total, n as u32);
-            assert_eq!(packing.count(word), n as u64);
-            assert!((packing.value(word) / total - 1.0).abs() < 1e-9, "{total}");
-            let negative = packing.pack(-total, 0);
-            assert!((packing.value(negative) / total + 1.0).abs() < 1e-9);
+        for (total, n_rows) in [(1e-30, 1), (5.0, 5), (1.5e7, 1 << 24), (3e38, 1 << 24)] {
+            check_largest::<i64>(total, n_rows);
+            check_largest::<i128>(total, n_rows);
         }
+        for (total, n_rows) in [(1.7e7, (1 << 24) + 1), (4e9, 1 << 31), (7e40, 1 << 31)] {
+            check_largest::<i128>(total, n_rows);
+        }
+    }
+
+    #[test]
+    fn a_row_keeps_its_bits_however_many_there_are() {
+        let step = |n_rows: usize| Packing::new(n_rows as f64, n_rows).unit_per_step();
+        assert_eq!([step(1 << 24), step(1 << 31)], [2f64.powi(-11); 2]);
     }
 }

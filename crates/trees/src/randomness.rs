@@ -12,9 +12,16 @@ pub(crate) fn stream(seed: u64, tree: usize) -> ChaCha8Rng {
     rng
 }
 
-/// Draws an index below `n`, which is at most 2^24: the bias stays under 2^-8 of a step.
+/// The largest range that an index is drawn from with 32 bits: one is then at most 2^-8 likelier than
+/// another.
+const RANGE_OF_U32: usize = 1 << 24;
+
+/// Draws an index below `n`.
 pub(crate) fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
-    ((u64::from(rng.next_u32()) * n as u64) >> 32) as usize
+    if n <= RANGE_OF_U32 {
+        return ((u64::from(rng.next_u32()) * n as u64) >> 32) as usize;
+    }
+    ((u128::from(rng.next_u64()) * n as u128) >> 64) as usize
 }
 
 /// Draws `k` of the features below `n`, in ascending order.
@@ -36,4 +43,21 @@ pub(crate) fn noise(salt: u32, place: u32) -> u32 {
     bits ^= bits >> 15;
     bits = bits.wrapping_mul(0x85EB_CA6B);
     bits ^ (bits >> 13)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indices_are_drawn_evenly_below_any_number() {
+        for n in [1, 3, 1 << 24, (1 << 24) + 1, 1 << 31] {
+            let mut rng = stream(1, 0);
+            let drawn: Vec<usize> = (0..10_000).map(|_| below(&mut rng, n)).collect();
+            assert!(drawn.iter().all(|index| *index < n));
+            let mean = drawn.iter().sum::<usize>() as f64 / 1e4;
+            let expected = (n - 1) as f64 / 2.0;
+            assert!((mean - expected).abs() <= 0.02 * expected, "{mean} of {n}");
+        }
+    }
 }

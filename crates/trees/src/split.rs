@@ -2,7 +2,7 @@
 
 pub(crate) mod categorical;
 
-use crate::{binning::Column, criterion::Criterion};
+use crate::{binning::Column, criterion::Criterion, packing::Word};
 
 /// Some of the bins of a feature.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,7 +33,7 @@ pub(crate) struct Candidate<S> {
 }
 
 /// Looks for the best split of one node.
-pub(crate) struct Search<'a, C: Criterion> {
+pub(crate) struct Search<'a, W: Word, C: Criterion<W>> {
     criterion: &'a C,
     total: &'a C::Sums,
     total_score: f64,
@@ -45,14 +45,14 @@ pub(crate) struct Search<'a, C: Criterion> {
 
 /// The feature whose histogram is searched.
 #[derive(Clone, Copy)]
-pub(crate) struct Feature<'a> {
+pub(crate) struct Feature<'a, W> {
     pub(crate) index: u16,
     pub(crate) column: &'a Column,
     /// One cell of sums a bin.
-    pub(crate) cells: &'a [i64],
+    pub(crate) cells: &'a [W],
 }
 
-impl<'a, C: Criterion> Search<'a, C> {
+impl<'a, W: Word, C: Criterion<W>> Search<'a, W, C> {
     /// Starts the search of a node with these sums; a split must gain more than `least_gain`.
     pub(crate) fn new(criterion: &'a C, total: &'a C::Sums, least_gain: f64) -> Self {
         Self {
@@ -71,10 +71,10 @@ impl<'a, C: Criterion> Search<'a, C> {
     /// Of equal gains the first stays: the first feature offered, the lowest boundary. Tells whether
     /// the feature varies in the node.
     #[inline]
-    pub(crate) fn try_all(&mut self, feature: Feature<'_>) -> bool {
+    pub(crate) fn try_all(&mut self, feature: Feature<'_, W>) -> bool {
         let missing = self.missing(feature);
         let mut varies = false;
-        self.left.as_mut().fill(0);
+        self.left.as_mut().fill(W::default());
         for bin in 0..feature.column.n_values() {
             let cell = self.cell(feature, bin);
             if is_empty(cell) {
@@ -91,9 +91,9 @@ impl<'a, C: Criterion> Search<'a, C> {
     }
 
     /// Tries the one boundary after `bin`.
-    pub(crate) fn try_boundary(&mut self, feature: Feature<'_>, bin: usize) {
+    pub(crate) fn try_boundary(&mut self, feature: Feature<'_, W>, bin: usize) {
         let missing = self.missing(feature);
-        self.left.as_mut().fill(0);
+        self.left.as_mut().fill(W::default());
         for bin in 0..=bin {
             let cell = self.cell(feature, bin);
             add(self.left.as_mut(), cell);
@@ -102,7 +102,7 @@ impl<'a, C: Criterion> Search<'a, C> {
     }
 
     /// Returns the first and the last occupied bin, the missing one counting as the last.
-    pub(crate) fn occupied(&self, feature: Feature<'_>) -> Option<(usize, usize)> {
+    pub(crate) fn occupied(&self, feature: Feature<'_, W>) -> Option<(usize, usize)> {
         let occupied = |bin: &usize| !is_empty(self.cell(feature, *bin));
         let n_bins = feature.column.n_bins();
         Some(((0..n_bins).find(occupied)?, (0..n_bins).rfind(occupied)?))
@@ -122,20 +122,20 @@ impl<'a, C: Criterion> Search<'a, C> {
     }
 
     #[inline]
-    fn cell<'c>(&self, feature: Feature<'c>, bin: usize) -> &'c [i64] {
+    fn cell<'c>(&self, feature: Feature<'c, W>, bin: usize) -> &'c [W] {
         let width = self.criterion.width();
         &feature.cells[bin * width..][..width]
     }
 
     /// Returns the sums of the rows whose value is missing, if there are any.
-    fn missing<'c>(&self, feature: Feature<'c>) -> Option<&'c [i64]> {
+    fn missing<'c>(&self, feature: Feature<'c, W>) -> Option<&'c [W]> {
         let bin = feature.column.missing_bin()?;
         Some(self.cell(feature, bin)).filter(|cell| !is_empty(cell))
     }
 
     /// Weighs the split that sends `self.left` left, with the missing values right, then left.
     #[inline]
-    fn consider(&mut self, feature: u16, bin: usize, missing: Option<&[i64]>) {
+    fn consider(&mut self, feature: u16, bin: usize, missing: Option<&[W]>) {
         let Some(missing) = missing else {
             self.weigh(feature, bin, None);
             return;
@@ -175,20 +175,20 @@ impl<'a, C: Criterion> Search<'a, C> {
 }
 
 #[inline]
-fn is_empty(cell: &[i64]) -> bool {
-    cell.iter().all(|&word| word == 0)
+fn is_empty<W: Word>(cell: &[W]) -> bool {
+    cell.iter().all(|word| *word == W::default())
 }
 
 #[inline]
-pub(crate) fn add(sums: &mut [i64], cell: &[i64]) {
+pub(crate) fn add<W: Word>(sums: &mut [W], cell: &[W]) {
     sums.iter_mut()
         .zip(cell)
-        .for_each(|(sum, word)| *sum += word);
+        .for_each(|(sum, word)| *sum += *word);
 }
 
 #[inline]
-pub(crate) fn subtract(sums: &mut [i64], cell: &[i64]) {
+pub(crate) fn subtract<W: Word>(sums: &mut [W], cell: &[W]) {
     sums.iter_mut()
         .zip(cell)
-        .for_each(|(sum, word)| *sum -= word);
+        .for_each(|(sum, word)| *sum -= *word);
 }

@@ -21,7 +21,7 @@ use crate::{
         leaf_wise::{Ground, Limits, Workspace, grow},
     },
     histogram::{Chosen, Layout},
-    packing::{Item, Steps},
+    packing::{Cell, Item, Steps, Word},
     randomness::{noise, some_features, stream},
     split::categorical::CategoryRules,
 };
@@ -45,7 +45,7 @@ pub(super) struct Setting<'a> {
 }
 
 /// Boosting under way.
-pub(super) struct Booster<'a> {
+pub(super) struct Booster<'a, W> {
     setting: &'a Setting<'a>,
     /// The margins before the first round.
     pub(super) base: Vec<f64>,
@@ -54,23 +54,24 @@ pub(super) struct Booster<'a> {
     bag: Option<Bag>,
     /// The logarithm of each case's softmax denominator.
     normalisers: Vec<f64>,
-    outputs: Vec<Output>,
+    outputs: Vec<Output<W>>,
     /// Sets the noise of rounding apart from round to round.
     salt: u32,
 }
 
 /// One margin: that of class 1, or that of each class.
-struct Output {
+struct Output<W> {
     class: u16,
     /// One a case.
     scores: Vec<f64>,
     features: Vec<u16>,
     chosen: Chosen,
-    room: Workspace,
+    room: Workspace<W>,
 }
 
 impl<'a> Setting<'a> {
-    pub(super) fn new(
+    /// Prepares a fit whose boosters sum in words of `W`.
+    pub(super) fn new<W: Word>(
         params: &'a GradientBoosting,
         matrix: &'a BinnedMatrix,
         cases: &'a Cases,
@@ -86,14 +87,14 @@ impl<'a> Setting<'a> {
             columns: matrix.columns(),
             newton: newton(params, steps),
             limits: limits(params),
-            layout: Layout::new(matrix.columns(), &bins, steps),
+            layout: Layout::new::<W>(matrix.columns(), &bins, steps),
             steps,
             bins,
         }
     }
 }
 
-impl<'a> Booster<'a> {
+impl<'a, W: Word> Booster<'a, W> {
     /// Starts on all rows but those held out.
     pub(super) fn new(setting: &'a Setting<'a>, held_out: Option<HeldOut<'a>>) -> Self {
         let cases = setting.cases;
@@ -213,7 +214,7 @@ impl<'a> Booster<'a> {
         let normalisers = self.normalisers(&self.outputs);
         let objective = self.setting.objective;
         let size = |case: usize| {
-            let of_output = |output: &Output| {
+            let of_output = |output: &Output<W>| {
                 let is_class = self.setting.cases.labels[case] == output.class;
                 let normaliser = normalisers.get(case).copied().unwrap_or(0.0);
                 let slope = objective.slope(output.scores[case], normaliser, is_class);
@@ -228,7 +229,7 @@ impl<'a> Booster<'a> {
             .collect()
     }
 
-    fn normalisers(&self, outputs: &[Output]) -> Vec<f64> {
+    fn normalisers(&self, outputs: &[Output<W>]) -> Vec<f64> {
         if self.setting.objective == Objective::Logistic {
             return Vec::new();
         }
@@ -236,7 +237,7 @@ impl<'a> Booster<'a> {
         objective::normalisers(&scores)
     }
 
-    fn step(&self, output: &mut Output) -> GrownTree {
+    fn step(&self, output: &mut Output<W>) -> GrownTree {
         self.differentiate(output);
         let ground = Ground {
             columns: self.setting.columns,
@@ -262,7 +263,7 @@ impl<'a> Booster<'a> {
     }
 
     /// Computes the gradient and the hessian of each case and parts those outside the bag.
-    fn differentiate(&self, output: &mut Output) {
+    fn differentiate(&self, output: &mut Output<W>) {
         let room = &mut output.room;
         let (scores, class) = (&output.scores, output.class);
         room.items.resize(self.setting.cases.len(), Item::default());
@@ -280,7 +281,7 @@ impl<'a> Booster<'a> {
                 }
             });
         } else {
-            room.wide.resize(self.setting.cases.len(), [0; 2]);
+            room.wide.resize(self.setting.cases.len(), Cell::default());
             let cells = room.wide.par_chunks_mut(TASK_CASES);
             tasks.zip(cells).for_each(|((task, items), cells)| {
                 let cases = task * TASK_CASES..;

@@ -8,7 +8,11 @@ use super::{
     bag::HeldOut,
     booster::{Booster, Setting},
 };
-use crate::{BinnedMatrix, TreesError, cases::Cases};
+use crate::{
+    BinnedMatrix, TreesError,
+    cases::Cases,
+    packing::{ROWS_OF_I64, Word},
+};
 
 /// What boosting on all folds but one says of the number of rounds.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,15 +76,30 @@ impl GradientBoosting {
             .map(|i| folds[cases.number(i)])
             .collect();
         let n_folds = check_folds(&cases, &folds)?;
-        let setting = Setting::new(self, matrix, &cases, n_classes);
-        let boosters = (0..n_folds).map(|fold| {
-            let folds = &folds[..];
-            Booster::new(&setting, Some(HeldOut { folds, fold }))
-        });
-        Ok(self.race(boosters.collect(), seed))
+        let held_out = |fold| HeldOut {
+            folds: &folds,
+            fold,
+        };
+        let held_out: Vec<HeldOut<'_>> = (0..n_folds).map(held_out).collect();
+        Ok(if cases.n_rows() <= ROWS_OF_I64 {
+            let setting = Setting::new::<i64>(self, matrix, &cases, n_classes);
+            self.race::<i64>(&setting, &held_out, seed)
+        } else {
+            let setting = Setting::new::<i128>(self, matrix, &cases, n_classes);
+            self.race::<i128>(&setting, &held_out, seed)
+        })
     }
 
-    fn race(&self, mut boosters: Vec<Booster<'_>>, seed: u64) -> OutOfFold {
+    fn race<W: Word>(
+        &self,
+        setting: &Setting<'_>,
+        held_out: &[HeldOut<'_>],
+        seed: u64,
+    ) -> OutOfFold {
+        let boosters = held_out
+            .iter()
+            .map(|fold| Booster::new(setting, Some(*fold)));
+        let mut boosters: Vec<Booster<'_, W>> = boosters.collect();
         let mut losses: Vec<f64> = Vec::new();
         let mut best = 0;
         for round in 0..self.n_estimators {

@@ -29,7 +29,7 @@ pub struct OutOfBag {
 pub(super) struct Seen(Vec<u64>);
 
 impl Seen {
-    pub(super) fn new(n_cases: usize, drawn: &[Drawn]) -> Self {
+    pub(super) fn new<W>(n_cases: usize, drawn: &[Drawn<W>]) -> Self {
         let mut bits = vec![0; n_cases.div_ceil(64)];
         for row in drawn {
             bits[row.case as usize / 64] |= 1 << (row.case % 64);

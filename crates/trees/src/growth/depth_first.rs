@@ -5,7 +5,8 @@ use rand_chacha::ChaCha8Rng;
 use super::{GrownTree, Sprout, partition, sides};
 use crate::{
     binning::Column,
-    criterion::{Criterion, Gini},
+    criterion::{Criterion, Gini, Sums},
+    packing::Word,
     randomness::below,
     split::{Candidate, Feature, Search, subtract},
 };
@@ -33,9 +34,9 @@ pub(crate) struct Ground<'a> {
 
 /// A case as often as it was drawn.
 #[derive(Clone, Copy)]
-pub(crate) struct Drawn {
+pub(crate) struct Drawn<W> {
     /// The packed weight and count.
-    pub(crate) weight: i64,
+    pub(crate) weight: W,
     pub(crate) case: u32,
     pub(crate) label: u16,
 }
@@ -50,35 +51,35 @@ struct Task<S> {
 
 /// Room that trees grow in, one after another.
 #[derive(Default)]
-pub(crate) struct Room {
+pub(crate) struct Room<W> {
     sprout: Sprout,
-    spare: Vec<Drawn>,
+    spare: Vec<Drawn<W>>,
     /// All features; those drawn for a node come first.
     order: Vec<u16>,
     batch: Vec<u16>,
     constants: Constants,
     /// The sums of each feature of a batch.
-    lanes: Vec<i64>,
+    lanes: Vec<W>,
 }
 
-struct Growth<'a, S: AsRef<[i64]> + AsMut<[i64]> + Clone + Send + Sync> {
+struct Growth<'a, W: Word, S: Sums<W>> {
     ground: Ground<'a>,
     gini: &'a Gini<S>,
     plan: Plan,
     rng: &'a mut ChaCha8Rng,
-    room: &'a mut Room,
+    room: &'a mut Room<W>,
     /// Words of a feature's sums.
     stride: usize,
 }
 
 /// Grows a tree on the drawn cases, which it reorders.
-pub(crate) fn grow<S: AsRef<[i64]> + AsMut<[i64]> + Clone + Send + Sync>(
+pub(crate) fn grow<W: Word, S: Sums<W>>(
     ground: Ground<'_>,
     gini: &Gini<S>,
     plan: Plan,
-    drawn: &mut [Drawn],
+    drawn: &mut [Drawn<W>],
     rng: &mut ChaCha8Rng,
-    room: &mut Room,
+    room: &mut Room<W>,
 ) -> GrownTree {
     let n_features = ground.columns.len();
     let most_bins = ground.columns.iter().map(Column::n_bins).max();
@@ -87,7 +88,8 @@ pub(crate) fn grow<S: AsRef<[i64]> + AsMut<[i64]> + Clone + Send + Sync>(
     room.order.clear();
     room.order.extend((0..=u16::MAX).take(n_features));
     room.constants.start(n_features);
-    room.lanes.resize(stride * plan.sampled_features, 0);
+    room.lanes
+        .resize(stride * plan.sampled_features, W::default());
     let mut growth = Growth {
         ground,
         gini,
@@ -100,8 +102,8 @@ pub(crate) fn grow<S: AsRef<[i64]> + AsMut<[i64]> + Clone + Send + Sync>(
     growth.room.sprout.finish(gini.packing.unit_per_step())
 }
 
-impl<S: AsRef<[i64]> + AsMut<[i64]> + Clone + Send + Sync> Growth<'_, S> {
-    fn run(&mut self, drawn: &mut [Drawn]) {
+impl<W: Word, S: Sums<W>> Growth<'_, W, S> {
+    fn run(&mut self, drawn: &mut [Drawn<W>]) {
         let mut tasks = vec![self.root(drawn)];
         while let Some(task) = tasks.pop() {
             let rows = &mut drawn[task.start..task.end];
@@ -112,7 +114,7 @@ impl<S: AsRef<[i64]> + AsMut<[i64]> + Clone + Send + Sync> Growth<'_, S> {
         }
     }
 
-    fn root(&self, drawn: &[Drawn]) -> Task<S> {
+    fn root(&self, drawn: &[Drawn<W>]) -> Task<S> {
         let mut sums = self.gini.zero();
         for row in drawn {
             sums.as_mut()[usize::from(row.label)] += row.weight;
@@ -127,7 +129,12 @@ impl<S: AsRef<[i64]> + AsMut<[i64]> + Clone + Send + Sync> Growth<'_, S> {
     }
 
     /// Splits a node; the left child is the last task, so that it is the next.
-    fn split(&mut self, rows: &mut [Drawn], task: Task<S>, split: &Candidate<S>) -> [Task<S>; 2] {
+    fn split(
+        &mut self,
+        rows: &mut [Drawn<W>],
+        task: Task<S>,
+        split: &Candidate<S>,
+    ) -> [Task<S>; 2] {
         let feature = usize::from(split.feature);
         let column = &self.ground.columns[feature];
         let left = sides(split, column);
@@ -156,14 +163,14 @@ impl<S: AsRef<[i64]> + AsMut<[i64]> + Clone + Send + Sync> Growth<'_, S> {
         let packing = self.gini.packing;
         let sums = task.sums.as_ref();
         let weight: f64 = sums.iter().map(|word| packing.value(*word)).sum();
-        let share = |word: &i64| (packing.value(*word) / weight) as f32;
+        let share = |word: &W| (packing.value(*word) / weight) as f32;
         self.room
             .sprout
             .set_leaf(task.node, weight, sums.iter().map(share));
     }
 
     /// Finds the best split among some features, and among more until one splits the node at all.
-    fn find_split(&mut self, rows: &[Drawn], task: &Task<S>) -> Option<Candidate<S>> {
+    fn find_split(&mut self, rows: &[Drawn<W>], task: &Task<S>) -> Option<Candidate<S>> {
         if self.is_final(task) {
             return None;
         }
@@ -184,7 +191,7 @@ impl<S: AsRef<[i64]> + AsMut<[i64]> + Clone + Send + Sync> Growth<'_, S> {
 
     fn is_final(&self, task: &Task<S>) -> bool {
         let sums = task.sums.as_ref();
-        sums.iter().filter(|word| **word != 0).count() < 2
+        sums.iter().filter(|word| **word != W::default()).count() < 2
             || self.plan.max_depth.is_some_and(|most| task.depth >= most)
             || self.gini.count(sums) < 2 * self.gini.min_rows
     }
@@ -206,17 +213,16 @@ impl<S: AsRef<[i64]> + AsMut<[i64]> + Clone + Send + Sync> Growth<'_, S> {
     }
 
     /// Sums the packed weights by feature, bin and class in one pass over the rows.
-    fn sum_batch(&mut self, rows: &[Drawn]) {
+    fn sum_batch(&mut self, rows: &[Drawn<W>]) {
         let batch = &self.room.batch[..];
         let lanes = &mut self.room.lanes[..batch.len() * self.stride];
-        lanes.fill(0);
-        let (bins, n_features) = (self.ground.bins, self.ground.columns.len());
-        let (stride, width) = (self.stride, self.gini.width());
+        lanes.fill(W::default());
+        let (ground, gini, stride) = (self.ground, self.gini, self.stride);
         macro_rules! of_width {
             ($($n:literal)*) => {
                 for (batch, lanes) in batch.chunks(WIDEST).zip(lanes.chunks_mut(WIDEST * stride)) {
                     match batch.len() {
-                        $($n => sum_lanes::<$n>(rows, bins, n_features, batch, width, stride, lanes),)*
+                        $($n => sum_lanes::<$n, W, S>(rows, ground, gini, batch, stride, lanes),)*
                         _ => {}
                     }
                 }
@@ -225,7 +231,7 @@ impl<S: AsRef<[i64]> + AsMut<[i64]> + Clone + Send + Sync> Growth<'_, S> {
         of_width!(1 2 3 4 5 6 7 8);
     }
 
-    fn try_feature(&mut self, search: &mut Search<'_, Gini<S>>, slot: usize) {
+    fn try_feature(&mut self, search: &mut Search<'_, W, Gini<S>>, slot: usize) {
         let index = self.room.batch[slot];
         let feature = Feature {
             index,
@@ -245,21 +251,21 @@ impl<S: AsRef<[i64]> + AsMut<[i64]> + Clone + Send + Sync> Growth<'_, S> {
 
 /// Sums rows into a lane for each of `N` features.
 #[inline]
-fn sum_lanes<const N: usize>(
-    rows: &[Drawn],
-    bins: &[u8],
-    n_features: usize,
+fn sum_lanes<const N: usize, W: Word, S: Sums<W>>(
+    rows: &[Drawn<W>],
+    ground: Ground<'_>,
+    gini: &Gini<S>,
     batch: &[u16],
-    width: usize,
     stride: usize,
-    lanes: &mut [i64],
+    lanes: &mut [W],
 ) {
+    let (n_features, width) = (ground.columns.len(), gini.width());
     let mut features = [0; N];
     for (feature, drawn) in features.iter_mut().zip(batch) {
         *feature = usize::from(*drawn);
     }
     for row in rows {
-        let bins = &bins[row.case as usize * n_features..][..n_features];
+        let bins = &ground.bins[row.case as usize * n_features..][..n_features];
         let label = usize::from(row.label);
         for (lane, feature) in features.iter().enumerate() {
             let at = lane * stride + usize::from(bins[*feature]) * width + label;
@@ -269,9 +275,9 @@ fn sum_lanes<const N: usize>(
 }
 
 /// Tries one boundary between the node's least and largest occupied bins, each as likely.
-fn try_random_boundary<S: AsRef<[i64]> + AsMut<[i64]> + Clone + Send + Sync>(
-    search: &mut Search<'_, Gini<S>>,
-    feature: Feature<'_>,
+fn try_random_boundary<W: Word, S: Sums<W>>(
+    search: &mut Search<'_, W, Gini<S>>,
+    feature: Feature<'_, W>,
     rng: &mut ChaCha8Rng,
 ) -> bool {
     match search.occupied(feature) {

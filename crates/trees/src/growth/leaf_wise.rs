@@ -7,7 +7,7 @@ use crate::{
     binning::Column,
     criterion::{Criterion, Newton},
     histogram::{Chosen, Lanes, Layout},
-    packing::{Cell, Item, Steps},
+    packing::{Cell, Item, Steps, Word},
     split::{Candidate, Feature, Search, add, categorical::CategoryRules, subtract},
 };
 
@@ -40,9 +40,9 @@ pub(crate) struct Ground<'a> {
 
 /// Room that trees grow in, one after another.
 #[derive(Default)]
-pub(crate) struct Workspace {
+pub(crate) struct Workspace<W> {
     /// The cell of each case, unless items are narrow.
-    pub(crate) wide: Vec<Cell>,
+    pub(crate) wide: Vec<Cell<W>>,
     /// The cases that the tree learns from; their order is the tree's to change.
     pub(crate) items: Vec<Item>,
     /// The other cases, which only follow its splits.
@@ -51,37 +51,37 @@ pub(crate) struct Workspace {
     pub(crate) slopes: Vec<[f32; 2]>,
     spare: Vec<Item>,
     spare_outside: Vec<u32>,
-    lanes: Lanes,
-    free: Vec<Vec<Cell>>,
+    lanes: Lanes<W>,
+    free: Vec<Vec<Cell<W>>>,
 }
 
-struct Leaf {
+struct Leaf<W> {
     node: usize,
     items: Range<usize>,
     outside: Range<usize>,
-    sums: Cell,
+    sums: Cell<W>,
     depth: u32,
-    histogram: Vec<Cell>,
-    best: Option<Candidate<Cell>>,
+    histogram: Vec<Cell<W>>,
+    best: Option<Candidate<Cell<W>>>,
 }
 
-struct Growth<'a> {
+struct Growth<'a, W> {
     ground: Ground<'a>,
     newton: &'a Newton,
     limits: &'a Limits,
-    room: &'a mut Workspace,
+    room: &'a mut Workspace<W>,
     sprout: Sprout,
-    leaves: Vec<Leaf>,
+    leaves: Vec<Leaf<W>>,
     /// Leaves worth splitting: the bits of their gain, which order as positive numbers do.
     queue: BinaryHeap<(u64, Reverse<usize>)>,
 }
 
 /// Grows a tree on the items in `room` and adds its margins to the cases' scores.
-pub(crate) fn grow(
+pub(crate) fn grow<W: Word>(
     ground: Ground<'_>,
     newton: &Newton,
     limits: &Limits,
-    room: &mut Workspace,
+    room: &mut Workspace<W>,
     scores: &mut [f64],
 ) -> GrownTree {
     let mut growth = Growth {
@@ -102,10 +102,10 @@ pub(crate) fn grow(
     growth.harvest(scores)
 }
 
-impl Growth<'_> {
+impl<W: Word> Growth<'_, W> {
     fn plant(&mut self) {
         self.sprout.plant();
-        let mut sums = [0; 2];
+        let mut sums = Cell::default();
         for item in &self.room.items {
             add(&mut sums, &self.cell(*item));
         }
@@ -126,7 +126,7 @@ impl Growth<'_> {
         }
     }
 
-    fn cell(&self, item: Item) -> Cell {
+    fn cell(&self, item: Item) -> Cell<W> {
         if self.ground.steps.is_narrow() {
             self.ground.steps.widen(Steps::word(item))
         } else {
@@ -193,14 +193,14 @@ impl Growth<'_> {
         }
     }
 
-    fn may_split(&self, leaf: &Leaf) -> bool {
+    fn may_split(&self, leaf: &Leaf<W>) -> bool {
         self.limits.max_depth.is_none_or(|most| leaf.depth < most)
             && self.newton.count(&leaf.sums) >= 2 * self.newton.min_rows
     }
 
-    fn sum(&mut self, leaf: usize) -> Vec<Cell> {
+    fn sum(&mut self, leaf: usize) -> Vec<Cell<W>> {
         let mut histogram = self.room.free.pop().unwrap_or_default();
-        histogram.resize(self.ground.layout.n_cells(), [0; 2]);
+        histogram.resize(self.ground.layout.n_cells(), Cell::default());
         self.ground.layout.sum(
             &self.room.items[self.leaves[leaf].items.clone()],
             self.ground.chosen,
@@ -232,7 +232,7 @@ impl Growth<'_> {
         }
     }
 
-    fn best_split(&self, leaf: &Leaf) -> Option<Candidate<Cell>> {
+    fn best_split(&self, leaf: &Leaf<W>) -> Option<Candidate<Cell<W>>> {
         let mut search = Search::new(self.newton, &leaf.sums, self.limits.min_gain);
         for &index in self.ground.features {
             let column = &self.ground.columns[usize::from(index)];
@@ -285,11 +285,11 @@ impl Growth<'_> {
 }
 
 /// Orders a leaf's cases by side and returns where the right child's items and other cases start.
-fn divide(
+fn divide<W>(
     ground: &Ground<'_>,
-    split: &Candidate<Cell>,
-    room: &mut Workspace,
-    leaf: &Leaf,
+    split: &Candidate<Cell<W>>,
+    room: &mut Workspace<W>,
+    leaf: &Leaf<W>,
 ) -> (usize, usize) {
     let feature = usize::from(split.feature);
     let n_cases = ground.weights.len();

@@ -13,7 +13,7 @@ fn check(n_rows: usize, n_features: usize, chosen: &[u16], narrow: bool) {
     let n_cases = if narrow { 1 << 20 } else { 1 };
     let steps = Steps::new(n_rows as f64, 1.0, n_rows, n_cases, 1);
     assert_eq!(steps.is_narrow(), narrow);
-    let layout = Layout::new(matrix.columns(), matrix.bins(), steps);
+    let layout = Layout::new::<i64>(matrix.columns(), matrix.bins(), steps);
     let all: Vec<u16> = (0..n_features as u16).collect();
     let slope = |case: u32| [f64::from(case % 7) / 7.0 - 0.5, 0.25];
     let items: Vec<Item> = (0..n_rows as u32)
@@ -22,7 +22,7 @@ fn check(n_rows: usize, n_features: usize, chosen: &[u16], narrow: bool) {
             false => Steps::plain_item(case),
         })
         .collect();
-    let wide: Vec<Cell> = (0..n_rows as u32)
+    let wide: Vec<Cell<i64>> = (0..n_rows as u32)
         .map(|case| steps.cell(slope(case), 1))
         .collect();
     let sum = |features: &[u16]| {

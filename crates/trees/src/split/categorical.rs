@@ -3,7 +3,7 @@
 use super::{BinSet, Candidate, Feature, Search, add, is_empty, subtract};
 use crate::{
     criterion::{Criterion, Newton},
-    packing::Cell,
+    packing::{Cell, Word},
 };
 
 /// LightGBM's parameters of categorical splits.
@@ -21,10 +21,10 @@ pub(crate) struct CategoryRules {
     pub(crate) min_data_per_group: u64,
 }
 
-impl Search<'_, Newton> {
+impl<W: Word> Search<'_, W, Newton> {
     /// Tries one category against the others if there are few, else sets of those whose gradients
     /// are the least or the largest. Missing values are never in the set.
-    pub(crate) fn try_categories(&mut self, feature: Feature<'_>, rules: &CategoryRules) {
+    pub(crate) fn try_categories(&mut self, feature: Feature<'_, W>, rules: &CategoryRules) {
         let occupied = (0..feature.column.n_values())
             .filter(|bin| !is_empty(self.cell(feature, *bin)))
             .collect::<Vec<_>>();
@@ -46,7 +46,7 @@ impl Search<'_, Newton> {
     /// Sorts the categories of enough rows by their smoothed mean gradient.
     fn sort_categories(
         &self,
-        feature: Feature<'_>,
+        feature: Feature<'_, W>,
         mut bins: Vec<usize>,
         rules: &CategoryRules,
     ) -> Vec<usize> {
@@ -62,18 +62,18 @@ impl Search<'_, Newton> {
 
     fn try_prefixes(
         &mut self,
-        feature: Feature<'_>,
+        feature: Feature<'_, W>,
         sorted: &[usize],
         most: usize,
         rules: &CategoryRules,
     ) {
-        self.left = [0; 2];
+        self.left = Cell::default();
         let mut rows_in_group = 0;
         for (i, bin) in sorted.iter().take(most).enumerate() {
-            let cell: &[i64] = self.cell(feature, *bin);
+            let cell: &[W] = self.cell(feature, *bin);
             rows_in_group += self.criterion.count(cell);
             add(&mut self.left, cell);
-            let mut right: Cell = *self.total;
+            let mut right: Cell<W> = *self.total;
             subtract(&mut right, &self.left);
             if self.criterion.count(&right) < rules.min_data_per_group {
                 break;
@@ -110,7 +110,7 @@ impl Search<'_, Newton> {
         let admitted = [&self.left, &self.right]
             .into_iter()
             .all(|side| newton.admits(side));
-        let score = |side: &Cell| newton.score_with(side, extra_l2);
+        let score = |side: &Cell<W>| newton.score_with(side, extra_l2);
         admitted.then(|| score(&self.left) + score(&self.right) - self.total_score)
     }
 }
