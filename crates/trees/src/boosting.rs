@@ -61,28 +61,10 @@ pub struct GradientBoosting {
     pub max_cat_threshold: u32,
     /// The fewest rows that a split by categories adds to a side, one category after another.
     pub min_data_per_group: u32,
-    /// How a round's rows are chosen.
-    pub data_sample_strategy: DataSampleStrategy,
-    /// With `goss`, the share of rows with the largest gradients, all of which are kept.
-    pub top_rate: f64,
-    /// With `goss`, the share of rows drawn among the others.
-    pub other_rate: f64,
     /// What the rows of each class weigh; none: the same.
     pub class_weight: Option<ClassWeight>,
     /// Rounds without a better loss after which boosting stops; only with a validation set or folds.
     pub early_stopping_rounds: u32,
-}
-
-/// How the rows that a round learns from are chosen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum DataSampleStrategy {
-    /// `bagging_fraction` of them, each as likely.
-    #[default]
-    Bagging,
-    /// Those with the largest gradients, and some of the others with more weight (Ke et al. 2017), after
-    /// the first `1 / learning_rate` rounds on all.
-    Goss,
 }
 
 impl Default for GradientBoosting {
@@ -104,9 +86,6 @@ impl Default for GradientBoosting {
             max_cat_to_onehot: 4,
             max_cat_threshold: 32,
             min_data_per_group: 100,
-            data_sample_strategy: DataSampleStrategy::Bagging,
-            top_rate: 0.2,
-            other_rate: 0.1,
             class_weight: None,
             early_stopping_rounds: 20,
         }
@@ -238,14 +217,6 @@ impl GradientBoosting {
         require_not_negative("lambda_l2", self.lambda_l2)?;
         require_share("feature_fraction", self.feature_fraction)?;
         require_share("bagging_fraction", self.bagging_fraction)?;
-        require_share("top_rate", self.top_rate)?;
-        require_share("other_rate", self.other_rate)?;
-        if self.data_sample_strategy == DataSampleStrategy::Goss {
-            let sum = self.top_rate + self.other_rate;
-            require(sum <= 1.0, "top_rate + other_rate", sum, "at most 1")?;
-            let share = self.bagging_fraction;
-            require(share == 1.0, "bagging_fraction", share, "1 with goss")?;
-        }
         require_not_negative("min_gain_to_split", self.min_gain_to_split)?;
         require_not_negative("cat_smooth", self.cat_smooth)?;
         require_not_negative("cat_l2", self.cat_l2)?;

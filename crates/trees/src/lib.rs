@@ -23,7 +23,7 @@ mod randomness;
 mod split;
 
 pub use binning::BinnedMatrix;
-pub use boosting::{DataSampleStrategy, GradientBoosting, OutOfFold, Validation};
+pub use boosting::{GradientBoosting, OutOfFold, Validation};
 pub use class_weight::{ClassWeight, NamedClassWeight};
 pub use error::TreesError;
 pub use forest::{DecisionTree, ExtraTrees, MaxFeatures, OutOfBag, RandomForest};

@@ -64,38 +64,4 @@ impl Bag {
             }
         }
     }
-
-    /// Keeps the cases of the largest gradients and some of the others, whose weight makes up for
-    /// those left out (gradient-based one-side sampling, Ke et al. 2017).
-    pub(super) fn keep_large(
-        &mut self,
-        sizes: &[f32],
-        top_rate: f64,
-        other_rate: f64,
-        rng: &mut ChaCha8Rng,
-    ) {
-        let present = self
-            .counts
-            .iter()
-            .zip(sizes)
-            .filter(|(count, _)| **count > 0);
-        let mut sorted: Vec<f32> = present.map(|(_, size)| *size).collect();
-        let n = sorted.len();
-        let n_top = ((top_rate * n as f64) as usize).clamp(1, n);
-        let (_, threshold, _) = sorted.select_nth_unstable_by(n - n_top, f32::total_cmp);
-        let threshold = *threshold;
-        let share = other_rate / (1.0 - top_rate).max(other_rate);
-        let below = (share * 2f64.powi(32)) as u64;
-        let cases = self.weights.iter_mut().zip(&mut self.counts).zip(sizes);
-        for ((weight, count), size) in cases.filter(|((_, count), _)| **count > 0) {
-            if *size >= threshold {
-                continue;
-            }
-            if u64::from(rng.next_u32()) < below {
-                *weight = (f64::from(*weight) / share) as f32;
-            } else {
-                (*weight, *count) = (0.0, 0);
-            }
-        }
-    }
 }

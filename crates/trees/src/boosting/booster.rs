@@ -6,7 +6,7 @@ use rand_chacha::{ChaCha8Rng, rand_core::Rng};
 use rayon::prelude::*;
 
 use super::{
-    DataSampleStrategy, GradientBoosting,
+    GradientBoosting,
     bag::{Bag, HeldOut},
     objective::{self, Objective},
     validation::Watch,
@@ -78,7 +78,7 @@ impl<'a> Setting<'a> {
         n_classes: usize,
     ) -> Self {
         let bins = cases.bins(matrix);
-        let steps = steps(params, cases);
+        let steps = steps(cases);
         Self {
             params,
             cases,
@@ -99,8 +99,7 @@ impl<'a, W: Word> Booster<'a, W> {
     pub(super) fn new(setting: &'a Setting<'a>, held_out: Option<HeldOut<'a>>) -> Self {
         let cases = setting.cases;
         let params = setting.params;
-        let draws = params.bagging_fraction < 1.0
-            || params.data_sample_strategy == DataSampleStrategy::Goss;
+        let draws = params.bagging_fraction < 1.0;
         let bag = (draws || held_out.is_some()).then(|| Bag::without(cases, held_out));
         let weights = bag.as_ref().map_or(&cases.weights, |bag| &bag.weights);
         let base = setting
@@ -148,7 +147,7 @@ impl<'a, W: Word> Booster<'a, W> {
 
     /// Grows one tree for each output and adds its margins to the scores.
     pub(super) fn round(&mut self, seed: u64, round: u32) -> Vec<GrownTree> {
-        self.draw(round, &mut stream(seed, round as usize));
+        self.draw(&mut stream(seed, round as usize));
         let mut outputs = std::mem::take(&mut self.outputs);
         self.normalisers = self.normalisers(&outputs);
         let grown = match outputs.as_mut_slice() {
@@ -178,7 +177,7 @@ impl<'a, W: Word> Booster<'a, W> {
     }
 
     /// Draws the rows and the features of a round.
-    fn draw(&mut self, round: u32, rng: &mut ChaCha8Rng) {
+    fn draw(&mut self, rng: &mut ChaCha8Rng) {
         self.salt = rng.next_u32();
         let Setting {
             params,
@@ -191,14 +190,6 @@ impl<'a, W: Word> Booster<'a, W> {
         {
             bag.draw(cases, params.bagging_fraction, self.held_out, rng);
         }
-        let warm = f64::from(round) >= 1.0 / params.learning_rate;
-        if params.data_sample_strategy == DataSampleStrategy::Goss && warm {
-            let sizes = self.gradient_sizes();
-            self.bag = Some(Bag::without(cases, self.held_out));
-            if let Some(bag) = &mut self.bag {
-                bag.keep_large(&sizes, params.top_rate, params.other_rate, rng);
-            }
-        }
         if params.feature_fraction < 1.0 {
             let n = columns.len();
             let drawn = (params.feature_fraction * n as f64).round().max(1.0) as usize;
@@ -207,26 +198,6 @@ impl<'a, W: Word> Booster<'a, W> {
                 output.chosen = self.setting.layout.choose(&output.features);
             }
         }
-    }
-
-    /// Returns the product of gradient and hessian of each case, over all outputs.
-    fn gradient_sizes(&self) -> Vec<f32> {
-        let normalisers = self.normalisers(&self.outputs);
-        let objective = self.setting.objective;
-        let size = |case: usize| {
-            let of_output = |output: &Output<W>| {
-                let is_class = self.setting.cases.labels[case] == output.class;
-                let normaliser = normalisers.get(case).copied().unwrap_or(0.0);
-                let slope = objective.slope(output.scores[case], normaliser, is_class);
-                (slope.gradient * slope.hessian).abs()
-            };
-            let weight = f64::from(self.setting.cases.weights[case]);
-            (weight * weight * self.outputs.iter().map(of_output).sum::<f64>()) as f32
-        };
-        (0..self.setting.cases.len())
-            .into_par_iter()
-            .map(size)
-            .collect()
     }
 
     fn normalisers(&self, outputs: &[Output<W>]) -> Vec<f64> {
@@ -317,16 +288,18 @@ impl<'a, W: Word> Booster<'a, W> {
     }
 }
 
-fn steps(params: &GradientBoosting, cases: &Cases) -> Steps {
+fn steps(cases: &Cases) -> Steps {
     let largest = cases.weights.iter().copied().fold(0.0, f32::max);
-    let largest = match params.data_sample_strategy {
-        DataSampleStrategy::Bagging => f64::from(largest),
-        DataSampleStrategy::Goss => f64::from(largest) * (1.0 / params.other_rate),
-    };
     let most_rows = cases.counts.iter().copied().max().unwrap_or(1);
-    // GOSS keeps the total on average; twice as much is never reached.
+    // No sum passes half of this, but with a finer step the bytes of models would be others.
     let total = 2.0 * cases.total_weight();
-    Steps::new(total, largest, cases.n_rows(), cases.len(), most_rows)
+    Steps::new(
+        total,
+        largest.into(),
+        cases.n_rows(),
+        cases.len(),
+        most_rows,
+    )
 }
 
 fn newton(params: &GradientBoosting, steps: Steps) -> Newton {

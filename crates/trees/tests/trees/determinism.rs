@@ -2,8 +2,8 @@ use artifact::Digest;
 use model::trees::TreeEnsemble;
 use ndarray::ArrayView2;
 use trees::{
-    BinnedMatrix, ClassWeight, DataSampleStrategy, DecisionTree, ExtraTrees, GradientBoosting,
-    MaxFeatures, RandomForest, TreesError,
+    BinnedMatrix, ClassWeight, DecisionTree, ExtraTrees, GradientBoosting, MaxFeatures,
+    RandomForest, TreesError,
 };
 
 use crate::rows::{categories, rings, sample};
@@ -91,13 +91,6 @@ fn boosting_has_the_same_bytes_at_any_number_of_threads() {
             bagged.fit(m, &y, 2, Some(&weights), 3)
         });
     }
-    let goss = GradientBoosting {
-        n_estimators: 20,
-        data_sample_strategy: DataSampleStrategy::Goss,
-        ..Default::default()
-    };
-    let (x, y) = sample(40_000);
-    check("goss", x.view(), &[], |m| goss.fit(m, &y, 2, None, 3));
     let plain = GradientBoosting {
         n_estimators: 12,
         ..Default::default()

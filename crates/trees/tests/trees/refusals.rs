@@ -1,7 +1,7 @@
 use ndarray::{Array2, ArrayView2, array};
 use trees::{
-    BinnedMatrix, ClassWeight, DataSampleStrategy, DecisionTree, ExtraTrees, GradientBoosting,
-    MaxFeatures, RandomForest, TreesError, Validation,
+    BinnedMatrix, ClassWeight, DecisionTree, ExtraTrees, GradientBoosting, MaxFeatures,
+    RandomForest, TreesError, Validation,
 };
 
 use crate::rows::sample;
@@ -245,29 +245,6 @@ fn boosting_parameters_out_of_range_are_named() {
             "min_data_per_group",
             GradientBoosting {
                 min_data_per_group: 0,
-                ..d()
-            },
-        ),
-        (
-            "top_rate",
-            GradientBoosting {
-                top_rate: 0.0,
-                ..d()
-            },
-        ),
-        (
-            "other_rate",
-            GradientBoosting {
-                other_rate: 2.0,
-                ..d()
-            },
-        ),
-        (
-            "top_rate + other_rate",
-            GradientBoosting {
-                data_sample_strategy: DataSampleStrategy::Goss,
-                top_rate: 0.7,
-                other_rate: 0.5,
                 ..d()
             },
         ),
