@@ -62,20 +62,7 @@ impl BinnedMatrix {
             .into_par_iter()
             .map(|feature| Column::of(x.column(feature)))
             .collect();
-        for &feature in categorical {
-            let Some(column) = columns.get_mut(usize::from(feature)) else {
-                let features = x.ncols();
-                return Err(TreesError::NoSuchFeature { feature, features });
-            };
-            let feature = usize::from(feature);
-            column
-                .make_categorical(x.column(feature))
-                .map_err(|(row, value)| TreesError::Category {
-                    row,
-                    feature,
-                    value,
-                })?;
-        }
+        make_categorical(&mut columns, x, categorical)?;
         let mut bins = vec![0; x.len()];
         let hashes = bin_blocks(x, &columns, &mut bins)?;
         for (column, bins) in columns.iter_mut().zip(bins.chunks_exact(x.nrows())) {
@@ -143,6 +130,28 @@ fn check_shape(x: ArrayView2<'_, f32>) -> Result<(), TreesError> {
             features: x.ncols(),
             max: Node::MAX_FEATURES,
         });
+    }
+    Ok(())
+}
+
+fn make_categorical(
+    columns: &mut [Column],
+    x: ArrayView2<'_, f32>,
+    categorical: &[u16],
+) -> Result<(), TreesError> {
+    let features = columns.len();
+    for &feature in categorical {
+        let Some(column) = columns.get_mut(usize::from(feature)) else {
+            return Err(TreesError::NoSuchFeature { feature, features });
+        };
+        let feature = usize::from(feature);
+        column
+            .make_categorical(x.column(feature))
+            .map_err(|(row, value)| TreesError::Category {
+                row,
+                feature,
+                value,
+            })?;
     }
     Ok(())
 }

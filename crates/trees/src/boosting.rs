@@ -6,13 +6,13 @@ mod objective;
 mod out_of_fold;
 mod validation;
 
-use model::trees::{Aggregation, Tree, TreeEnsemble};
+use model::trees::{Aggregation, TreeEnsemble};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     BinnedMatrix, ClassWeight, TreesError,
     cases::Cases,
-    growth::total_gains,
+    growth::ensemble,
     packing::{ROWS_OF_I64, Word},
     parameter::{require, require_depth, require_not_negative, require_share},
 };
@@ -161,21 +161,9 @@ impl GradientBoosting {
         let watch =
             validation.map(|validation| Watch::new(validation, setting.objective, &base, patience));
         let rounds = booster.run(seed, watch);
-        let (trees, gains): (Vec<Tree>, Vec<_>) = rounds
-            .into_iter()
-            .flatten()
-            .map(|grown| (grown.tree, grown.gains))
-            .unzip();
-        let importance = total_gains(matrix.n_features(), &gains);
         let aggregation = Aggregation::Boosting { base };
-        TreeEnsemble::new(
-            matrix.n_features(),
-            n_classes,
-            aggregation,
-            trees,
-            importance,
-        )
-        .expect("growth adds children after parents and finite leaves")
+        let grown = rounds.into_iter().flatten();
+        ensemble(matrix.n_features(), n_classes, aggregation, grown)
     }
 
     fn cases(

@@ -15,7 +15,7 @@ use crate::{
     growth::{
         GrownTree,
         depth_first::{Drawn, Ground, Plan, Room, grow},
-        total_gains,
+        ensemble,
     },
     packing::{Packing, ROWS_OF_I64, Word},
     parameter::{require, require_depth},
@@ -326,19 +326,9 @@ impl Recipe<'_> {
             let columns = ground.columns;
             out_of_bag::score(columns, &bins, &cases, &trees, labels.len(), n_classes)
         });
-        let (trees, gains): (Vec<Tree>, Vec<_>) = grown
-            .into_iter()
-            .map(|(grown, _)| (grown.tree, grown.gains))
-            .unzip();
-        let importance = total_gains(matrix.n_features(), &gains);
-        let ensemble = TreeEnsemble::new(
-            matrix.n_features(),
-            n_classes,
-            Aggregation::Averaging,
-            trees,
-            importance,
-        )
-        .expect("growth adds children after parents and finite leaves");
+        let grown = grown.into_iter().map(|(grown, _)| grown);
+        let averaging = Aggregation::Averaging;
+        let ensemble = ensemble(matrix.n_features(), n_classes, averaging, grown);
         Ok((ensemble, out_of_bag))
     }
 

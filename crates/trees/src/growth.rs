@@ -3,7 +3,7 @@
 pub(crate) mod depth_first;
 pub(crate) mod leaf_wise;
 
-use model::trees::{CategorySplit, Node, Split, Tree};
+use model::trees::{Aggregation, CategorySplit, Node, Split, Tree, TreeEnsemble};
 use rayon::prelude::*;
 
 use crate::{binning::Column, split::Candidate};
@@ -91,14 +91,24 @@ impl Sprout {
     }
 }
 
-/// Adds up the gain of each feature over trees, in their order.
-pub(crate) fn total_gains(n_features: usize, gains: &[Vec<(u16, f64)>]) -> Vec<f64> {
-    let mut total = vec![0.0; n_features];
-    for &(feature, gain) in gains.iter().flatten() {
-        // A split without gain may read as a tiny loss.
-        total[usize::from(feature)] += gain.max(0.0);
+/// Puts trees and the gains of their splits together.
+pub(crate) fn ensemble(
+    n_features: usize,
+    n_classes: usize,
+    aggregation: Aggregation,
+    grown: impl Iterator<Item = GrownTree>,
+) -> TreeEnsemble {
+    let mut importance = vec![0.0; n_features];
+    let mut trees = Vec::new();
+    for GrownTree { tree, gains } in grown {
+        for (feature, gain) in gains {
+            // A split without gain may read as a tiny loss.
+            importance[usize::from(feature)] += gain.max(0.0);
+        }
+        trees.push(tree);
     }
-    total
+    TreeEnsemble::new(n_features, n_classes, aggregation, trees, importance)
+        .expect("growth adds children after parents and finite leaves")
 }
 
 /// Tells for each bin whether it goes left.
