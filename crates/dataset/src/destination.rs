@@ -12,14 +12,15 @@ pub trait Destination: Send {
     /// Returns where the records go, for people; never with a secret in it.
     fn description(&self) -> &str;
 
-    /// Begins a load and returns how many records are there before it.
+    /// Begins a load and returns how many records are there before it, where that can be told without
+    /// reading them all.
     ///
     /// `load` names it in letters and digits that depend on the records alone, so that a repeated load
     /// finds what an interrupted one has left.
     ///
     /// # Errors
     /// [`SinkError`], also when the mode cannot be carried out there.
-    fn begin(&mut self, load: &str) -> Result<u64, SinkError>;
+    fn begin(&mut self, load: &str) -> Result<Option<u64>, SinkError>;
 
     /// Loads some records: typed cells under the names of the schema, row numbers that are unique
     /// within the load.

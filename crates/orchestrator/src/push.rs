@@ -25,7 +25,7 @@ pub struct PushArguments {
     #[arg(long, value_name = "URI")]
     from: SourceUri,
     /// Where they go: mongodb://HOST/DATABASE?collection=NAME, postgres://HOST/DATABASE?table=NAME,
-    /// mysql:// or sqlite://
+    /// mysql://, sqlite:// or s3://BUCKET/KEY
     #[arg(long, value_name = "URI")]
     to: SourceUri,
     /// Data set: phishing, nsl_kdd, or the path of a schema file
@@ -166,7 +166,7 @@ impl Push<'_> {
     fn load(&mut self, destination: &mut dyn Destination, survey: Survey) -> Result<(), Failure> {
         let name = &survey.digest.to_string()[..16];
         self.summary.load = Some(name.to_owned());
-        self.summary.before = Some(destination.begin(name)?);
+        self.summary.before = destination.begin(name)?;
         let expected = self.load_batches(destination, &survey)?;
         self.check_rejected()?;
         let found = destination.read_back()?;
@@ -342,11 +342,12 @@ impl Summary {
         lines.push(match &self.verified {
             None => "nothing was pushed: --dry-run".to_owned(),
             Some(found) => format!(
-                "{}: {} written, {} there already, {} before; read back {found}; {:.1} s",
+                "{}: {} written, {} there already{}; read back {found}; {:.1} s",
                 self.to,
                 self.written,
                 self.already_there,
-                self.before.unwrap_or_default(),
+                self.before
+                    .map_or(String::new(), |n| format!(", {n} before")),
                 self.seconds
             ),
         });

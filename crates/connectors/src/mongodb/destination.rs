@@ -175,7 +175,7 @@ impl Destination for MongoDestination {
         &self.connection.address.location
     }
 
-    fn begin(&mut self, load: &str) -> Result<u64, SinkError> {
+    fn begin(&mut self, load: &str) -> Result<Option<u64>, SinkError> {
         load.clone_into(&mut self.load);
         let collection = self
             .connection
@@ -188,7 +188,7 @@ impl Destination for MongoDestination {
             LoadMode::Replace => self.check_replaceable()?,
             LoadMode::Upsert(key) => self.index_key(key)?,
         }
-        Ok(before)
+        Ok(Some(before))
     }
 
     fn load(&mut self, batch: &RawBatch) -> Result<Loaded, SinkError> {

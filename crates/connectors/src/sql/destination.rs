@@ -217,11 +217,11 @@ impl Destination for SqlDestination {
         &self.connection.address.location
     }
 
-    fn begin(&mut self, load: &str) -> Result<u64, SinkError> {
+    fn begin(&mut self, load: &str) -> Result<Option<u64>, SinkError> {
         load.clone_into(&mut self.load);
         self.max_bytes = self.largest_request()?;
         let before = self.prepare()?;
-        Ok(before)
+        Ok(Some(before))
     }
 
     fn load(&mut self, batch: &RawBatch) -> Result<Loaded, SinkError> {
