@@ -16,7 +16,7 @@ class Variables(unittest.TestCase):
         named = set(re.findall(r"^#?([A-Z_0-9]+)=", example, re.MULTILINE))
         for path, pattern in [
             ("crates", r'env = "(NETSEC_[A-Z_]+)"'),
-            ("crates", r'_VARIABLE: &str = "(NETSEC_[A-Z_]+)"'),
+            ("crates", r'_VARIABLE: &str = "((?:NETSEC|AWS)_[A-Z_]+)"'),
             ("run.sh", r"\$\{((?:NETSEC|AWS|ECR)_[A-Z_]+)"),
             ("docker-compose.yml", r"\$\{([A-Z0-9_]+)"),
             ("deploy/image/entrypoint", r"\$\{(NETSEC_[A-Z_]+)"),

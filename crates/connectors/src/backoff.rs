@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use artifact::clock;
 
-#[cfg(any(feature = "mongodb", feature = "sql"))]
+#[cfg(any(feature = "mongodb", feature = "s3", feature = "sql"))]
 use crate::failure::Trouble;
 
 /// Attempts at one request, the first included.
@@ -14,24 +14,33 @@ const FIRST: Duration = Duration::from_millis(200);
 /// Waits before the next attempt when there is to be one.
 #[cfg(any(feature = "mongodb", feature = "sql"))]
 pub(crate) fn may_try_again(trouble: &Trouble, failed: &mut u32) -> bool {
+    let wait = next(trouble, failed);
+    wait.map(std::thread::sleep).is_some()
+}
+
+/// Returns the wait before the next attempt, and says so, when there is to be one.
+#[cfg(any(feature = "mongodb", feature = "s3", feature = "sql"))]
+pub(crate) fn next(trouble: &Trouble, failed: &mut u32) -> Option<Duration> {
     *failed += 1;
     if !trouble.cause.is_transient() || *failed >= ATTEMPTS {
-        return false;
+        return None;
     }
-    rest(
-        &trouble.location,
-        &format!("{}: {}", trouble.asked, trouble.reason),
-        *failed,
-        wait(*failed),
-    );
-    true
+    let wait = wait(*failed);
+    let reason = format!("{}: {}", trouble.asked, trouble.reason);
+    announce(&trouble.location, &reason, *failed, wait);
+    Some(wait)
 }
 
 /// Says that something has failed, and waits.
+#[cfg(feature = "http")]
 pub(crate) fn rest(location: &str, reason: &str, attempt: u32, wait: Duration) {
+    announce(location, reason, attempt, wait);
+    std::thread::sleep(wait);
+}
+
+fn announce(location: &str, reason: &str, attempt: u32, wait: Duration) {
     let wait_ms = wait.as_millis() as u64;
     tracing::warn!(location, reason, attempt, wait_ms, "failed, trying again");
-    std::thread::sleep(wait);
 }
 
 /// Returns the wait before the attempt after the `failed`th: it doubles each time, and varies by half

@@ -29,6 +29,9 @@ pub(crate) enum Cause {
     Permission,
     /// The address or what was asked is wrong.
     Wrong,
+    /// What is read or written is no longer what it was.
+    #[cfg(feature = "s3")]
+    Changed,
     /// The server refused, or answered what it should not.
     Refused,
 }
@@ -48,6 +51,8 @@ impl Trouble {
                  address looks at one step after another"
             }
             Cause::Interrupted => "run it again",
+            #[cfg(feature = "s3")]
+            Cause::Changed => "run it again",
             Cause::TimedOut => "run it again, or set time_limit=SECONDS in the address",
             Cause::Credentials => self.login_advice,
             Cause::Permission => "let this user do that, or use another",

@@ -3,27 +3,31 @@
 //!
 //! Owns the schemes, and how servers are asked. Must not know stages, models or the command line.
 
-#[cfg(any(feature = "http", feature = "mongodb", feature = "sql"))]
+#[cfg(any(feature = "http", feature = "mongodb", feature = "s3", feature = "sql"))]
 mod backoff;
-#[cfg(any(feature = "mongodb", feature = "sql"))]
+#[cfg(any(feature = "mongodb", feature = "s3", feature = "sql"))]
 mod failure;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "mongodb")]
 mod mongodb;
-#[cfg(any(feature = "http", feature = "mongodb", feature = "sql"))]
+#[cfg(any(feature = "http", feature = "mongodb", feature = "s3", feature = "sql"))]
 mod parameter;
 #[cfg_attr(
-    not(any(feature = "http", feature = "mongodb", feature = "sql")),
+    not(any(feature = "http", feature = "mongodb", feature = "s3", feature = "sql")),
     expect(dead_code)
 )]
 mod probe;
+#[cfg(feature = "s3")]
+mod s3;
+#[cfg(any(feature = "http", feature = "s3"))]
+mod spool;
 #[cfg(feature = "sql")]
 mod sql;
 
 use std::path::Path;
 
-use artifact::{ErrorKind, Failure};
+use artifact::{Digest, ErrorKind, Failure};
 use dataset::{Destination, LoadMode, Schema, Source, SourceUri};
 use formats::{FileFormat, Layout};
 
@@ -43,8 +47,8 @@ pub const VARIABLES: &[&str] = &[
 ];
 
 /// Opens the source that a URI names: a path, `file://…`, `synth://NAME?rows=N` or, with the feature
-/// `http`, `http(s)://…`, with the feature `mongodb`, `mongodb(+srv)://HOST/DATABASE?collection=NAME`
-/// and, with the feature `sql`, `postgres://`, `mysql://` and `sqlite://` with `?table=` or `?query=`.
+/// `http`, `http(s)://…`, with the feature `mongodb`, `mongodb(+srv)://HOST/DATABASE?collection=NAME`,
+/// with the feature `s3`, `s3://BUCKET/KEY` and, with the feature `sql`, `postgres://`, `mysql://` and `sqlite://` with `?table=` or `?query=`.
 ///
 /// # Errors
 /// [`ErrorKind::Usage`] for a scheme that is not known or not supported, and what opening fails with.
@@ -63,6 +67,8 @@ pub fn open(uri: &SourceUri, schema: &Schema) -> Result<Box<dyn Source>, Failure
         Some("http" | "https") => Ok(Box::new(http::HttpSource::open(uri, schema)?)),
         #[cfg(feature = "mongodb")]
         Some("mongodb" | "mongodb+srv") => Ok(Box::new(mongodb::MongoSource::open(uri, schema)?)),
+        #[cfg(feature = "s3")]
+        Some("s3") => Ok(Box::new(s3::S3Source::open(uri, schema)?)),
         #[cfg(feature = "sql")]
         Some("postgres" | "postgresql" | "mysql" | "sqlite") => {
             Ok(Box::new(sql::SqlSource::open(uri, schema)?))
@@ -133,6 +139,8 @@ pub fn destination(
             let opened = mongodb::MongoDestination::open(uri, schema, mode)?;
             return Ok(Box::new(opened));
         }
+        #[cfg(feature = "s3")]
+        Some("s3") => return Ok(Box::new(s3::S3Destination::open(uri, schema, mode)?)),
         #[cfg(feature = "sql")]
         Some("postgres" | "postgresql" | "mysql" | "sqlite") => {
             let opened = sql::SqlDestination::open(uri, schema, mode)?;
@@ -143,8 +151,8 @@ pub fn destination(
             unsupported(scheme)
         }
         _ => format!(
-            "{uri}: records are pushed to mongodb://HOST/DATABASE?collection=NAME, or to \
-             postgres://HOST/DATABASE?table=NAME, mysql:// or sqlite:// alike"
+            "{uri}: records are pushed to mongodb://HOST/DATABASE?collection=NAME, to \
+             postgres://HOST/DATABASE?table=NAME, mysql:// or sqlite:// alike, or to s3://BUCKET/KEY"
         ),
     };
     let _ = (schema, mode);
@@ -158,10 +166,28 @@ pub fn probe(uri: &SourceUri) -> Probed {
         Some("http" | "https") => http::probe(uri),
         #[cfg(feature = "mongodb")]
         Some("mongodb" | "mongodb+srv") => mongodb::probe(uri),
+        #[cfg(feature = "s3")]
+        Some("s3") => s3::probe(uri),
         #[cfg(feature = "sql")]
         Some("postgres" | "postgresql" | "mysql" | "sqlite") => sql::probe(uri),
         _ => Probed::default(),
     }
+}
+
+/// Returns a digest of what else than its address says what a source gives, from the environment: another
+/// server, say, and whoever asks it. Most sources have nothing of the kind.
+pub fn identity(uri: &SourceUri) -> Option<Digest> {
+    match uri.scheme() {
+        #[cfg(feature = "s3")]
+        Some("s3") => Some(s3::identity()),
+        _ => None,
+    }
+}
+
+/// Lets servers forget what was on its way to them from this process, which is about to end.
+pub fn abandon() {
+    #[cfg(feature = "s3")]
+    s3::abandon();
 }
 
 /// Says what would support a scheme, or which schemes there are.
@@ -174,7 +200,7 @@ fn unsupported(scheme: &str) -> String {
         None => format!(
             "`{scheme}://` is not supported: give a path, file://… or synth://NAME?rows=N, or with \
              `cargo build --release -p orchestrator --features full` one of the addresses of \
-             docs/connectors.md: https://, mongodb://, postgres://, mysql://, sqlite://"
+             docs/connectors.md: https://, mongodb://, postgres://, mysql://, sqlite://, s3://"
         ),
     }
 }
@@ -185,6 +211,7 @@ fn feature_of(scheme: &str) -> Option<&'static str> {
         "http" | "https" => Some("http"),
         "mongodb" | "mongodb+srv" => Some("mongodb"),
         "postgres" | "postgresql" | "mysql" | "sqlite" => Some("sql"),
+        "s3" => Some("s3"),
         _ => None,
     }
 }

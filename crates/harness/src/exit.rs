@@ -71,7 +71,8 @@ fn for_terminal(error: &anyhow::Error) -> String {
         .join("\n")
 }
 
-/// Ends the process on Ctrl-C with [`INTERRUPTED`] and on SIGTERM with [`TERMINATED`], at once.
+/// Ends the process on Ctrl-C with [`INTERRUPTED`] and on SIGTERM with [`TERMINATED`], at once: `leave` is
+/// for what other machines are told of it, and is not waited for long.
 ///
 /// Nothing else has to be undone than temporary files: every file is written whole or not at all, a
 /// stage counts only once its manifest is there, and a model's history grows by one file made in one
@@ -80,17 +81,18 @@ fn for_terminal(error: &anyhow::Error) -> String {
 ///
 /// # Errors
 /// When the handler cannot be installed.
-pub fn stop_on_interrupt() -> anyhow::Result<()> {
+pub fn stop_on_interrupt(leave: fn()) -> anyhow::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     std::thread::Builder::new()
         .name("interruption".to_owned())
         .spawn(move || {
             if let Some(signal) = signals.forever().next() {
-                within_moments(|| {
+                within(MOMENT, || {
                     let message = "\ninterrupted: what was committed so far is kept";
                     let _ = writeln!(std::io::stderr(), "{message}");
                 });
-                within_moments(artifact::remove_temporaries);
+                within(MOMENT, artifact::remove_temporaries);
+                within(3 * MOMENT, leave);
                 let code = if signal == SIGINT {
                     INTERRUPTED
                 } else {
@@ -102,14 +104,16 @@ pub fn stop_on_interrupt() -> anyhow::Result<()> {
     Ok(())
 }
 
+const MOMENT: Duration = Duration::from_millis(200);
+
 /// Does it, but does not wait for a reader of standard error that has stopped reading, nor for a file
 /// system that hangs.
-fn within_moments(act: impl FnOnce() + Send + 'static) {
+fn within(limit: Duration, act: impl FnOnce() + Send + 'static) {
     let (done, heard) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         act();
         // The other side has stopped waiting only when the process is ending.
         let _ = done.send(());
     });
-    let _ = heard.recv_timeout(Duration::from_millis(200));
+    let _ = heard.recv_timeout(limit);
 }

@@ -27,7 +27,7 @@ pub fn stage_main<S: Stage>(make: impl FnOnce(&RunConfig, &Run) -> Result<S, Fai
         Err(code) => return code,
     };
     init_telemetry();
-    let result = exit::stop_on_interrupt().and_then(|()| {
+    let result = exit::stop_on_interrupt(|| {}).and_then(|()| {
         // It may hold the secrets of a source.
         config::load_dotenv()?;
         let directory = execute(&arguments.run, make)?;

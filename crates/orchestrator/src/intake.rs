@@ -70,7 +70,8 @@ impl Intake {
         }
         let store = FeatureStore::open(&arguments.place.artifacts.join("feature-store"))?;
         let name = local.map_or_else(|| uri.clone(), |path| SourceUri::new(whole_path(path)));
-        let key = SnapshotKey::new(&name, None, schema, &config.ingestion);
+        let identity = connectors::identity(uri).map(|digest| digest.to_string());
+        let key = SnapshotKey::new(&name, identity.as_deref(), schema, &config.ingestion);
         let now = clock::now();
         let freshness = local.map_or(
             Freshness::MaxAge {

@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 
 fn start(arguments: cli::Arguments) -> Result<u8, Failure> {
     harness::init_telemetry();
-    harness::stop_on_interrupt()
+    harness::stop_on_interrupt(connectors::abandon)
         .map_err(|e| Failure::new(ErrorKind::Internal, format!("cannot handle Ctrl-C: {e}")))?;
     cli::dispatch(arguments)
 }

@@ -192,10 +192,5 @@ fn version(headers: &HeaderMap) -> Option<String> {
 }
 
 pub(super) fn no_spool(error: &io::Error) -> String {
-    let folder = std::env::temp_dir();
-    format!(
-        "cannot keep the download in a temporary file in {}: {error}: make room there, or set TMPDIR to \
-         another folder",
-        folder.display()
-    )
+    crate::spool::no_room("the download", error)
 }

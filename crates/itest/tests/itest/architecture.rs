@@ -106,7 +106,15 @@ fn no_stage_reaches_another_stage_or_the_shell() {
 #[test]
 fn servers_are_reached_through_features_of_the_connectors() {
     let (usual, full) = (Workspace::read(), Workspace::with_every_connector());
-    for dependency in ["tokio", "mongodb", "sqlx", "ureq", "zip", "rustls"] {
+    for dependency in [
+        "tokio",
+        "mongodb",
+        "sqlx",
+        "ureq",
+        "zip",
+        "rustls",
+        "aws-sdk-s3",
+    ] {
         let reaches = |workspace: &Workspace, from| workspace.reached(from).contains(dependency);
         assert!(!reaches(&usual, "orchestrator"), "{dependency}");
         // With the feature it is there, so that what follows can fail.
@@ -119,7 +127,7 @@ fn servers_are_reached_through_features_of_the_connectors() {
             assert!(!reaches(&full, stage), "{stage} reaches {dependency}");
         }
     }
-    for driver in ["mongodb", "sqlx", "ureq", "zip"] {
+    for driver in ["mongodb", "sqlx", "ureq", "zip", "aws-sdk-s3", "aws-config"] {
         assert_eq!(full.direct_users(driver), ["connectors"], "{driver}");
     }
     assert_eq!(full.direct_users("connectors"), ["orchestrator"]);

@@ -1,0 +1,309 @@
+//! An object as a destination: written beside, checked, and then put in its place in one step.
+
+use std::{
+    fs::{self, File},
+    io::{Seek as _, SeekFrom},
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
+
+use dataset::{
+    ColumnType, Destination, LoadMode, Loaded, RawBatch, RawColumn, Schema, Sink, SinkError,
+    Source, SourceError, SourceUri, Tally, TextColumn,
+};
+use formats::{FileFormat, Layout};
+
+use super::{
+    address::{Address, Keys},
+    connection::Connection,
+    source::{S3Source, format_of},
+    upload::Upload,
+};
+use crate::failure::{Cause, as_sink_error};
+
+/// What objects below a prefix are, unless the address says.
+const FORMAT: &str = "parquet";
+
+/// Where records are loaded.
+///
+/// They are written to a temporary file, which is read back before anything is sent: then it becomes an
+/// object in one step, which is read back as well. An appended object is named by its load, or says in
+/// an entry of its own which load it is, so that a repeated one finds it.
+pub(crate) struct S3Destination {
+    connection: Connection,
+    schema: Schema,
+    is_addition: bool,
+    format: FileFormat,
+    load: String,
+    key: String,
+    state: State,
+}
+
+enum State {
+    New,
+    /// An earlier attempt has come to its end.
+    There,
+    Writing(Box<dyn Sink>, PathBuf),
+    Written(File, Tally),
+}
+
+impl S3Destination {
+    pub(crate) fn open(
+        uri: &SourceUri,
+        schema: &Schema,
+        mode: LoadMode,
+    ) -> Result<Self, SourceError> {
+        let mut address = Address::parse(uri)?;
+        let format =
+            check(&mut address, schema, &mode).map_err(|reason| SourceError::Unsupported {
+                location: uri.to_string(),
+                reason,
+            })?;
+        Ok(Self {
+            connection: Connection::with(address)?,
+            schema: schema.clone(),
+            is_addition: mode == LoadMode::Append,
+            format,
+            load: String::new(),
+            key: String::new(),
+            state: State::New,
+        })
+    }
+
+    /// Refuses a bucket that is not there; one that must not be listed may be written to.
+    fn check_bucket(&self) -> Result<(), SinkError> {
+        let store = &self.connection.store;
+        match self.connection.block_on(store.page(None, Some(1))) {
+            Err(trouble) if trouble.cause != Cause::Permission => Err(trouble.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Returns whether this load is there already.
+    fn is_there(&self) -> Result<bool, SinkError> {
+        let store = &self.connection.store;
+        match self.connection.block_on(store.load_of(&self.key))? {
+            None => Ok(false),
+            Some(load) if load == self.load => Ok(true),
+            Some(_) => Err(SinkError::Rejected {
+                location: self.connection.address().location_of(&self.key),
+                reason:
+                    "there is another object already: `--mode replace` writes over it; a key that \
+                         ends with `/` or has a `*` adds objects"
+                        .to_owned(),
+            }),
+        }
+    }
+
+    /// Begins the temporary file.
+    fn create(&self) -> Result<State, SinkError> {
+        let ending = match &self.connection.address().format {
+            Some(format) => format.clone(),
+            None => ending(&self.key).to_owned(),
+        };
+        let name = format!("netsec-{}-{}.{ending}", self.load, std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let sink = formats::create(&path, &self.format)?;
+        Ok(State::Writing(sink, path))
+    }
+
+    /// Reads the object back, over a connection of its own.
+    fn read_object(&self) -> Result<Tally, SinkError> {
+        let mut address = self.connection.address().clone();
+        address.keys = Keys::One(self.key.clone());
+        let connection = Connection::with(address).map_err(as_sink_error)?;
+        let mut source = S3Source::of(connection, &self.schema).map_err(as_sink_error)?;
+        tally(&mut source)
+    }
+
+    fn unavailable(&self, reason: impl Into<String>) -> SinkError {
+        SinkError::Unavailable {
+            location: self.connection.address().location_of(&self.key),
+            reason: reason.into(),
+        }
+    }
+}
+
+impl Destination for S3Destination {
+    fn description(&self) -> &str {
+        &self.connection.address().location
+    }
+
+    fn begin(&mut self, load: &str) -> Result<Option<u64>, SinkError> {
+        load.clone_into(&mut self.load);
+        self.key = match &self.connection.address().keys {
+            Keys::One(key) => key.clone(),
+            Keys::Pattern(pattern) => pattern.filled(load).unwrap_or_default(),
+            Keys::Prefix(prefix) => {
+                let format = self.connection.address().format.as_deref();
+                format!("{prefix}{load}.{}", format.unwrap_or(FORMAT))
+            }
+        };
+        self.check_bucket()?;
+        self.state = match self.is_addition && self.is_there()? {
+            true => State::There,
+            false => self.create()?,
+        };
+        // Telling their number would be reading them all.
+        Ok(None)
+    }
+
+    fn load(&mut self, batch: &RawBatch) -> Result<Loaded, SinkError> {
+        let n_rows = batch.n_rows() as u64;
+        let mut loaded = Loaded::default();
+        match &mut self.state {
+            State::There => loaded.already_there = n_rows,
+            State::Writing(sink, _) => {
+                sink.write(&whole(batch, &self.schema))?;
+                loaded.written = n_rows;
+            }
+            _ => return Err(self.unavailable("the load has not begun")),
+        }
+        Ok(loaded)
+    }
+
+    fn read_back(&mut self) -> Result<Tally, SinkError> {
+        let (sink, path) = match std::mem::replace(&mut self.state, State::There) {
+            State::Writing(sink, path) => (sink, path),
+            _ => return self.read_object(),
+        };
+        sink.finish()?;
+        let file = File::open(&path);
+        // It lives on without a name.
+        let removed = fs::remove_file(&path);
+        let failed = |e: &std::io::Error| self.unavailable(crate::spool::no_room("the file", e));
+        let file = file.and_then(|file| removed.map(|()| file));
+        let file = file.map_err(|e| failed(&e))?;
+        let copy = file.try_clone().map_err(|e| failed(&e))?;
+        let location = path.display().to_string();
+        let source = formats::read_file(copy, location, &self.format);
+        let found = tally(source.map_err(as_sink_error)?.as_mut())?;
+        self.state = State::Written(file, found);
+        Ok(found)
+    }
+
+    fn publish(&mut self) -> Result<(), SinkError> {
+        let (mut file, sent) = match std::mem::replace(&mut self.state, State::There) {
+            State::Written(file, sent) => (file, sent),
+            _ => return Ok(()),
+        };
+        let n_bytes = file.seek(SeekFrom::End(0));
+        let n_bytes = n_bytes.map_err(|e| self.unavailable(e.to_string()))?;
+        let upload = Upload {
+            store: self.connection.store.clone(),
+            key: self.key.clone(),
+            load: self.load.clone(),
+            is_addition: self.is_addition,
+            content_type: content_type(&self.key),
+            file: Arc::new(Mutex::new(file)),
+            n_bytes,
+        };
+        self.connection.block_on(upload.run())?;
+        let found = self.read_object()?;
+        if found == sent {
+            return Ok(());
+        }
+        Err(self.unavailable(format!(
+            "read back {found}, but sent {sent}: others have written to it; push again"
+        )))
+    }
+}
+
+/// Checks that a mode can be carried out at an address; returns the format of what is written.
+fn check(address: &mut Address, schema: &Schema, mode: &LoadMode) -> Result<FileFormat, String> {
+    if address.version.is_some() {
+        return Err("a version is read, not written: leave `version_id` out".to_owned());
+    }
+    match (mode, &address.keys) {
+        (LoadMode::Upsert(_), _) => {
+            return Err(
+                "an object is written as a whole: --mode replace writes it anew, and --mode append \
+                 below a prefix adds one"
+                    .to_owned(),
+            );
+        }
+        (LoadMode::Replace, Keys::Prefix(_) | Keys::Pattern(_)) => {
+            return Err("one object is replaced: name it, s3://BUCKET/KEY.parquet".to_owned());
+        }
+        (_, Keys::Pattern(pattern)) if pattern.filled("x").is_none() => {
+            return Err(
+                "the name of what is added takes the place of one `*`, not of several".to_owned(),
+            );
+        }
+        (_, Keys::Prefix(_)) if address.format.is_none() => {
+            address.format = Some(FORMAT.to_owned());
+        }
+        _ => {}
+    }
+    let key = match &address.keys {
+        Keys::Pattern(pattern) => pattern.filled("x").unwrap_or_default(),
+        keys => keys.prefix().to_owned(),
+    };
+    let layout = Layout::of(&schema.file, schema.file_columns());
+    format_of(address, &key, &layout).map_err(|e| e.to_string())
+}
+
+/// Returns what tells the format, compression included.
+fn ending(key: &str) -> &str {
+    let name = key.rsplit('/').next().unwrap_or(key);
+    let plain = name.len()
+        - if name.to_lowercase().ends_with(".gz") {
+            3
+        } else {
+            0
+        };
+    name[..plain].rfind('.').map_or("", |at| &name[at + 1..])
+}
+
+fn content_type(key: &str) -> &'static str {
+    let ending = ending(key).to_lowercase();
+    match ending.as_str() {
+        "csv" => "text/csv",
+        "jsonl" | "ndjson" => "application/x-ndjson",
+        "parquet" => "application/vnd.apache.parquet",
+        _ if ending.ends_with(".gz") => "application/gzip",
+        _ => "application/octet-stream",
+    }
+}
+
+/// Returns a batch with every column of the schema: a file is of the columns of its first rows.
+fn whole(batch: &RawBatch, schema: &Schema) -> RawBatch {
+    let mut whole = batch.clone();
+    let n_rows = batch.n_rows();
+    for name in schema.file_columns() {
+        if batch.position(&name).is_some() {
+            continue;
+        }
+        let kind = schema.column(&name).map(|column| column.kind);
+        whole.columns.push(match kind {
+            Some(ColumnType::Number) => RawColumn::Number(vec![f64::NAN; n_rows]),
+            _ => RawColumn::Text((0..n_rows).map(|_| None).collect()),
+        });
+        whole.names.push(name);
+    }
+    whole
+}
+
+/// Counts and digests rows; a text without characters is how files write a missing cell.
+fn tally(source: &mut dyn Source) -> Result<Tally, SinkError> {
+    let mut tally = Tally::default();
+    while let Some(mut batch) = source.next_batch().map_err(as_sink_error)? {
+        for column in &mut batch.columns {
+            if let RawColumn::Text(texts) = column {
+                *texts = filled(texts);
+            }
+        }
+        tally.add_batch(&batch);
+    }
+    Ok(tally)
+}
+
+fn filled(texts: &TextColumn) -> TextColumn {
+    let cells = texts.iter();
+    cells
+        .map(|cell| cell.filter(|text| !text.is_empty()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

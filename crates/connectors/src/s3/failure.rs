@@ -1,0 +1,98 @@
+//! What an error of the SDK means.
+
+use std::error::Error;
+
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+
+use crate::failure::Cause;
+
+/// What to look at when key or secret are wrong.
+pub(super) const LOGIN_ADVICE: &str = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or \
+                                       AWS_PROFILE and its files; ?anonymous=true asks without any";
+
+/// Tells cause and reason of an error.
+pub(super) fn judge<E>(error: &SdkError<E>) -> (Cause, String)
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    match error {
+        SdkError::ServiceError(said) => {
+            let (status, headers) = (said.raw().status().as_u16(), said.raw().headers());
+            let code = said.err().code().unwrap_or_default();
+            let mut reason = format!("it answers {status} {code}").trim_end().to_owned();
+            if let Some(message) = said.err().message() {
+                reason += &format!(", {message}");
+            }
+            if let Some(region) = headers.get("x-amz-bucket-region").filter(|_| status != 404) {
+                reason += &format!(" (the bucket is in {region}: set AWS_REGION)");
+            }
+            reason += advice(code);
+            (cause(code, status), reason)
+        }
+        SdkError::TimeoutError(_) => (Cause::TimedOut, chain(error)),
+        SdkError::ResponseError(_) => (Cause::Interrupted, chain(error)),
+        SdkError::DispatchFailure(failure) => {
+            let reason = chain(error);
+            let cause = match () {
+                () if reason.contains("certificate") => Cause::Refused,
+                () if failure.is_timeout() => Cause::TimedOut,
+                () if failure.is_io() || reason.contains("tcp connect") => Cause::Unreachable,
+                () if failure.is_user() => Cause::Wrong,
+                () => Cause::Interrupted,
+            };
+            (cause, reason)
+        }
+        _ => (Cause::Wrong, chain(error)),
+    }
+}
+
+fn cause(code: &str, status: u16) -> Cause {
+    match (code, status) {
+        (
+            "InvalidAccessKeyId"
+            | "SignatureDoesNotMatch"
+            | "ExpiredToken"
+            | "InvalidToken"
+            | "InvalidClientTokenId"
+            | "NotSignedUp"
+            | "TokenRefreshRequired",
+            _,
+        )
+        | (_, 401) => Cause::Credentials,
+        ("RequestTimeTooSkewed", _) => Cause::Refused,
+        // A digest that does not fit was spoiled on the way.
+        (
+            "SlowDown" | "InternalError" | "ServiceUnavailable" | "RequestTimeout" | "BadDigest",
+            _,
+        )
+        | (_, 408 | 429 | 500 | 502..=504) => Cause::Interrupted,
+        (_, 403) => Cause::Permission,
+        (_, 409 | 412) => Cause::Changed,
+        ("NoSuchUpload", _) => Cause::Refused,
+        (_, 301 | 307 | 400 | 404 | 405) => Cause::Wrong,
+        _ => Cause::Refused,
+    }
+}
+
+fn advice(code: &str) -> &'static str {
+    match code {
+        "NoSuchBucket" => "; check its name, AWS_ENDPOINT_URL and AWS_REGION",
+        "NoSuchKey" => "; a prefix ends with `/`",
+        "RequestTimeTooSkewed" => "; set this machine's clock",
+        _ => "",
+    }
+}
+
+/// Says what an error is and what is behind it, each once.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut said: Vec<String> = Vec::new();
+    let mut next = error.source().or(Some(error));
+    while let Some(error) = next {
+        let text = error.to_string();
+        if !said.iter().any(|before| before.contains(&text)) {
+            said.push(text);
+        }
+        next = error.source();
+    }
+    said.join(": ")
+}

@@ -1,0 +1,144 @@
+//! Objects as a source of rows, one after another in the order of their keys.
+
+use std::{collections::VecDeque, fs::File, path::Path};
+
+use dataset::{RawBatch, Schema, Source, SourceError, SourceUri};
+use formats::{FileFormat, Layout};
+use tokio::task::JoinHandle;
+
+use super::{address::Address, connection::Connection, download::download};
+use crate::failure::{Cause, Trouble};
+
+/// Objects that are downloaded before they are read.
+const AHEAD: usize = 3;
+
+/// Rows of one object or several.
+///
+/// What is downloaded lies in temporary files, each gone once it has been read: memory holds a batch
+/// alone, and room is needed for some objects.
+pub(crate) struct S3Source {
+    /// Dropped before the connection, whose tasks they are.
+    coming: VecDeque<(String, JoinHandle<Result<File, Trouble>>)>,
+    connection: Connection,
+    layout: Layout,
+    /// Keys still to be asked for; nothing before they are listed.
+    keys: Option<VecDeque<String>>,
+    rows: Option<Box<dyn Source>>,
+    /// Rows of the objects before the one that is read.
+    n_before: u64,
+    n_read: u64,
+}
+
+impl S3Source {
+    /// Makes the source of an address; nothing is asked before the first batch is.
+    pub(crate) fn open(uri: &SourceUri, schema: &Schema) -> Result<Self, SourceError> {
+        Self::of(Connection::open(uri)?, schema)
+    }
+
+    /// Reads over a connection.
+    pub(super) fn of(connection: Connection, schema: &Schema) -> Result<Self, SourceError> {
+        Ok(Self {
+            connection,
+            coming: VecDeque::new(),
+            layout: Layout::of(&schema.file, schema.file_columns()),
+            keys: None,
+            rows: None,
+            n_before: 0,
+            n_read: 0,
+        })
+    }
+
+    /// Lists the keys; what cannot be read is refused before anything is.
+    fn list(&self) -> Result<VecDeque<String>, SourceError> {
+        let store = &self.connection.store;
+        let keys = self.connection.block_on(store.keys())?;
+        let address = self.connection.address();
+        if keys.is_empty() {
+            return Err(SourceError::Malformed {
+                location: address.location.clone(),
+                reason:
+                    "there is no such object: a prefix ends with `/`, and `*` stands for anything \
+                         but `/`"
+                        .to_owned(),
+            });
+        }
+        for key in &keys {
+            format_of(address, key, &self.layout)?;
+        }
+        Ok(keys.into())
+    }
+
+    /// Opens the next object; there may be none.
+    fn advance(&mut self) -> Result<Option<Box<dyn Source>>, SourceError> {
+        let mut keys = match self.keys.take() {
+            Some(keys) => keys,
+            None => self.list()?,
+        };
+        while self.coming.len() < AHEAD
+            && let Some(key) = keys.pop_front()
+        {
+            let task = download(self.connection.store.clone(), key.clone());
+            self.coming
+                .push_back((key, self.connection.handle().spawn(task)));
+        }
+        self.keys = Some(keys);
+        let Some((key, task)) = self.coming.pop_front() else {
+            return Ok(None);
+        };
+        let store = &self.connection.store;
+        let file = self.connection.block_on(task).map_err(|e| {
+            store.trouble(&format!("read `{key}`"), Cause::Refused, e.to_string())
+        })??;
+        let address = self.connection.address();
+        let format = format_of(address, &key, &self.layout)?;
+        formats::read_file(file, address.location_of(&key), &format).map(Some)
+    }
+}
+
+impl Source for S3Source {
+    fn description(&self) -> &str {
+        &self.connection.address().location
+    }
+
+    fn next_batch(&mut self) -> Result<Option<RawBatch>, SourceError> {
+        loop {
+            let mut rows = match self.rows.take() {
+                Some(rows) => rows,
+                None => match self.advance()? {
+                    Some(rows) => rows,
+                    None => return Ok(None),
+                },
+            };
+            let Some(mut batch) = rows.next_batch()? else {
+                self.n_before = self.n_read;
+                continue;
+            };
+            self.rows = Some(rows);
+            for number in &mut batch.row_numbers {
+                *number += self.n_before;
+            }
+            let last = batch.row_numbers.last().copied();
+            self.n_read = self.n_read.max(last.unwrap_or_default());
+            return Ok(Some(batch));
+        }
+    }
+}
+
+/// Tells the format of an object by its key, or by what the address says.
+pub(super) fn format_of(
+    address: &Address,
+    key: &str,
+    layout: &Layout,
+) -> Result<FileFormat, SourceError> {
+    let name = match &address.format {
+        Some(format) => format!("x.{format}"),
+        None => key.to_owned(),
+    };
+    FileFormat::of_path(Path::new(&name), layout).map_err(|error| match error {
+        SourceError::Unsupported { reason, .. } => SourceError::Unsupported {
+            location: address.location_of(key),
+            reason: format!("{reason}; `?format=csv` says it, and `*.csv` leaves others out"),
+        },
+        other => other,
+    })
+}
