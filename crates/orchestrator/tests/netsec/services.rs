@@ -1,11 +1,13 @@
 //! Real servers, and what goes wrong on the way to them; `.ci/services` says where they are.
 
+mod bucket;
 mod database;
 mod faults;
 mod http;
 mod mongodb;
 mod peer;
 mod proxy;
+mod s3;
 mod server;
 mod sql;
 mod sql_faults;

@@ -17,6 +17,14 @@ pub enum Fault {
     CutAnswers { after: usize, times: usize },
     /// Cut once the client has sent this many bytes, for the first so many connections that come so far.
     CutRequests { after: usize, times: usize },
+    /// Nothing more is passed on once the client has sent this many bytes.
+    HoldRequests { after: usize },
+    /// Answered by the proxy itself, the first so many connections.
+    Answer {
+        status: &'static str,
+        body: &'static str,
+        times: usize,
+    },
     /// What the server says arrives byte by byte, with this wait before each.
     Trickle(Duration),
     /// Connections are taken and nothing is ever said.
@@ -50,10 +58,31 @@ impl Proxy {
     }
 }
 
+const HOLD: usize = usize::MAX;
+
+/// Answers a request of HTTP, whatever it is.
+fn answer(mut client: TcpStream, status: &str, body: &str) {
+    let _ = client.read(&mut [0; 4096]);
+    let n = body.len();
+    let head = format!("HTTP/1.1 {status}\r\ncontent-length: {n}\r\nconnection: close\r\n\r\n");
+    let _ = client.write_all((head + body).as_bytes());
+    let _ = client.shutdown(Shutdown::Write);
+    let _ = client.read(&mut [0; 4096]);
+}
+
 fn serve(client: TcpStream, target: u16, fault: Fault, cuts: &Arc<AtomicUsize>) {
     if let Fault::Silence = fault {
         std::thread::sleep(Duration::from_secs(60));
         return;
+    }
+    if let Fault::Answer {
+        status,
+        body,
+        times,
+    } = fault
+        && cuts.fetch_add(1, Ordering::SeqCst) < times
+    {
+        return answer(client, status, body);
     }
     let Ok(server) = TcpStream::connect(("127.0.0.1", target)) else {
         return;
@@ -61,6 +90,7 @@ fn serve(client: TcpStream, target: u16, fault: Fault, cuts: &Arc<AtomicUsize>) 
     let (requests, answers) = match fault {
         Fault::CutAnswers { after, times } => (None, Some((after, times))),
         Fault::CutRequests { after, times } => (Some((after, times)), None),
+        Fault::HoldRequests { after } => (Some((after, HOLD)), None),
         _ => (None, None),
     };
     let wait = match fault {
@@ -88,6 +118,9 @@ fn pump(
         let is_over = cut.is_some_and(|(after, times)| {
             sent > after && cuts.fetch_add(1, Ordering::SeqCst) < times
         });
+        if is_over && cut.is_some_and(|(_, times)| times == HOLD) {
+            std::thread::sleep(Duration::from_secs(60));
+        }
         if let Some(wait) = wait {
             std::thread::sleep(wait);
         }
