@@ -79,7 +79,7 @@ pub struct RunArguments {
     #[arg(long, value_name = "NAME|PATH.yaml")]
     pub dataset: Option<String>,
     /// Where the records are: a path, file://…, synth://NAME?rows=N or, built with the feature
-    /// mongodb, mongodb://HOST/DATABASE?collection=NAME, or with sql,
+    /// mongodb, mongodb://HOST/DATABASE?collection=NAME, with s3, s3://BUCKET/KEY, or with sql,
     /// postgres://HOST/DATABASE?table=NAME, mysql:// or sqlite://
     #[arg(long, value_name = "URI")]
     pub source: Option<SourceUri>,

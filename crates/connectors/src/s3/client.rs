@@ -39,8 +39,8 @@ pub(super) async fn prepare(address: &Address) -> Result<Prepared, String> {
     let endpoint = variable("AWS_ENDPOINT_URL_S3").or_else(|| variable("AWS_ENDPOINT_URL"));
     let http = http_client()?;
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .http_client(http)
-        .region(regions(endpoint.is_some() || address.is_anonymous))
+        .http_client(http.clone())
+        .region(regions(endpoint.is_some() || address.is_anonymous, http))
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .retry_config(RetryConfig::disabled())
         .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT).build());
@@ -48,14 +48,15 @@ pub(super) async fn prepare(address: &Address) -> Result<Prepared, String> {
         loader = loader.no_credentials();
     }
     let settings = loader.load().await;
-    let endpoint = endpoint.or_else(|| settings.endpoint_url().map(str::to_owned));
+    let kept = settings.endpoint_url().filter(|url| !url.is_empty());
+    let endpoint = endpoint.or_else(|| kept.map(str::to_owned));
     let region = settings.region().map_or(REGION, Region::as_ref).to_owned();
     let mut config = aws_sdk_s3::config::Builder::from(&settings)
         // A part is no whole, whatever a server says of it.
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
         .force_path_style(endpoint.is_some());
-    if let Some(endpoint) = &endpoint {
-        config = config.endpoint_url(endpoint);
+    if endpoint.is_some() || settings.endpoint_url().is_some() {
+        config.set_endpoint_url(endpoint.clone());
     }
     if address.is_anonymous {
         config = config.allow_no_auth();
@@ -86,18 +87,22 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-fn regions(is_elsewhere: bool) -> RegionProviderChain {
+fn regions(is_elsewhere: bool, http: SharedHttpClient) -> RegionProviderChain {
     use aws_config::{
-        environment::EnvironmentVariableRegionProvider, imds::region::ImdsRegionProvider,
-        profile::ProfileFileRegionProvider,
+        imds::region::ImdsRegionProvider, profile::ProfileFileRegionProvider,
+        provider_config::ProviderConfig,
     };
-    let named = RegionProviderChain::first_try(EnvironmentVariableRegionProvider::new())
+    // A variable without a value is none: compose files pass such on.
+    let given = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
+    let named = RegionProviderChain::first_try(given.map(Region::new))
         .or_else(ProfileFileRegionProvider::new());
     match is_elsewhere {
         true => named.or_else(Region::new(REGION)),
-        false => named
-            .or_else(ImdsRegionProvider::builder().build())
-            .or_else(Region::new(REGION)),
+        false => {
+            let asked = ProviderConfig::without_region().with_http_client(http);
+            let instance = ImdsRegionProvider::builder().configure(&asked).build();
+            named.or_else(instance).or_else(Region::new(REGION))
+        }
     }
 }
 

@@ -47,12 +47,15 @@ impl Upload {
             false => self.put_in_parts().await,
         };
         match outcome {
-            // Its answer may have been lost.
-            Err(trouble) if self.store.load_of(&self.key).await? != Some(self.load.clone()) => {
-                Err(trouble)
-            }
+            Err(trouble) if !self.is_there(&trouble).await => Err(trouble),
             _ => Ok(()),
         }
+    }
+
+    /// Returns whether what is refused has been done: the answer to an earlier attempt may have been lost.
+    async fn is_there(&self, trouble: &Trouble) -> bool {
+        matches!(trouble.cause, Cause::Changed | Cause::Refused)
+            && matches!(self.store.load_of(&self.key).await, Ok(Some(load)) if load == self.load)
     }
 
     async fn put(&self) -> Result<(), Trouble> {

@@ -415,7 +415,7 @@ fn what_is_wrong_with_a_holdout_is_said_of_the_holdout() {
     check(".", 64, "its format is not told");
     check("empty.csv", 65, "it is empty");
     check("file://host/x.csv", 64, "names a host");
-    check("s3://bucket/x.csv", 64, "not supported");
+    check("gs://bucket/x.csv", 64, "not supported");
     assert!(!place.path("artifacts").exists(), "rows were read before");
     check("columns.csv", 65, "1 columns are missing: a");
     check("target.csv", 65, "1 columns are missing: y");

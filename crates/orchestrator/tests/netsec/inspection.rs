@@ -132,10 +132,10 @@ fn doctor_says_what_is_wrong_and_exits_as_its_first_failure_would() {
     check(&["--dataset", &wrong], 78, "schema", "training");
     check(&["--source", "none.csv"], 69, "source", "none.csv");
     check(
-        &["--source", "s3://bucket/key"],
+        &["--source", "gs://bucket/key"],
         64,
         "source",
-        "`s3://` is not supported",
+        "`gs://` is not supported",
     );
     let other = place.write("other.csv", "a,b\n1,2\n");
     check(&["--source", &other], 65, "source", "lacks 31 columns");

@@ -42,6 +42,13 @@ fn push_tiny(place: &Workplace, port: u16, to: &str, more: &[&str]) -> Value {
     push(place, port, "tiny.csv", to, &[&SCHEMA[..], more].concat())
 }
 
+/// Reads a source to its end.
+fn count(place: &Workplace, port: u16, from: &str) -> Value {
+    let nowhere = "s3://bucket/nowhere.csv";
+    let more = [&SCHEMA[..], &["--dry-run"]].concat();
+    push(place, port, from, nowhere, &more)["accepted"].clone()
+}
+
 /// Trains on a source.
 fn train(place: &Workplace, port: u16, source: &str) -> Value {
     let fixed = [
@@ -379,6 +386,14 @@ fn a_long_file_goes_and_comes_in_parts_and_an_interrupted_one_leaves_nothing() {
         put["ETag"]
     );
     assert!(put["Body"] == tiny_csv(1_300_000));
+
+    let cut = Fault::CutAnswers {
+        after: 3 << 20,
+        times: 2,
+    };
+    let proxy = Proxy::before(port, cut);
+    assert_eq!(count(&place, proxy.port, &to), 1_300_000);
+    assert!(proxy.cuts() >= 2, "{} cuts", proxy.cuts());
 }
 
 #[test]
@@ -411,6 +426,13 @@ fn doctor_names_the_step_that_fails_and_no_secret_is_shown() {
             healthy.out
         );
     }
+    let (id, secret) = (text("id"), text("secret"));
+    let profile = format!("[mine]\naws_access_key_id = {id}\naws_secret_access_key = {secret}\n");
+    let mut by_profile = with(server.port, String::new(), String::new());
+    by_profile[4].1 = place.write("profiles", profile);
+    by_profile.push(("AWS_PROFILE", "mine".to_owned()));
+    let healthy = place.call_in(&doctor(to), &by_profile);
+    assert_eq!(healthy.code, 0, "{}", healthy.out);
     let check = |environment: &[(&str, String)], uri: &str, step: &str, code: i32, words: &str| {
         let said = fails(&place, environment, &doctor(uri), code);
         assert!(said.contains(&format!("FAIL  {step} ")), "{step}: {said}");
@@ -444,6 +466,13 @@ fn doctor_names_the_step_that_fails_and_no_secret_is_shown() {
     let mut encrypted = right.clone();
     encrypted[0].1 = format!("https://127.0.0.1:{}", server.port);
     check(&encrypted, to, "TLS", 69, "127.0.0.1");
+    // Amazon's own, where neither region nor credentials are, and no instance that has them.
+    let mut amazon = environment(free_port());
+    amazon[0].0 = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
+    amazon[1].1.clear();
+    amazon[2].1.clear();
+    let said = fails(&place, &amazon, &doctor(to), 69);
+    assert!(said.contains("bucket mine, region us-east-1"), "{said}");
     let mut nobody = environment(server.port);
     nobody[1].1.clear();
     nobody[2].1.clear();
