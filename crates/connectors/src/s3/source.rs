@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use super::{address::Address, connection::Connection, download::download};
 use crate::failure::{Cause, Trouble};
 
-/// Objects that are downloaded before they are read.
+/// Objects that are on their way or there, that which is read next included.
 const AHEAD: usize = 3;
 
 /// Rows of one object or several.
