@@ -198,7 +198,7 @@ impl Run {
 
     /// Executes a stage: loads its inputs from their committed bytes, times it, commits what it gives.
     ///
-    /// The manifest is removed first and written last: a kill at any moment leaves the stage either
+    /// The manifest is removed once the inputs are loaded, and written last: a kill at any moment leaves the stage either
     /// not done or done. Reports and files are written even when the stage fails.
     ///
     /// # Errors
@@ -222,11 +222,12 @@ impl Run {
             });
         };
         advance("", 0, 1);
+        // Before anything goes: a stage whose inputs are damaged leaves what it has made of sound ones.
+        let loaded = S::Inputs::load(self, inputs)?;
         let step = self.step::<S>();
         create_directory(&step)?;
         remove_if_there(&step.join("manifest.json"))?;
 
-        let loaded = S::Inputs::load(self, inputs)?;
         let mut context = Context::new(self.seed, &advance);
         context.inputs = S::Inputs::records(inputs);
         let result = stage.run(loaded, &mut context);

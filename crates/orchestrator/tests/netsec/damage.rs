@@ -85,7 +85,6 @@ fn every_damage_to_every_artifact_is_found_by_verify_and_by_the_stage_that_reads
             .join(format!("{other}.bin"));
         for (what, (bytes, words)) in damages(&whole, &fs::read(other).unwrap()) {
             fs::write(&file, &bytes).unwrap();
-            // The stage removes its own manifest before it reads.
             let manifests = manifests(&place, directory);
             if what == "newer" {
                 // Made by a newer program, it has a manifest that knows it.
@@ -98,6 +97,8 @@ fn every_damage_to_every_artifact_is_found_by_verify_and_by_the_stage_that_reads
             if let Some(reader) = reader {
                 let stage = place.call(&["stage", reader, "--run", directory]);
                 check(stage.code, &stage.err, &file, what, words);
+                let left = manifests.keys().filter(|path| path.is_file()).count();
+                assert_eq!(left, manifests.len(), "{reader} gave up what it had made");
             }
             restore(&manifests);
         }
