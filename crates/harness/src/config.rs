@@ -139,8 +139,31 @@ fn parse_layer<C: DeserializeOwned>(text: &str) -> Result<Value, String> {
 
 /// Sets one key and checks the whole, so that the message can name the key at fault.
 fn set<C: DeserializeOwned>(document: &mut Value, key: &str, text: &str) -> Result<(), String> {
+    let elsewhere = path_of(document, key);
     yaml::set(document, key, text)?;
-    yaml::from_value::<C>(document.clone()).map(|_| ())
+    let checked = yaml::from_value::<C>(document.clone()).map(|_| ());
+    checked.map_err(|problem| match elsewhere {
+        Some(path) if problem.contains("unknown field") => {
+            format!("{problem}; did you mean `{path}`?")
+        }
+        _ => problem,
+    })
+}
+
+/// Returns where below a section a key stands that was written without one.
+fn path_of(document: &Value, key: &str) -> Option<String> {
+    let sections = document.as_mapping()?;
+    if sections.contains_key(key) {
+        return None;
+    }
+    sections.iter().find_map(|(name, section)| {
+        let name = name.as_str()?;
+        let path = match section.as_mapping()?.contains_key(key) {
+            true => key.to_owned(),
+            false => path_of(section, key)?,
+        };
+        Some(format!("{name}.{path}"))
+    })
 }
 
 fn environment() -> Vec<(String, String)> {

@@ -105,6 +105,11 @@ fn values_that_make_no_sense_are_refused_with_their_key() {
         ("seed=-1", "seed"),
         ("training.fold=3", "did you mean `folds`"),
         ("trainin.folds=3", "did you mean `training`"),
+        ("folds=3", "did you mean `training.folds`?"),
+        (
+            "jensen_shannon=1",
+            "did you mean `validation.drift.jensen_shannon`?",
+        ),
         ("training.folds=[1", "training.folds"),
         ("a.b.c=1", "a.b.c"),
     ] {
