@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use artifact::{Context, ErrorKind, Failure, Stage as _, read_bounded, write_atomic};
 use clap::{Args, Subcommand};
-use dataset::{ReferenceProfile, Schema, Source as _, SourceUri, ValidatedDataset};
+use dataset::{
+    ReferenceProfile, Schema, Source as _, SourceUri, ValidatedDataset, schema::FileLayout,
+};
 use formats::{FileFormat, Layout};
 use ingestion::IngestionConfig;
 use serde_json::json;
@@ -87,7 +89,7 @@ fn generate(arguments: &GenerateArguments) -> Result<(), Failure> {
     let is_embedded = !is_file(&arguments.recipe);
     let model = format!("{}-simulated", recipe.schema);
     let rows = arguments.rows.unwrap_or(recipe.n_rows());
-    let format = FileFormat::to_write(&arguments.output, &layout_of(&recipe.schema))?;
+    let format = FileFormat::to_write(&arguments.output, &layout_of(&recipe))?;
     let mut source = SynthSource::new(recipe, rows, arguments.seed)?;
     let mut sink = formats::create(&arguments.output, &format)?;
     while let Some(batch) = source.next_batch()? {
@@ -112,11 +114,15 @@ fn generate(arguments: &GenerateArguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns how the embedded data set that a recipe is for lays its text files out; the usual layout
-/// for a recipe of another one.
-fn layout_of(dataset: &str) -> Layout {
-    schema_of(dataset).map_or_else(
-        |_| Layout::default(),
+/// Returns how the embedded data set that a recipe is for lays its text files out; those of another one
+/// have a line of names.
+fn layout_of(recipe: &Recipe) -> Layout {
+    let named = FileLayout {
+        header: true,
+        delimiter: recipe.delimiter,
+    };
+    schema_of(&recipe.schema).map_or_else(
+        |_| Layout::of(&named, Vec::new()),
         |schema: Schema| Layout::of(&schema.file, schema.file_columns()),
     )
 }

@@ -63,6 +63,7 @@ impl Recipe {
         let recipe = Self {
             schema: schema.name.clone(),
             target: schema.target.column.clone(),
+            delimiter: schema.file.delimiter,
             smoothing: SMOOTHING,
             min_support: MIN_SUPPORT,
             conflicts: fit_conflicts(&conflicting, records, &coding, options),

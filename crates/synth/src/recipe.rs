@@ -32,6 +32,9 @@ pub struct Recipe {
     pub schema: String,
     /// Name of the target column.
     pub target: String,
+    /// Character between the cells of its delimited text.
+    #[serde(default = "comma", skip_serializing_if = "is_comma")]
+    pub delimiter: char,
     /// Pseudo-rows that Laplace smoothing added to each distribution, spread over the levels seen.
     pub smoothing: f64,
     /// Fewest rows that a conditional distribution may rest on; below it the marginal one stands in.
@@ -95,6 +98,15 @@ pub struct Link {
     pub marginal: Weights,
     /// Distribution for each level of the parent; `None` where too few rows speak.
     pub given: Vec<Option<Weights>>,
+}
+
+fn comma() -> char {
+    ','
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_comma(delimiter: &char) -> bool {
+    *delimiter == comma()
 }
 
 /// Returns the names of the embedded recipes, ascending.

@@ -1,6 +1,6 @@
 use serde_json::Value;
 
-use crate::support::{Workplace, small_csv};
+use crate::support::{Workplace, small_csv, tiny_csv};
 
 fn generate(place: &Workplace, arguments: &[&str]) -> Value {
     let called = place.call(&[&["synth", "generate", "--json"], arguments].concat());
@@ -109,6 +109,42 @@ fn wrong_recipes_and_sources_have_their_exit_codes() {
     let few = place.write("few.csv", small_csv(40));
     assert_eq!(code(&[&fit[..], &[&few]].concat()), 65);
     assert!(!place.path("r.yaml").exists());
+}
+
+#[test]
+fn generated_text_has_the_delimiter_of_the_schema_that_was_fitted() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    let schema = std::fs::read_to_string(place.path("tiny.yaml")).unwrap();
+    place.write("semi.yaml", format!("file: {{delimiter: ';'}}\n{schema}"));
+    place.write("semi.csv", tiny_csv(300).replace(',', ";"));
+    let fit = [
+        "synth",
+        "fit",
+        "--dataset",
+        "semi.yaml",
+        "--source",
+        "semi.csv",
+    ];
+    assert_eq!(
+        place
+            .call(&[&fit[..], &["--output", "mine.yaml"]].concat())
+            .code,
+        0
+    );
+    generate(
+        &place,
+        &[
+            "--recipe",
+            "mine.yaml",
+            "--rows",
+            "50",
+            "--output",
+            "rows.csv",
+        ],
+    );
+    let text = std::fs::read_to_string(place.path("rows.csv")).unwrap();
+    assert!(text.starts_with("a;b;y\n"), "{text}");
 }
 
 #[test]
