@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
-use artifact::{ErrorKind, Failure};
+use artifact::Failure;
 use dataset::Schema;
 use formats::{FileFormat, Layout};
+
+use crate::output::note;
 
 /// Tells the format of a file to be scored.
 ///
@@ -24,7 +26,7 @@ pub fn of_input(path: &Path, schema: &Schema) -> Result<FileFormat, Failure> {
     if schema.features().all(|column| cells.contains(&column.name)) {
         return Ok(format);
     }
-    let header = Some(names_for(cells.len(), path, schema)?);
+    let header = Some(names_for(cells.len(), path, schema));
     Ok(FileFormat::of_path(path, &Layout { header, ..named })?)
 }
 
@@ -35,38 +37,41 @@ pub fn is_copied(output: &Path, input: &FileFormat) -> bool {
 }
 
 /// Names the columns of a file of this width; all of the data set's when none of its kinds has it.
-fn names_for(width: usize, path: &Path, schema: &Schema) -> Result<Vec<String>, Failure> {
+///
+/// Where a width is that of several kinds, the file lacks the target rather than a never-used column, and
+/// that is said: files to be scored come without their outcome.
+fn names_for(width: usize, path: &Path, schema: &Schema) -> Vec<String> {
     let all = schema.file_columns();
     let is_target = |name: &String| *name == schema.target.column;
     let is_never_used = |name: &String| schema.column(name).is_some_and(|c| c.never_use);
     let without = |leave_out: &dyn Fn(&String) -> bool| -> Vec<String> {
-        all.iter()
-            .filter(|name| !leave_out(name))
-            .cloned()
-            .collect()
+        let mut names = all.clone();
+        names.retain(|name| !leave_out(name));
+        names
     };
     let kinds = [
         all.clone(),
-        without(&is_never_used),
         without(&is_target),
+        without(&is_never_used),
         without(&|name| is_target(name) || is_never_used(name)),
     ];
     let mut fitting = kinds.iter().filter(|names| names.len() == width);
     let Some(first) = fitting.next() else {
-        return Ok(all);
+        return all;
     };
     let places = |names: &[String]| -> Vec<Option<usize>> {
-        let features = schema.features();
-        features
-            .map(|column| names.iter().position(|name| *name == column.name))
+        let place = |name: &String| names.iter().position(|other| other == name);
+        schema
+            .features()
+            .map(|column| place(&column.name))
             .collect()
     };
     if fitting.any(|other| places(other) != places(first)) {
-        let message = format!(
-            "{}: {width} cells a row may lack the target or another column: give it a line of names",
-            path.display()
-        );
-        return Err(Failure::new(ErrorKind::Rejected, message));
+        note(&format!(
+            "{}: rows of {width} cells are taken to lack `{}` alone; a line of names would say it",
+            path.display(),
+            schema.target.column
+        ));
     }
-    Ok(first.clone())
+    first.clone()
 }

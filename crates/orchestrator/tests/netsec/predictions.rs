@@ -2,7 +2,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::{Called, Workplace, small_csv};
+use crate::support::{Called, TINY, Workplace, small_csv};
 
 /// A place whose model `phishing` is trained on these rows.
 fn trained(csv: &str) -> Workplace {
@@ -337,6 +337,47 @@ fn files_without_a_line_of_names_may_lack_what_only_training_needs() {
     let names = header.split(',').take(41).collect::<Vec<_>>().join(",");
     place.write("named.txt", format!("{names}\n{}", cut(41)));
     assert!(score("named.txt").1 == whole, "with a line of names");
+}
+
+#[test]
+fn rows_without_names_lack_the_target_rather_than_a_column_of_no_use() {
+    let place = Workplace::new();
+    place.write(
+        "ids.yaml",
+        "name: ids\nfile: {header: false}\ncolumns:\n- {name: id, type: text, never_use: true}\n\
+         - {name: a, type: number}\n- {name: b, type: number}\n\
+         target: {column: y, benign: {ok: ['0']}, threats: {bad: ['1']}}\n",
+    );
+    let row = |i: usize| format!("i{i},{},{},{}\n", i % 97, i % 89, u8::from(i % 97 > 50));
+    let rows: String = (0..600).map(row).collect();
+    place.write("ids.csv", &rows);
+    let dataset = ["--dataset", "ids.yaml", "--source", "ids.csv"];
+    let run = [
+        &["run", "--force", "--why", "a test"],
+        &dataset[..],
+        &TINY[2..],
+    ]
+    .concat();
+    assert_eq!(place.call(&run).code, 0);
+    let cut = |line: &str| line.rsplit_once(',').unwrap().0.to_owned() + "\n";
+    place.write("cut.csv", rows.lines().map(cut).collect::<String>());
+    let score = |input: &str| {
+        let call = ["predict", "--input", input, "--output", "out.csv"];
+        let called = place.call(&call);
+        assert_eq!(called.code, 0, "{}", called.err);
+        let verdicts = lines(&place, "out.csv").split_off(1);
+        let verdict = |line: String| line.rsplitn(4, ',').collect::<Vec<_>>()[..3].join(",");
+        (
+            verdicts.into_iter().map(verdict).collect::<Vec<_>>(),
+            called.err,
+        )
+    };
+    let (cut, said) = score("cut.csv");
+    assert!(
+        said.contains("rows of 3 cells are taken to lack `y` alone"),
+        "{said}"
+    );
+    assert!(cut == score("ids.csv").0);
 }
 
 #[test]
