@@ -57,6 +57,18 @@ impl Default for Config {
     }
 }
 
+/// Says of each variable that looks like ours that nothing reads it.
+pub fn unread_variables() -> Vec<String> {
+    let own = ["NETSEC_ARTIFACTS", "NETSEC_LOG", "NETSEC_DATA_DIR"];
+    let known = [&own, connectors::VARIABLES].concat();
+    let unread = std::env::vars_os()
+        .filter_map(|(name, _)| name.into_string().ok())
+        .filter(|name| name.starts_with("NETSEC_") && !name.starts_with("NETSEC__"))
+        .filter(|name| !known.contains(&name.as_str()));
+    let advice = "is read by nothing: keys are set with two underscores, NETSEC__SEED=7";
+    unread.map(|name| format!("{name} {advice}")).collect()
+}
+
 impl Config {
     /// Builds the configuration of a run: flags over `--set` over environment over file over default.
     pub fn of(arguments: &RunArguments) -> Result<Self, Failure> {

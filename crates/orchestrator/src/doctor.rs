@@ -18,7 +18,7 @@ use serde_json::json;
 
 use crate::{
     cli::Place,
-    config::{Config, schema_of},
+    config::{Config, schema_of, unread_variables},
     inspect::run_names,
     output::print,
 };
@@ -296,19 +296,10 @@ fn feature_store(root: &Path) -> Vec<Finding> {
     findings
 }
 
-/// Looks for variables that look like ours and are read by nothing.
 fn environment() -> Vec<Finding> {
-    let own = ["NETSEC_ARTIFACTS", "NETSEC_LOG", "NETSEC_DATA_DIR"];
-    let known = [&own, connectors::VARIABLES].concat();
-    let unknown = std::env::vars_os()
-        .filter_map(|(name, _)| name.into_string().ok())
-        .filter(|name| name.starts_with("NETSEC_") && !name.starts_with("NETSEC__"))
-        .filter(|name| !known.contains(&name.as_str()));
-    unknown
-        .map(|name| {
-            let advice = "is read by nothing: keys are set with two underscores, NETSEC__SEED=7";
-            Finding::warn("environment", format!("{name} {advice}"))
-        })
+    let unread = unread_variables().into_iter();
+    unread
+        .map(|said| Finding::warn("environment", said))
         .collect()
 }
 

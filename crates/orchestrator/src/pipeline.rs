@@ -1,26 +1,50 @@
 //! `netsec run`: the stages, typed end to end.
 
+use std::path::PathBuf;
+
 use artifact::{ErrorKind, Failure, Run, clock, yaml};
 use dataset::{Schema, SourceUri};
 use harness::ProgressReporter;
 use ingestion::SCHEMA_FILE;
 use registry::{Champion, Evaluating, Override, Promotion, Registry};
+use serde_json::json;
 use trainer::Training;
 use transformation::Transformation;
 use validation::Validation;
 
 use crate::{
     cli::{Place, RunArguments},
-    config::Config,
+    config::{Config, unread_variables},
     given_holdout::{check_holdout, given_holdout},
     intake::{Intake, check_simulated},
-    output::print,
+    output::{note, print},
     summary::Summary,
 };
 
 /// Runs the whole pipeline; returns the exit code.
+///
+/// Programs get their one object however a run ends, with what stood in its way.
 pub fn run(arguments: &RunArguments) -> Result<u8, Failure> {
+    let mut directory = None;
+    let ended = attempt(arguments, &mut directory);
+    if let (Err(failure), true) = (&ended, arguments.place.json) {
+        let report = directory
+            .as_ref()
+            .map(|run: &PathBuf| run.join(report::FILE_NAME));
+        let object = json!({
+            "run": directory,
+            "report": report.filter(|path| path.is_file()),
+            "error": {"message": failure.to_string(), "exit_code": failure.kind().exit_code()},
+        });
+        print(&object.to_string())?;
+    }
+    ended
+}
+
+/// Runs the whole pipeline; `directory` is that of the run once there is one.
+fn attempt(arguments: &RunArguments, directory: &mut Option<PathBuf>) -> Result<u8, Failure> {
     let stopwatch = clock::Stopwatch::start();
+    unread_variables().iter().for_each(|said| note(said));
     let mut config = Config::of(arguments)?;
     config.check()?;
     let schema = config.schema()?;
@@ -41,6 +65,7 @@ pub fn run(arguments: &RunArguments) -> Result<u8, Failure> {
             .map_or(Ok(()), |used| print(&used.line()))?;
     }
     let run = Run::create(&arguments.place.artifacts, &config, config.seed)?;
+    *directory = Some(run.directory().to_owned());
     keep_schema(&run, &schema)?;
     let progress = ProgressReporter::new(arguments.progress.into());
     let chain = Chain {

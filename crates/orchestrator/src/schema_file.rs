@@ -40,7 +40,7 @@ pub struct InferArguments {
     #[arg(long)]
     no_header: bool,
     /// Character between cells of delimited text
-    #[arg(long, value_name = "CHAR", default_value = ",")]
+    #[arg(long, value_name = "CHAR", default_value = ",", value_parser = delimiter)]
     delimiter: char,
     /// Schema file to write; standard output by default
     #[arg(long, value_name = "PATH.yaml")]
@@ -51,6 +51,16 @@ pub struct InferArguments {
     /// Print JSON for programs instead of text for people
     #[arg(long)]
     json: bool,
+}
+
+/// Parses a delimiter: one character, or what stands for a tab on most command lines.
+fn delimiter(text: &str) -> Result<char, String> {
+    let mut characters = text.chars();
+    match (text, characters.next(), characters.next()) {
+        ("\\t" | "tab", ..) => Ok('\t'),
+        (_, Some(one), None) if one.is_ascii() => Ok(one),
+        _ => Err("one ASCII character separates cells; `\\t` is a tab".to_owned()),
+    }
 }
 
 /// Carries out a command on schema files.
@@ -114,13 +124,8 @@ impl InferArguments {
     }
 
     fn infer(&self) -> Result<Draft, Failure> {
-        let delimiter = u8::try_from(self.delimiter).ok().filter(u8::is_ascii);
-        let delimiter = delimiter.ok_or_else(|| {
-            let message = format!("delimiter {:?} is not an ASCII character", self.delimiter);
-            Failure::new(ErrorKind::Usage, message)
-        })?;
         let layout = Layout {
-            delimiter,
+            delimiter: self.delimiter as u8,
             header: None,
         };
         let file = &self.path()?;
@@ -144,7 +149,11 @@ impl InferArguments {
         let mut draft = inference.finish(&name, self.target.as_deref(), &self.threats)?;
         draft.schema.file = FileLayout {
             header: !self.no_header || !is_delimited(&format),
-            delimiter: self.delimiter,
+            delimiter: match format {
+                // A name may say more than the flag: .tsv.
+                FileFormat::Csv { delimiter, .. } => char::from(delimiter),
+                _ => self.delimiter,
+            },
         };
         Ok(draft)
     }

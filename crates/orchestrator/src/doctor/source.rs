@@ -52,21 +52,27 @@ fn first_rows(uri: &SourceUri, schema: &Schema) -> Result<Finding, Failure> {
     }
     let bad = validation::screen(&raw, &provenance).quarantine;
     let judged = judgement(&raw, &bad);
-    if bad.n_rows() as f64 > schema.quality.max_bad_share * raw.n_rows as f64 {
+    let (n_bad, n_rows) = (bad.n_rows() as u64, raw.n_rows);
+    let are_too_many = n_bad as f64 > schema.quality.max_bad_share * n_rows as f64;
+    // Bad rows may stand close together at the beginning of a file that is good on the whole.
+    if are_too_many && (n_rows < FIRST_ROWS || n_bad == n_rows) {
         let advice = "mend them, or raise `quality.max_bad_share` of the schema";
         return Err(refused(
             uri,
             &format!("would be refused: {judged}: {advice}"),
         ));
     }
-    Ok(if optional.is_empty() {
-        Finding::ok(CHECK, format!("{uri}: {judged}"))
+    let mut said = format!("{uri}: {judged}");
+    if are_too_many {
+        said += "; a run refuses more than `quality.max_bad_share` of all rows";
+    }
+    if !optional.is_empty() {
+        said += &format!("; it lacks {}, which may be missing", listed(&optional));
+    }
+    Ok(if are_too_many || !optional.is_empty() {
+        Finding::warn(CHECK, said)
     } else {
-        let lacking = listed(&optional);
-        Finding::warn(
-            CHECK,
-            format!("{uri}: {judged}; it lacks {lacking}, which may be missing"),
-        )
+        Finding::ok(CHECK, said)
     })
 }
 

@@ -172,6 +172,20 @@ fn doctor_and_a_run_say_which_columns_a_source_does_not_have() {
     assert_eq!(doctor.code, 0, "{}", doctor.out);
     let line = "200 rows read, none bad; it lacks 1 column: b, which may be missing";
     assert!(doctor.out.contains(line), "{}", doctor.out);
+    place.write(
+        "clustered.csv",
+        "a,b,y\n".to_owned() + &"x,1,0\n".repeat(20) + &"1,2,1\n".repeat(3000),
+    );
+    let doctor = place.call(&[
+        "doctor",
+        "--dataset",
+        "tiny.yaml",
+        "--source",
+        "clustered.csv",
+    ]);
+    assert_eq!(doctor.code, 0, "{}", doctor.out);
+    let line = "warn  source        clustered.csv: 20 of the first";
+    assert!(doctor.out.contains(line), "{}", doctor.out);
     let called = place.call(&[&["run", "--source", "a.csv"][..], &TINY].concat());
     let line = "columns that the source does not have: b\n";
     assert!(called.out.contains(line), "{}", called.out);
@@ -343,7 +357,30 @@ fn errors_stand_on_standard_error_with_json_as_well() {
         );
     }
     let called = place.call(&[&["run", "--json", "--source", "none.csv"], &SMALL[..]].concat());
-    assert!(called.code == 69 && called.out.is_empty());
+    assert_eq!(called.code, 69);
+    let object: Value = serde_json::from_str(&called.out).unwrap();
+    assert_eq!(
+        (&object["run"], &object["error"]["exit_code"]),
+        (&Value::Null, &69.into())
+    );
+    place.write("one.csv", small_csv(50).lines().next().unwrap());
+    let called = place.call(&[&["run", "--json", "--source", "one.csv"], &SMALL[..]].concat());
+    assert_eq!(called.code, 65);
+    let object: Value = serde_json::from_str(&called.out).unwrap();
+    let message = object["error"]["message"].as_str().unwrap();
+    assert!(message.contains("there are no rows"), "{message}");
+    assert!(place.path(object["report"].as_str().unwrap()).is_file());
+}
+
+#[test]
+fn a_variable_that_nothing_reads_is_told() {
+    let place = Workplace::new();
+    place.write_tiny(200);
+    let run = [&["run", "--source", "tiny.csv"][..], &TINY].concat();
+    let called = place.call_with(&run, &[("NETSEC_SEED", "7")]);
+    assert_eq!(called.code, 0, "{}", called.err);
+    let said = "note: NETSEC_SEED is read by nothing: keys are set with two underscores";
+    assert!(called.err.contains(said), "{}", called.err);
 }
 
 #[test]

@@ -165,6 +165,7 @@ fn what_cannot_be_a_target_is_refused() {
     check(&["--threat", "0"], 78, "there are -1, 1");
     check(&["--threat", "1", "--threat", "-1"], 78, "every value");
     check(&["--delimiter", "é"], 64, "ASCII");
+    check(&["--delimiter", ";;"], 64, "ASCII");
 }
 
 #[test]
