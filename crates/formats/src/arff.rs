@@ -83,7 +83,7 @@ fn read_header(reader: &mut BufReader<Bytes>, location: &str) -> Result<Vec<Stri
         match keyword.to_ascii_lowercase().as_str() {
             "@data" => return Ok(names),
             "@attribute" => {
-                let found = name(rest).filter(|_| has_whole_list(rest));
+                let found = name(rest);
                 names.push(found.ok_or_else(|| refuse(&format!("`{}` is no attribute", shown())))?);
             }
             "@relation" => {}
@@ -96,22 +96,19 @@ fn read_header(reader: &mut BufReader<Bytes>, location: &str) -> Result<Vec<Stri
     }
 }
 
-/// Returns the name at the beginning of an attribute's declaration.
+/// Returns the name at the beginning of an attribute's declaration; none where there is none, or where a
+/// list of levels behind it is not closed.
 fn name(declaration: &str) -> Option<String> {
     let quote = declaration.chars().next()?;
-    if quote == '\'' || quote == '"' {
-        let (name, _) = declaration[1..].split_once(quote)?;
-        return Some(name.trim().to_owned());
-    }
-    // A list of levels may follow without a space.
-    let is_end = |c: char| c.is_ascii_whitespace() || c == '{';
-    let name = declaration.split(is_end).next()?;
-    (!name.is_empty()).then(|| name.to_owned())
-}
-
-/// Returns whether a list of levels, where an attribute's declaration ends with one, is closed.
-fn has_whole_list(declaration: &str) -> bool {
-    declaration.ends_with('}') || !declaration.contains('{')
+    let (name, kind) = if quote == '\'' || quote == '"' {
+        declaration[1..].split_once(quote)?
+    } else {
+        // A list of levels may follow without a space.
+        let is_end = |c: char| c.is_ascii_whitespace() || c == '{';
+        declaration.split_at(declaration.find(is_end).unwrap_or(declaration.len()))
+    };
+    let is_whole = !kind.trim_start().starts_with('{') || kind.contains('}');
+    (!declaration.is_empty() && is_whole).then(|| name.trim().to_owned())
 }
 
 /// Checks that rows list all cells, as far as the first tells.

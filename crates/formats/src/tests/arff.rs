@@ -8,7 +8,7 @@ fn arff(text: &str) -> String {
 fn names_come_from_the_header_and_question_marks_are_absent() {
     assert_eq!(
         arff(
-            "% made by hand\n@RELATION 'a b'\n\n@attribute a { -1,1 }\n@ATTRIBUTE 'b c' numeric\n@attribute d{x,y}\n\
+            "% made by hand\n@RELATION 'a b'\n\n@attribute a { -1,1 }\n@ATTRIBUTE 'b c' numeric\n@attribute d{x,y} % levels\n\
              @data\n% rows\n-1, 2.5,x\r\n?,?,'y, z'\n\n1,3,'it\\'s'\n"
         ),
         "a$ b c$ d$ \n1: \"-1\" \"2.5\" \"x\"\n2: ~ ~ \"y, z\"\n3: \"1\" \"3\" \"it's\"\n"
