@@ -107,7 +107,7 @@ fn check_host(service: &Service, request: &ServiceRequest) -> Result<(), Problem
 
 fn asks_by_allowed_name(service: &Service, request: &ServiceRequest) -> bool {
     let name = asked_name(request).ok().flatten();
-    name.is_some_and(|name| is_allowed(service, name))
+    name.is_some_and(|name| !name.eq_ignore_ascii_case("localhost") && is_allowed(service, name))
 }
 
 /// Returns the name, or the address, that a request gives the service.

@@ -110,7 +110,8 @@ fn both_listeners_speak_tls_1_2_and_1_3() {
 fn browsers_are_told_to_stay_with_tls_under_a_name_of_its_own_alone() {
     let place = Place::with_flows();
     let issued = Issued::in_place(place.path());
-    let server = start(&place, &["--allow-host", "svc.example"]);
+    let allowed = ["--allow-host", "svc.example", "--allow-host", "localhost"];
+    let server = start(&place, &allowed);
     let header = |host: &str| {
         let secure = issued.open(server.address, &[&TLS13]);
         let line = format!("Host: {host}");
