@@ -33,7 +33,7 @@ pub use raw::{
     Defect, Extent, FieldColumns, MAX_EXACT_INTEGER, RawBatch, RawColumn, RecordCells, Scalar,
     TextColumn, exact_integer, faithful_number, format_number, free_name,
 };
-pub use raw_dataset::{Cells, IngestedColumn, MISSING_CODE, Provenance, RawDataset};
+pub use raw_dataset::{Cells, IngestedColumn, MAX_ROWS, MISSING_CODE, Provenance, RawDataset};
 pub use records::{Records, Target, TrainingSet, ValidatedDataset};
 pub use reference::ReferenceProfile;
 pub use schema::{Column, ColumnType, Domain, Schema, SchemaError};

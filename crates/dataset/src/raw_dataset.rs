@@ -8,6 +8,9 @@ use crate::Schema;
 /// Code of a missing text cell in [`Cells::Texts`].
 pub const MISSING_CODE: u32 = u32::MAX;
 
+/// Rows of one [`RawDataset`] at most.
+pub const MAX_ROWS: u64 = u32::MAX as u64 - 1;
+
 /// Rows as read under a schema, not yet validated, in canonical order.
 ///
 /// Its bytes depend on the rows and the schema alone: not on the kind of source, the order of rows,

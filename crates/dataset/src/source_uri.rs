@@ -51,10 +51,8 @@ impl SourceUri {
         let end = behind.find(['?', '#']).unwrap_or(behind.len());
         let (host, _) = behind[..end].split_once('/')?;
         let is_here = host.is_empty() || host.eq_ignore_ascii_case("localhost");
-        let path = percent_decode_str(&behind[host.len()..end]).decode_utf8();
-        path.ok()
-            .filter(|_| is_here)
-            .map(|path| PathBuf::from(&*path))
+        let path = decoded_path(&behind[host.len()..end]);
+        path.filter(|_| is_here)
     }
 
     /// Returns the address as it was given, for whoever connects to it and for nobody else.
@@ -83,6 +81,18 @@ impl SourceUri {
     pub fn fingerprint(&self) -> Digest {
         Digest::of(masked(&self.whole, is_surely_secret).as_bytes())
     }
+}
+
+/// Decodes `%20` and the like: to any bytes where paths may have them, else to text.
+fn decoded_path(encoded: &str) -> Option<PathBuf> {
+    let decoded = percent_decode_str(encoded);
+    #[cfg(unix)]
+    {
+        use std::{ffi::OsString, os::unix::ffi::OsStringExt as _};
+        Some(OsString::from_vec(decoded.collect()).into())
+    }
+    #[cfg(not(unix))]
+    decoded.decode_utf8().ok().map(|path| PathBuf::from(&*path))
 }
 
 impl fmt::Display for SourceUri {

@@ -4,14 +4,11 @@ use std::collections::BTreeMap;
 
 use artifact::Progress;
 use dataset::{
-    Cells, Defect, Extent, IngestedColumn, Provenance, RawBatch, RawDataset, Schema, Source,
-    SourceError,
+    Cells, Defect, Extent, IngestedColumn, MAX_ROWS, Provenance, RawBatch, RawDataset, Schema,
+    Source, SourceError,
 };
 
 use crate::{IngestionConfig, IngestionError, builder::Builder, order::canonical_order};
-
-/// Rows that one ingestion takes at most.
-const MAX_ROWS: u64 = u32::MAX as u64 - 1;
 
 /// Reads all rows of a source under a schema.
 ///

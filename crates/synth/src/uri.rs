@@ -1,6 +1,7 @@
 //! `synth://NAME?rows=N&seed=S`: the address of simulated data.
 
 use artifact::yaml::nearest;
+use dataset::MAX_ROWS;
 
 use crate::recipe::{self, Recipe};
 use crate::{SynthError, SynthSource};
@@ -21,9 +22,6 @@ pub struct SynthUri {
     /// Seed; [`DEFAULT_SEED`] when none is given.
     pub seed: Option<u64>,
 }
-
-/// More rows than these no run can hold.
-const MAX_ROWS: u64 = u32::MAX as u64 - 1;
 
 /// Opens the source that a `synth://` URI names.
 ///
