@@ -83,8 +83,8 @@ fn refused(uri: &SourceUri, why: &str) -> Failure {
 /// Says how many of the rows that were read are bad, and what is wrong with the first of them.
 fn judgement(raw: &RawDataset, bad: &RawBatch) -> String {
     let n_rows = raw.n_rows;
-    let problems = bad.columns.get(1).filter(|_| bad.n_rows() > 0);
-    let Some(problem) = problems.and_then(|problems| problems.text(0)) else {
+    let problems = bad.position("problems").filter(|_| bad.n_rows() > 0);
+    let Some(problem) = problems.and_then(|at| bad.columns[at].text(0)) else {
         return format!("first {n_rows} rows read, none bad");
     };
     let (n_bad, number) = (bad.n_rows(), bad.row_numbers[0]);

@@ -2,7 +2,7 @@
 
 use super::rows::FeatureRows;
 
-/// The Hessian of more weights than these is not factored as a whole: its triangle would take over 8 MB.
+/// The Hessian of more weights than these is not factored as a whole: the square would take over 8 MB.
 const MAX_WHOLE: usize = 1024;
 /// More columns than these are preconditioned by the diagonal: a factorisation would cost too much.
 const MAX_FACTORED: usize = 501;
