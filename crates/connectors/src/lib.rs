@@ -179,15 +179,19 @@ pub fn probe(uri: &SourceUri) -> Probed {
 pub fn identity(uri: &SourceUri) -> Option<Digest> {
     match uri.scheme() {
         #[cfg(feature = "s3")]
-        Some("s3") => Some(s3::identity()),
+        Some("s3") => Some(s3::identity(uri)),
         _ => None,
     }
 }
 
-/// Lets servers forget what was on its way to them from this process, which is about to end.
+/// Lets servers forget what was on its way to them from this process, which is about to end, and removes
+/// what it keeps on disk meanwhile.
 pub fn abandon() {
     #[cfg(feature = "s3")]
-    s3::abandon();
+    {
+        spool::abandon();
+        s3::abandon();
+    }
 }
 
 /// Says what would support a scheme, or which schemes there are.

@@ -5,19 +5,19 @@
 mod address;
 mod client;
 mod connection;
+mod credentials;
 mod destination;
 mod download;
 mod failure;
+mod identity;
 mod object;
 mod probe;
 mod source;
+mod transport;
 mod upload;
 
-pub(crate) use client::identity;
 pub(crate) use destination::S3Destination;
+pub(crate) use identity::identity;
 pub(crate) use probe::probe;
 pub(crate) use source::S3Source;
 pub(crate) use upload::abandon;
-
-/// A PEM file of the certificates to trust in place of the system's.
-const CA_VARIABLE: &str = "AWS_CA_BUNDLE";

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use artifact::Digest;
-use aws_config::{Region, SdkConfig, meta::region::RegionProviderChain, timeout::TimeoutConfig};
+use aws_config::{
+    Region, default_provider::ignore_configured_endpoint_urls, meta::region::RegionProviderChain,
+    provider_config::ProviderConfig, timeout::TimeoutConfig,
+};
 use aws_sdk_s3::{
     Client,
     config::{
@@ -11,14 +13,10 @@ use aws_sdk_s3::{
         StalledStreamProtectionConfig, retry::RetryConfig,
     },
 };
-use aws_smithy_http_client::{
-    Connector,
-    proxy::ProxyConfig,
-    tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
-};
-use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
+use aws_types::service_config::ServiceConfigKey;
 
-use super::{CA_VARIABLE, address::Address};
+use super::identity::variable;
+use super::{address::Address, credentials::Login, transport};
 
 const CONNECT: Duration = Duration::from_secs(5);
 /// The region of whoever has none: S3 says of a bucket elsewhere where it is.
@@ -27,7 +25,8 @@ const REGION: &str = "us-east-1";
 /// A client, and what it was made with.
 pub(super) struct Prepared {
     pub client: Client,
-    pub settings: SdkConfig,
+    /// Who asks, unless requests are not signed.
+    pub login: Option<Login>,
     /// Where another server than Amazon's is.
     pub endpoint: Option<String>,
     pub region: String,
@@ -36,8 +35,8 @@ pub(super) struct Prepared {
 /// Makes the client of an address from the environment; asks a machine's metadata for a region where it
 /// is Amazon that is meant and nothing else says one.
 pub(super) async fn prepare(address: &Address) -> Result<Prepared, String> {
-    let endpoint = variable("AWS_ENDPOINT_URL_S3").or_else(|| variable("AWS_ENDPOINT_URL"));
-    let http = http_client()?;
+    let http = transport::client()?;
+    let endpoint = endpoint(&http).await?;
     let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .http_client(http.clone())
         .region(regions(endpoint.is_some() || address.is_anonymous, http))
@@ -48,50 +47,69 @@ pub(super) async fn prepare(address: &Address) -> Result<Prepared, String> {
         loader = loader.no_credentials();
     }
     let settings = loader.load().await;
-    let kept = settings.endpoint_url().filter(|url| !url.is_empty());
-    let endpoint = endpoint.or_else(|| kept.map(str::to_owned));
-    let region = settings.region().map_or(REGION, Region::as_ref).to_owned();
+    let login = settings.credentials_provider().map(Login::new);
     let mut config = aws_sdk_s3::config::Builder::from(&settings)
         // A part is no whole, whatever a server says of it.
         .response_checksum_validation(ResponseChecksumValidation::WhenRequired)
         .force_path_style(endpoint.is_some());
-    if endpoint.is_some() || settings.endpoint_url().is_some() {
-        config.set_endpoint_url(endpoint.clone());
-    }
-    if address.is_anonymous {
-        config = config.allow_no_auth();
+    config.set_endpoint_url(endpoint.clone());
+    match &login {
+        Some(login) => config = config.credentials_provider(login.clone()),
+        None => config = config.allow_no_auth(),
     }
     Ok(Prepared {
         client: Client::from_conf(config.build()),
-        settings,
+        login,
         endpoint,
-        region,
+        region: settings.region().map_or(REGION, Region::as_ref).to_owned(),
     })
 }
 
-/// Returns a digest of what else than the address says what is read: where the server is, and as whom it
-/// is asked.
-pub(crate) fn identity() -> Digest {
-    let names = [
-        "AWS_ENDPOINT_URL_S3",
-        "AWS_ENDPOINT_URL",
-        "AWS_ACCESS_KEY_ID",
-        "AWS_PROFILE",
-        "AWS_ROLE_ARN",
-    ];
-    let values = names.map(|name| format!("{name}={}\0", variable(name).unwrap_or_default()));
-    Digest::of(values.concat().as_bytes())
+/// Returns where another server than Amazon's is: variables go before a profile's section of services, and
+/// that before the profile itself.
+async fn endpoint(http: &SharedHttpClient) -> Result<Option<String>, String> {
+    let config = ProviderConfig::without_region();
+    let ignored =
+        ignore_configured_endpoint_urls::ignore_configured_endpoint_urls_provider(&config);
+    if ignored.await == Some(true) {
+        return Ok(None);
+    }
+    let settings = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        .http_client(http.clone())
+        .region(Region::from_static(REGION))
+        .no_credentials();
+    let settings = settings.load().await;
+    let section = ServiceConfigKey::builder()
+        .service_id("s3")
+        .profile("endpoint_url")
+        .env("AWS_ENDPOINT_URL")
+        .build()
+        .map_err(|e| e.to_string())?;
+    let services = settings.service_config();
+    let found = variable("AWS_ENDPOINT_URL_S3")
+        .or_else(|| variable("AWS_ENDPOINT_URL"))
+        .or_else(|| services.and_then(|services| services.load_config(section)))
+        .or_else(|| settings.endpoint_url().map(str::to_owned))
+        .filter(|url| !url.is_empty());
+    match found {
+        Some(url) if has_login(&url) => Err(format!(
+            "the endpoint {} holds a login: key and secret stand in AWS_ACCESS_KEY_ID and \
+             AWS_SECRET_ACCESS_KEY or a profile",
+            dataset::without_secrets(&url)
+        )),
+        found => Ok(found),
+    }
 }
 
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+fn has_login(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', '?'])
+        .next()
+        .is_some_and(|place| place.contains('@'))
 }
 
 fn regions(is_elsewhere: bool, http: SharedHttpClient) -> RegionProviderChain {
-    use aws_config::{
-        imds::region::ImdsRegionProvider, profile::ProfileFileRegionProvider,
-        provider_config::ProviderConfig,
-    };
+    use aws_config::{imds::region::ImdsRegionProvider, profile::ProfileFileRegionProvider};
     // A variable without a value is none: compose files pass such on.
     let given = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
     let named = RegionProviderChain::first_try(given.map(Region::new))
@@ -104,28 +122,4 @@ fn regions(is_elsewhere: bool, http: SharedHttpClient) -> RegionProviderChain {
             named.or_else(instance).or_else(Region::new(REGION))
         }
     }
-}
-
-fn http_client() -> Result<SharedHttpClient, String> {
-    let trusted = match variable(CA_VARIABLE) {
-        None => TrustStore::default(),
-        Some(path) => {
-            let pem = std::fs::read(&path).map_err(|e| format!("{CA_VARIABLE}={path}: {e}"))?;
-            if !String::from_utf8_lossy(&pem).contains("-----BEGIN CERTIFICATE-----") {
-                return Err(format!("{CA_VARIABLE}={path} holds no certificate in PEM"));
-            }
-            TrustStore::empty().with_pem_certificate(pem)
-        }
-    };
-    let context = TlsContext::builder().with_trust_store(trusted).build();
-    let context = context.map_err(|e| e.to_string())?;
-    Ok(http_client_fn(move |settings, components| {
-        let mut builder = Connector::builder()
-            .connector_settings(settings.clone())
-            .proxy_config(ProxyConfig::from_env())
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .tls_context(context.clone());
-        builder.set_sleep_impl(components.sleep_impl());
-        SharedHttpConnector::new(builder.build())
-    }))
 }

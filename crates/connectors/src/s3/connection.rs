@@ -1,13 +1,10 @@
 //! A client with a runtime of its own: requests have a time limit and are repeated.
 
-use std::{
-    error::Error,
-    sync::{Arc, OnceLock},
-};
+use std::{error::Error, sync::Arc};
 
 use aws_sdk_s3::{
     Client,
-    config::{Credentials, ProvideCredentials as _, SharedCredentialsProvider},
+    config::{Credentials, ProvideCredentials as _},
     error::{ProvideErrorMetadata, SdkError},
 };
 use dataset::{SourceError, SourceUri};
@@ -19,6 +16,7 @@ use tokio::{
 use super::{
     address::Address,
     client::prepare,
+    credentials::Login,
     failure::{LOGIN_ADVICE, chain, judge},
 };
 use crate::{
@@ -28,10 +26,12 @@ use crate::{
 
 /// A bucket and the means to ask for it.
 pub(crate) struct Connection {
-    /// Taken when it is dropped.
-    runtime: Option<Runtime>,
+    threads: Arc<Threads>,
     pub store: Store,
 }
+
+/// Where requests run; taken when it is dropped.
+struct Threads(Option<Runtime>);
 
 /// What asks, from whichever task.
 #[derive(Clone)]
@@ -41,9 +41,8 @@ pub(crate) struct Store {
     /// Where another server than Amazon's is.
     pub endpoint: Option<String>,
     pub region: String,
-    credentials: Option<SharedCredentialsProvider>,
-    /// What must not be shown, once it is known.
-    secrets: Arc<OnceLock<Vec<String>>>,
+    /// Who asks, unless requests are not signed.
+    login: Option<Login>,
 }
 
 impl Connection {
@@ -66,16 +65,25 @@ impl Connection {
         let prepared = runtime.block_on(prepare(&address)).map_err(refuse)?;
         let store = Store {
             client: prepared.client,
-            credentials: prepared.settings.credentials_provider(),
             address: Arc::new(address),
             endpoint: prepared.endpoint,
             region: prepared.region,
-            secrets: Arc::default(),
+            login: prepared.login,
         };
         Ok(Self {
-            runtime: Some(runtime),
+            threads: Arc::new(Threads(Some(runtime))),
             store,
         })
+    }
+
+    /// Asks for another address as the same client.
+    pub(crate) fn to(&self, address: Address) -> Self {
+        let mut store = self.store.clone();
+        store.address = Arc::new(address);
+        Self {
+            threads: Arc::clone(&self.threads),
+            store,
+        }
     }
 
     pub(crate) fn address(&self) -> &Address {
@@ -83,7 +91,7 @@ impl Connection {
     }
 
     pub(crate) fn handle(&self) -> &Handle {
-        let runtime = self.runtime.as_ref();
+        let runtime = self.threads.0.as_ref();
         runtime.expect("it is taken by drop alone").handle()
     }
 
@@ -92,9 +100,9 @@ impl Connection {
     }
 }
 
-impl Drop for Connection {
+impl Drop for Threads {
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
+        if let Some(runtime) = self.0.take() {
             // A look-up of a name that hangs must not hold the program up.
             runtime.shutdown_background();
         }
@@ -104,19 +112,12 @@ impl Drop for Connection {
 impl Store {
     /// Finds out who asks; says so when nobody is found.
     pub(crate) async fn log_in(&self) -> Result<Option<Credentials>, Trouble> {
-        let Some(provider) = &self.credentials else {
+        let Some(login) = &self.login else {
             return Ok(None);
         };
         let asked = "find credentials";
-        match timeout(self.address.time_limit, provider.provide_credentials()).await {
-            Ok(Ok(found)) => {
-                let token = found.session_token().map(str::to_owned);
-                let secrets = [Some(found.secret_access_key().to_owned()), token];
-                let secrets = secrets.into_iter().flatten().filter(|s| !s.is_empty());
-                // Renewed ones are held by whoever renews them.
-                let _ = self.secrets.set(secrets.collect());
-                Ok(Some(found))
-            }
+        match timeout(self.address.time_limit, login.provide_credentials()).await {
+            Ok(Ok(found)) => Ok(Some(found)),
             Ok(Err(error)) => Err(self.trouble(asked, Cause::Credentials, chain(&error))),
             Err(_) => Err(self.no_answer(asked)),
         }
@@ -151,7 +152,7 @@ impl Store {
     where
         E: ProvideErrorMetadata + Error + 'static,
     {
-        if self.secrets.get().is_none() {
+        if self.login.as_ref().is_some_and(Login::is_new) {
             self.log_in().await?;
         }
         match timeout(self.address.time_limit, request).await {
@@ -184,8 +185,8 @@ impl Store {
 
     pub(crate) fn trouble(&self, asked: &str, cause: Cause, reason: impl Into<String>) -> Trouble {
         let mut reason = reason.into();
-        for secret in self.secrets.get().into_iter().flatten() {
-            reason = reason.replace(secret, "***");
+        if let Some(login) = &self.login {
+            reason = login.masked(&reason);
         }
         let server = match &self.endpoint {
             Some(endpoint) => dataset::without_secrets(endpoint),

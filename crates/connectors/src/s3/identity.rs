@@ -1,0 +1,63 @@
+//! What else than an address says what is read: where the server is, and as whom it is asked.
+
+use artifact::Digest;
+use dataset::SourceUri;
+
+use super::address::Address;
+
+/// What says it, whoever asks.
+const PLACES: [&str; 7] = [
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT_URL",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_PROFILE",
+    "AWS_ROLE_ARN",
+];
+const KEY: &str = "AWS_ACCESS_KEY_ID";
+
+/// Returns a digest of the environment of an address.
+pub(crate) fn identity(uri: &SourceUri) -> Digest {
+    let is_anonymous = Address::parse(uri).is_ok_and(|address| address.is_anonymous);
+    digest(is_anonymous, &variable)
+}
+
+fn digest(is_anonymous: bool, variable: &dyn Fn(&str) -> Option<String>) -> Digest {
+    // A key that comes with a token is another one each hour.
+    let is_kept = !is_anonymous && variable("AWS_SESSION_TOKEN").is_none();
+    let names = PLACES.into_iter().chain(is_kept.then_some(KEY));
+    let values = names.map(|name| format!("{name}={}\0", variable(name).unwrap_or_default()));
+    Digest::of(values.collect::<String>().as_bytes())
+}
+
+/// Returns a variable's value; an empty one is none.
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(is_anonymous: bool, one: &str, other: &str, is_same: bool) {
+        let of = |text: &str| {
+            digest(is_anonymous, &|name| {
+                let mut set = text.split(' ').filter_map(|part| part.split_once('='));
+                set.find(|(n, _)| *n == name).map(|(_, v)| v.to_owned())
+            })
+        };
+        assert_eq!(of(one) == of(other), is_same, "{one} / {other}");
+    }
+
+    #[test]
+    fn sources_are_kept_apart_by_place_and_lasting_key() {
+        let [a, b] = ["AWS_ACCESS_KEY_ID=a", "AWS_ACCESS_KEY_ID=b"];
+        check(false, a, b, false);
+        check(true, a, b, true);
+        let token = |key: &str, token: &str| format!("{key} AWS_SESSION_TOKEN={token}");
+        check(false, &token(a, "x"), &token(b, "y"), true);
+        check(false, "AWS_CONFIG_FILE=a", "AWS_CONFIG_FILE=b", false);
+        check(true, "AWS_ENDPOINT_URL=a", "AWS_ENDPOINT_URL=b", false);
+    }
+}
