@@ -29,6 +29,9 @@ pub(crate) enum Cause {
     Permission,
     /// The address or what was asked is wrong.
     Wrong,
+    /// What was asked for is not there.
+    #[cfg(feature = "s3")]
+    Missing,
     /// What is read or written is no longer what it was.
     #[cfg(feature = "s3")]
     Changed,
@@ -37,6 +40,15 @@ pub(crate) enum Cause {
 }
 
 impl Cause {
+    /// Returns whether whoever has written the address has to change it.
+    fn is_of_the_address(self) -> bool {
+        match self {
+            #[cfg(feature = "s3")]
+            Self::Missing => true,
+            cause => cause == Self::Wrong,
+        }
+    }
+
     /// Returns whether the same request may succeed a moment later.
     pub(crate) fn is_transient(self) -> bool {
         matches!(self, Self::Unreachable | Self::Interrupted | Self::TimedOut)
@@ -56,6 +68,8 @@ impl Trouble {
             Cause::TimedOut => "run it again, or set time_limit=SECONDS in the address",
             Cause::Credentials => self.login_advice,
             Cause::Permission => "let this user do that, or use another",
+            #[cfg(feature = "s3")]
+            Cause::Missing => "check the address; docs/connectors.md lists what it may hold",
             Cause::Wrong => "docs/connectors.md lists what an address may hold",
             Cause::Refused => "",
         }
@@ -71,7 +85,7 @@ impl Trouble {
 
 impl From<Trouble> for SourceError {
     fn from(trouble: Trouble) -> Self {
-        let is_wrong = trouble.cause == Cause::Wrong;
+        let is_wrong = trouble.cause.is_of_the_address();
         let (location, reason) = trouble.said();
         match is_wrong {
             true => Self::Unsupported { location, reason },

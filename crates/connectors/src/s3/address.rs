@@ -56,10 +56,21 @@ impl Address {
     pub(crate) fn location_of(&self, key: &str) -> String {
         format!("s3://{}/{key}", self.bucket)
     }
+
+    /// Returns what tells the format of an object as a file's name does.
+    pub(crate) fn named(&self, key: &str) -> String {
+        match &self.format {
+            Some(format) => format!("x.{format}"),
+            None => key.to_owned(),
+        }
+    }
 }
 
 fn parse(whole: &str, location: &str) -> Result<Address, String> {
     let rest = whole.split_once("://").map_or("", |(_, rest)| rest);
+    if let Some((_, hint)) = rest.rsplit_once("#format=") {
+        return Err(format!("`#format=` is for paths: write ?format={hint}"));
+    }
     let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (bucket, key) = place.split_once('/').unwrap_or((place, ""));
     let is_name = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
@@ -94,7 +105,13 @@ fn take(address: &mut Address, part: &str) -> Result<(), String> {
     let (name, value) = part.split_once('=').unwrap_or((part, ""));
     let value = decode(value)?;
     match (name, value.as_str()) {
+        ("version_id" | "format", "") => return Err(format!("`{name}` has no value")),
         ("version_id", _) => address.version = Some(value),
+        ("format", _) if value.contains(['/', '\0']) => {
+            return Err(format!(
+                "format={value} is no ending of a name, as csv.gz is"
+            ));
+        }
         ("format", _) => address.format = Some(value),
         ("anonymous", "true" | "false") => address.is_anonymous = value == "true",
         ("anonymous", _) => return Err(format!("anonymous={value} is neither true nor false")),

@@ -1,9 +1,9 @@
 //! An object as a destination: written beside, checked, and then put in its place in one step.
 
 use std::{
-    fs::{self, File},
-    io::{Seek as _, SeekFrom},
-    path::PathBuf,
+    fs::File,
+    io::{self, Seek as _, SeekFrom},
+    path::Path,
     sync::{Arc, Mutex},
 };
 
@@ -16,10 +16,13 @@ use formats::{FileFormat, Layout};
 use super::{
     address::{Address, Keys},
     connection::Connection,
-    source::{S3Source, format_of},
+    source::S3Source,
     upload::Upload,
 };
-use crate::failure::{Cause, as_sink_error};
+use crate::{
+    failure::{Cause, as_sink_error},
+    spool::{Spool, no_room},
+};
 
 /// What objects below a prefix are, unless the address says.
 const FORMAT: &str = "parquet";
@@ -43,7 +46,8 @@ enum State {
     New,
     /// An earlier attempt has come to its end.
     There,
-    Writing(Box<dyn Sink>, PathBuf),
+    /// The file goes before its directory.
+    Writing(Box<dyn Sink>, Spool),
     Written(File, Tally),
 }
 
@@ -97,21 +101,25 @@ impl S3Destination {
 
     /// Begins the temporary file.
     fn create(&self) -> Result<State, SinkError> {
-        let ending = match &self.connection.address().format {
-            Some(format) => format.clone(),
-            None => ending(&self.key).to_owned(),
-        };
-        let name = format!("netsec-{}-{}.{ending}", self.load, std::process::id());
-        let path = std::env::temp_dir().join(name);
-        let sink = formats::create(&path, &self.format)?;
-        Ok(State::Writing(sink, path))
+        let spool = Spool::new().map_err(|e| self.unavailable(no_room("the file", &e)))?;
+        let sink = formats::create(&spool.path().join(self.file_name()), &self.format)?;
+        Ok(State::Writing(sink, spool))
     }
 
-    /// Reads the object back, over a connection of its own.
+    /// Returns a name that tells the format as the object's does.
+    fn file_name(&self) -> String {
+        let ending = match &self.connection.address().format {
+            Some(format) => format,
+            None => ending(&self.key),
+        };
+        format!("{}.{ending}", self.load)
+    }
+
+    /// Reads the object back.
     fn read_object(&self) -> Result<Tally, SinkError> {
         let mut address = self.connection.address().clone();
         address.keys = Keys::One(self.key.clone());
-        let connection = Connection::with(address).map_err(as_sink_error)?;
+        let connection = self.connection.to(address);
         let mut source = S3Source::of(connection, &self.schema).map_err(as_sink_error)?;
         tally(&mut source)
     }
@@ -163,17 +171,16 @@ impl Destination for S3Destination {
     }
 
     fn read_back(&mut self) -> Result<Tally, SinkError> {
-        let (sink, path) = match std::mem::replace(&mut self.state, State::There) {
-            State::Writing(sink, path) => (sink, path),
+        let (sink, spool) = match std::mem::replace(&mut self.state, State::There) {
+            State::Writing(sink, spool) => (sink, spool),
             _ => return self.read_object(),
         };
         sink.finish()?;
-        let file = File::open(&path);
+        let path = spool.path().join(self.file_name());
+        let failed = |e: &io::Error| self.unavailable(no_room("the file", e));
+        let file = File::open(&path).map_err(|e| failed(&e))?;
         // It lives on without a name.
-        let removed = fs::remove_file(&path);
-        let failed = |e: &std::io::Error| self.unavailable(crate::spool::no_room("the file", e));
-        let file = file.and_then(|file| removed.map(|()| file));
-        let file = file.map_err(|e| failed(&e))?;
+        drop(spool);
         let copy = file.try_clone().map_err(|e| failed(&e))?;
         let location = path.display().to_string();
         let source = formats::read_file(copy, location, &self.format);
@@ -239,8 +246,14 @@ fn check(address: &mut Address, schema: &Schema, mode: &LoadMode) -> Result<File
         Keys::Pattern(pattern) => pattern.filled("x").unwrap_or_default(),
         keys => keys.prefix().to_owned(),
     };
+    let name = address.named(&key);
     let layout = Layout::of(&schema.file, schema.file_columns());
-    format_of(address, &key, &layout).map_err(|e| e.to_string())
+    FileFormat::to_write(Path::new(&name), &layout).map_err(|error| match error {
+        SourceError::Unsupported { reason, .. } => {
+            format!("`{name}`: {reason}; `?format=csv` says it")
+        }
+        other => other.to_string(),
+    })
 }
 
 /// Returns what tells the format, compression included.

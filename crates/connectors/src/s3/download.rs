@@ -108,17 +108,24 @@ impl Spool {
         }
     }
 
+    /// Reads to the end of a part, and no further: the whole is checked once it is there.
     async fn drain(&self, mut body: ByteStream, at: &mut u64, end: u64) -> Result<(), Trouble> {
         let limit = self.store.address.time_limit;
         let (mut lap, mut in_lap) = (Stopwatch::start(), 0);
-        loop {
+        while *at < end {
+            if lap.seconds() >= limit.as_secs_f64() {
+                if in_lap < LEAST_BYTES {
+                    let reason = format!("{in_lap} bytes came in {} s", limit.as_secs());
+                    return Err(self.trouble(Cause::TimedOut, reason));
+                }
+                (lap, in_lap) = (Stopwatch::start(), 0);
+            }
             let bytes = match timeout(limit, body.next()).await {
                 Ok(Some(Ok(bytes))) => bytes,
                 Ok(Some(Err(error))) => {
                     let reason = format!("the answer broke off: {}", chain(&error));
                     return Err(self.trouble(Cause::Interrupted, reason));
                 }
-                Ok(None) if *at == end => return Ok(()),
                 Ok(None) => {
                     let reason = format!("the answer broke off at byte {at} of {end}");
                     return Err(self.trouble(Cause::Interrupted, reason));
@@ -129,18 +136,8 @@ impl Spool {
             self.write(*at, &bytes[..n as usize])?;
             *at += n;
             in_lap += n;
-            if *at == end && end < self.content.n_bytes {
-                return Ok(());
-            }
-            if lap.seconds() < limit.as_secs_f64() {
-                continue;
-            }
-            if in_lap < LEAST_BYTES {
-                let reason = format!("{in_lap} bytes came in {} s", limit.as_secs());
-                return Err(self.trouble(Cause::TimedOut, reason));
-            }
-            (lap, in_lap) = (Stopwatch::start(), 0);
         }
+        Ok(())
     }
 
     fn write(&self, at: u64, bytes: &[u8]) -> Result<(), Trouble> {

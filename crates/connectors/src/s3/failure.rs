@@ -23,7 +23,8 @@ where
             if let Some(message) = said.err().message() {
                 reason += &format!(", {message}");
             }
-            if let Some(region) = headers.get("x-amz-bucket-region").filter(|_| status != 404) {
+            let is_elsewhere = matches!(status, 301 | 307 | 400);
+            if let Some(region) = headers.get("x-amz-bucket-region").filter(|_| is_elsewhere) {
                 reason += &format!(" (the bucket is in {region}: set AWS_REGION)");
             }
             reason += advice(code);
@@ -35,7 +36,8 @@ where
             let reason = chain(error);
             let cause = match () {
                 () if reason.contains("certificate") => Cause::Refused,
-                () if failure.is_timeout() => Cause::TimedOut,
+                // The time limit of a request is ours: these are of connecting.
+                () if failure.is_timeout() => Cause::Unreachable,
                 () if failure.is_io() || reason.contains("tcp connect") => Cause::Unreachable,
                 () if failure.is_user() => Cause::Wrong,
                 () => Cause::Interrupted,
@@ -66,10 +68,11 @@ fn cause(code: &str, status: u16) -> Cause {
             _,
         )
         | (_, 408 | 429 | 500 | 502..=504) => Cause::Interrupted,
+        ("InvalidObjectState", _) => Cause::Refused,
         (_, 403) => Cause::Permission,
         (_, 409 | 412) => Cause::Changed,
-        ("NoSuchUpload", _) => Cause::Refused,
-        (_, 301 | 307 | 400 | 404 | 405) => Cause::Wrong,
+        (_, 404) => Cause::Missing,
+        (_, 301 | 307 | 400 | 405) => Cause::Wrong,
         _ => Cause::Refused,
     }
 }
@@ -78,6 +81,7 @@ fn advice(code: &str) -> &'static str {
     match code {
         "NoSuchBucket" => "; check its name, AWS_ENDPOINT_URL and AWS_REGION",
         "NoSuchKey" => "; a prefix ends with `/`",
+        "InvalidObjectState" => "; it is archived: restore it first",
         "RequestTimeTooSkewed" => "; set this machine's clock",
         _ => "",
     }

@@ -20,7 +20,6 @@ pub(super) struct Content {
     pub n_bytes: u64,
     /// Differs where contents do.
     pub etag: Option<String>,
-    pub version: Option<String>,
     /// That of the whole, as Base64.
     pub checksum: Option<(ChecksumAlgorithm, String)>,
 }
@@ -34,23 +33,34 @@ impl Store {
         let (mut keys, mut token) = (Vec::new(), None);
         loop {
             let page = self.page(token.as_deref(), None).await?;
-            let found = page.contents().iter().filter_map(|object| object.key());
-            keys.extend(
-                found
-                    .filter(|key| self.address.keys.mean(key))
-                    .map(str::to_owned),
-            );
+            keys.extend(self.meant(&page).map(str::to_owned));
             if keys.len() > MAX_OBJECTS {
                 let reason = format!("they are more than {MAX_OBJECTS}: name a longer prefix");
                 return Err(self.trouble("list objects", Cause::Wrong, reason));
             }
-            token = page.next_continuation_token().map(str::to_owned);
-            if token.is_none() {
+            let next = page.next_continuation_token().map(str::to_owned);
+            if !page.is_truncated().unwrap_or(next.is_some()) {
                 break;
             }
+            if next.is_none() || next == token {
+                let reason = "it says there are more, but not how to ask for them";
+                return Err(self.trouble("list objects", Cause::Refused, reason));
+            }
+            token = next;
         }
         keys.sort_unstable();
         Ok(keys)
+    }
+
+    /// Returns those of a page that are meant; those without bytes stand for folders and marks.
+    pub(super) fn meant<'a>(
+        &'a self,
+        page: &'a ListObjectsV2Output,
+    ) -> impl Iterator<Item = &'a str> {
+        let filled = page.contents().iter().filter(|o| o.size() != Some(0));
+        filled
+            .filter_map(|object| object.key())
+            .filter(|key| self.address.keys.mean(key))
     }
 
     /// Lists a page of the objects below the address's prefix.
@@ -89,10 +99,6 @@ impl Store {
             key: key.to_owned(),
             n_bytes,
             etag: answer.e_tag().map(str::to_owned),
-            version: answer
-                .version_id()
-                .filter(|version| *version != "null")
-                .map(str::to_owned),
             checksum: checksum(&answer),
         };
         Ok((content, answer.body))
@@ -106,10 +112,10 @@ impl Store {
         end: u64,
     ) -> Result<ByteStream, Trouble> {
         let get = self.client.get_object().bucket(&self.address.bucket);
-        let version = self.address.version.clone().or(content.version.clone());
+        // A version that the address does not name would need a right of its own.
         let get = get
             .key(&content.key)
-            .set_version_id(version)
+            .set_version_id(self.address.version.clone())
             .set_if_match(content.etag.clone())
             .range(format!("bytes={first}-{}", end - 1));
         let asked = format!("read `{}`", content.key);

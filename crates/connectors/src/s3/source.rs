@@ -6,7 +6,11 @@ use dataset::{RawBatch, Schema, Source, SourceError, SourceUri};
 use formats::{FileFormat, Layout};
 use tokio::task::JoinHandle;
 
-use super::{address::Address, connection::Connection, download::download};
+use super::{
+    address::{Address, Keys},
+    connection::Connection,
+    download::download,
+};
 use crate::failure::{Cause, Trouble};
 
 /// Objects that are on their way or there, that which is read next included.
@@ -24,6 +28,8 @@ pub(crate) struct S3Source {
     /// Keys still to be asked for; nothing before they are listed.
     keys: Option<VecDeque<String>>,
     rows: Option<Box<dyn Source>>,
+    /// Whether an object has been read to its end: who wants some rows alone waits for one, not for three.
+    is_on: bool,
     /// Rows of the objects before the one that is read.
     n_before: u64,
     n_read: u64,
@@ -43,6 +49,7 @@ impl S3Source {
             layout: Layout::of(&schema.file, schema.file_columns()),
             keys: None,
             rows: None,
+            is_on: false,
             n_before: 0,
             n_read: 0,
         })
@@ -74,7 +81,8 @@ impl S3Source {
             Some(keys) => keys,
             None => self.list()?,
         };
-        while self.coming.len() < AHEAD
+        let ahead = if self.is_on { AHEAD } else { 1 };
+        while self.coming.len() < ahead
             && let Some(key) = keys.pop_front()
         {
             let task = download(self.connection.store.clone(), key.clone());
@@ -86,10 +94,20 @@ impl S3Source {
             return Ok(None);
         };
         let store = &self.connection.store;
-        let file = self.connection.block_on(task).map_err(|e| {
-            store.trouble(&format!("read `{key}`"), Cause::Refused, e.to_string())
-        })??;
+        let file = self
+            .connection
+            .block_on(task)
+            .map_err(|e| store.trouble(&format!("read `{key}`"), Cause::Refused, e.to_string()))?;
         let address = self.connection.address();
+        let is_listed = !matches!(address.keys, Keys::One(_));
+        let file = file.map_err(|trouble| match trouble.cause {
+            // It was there when the objects were listed.
+            Cause::Missing if is_listed => Trouble {
+                cause: Cause::Changed,
+                ..trouble
+            },
+            _ => trouble,
+        })?;
         let format = format_of(address, &key, &self.layout)?;
         formats::read_file(file, address.location_of(&key), &format).map(Some)
     }
@@ -111,6 +129,7 @@ impl Source for S3Source {
             };
             let Some(mut batch) = rows.next_batch()? else {
                 self.n_before = self.n_read;
+                self.is_on = true;
                 continue;
             };
             self.rows = Some(rows);
@@ -125,15 +144,8 @@ impl Source for S3Source {
 }
 
 /// Tells the format of an object by its key, or by what the address says.
-pub(super) fn format_of(
-    address: &Address,
-    key: &str,
-    layout: &Layout,
-) -> Result<FileFormat, SourceError> {
-    let name = match &address.format {
-        Some(format) => format!("x.{format}"),
-        None => key.to_owned(),
-    };
+fn format_of(address: &Address, key: &str, layout: &Layout) -> Result<FileFormat, SourceError> {
+    let name = address.named(key);
     FileFormat::of_path(Path::new(&name), layout).map_err(|error| match error {
         SourceError::Unsupported { reason, .. } => SourceError::Unsupported {
             location: address.location_of(key),

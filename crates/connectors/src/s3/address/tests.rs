@@ -26,6 +26,10 @@ fn what_is_wrong_with_an_address_is_said() {
     check("s3://b/x?time_limit=0", "time_limit=0");
     check("s3://b/x?anonymous=1", "neither true nor false");
     check("s3://b/%ff", "not UTF-8");
+    check("s3://b/x?format=a/../b.csv", "no ending of a name");
+    check("s3://b/x?format=", "`format` has no value");
+    check("s3://b/x.csv?version_id=", "`version_id` has no value");
+    check("s3://b/x#format=csv", "write ?format=csv");
 }
 
 #[test]
