@@ -13,6 +13,7 @@ use aws_sdk_s3::{
     primitives::ByteStream,
     types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart},
 };
+use bytes::Bytes;
 use tokio::{runtime::Handle, task::JoinSet, time::timeout};
 
 use super::{connection::Store, download::PART_BYTES};
@@ -88,7 +89,8 @@ impl Upload {
                 .send()
         };
         let asked = self.asked();
-        let created = self.store.once(&asked, create()).await?;
+        // One whose answer was lost holds nothing, and is left to the bucket's own rule.
+        let created = self.store.repeat(&asked, create).await?;
         let Some(id) = created.upload_id() else {
             let reason = "it gives the upload no name";
             return Err(self.store.trouble(&asked, Cause::Refused, reason));
@@ -98,18 +100,54 @@ impl Upload {
             Ok(parts) => self.complete(id, parts).await,
             Err(trouble) => Err(trouble),
         };
-        match outcome {
-            Ok(()) => drop(pending.forget()),
-            Err(_) => pending.abort().await,
+        if outcome.is_err() {
+            self.abort(id).await;
         }
+        pending.forget();
         outcome
     }
 
+    /// Lets the server forget the upload, which has failed.
+    async fn abort(&self, id: &str) {
+        let abort = || {
+            let abort = self.store.client.abort_multipart_upload();
+            abort
+                .bucket(&self.store.address.bucket)
+                .key(&self.key)
+                .upload_id(id)
+                .send()
+        };
+        match self.store.repeat("abort the upload", abort).await {
+            Err(trouble) if trouble.cause != Cause::Missing => {
+                let (key, reason) = (&self.key, trouble.reason);
+                tracing::warn!(
+                    key,
+                    id,
+                    reason,
+                    "an unfinished upload is left on the server"
+                );
+            }
+            _ => {}
+        }
+    }
+
     async fn parts(&self, id: &str) -> Result<Vec<CompletedPart>, Trouble> {
+        let mut tasks = JoinSet::new();
+        let parts = self.parts_by(&mut tasks, id).await;
+        // A part that came after an abort would stay.
+        tasks.shutdown().await;
+        parts
+    }
+
+    async fn parts_by(
+        &self,
+        tasks: &mut JoinSet<Result<CompletedPart, Trouble>>,
+        id: &str,
+    ) -> Result<Vec<CompletedPart>, Trouble> {
         let part_bytes = PART_BYTES.max(self.n_bytes.div_ceil(MAX_PARTS));
         let starts = (0..self.n_bytes).step_by(part_bytes as usize);
         let mut ranges = (1..).zip(starts.map(|at| at..self.n_bytes.min(at + part_bytes)));
-        let (mut parts, mut tasks) = (Vec::new(), JoinSet::new());
+        let mut parts = Vec::new();
         loop {
             while tasks.len() < ABREAST
                 && let Some((number, range)) = ranges.next()
@@ -179,7 +217,7 @@ impl Upload {
         self.is_addition.then(|| "*".to_owned())
     }
 
-    fn read(&self, range: Range<u64>) -> Result<Vec<u8>, Trouble> {
+    fn read(&self, range: Range<u64>) -> Result<Bytes, Trouble> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         let mut read = || -> io::Result<Vec<u8>> {
             file.seek(SeekFrom::Start(range.start))?;
@@ -187,7 +225,8 @@ impl Upload {
             file.read_exact(&mut bytes)?;
             Ok(bytes)
         };
-        read().map_err(|e| {
+        let read = read().map(Bytes::from);
+        read.map_err(|e| {
             self.store
                 .trouble(&self.asked(), Cause::Refused, e.to_string())
         })
@@ -211,7 +250,9 @@ impl Store {
                 let load = head.metadata().and_then(|entries| entries.get(LOAD_ENTRY));
                 Ok(Some(load.cloned().unwrap_or_default()))
             }
-            Err(trouble) if matches!(trouble.cause, Cause::Wrong | Cause::Permission) => Ok(None),
+            Err(trouble) if trouble.cause == Cause::Missing => Ok(None),
+            // Who may not list is told no more of an object that is not there.
+            Err(trouble) if trouble.cause == Cause::Permission => Ok(None),
             Err(trouble) => Err(trouble),
         }
     }
@@ -245,20 +286,13 @@ impl Pending {
         Self { id: id.to_owned() }
     }
 
-    fn forget(self) -> Option<Known> {
-        let mut pending = pending();
-        let at = pending.iter().position(|known| known.id == self.id)?;
-        Some(pending.swap_remove(at))
-    }
-
-    async fn abort(self) {
-        if let Some(known) = self.forget() {
-            known.abort().await;
-        }
+    fn forget(self) {
+        pending().retain(|known| known.id != self.id);
     }
 }
 
 impl Known {
+    /// Waits for the server only shortly.
     async fn abort(&self) {
         let abort = self.client.abort_multipart_upload();
         let abort = abort
