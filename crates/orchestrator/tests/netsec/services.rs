@@ -8,6 +8,7 @@ mod mongodb;
 mod peer;
 mod proxy;
 mod s3;
+mod s3_faults;
 mod server;
 mod sql;
 mod sql_faults;

@@ -4,7 +4,7 @@ use std::{
     io::{Read as _, Write as _},
     net::{Shutdown, TcpListener, TcpStream},
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -13,6 +13,14 @@ use std::{
 /// What happens to a connection.
 #[derive(Clone, Copy)]
 pub enum Fault {
+    /// Nothing: connections and requests are counted.
+    None,
+    /// Requests of HTTP without bodies, for a server that closes each connection: the client's stays.
+    Keep,
+    /// A request of HTTP whose first line holds the text gets this status, once for each.
+    Refuse(&'static [(&'static str, &'static str)]),
+    /// Answered by the proxy itself with these bytes, the first so many connections.
+    Say { bytes: &'static str, times: usize },
     /// Cut once the server has sent this many bytes, for the first so many connections that come so far.
     CutAnswers { after: usize, times: usize },
     /// Cut once the client has sent this many bytes, for the first so many connections that come so far.
@@ -35,6 +43,17 @@ pub enum Fault {
 pub struct Proxy {
     pub port: u16,
     cuts: Arc<AtomicUsize>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+/// What has come to a proxy.
+#[derive(Default)]
+struct Seen {
+    n_connections: usize,
+    /// The first lines of requests of HTTP.
+    requests: Vec<String>,
+    /// Which of those to refuse have been.
+    refused: Vec<usize>,
 }
 
 impl Proxy {
@@ -42,14 +61,31 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let cuts = Arc::new(AtomicUsize::new(0));
-        let counter = Arc::clone(&cuts);
+        let seen = Arc::<Mutex<Seen>>::default();
+        let (counter, noted) = (Arc::clone(&cuts), Arc::clone(&seen));
         std::thread::spawn(move || {
             for client in listener.incoming() {
-                let counter = Arc::clone(&counter);
-                std::thread::spawn(move || serve(client.unwrap(), target, fault, &counter));
+                let (counter, noted) = (Arc::clone(&counter), Arc::clone(&noted));
+                noted.lock().unwrap().n_connections += 1;
+                std::thread::spawn(move || serve(client.unwrap(), target, fault, &counter, &noted));
             }
         });
-        Self { port, cuts }
+        Self { port, cuts, seen }
+    }
+
+    pub fn n_connections(&self) -> usize {
+        self.seen.lock().unwrap().n_connections
+    }
+
+    /// Counts the requests whose first line holds a text.
+    pub fn n_requests(&self, text: &str) -> usize {
+        let seen = self.seen.lock().unwrap();
+        seen.requests.iter().filter(|r| r.contains(text)).count()
+    }
+
+    /// Counts the requests that were refused.
+    pub fn n_refused(&self) -> usize {
+        self.seen.lock().unwrap().refused.len()
     }
 
     /// Returns how many connections were cut.
@@ -65,12 +101,53 @@ fn answer(mut client: TcpStream, status: &str, body: &str) {
     let _ = client.read(&mut [0; 4096]);
     let n = body.len();
     let head = format!("HTTP/1.1 {status}\r\ncontent-length: {n}\r\nconnection: close\r\n\r\n");
-    let _ = client.write_all((head + body).as_bytes());
-    let _ = client.shutdown(Shutdown::Write);
-    let _ = client.read(&mut [0; 4096]);
+    say(client, &(head + body));
 }
 
-fn serve(client: TcpStream, target: u16, fault: Fault, cuts: &Arc<AtomicUsize>) {
+/// Says it, and takes what else comes, so that it arrives.
+fn say(mut client: TcpStream, bytes: &str) {
+    let _ = client.write_all(bytes.as_bytes());
+    let _ = client.shutdown(Shutdown::Write);
+    let _ = client.set_read_timeout(Some(Duration::from_secs(2)));
+    while client.read(&mut [0; 4096]).is_ok_and(|n| n > 0) {}
+}
+
+impl Seen {
+    /// Notes a request that begins; returns the status that it is to get.
+    fn note(&mut self, bytes: &[u8], fault: Fault) -> Option<&'static str> {
+        let is_request = ["GET ", "PUT ", "POST ", "HEAD ", "DELETE "]
+            .iter()
+            .any(|method| bytes.starts_with(method.as_bytes()));
+        if !is_request {
+            return None;
+        }
+        let text = String::from_utf8_lossy(bytes);
+        let line = text.lines().next().unwrap_or_default();
+        self.requests.push(line.to_owned());
+        let Fault::Refuse(all) = fault else {
+            return None;
+        };
+        let mut all = all.iter().enumerate();
+        let (i, (_, status)) =
+            all.find(|(i, (part, _))| line.contains(part) && !self.refused.contains(i))?;
+        self.refused.push(i);
+        Some(status)
+    }
+}
+
+fn serve(
+    mut client: TcpStream,
+    target: u16,
+    fault: Fault,
+    cuts: &Arc<AtomicUsize>,
+    seen: &Arc<Mutex<Seen>>,
+) {
+    if let Fault::Say { bytes, times } = fault
+        && cuts.fetch_add(1, Ordering::SeqCst) < times
+    {
+        let _ = client.read(&mut [0; 4096]);
+        return say(client, bytes);
+    }
     if let Fault::Silence = fault {
         std::thread::sleep(Duration::from_secs(60));
         return;
@@ -83,6 +160,9 @@ fn serve(client: TcpStream, target: u16, fault: Fault, cuts: &Arc<AtomicUsize>) 
         && cuts.fetch_add(1, Ordering::SeqCst) < times
     {
         return answer(client, status, body);
+    }
+    if let Fault::Keep = fault {
+        return keep(client, target, seen);
     }
     let Ok(server) = TcpStream::connect(("127.0.0.1", target)) else {
         return;
@@ -99,8 +179,36 @@ fn serve(client: TcpStream, target: u16, fault: Fault, cuts: &Arc<AtomicUsize>) 
     };
     let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
     let counter = Arc::clone(cuts);
-    std::thread::spawn(move || pump(from, to, requests, None, &counter));
-    pump(server, client, answers, wait, cuts);
+    let seen = Arc::clone(seen);
+    std::thread::spawn(move || {
+        let note = |bytes: &[u8]| seen.lock().unwrap().note(bytes, fault);
+        pump(from, to, requests, None, &counter, &note);
+    });
+    pump(server, client, answers, wait, cuts, &|_| None);
+}
+
+/// Passes one request after another on, each over a connection of its own.
+fn keep(mut client: TcpStream, target: u16, seen: &Mutex<Seen>) {
+    let (mut request, mut buffer) = (Vec::new(), [0; 4096]);
+    while let Ok(n) = client.read(&mut buffer)
+        && n > 0
+    {
+        request.extend(&buffer[..n]);
+        if !request.ends_with(b"\r\n\r\n") {
+            continue;
+        }
+        seen.lock().unwrap().note(&request, Fault::Keep);
+        let mut server = TcpStream::connect(("127.0.0.1", target)).unwrap();
+        server.write_all(&request).unwrap();
+        request.clear();
+        let mut answer = Vec::new();
+        server.read_to_end(&mut answer).unwrap();
+        let close = b"Connection: close\r\n";
+        if let Some(at) = answer.windows(close.len()).position(|part| part == close) {
+            answer.drain(at..at + close.len());
+        }
+        client.write_all(&answer).unwrap();
+    }
 }
 
 fn pump(
@@ -109,12 +217,20 @@ fn pump(
     cut: Option<(usize, usize)>,
     wait: Option<Duration>,
     cuts: &AtomicUsize,
+    note: &dyn Fn(&[u8]) -> Option<&'static str>,
 ) {
     let mut buffer = vec![0; if wait.is_some() { 1 } else { 4096 }];
     let mut sent = 0;
     loop {
         let n = from.read(&mut buffer).unwrap_or(0);
         sent += n;
+        if let Some(status) = note(&buffer[..n]) {
+            let head =
+                format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            say(from, &head);
+            let _ = to.shutdown(Shutdown::Both);
+            return;
+        }
         let is_over = cut.is_some_and(|(after, times)| {
             sent > after && cuts.fetch_add(1, Ordering::SeqCst) < times
         });

@@ -18,9 +18,9 @@ use super::{
 };
 use crate::support::{SMALL, TINY, Workplace, tiny_csv};
 
-const SCHEMA: [&str; 2] = ["--dataset", "tiny.yaml"];
+pub(super) const SCHEMA: [&str; 2] = ["--dataset", "tiny.yaml"];
 
-fn tiny(rows: usize) -> Workplace {
+pub(super) fn tiny(rows: usize) -> Workplace {
     let place = Workplace::new();
     place.write_tiny(rows);
     place
@@ -38,19 +38,19 @@ fn push(place: &Workplace, port: u16, from: &str, to: &str, more: &[&str]) -> Va
     call(place, port, &[&fixed[..], more].concat())
 }
 
-fn push_tiny(place: &Workplace, port: u16, to: &str, more: &[&str]) -> Value {
+pub(super) fn push_tiny(place: &Workplace, port: u16, to: &str, more: &[&str]) -> Value {
     push(place, port, "tiny.csv", to, &[&SCHEMA[..], more].concat())
 }
 
 /// Reads a source to its end.
-fn count(place: &Workplace, port: u16, from: &str) -> Value {
+pub(super) fn count(place: &Workplace, port: u16, from: &str) -> Value {
     let nowhere = "s3://bucket/nowhere.csv";
     let more = [&SCHEMA[..], &["--dry-run"]].concat();
     push(place, port, from, nowhere, &more)["accepted"].clone()
 }
 
 /// Trains on a source.
-fn train(place: &Workplace, port: u16, source: &str) -> Value {
+pub(super) fn train(place: &Workplace, port: u16, source: &str) -> Value {
     let fixed = [
         "run",
         "--json",
@@ -68,11 +68,11 @@ fn raw(place: &Workplace, run: &Value) -> Vec<u8> {
     place.artifacts(run)["01-ingestion/raw-dataset.bin"].clone()
 }
 
-fn doctor(uri: &str) -> [&str; 5] {
+pub(super) fn doctor(uri: &str) -> [&str; 5] {
     ["doctor", "--dataset", "tiny.yaml", "--source", uri]
 }
 
-fn fails(
+pub(super) fn fails(
     place: &Workplace,
     environment: &[(&str, String)],
     arguments: &[&str],
@@ -144,6 +144,7 @@ fn objects_of_all_formats_are_read_in_the_order_of_their_keys() {
         ("logs/1/a.csv", part(&rows[..300]).into_bytes()),
         ("logs/_SUCCESS", Vec::new()),
         ("logs/2/", Vec::new()),
+        ("logs/2/mark.done", Vec::new()),
         ("other.csv", part(&rows[..10]).into_bytes()),
     ] {
         place.write("part", content);
@@ -455,7 +456,7 @@ fn doctor_names_the_step_that_fails_and_no_secret_is_shown() {
     check(
         &environment(shared.server.port),
         "s3://no-such/x.csv",
-        "object",
+        "bucket",
         64,
         "NoSuchBucket",
     );
