@@ -188,10 +188,7 @@ pub fn identity(uri: &SourceUri) -> Option<Digest> {
 /// what it keeps on disk meanwhile.
 pub fn abandon() {
     #[cfg(feature = "s3")]
-    {
-        spool::abandon();
-        s3::abandon();
-    }
+    s3::abandon();
 }
 
 /// Says what would support a scheme, or which schemes there are.

@@ -17,11 +17,12 @@ use super::{
     address::{Address, Keys},
     connection::Connection,
     source::S3Source,
+    staging::Staging,
     upload::Upload,
 };
 use crate::{
     failure::{Cause, as_sink_error},
-    spool::{Spool, no_room},
+    spool::no_room,
 };
 
 /// What objects below a prefix are, unless the address says.
@@ -47,7 +48,7 @@ enum State {
     /// An earlier attempt has come to its end.
     There,
     /// The file goes before its directory.
-    Writing(Box<dyn Sink>, Spool),
+    Writing(Box<dyn Sink>, Staging),
     Written(File, Tally),
 }
 
@@ -101,9 +102,9 @@ impl S3Destination {
 
     /// Begins the temporary file.
     fn create(&self) -> Result<State, SinkError> {
-        let spool = Spool::new().map_err(|e| self.unavailable(no_room("the file", &e)))?;
-        let sink = formats::create(&spool.path().join(self.file_name()), &self.format)?;
-        Ok(State::Writing(sink, spool))
+        let staging = Staging::new().map_err(|e| self.unavailable(no_room("the file", &e)))?;
+        let sink = formats::create(&staging.path().join(self.file_name()), &self.format)?;
+        Ok(State::Writing(sink, staging))
     }
 
     /// Returns a name that tells the format as the object's does.
@@ -171,16 +172,16 @@ impl Destination for S3Destination {
     }
 
     fn read_back(&mut self) -> Result<Tally, SinkError> {
-        let (sink, spool) = match std::mem::replace(&mut self.state, State::There) {
-            State::Writing(sink, spool) => (sink, spool),
+        let (sink, staging) = match std::mem::replace(&mut self.state, State::There) {
+            State::Writing(sink, staging) => (sink, staging),
             _ => return self.read_object(),
         };
         sink.finish()?;
-        let path = spool.path().join(self.file_name());
+        let path = staging.path().join(self.file_name());
         let failed = |e: &io::Error| self.unavailable(no_room("the file", e));
         let file = File::open(&path).map_err(|e| failed(&e))?;
         // It lives on without a name.
-        drop(spool);
+        drop(staging);
         let copy = file.try_clone().map_err(|e| failed(&e))?;
         let location = path.display().to_string();
         let source = formats::read_file(copy, location, &self.format);
