@@ -83,6 +83,24 @@ fn what_a_server_says_behind_the_last_byte_does_not_matter() {
 }
 
 #[test]
+fn a_refusal_says_what_to_do_about_it() {
+    let elsewhere = "HTTP/1.1 301 Moved Permanently\r\nx-amz-bucket-region: eu-west-1\r\n\
+                     content-length: 49\r\nconnection: close\r\n\r\n\
+                     <Error><Code>PermanentRedirect</Code></Error>    ";
+    let read = said(elsewhere, 1, "x.csv", 64);
+    assert!(read.contains("in eu-west-1: set AWS_REGION"), "{read}");
+    let forbidden = "HTTP/1.1 403 Forbidden\r\nx-amz-bucket-region: eu-west-1\r\n\
+                     content-length: 40\r\nconnection: close\r\n\r\n\
+                     <Error><Code>AccessDenied</Code></Error>";
+    let read = said(forbidden, 1, "x.csv", 69);
+    assert!(!read.contains("AWS_REGION"), "{read}");
+    let archived = "HTTP/1.1 403 Forbidden\r\ncontent-length: 46\r\nconnection: close\r\n\r\n\
+                    <Error><Code>InvalidObjectState</Code></Error>";
+    let read = said(archived, 1, "x.csv", 69);
+    assert!(read.contains("it is archived: restore it first"), "{read}");
+}
+
+#[test]
 fn a_listing_that_cannot_be_continued_is_no_whole_listing() {
     let without = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 121\r\n\r\n<ListBucketResult>\
                    <IsTruncated>true</IsTruncated><Contents><Key>p/1.csv</Key><Size>9</Size></Contents>\
