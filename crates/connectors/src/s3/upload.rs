@@ -55,7 +55,9 @@ impl Upload {
 
     /// Returns whether what is refused has been done: the answer to an earlier attempt may have been lost.
     async fn is_there(&self, trouble: &Trouble) -> bool {
-        matches!(trouble.cause, Cause::Changed | Cause::Refused)
+        // A server may have forgotten an upload that is complete.
+        let may_be = [Cause::Changed, Cause::Refused, Cause::Missing];
+        may_be.contains(&trouble.cause)
             && matches!(self.store.load_of(&self.key).await, Ok(Some(load)) if load == self.load)
     }
 

@@ -5,7 +5,7 @@ use std::{
     net::{Shutdown, TcpListener, TcpStream},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -19,6 +19,9 @@ pub enum Fault {
     Keep,
     /// A request of HTTP whose first line holds the text gets this status, once for each.
     Refuse(&'static [(&'static str, &'static str)]),
+    /// The first request of HTTP whose first line holds the text is passed on, but not its answer; the
+    /// second gets this status.
+    Lose(&'static str, Option<&'static str>),
     /// Answered by the proxy itself with these bytes, the first so many connections.
     Say { bytes: &'static str, times: usize },
     /// Cut once the server has sent this many bytes, for the first so many connections that come so far.
@@ -179,12 +182,41 @@ fn serve(
     };
     let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
     let counter = Arc::clone(cuts);
-    let seen = Arc::clone(seen);
+    let (seen, lost) = (Arc::clone(seen), Arc::new(AtomicBool::new(false)));
+    let is_lost = Arc::clone(&lost);
+    let losses = Arc::clone(cuts);
     std::thread::spawn(move || {
-        let note = |bytes: &[u8]| seen.lock().unwrap().note(bytes, fault);
+        let note = |bytes: &[u8]| {
+            let mut seen = seen.lock().unwrap();
+            let (n, status) = (seen.requests.len(), seen.note(bytes, fault));
+            let Fault::Lose(text, then) = fault else {
+                return status;
+            };
+            let mut new = seen.requests[n..].iter();
+            let meant = new.find(|line| line.contains(text));
+            match meant.map(|_| losses.fetch_add(1, Ordering::SeqCst)) {
+                Some(0) => lost.store(true, Ordering::SeqCst),
+                Some(1) => return then,
+                _ => {}
+            }
+            None
+        };
         pump(from, to, requests, None, &counter, &note);
     });
+    if let Fault::Lose(..) = fault {
+        return lose(server, client, &is_lost);
+    }
     pump(server, client, answers, wait, cuts, &|_| None);
+}
+
+/// Passes answers on until one is to be lost, which is waited for: the server has done what it was asked.
+fn lose(mut from: TcpStream, mut to: TcpStream, is_lost: &AtomicBool) {
+    let mut buffer = [0; 4096];
+    while let Ok(n) = from.read(&mut buffer)
+        && n > 0
+        && (is_lost.load(Ordering::SeqCst) || to.write_all(&buffer[..n]).is_ok())
+    {}
+    let _ = to.shutdown(Shutdown::Both);
 }
 
 /// Passes one request after another on, each over a connection of its own.

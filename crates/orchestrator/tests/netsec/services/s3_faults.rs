@@ -177,6 +177,28 @@ fn an_upload_is_begun_again_when_the_server_is_busy_and_forgotten_when_it_fails(
 }
 
 #[test]
+fn an_answer_that_is_lost_does_not_make_a_failure_of_what_was_done() {
+    for (rows, lost, mode) in [
+        (300, Fault::Lose("PUT /", None), "append"),
+        (1_300_000, Fault::Lose(".csv?uploadId=", None), "append"),
+        // Some servers forget an upload that is complete.
+        (
+            1_300_000,
+            Fault::Lose(".csv?uploadId=", Some("404 Not Found")),
+            "replace",
+        ),
+    ] {
+        let (bucket, place) = (Bucket::new(), tiny(rows));
+        let proxy = Proxy::before(bucket.server.port, lost);
+        let more = ["--mode", mode];
+        let pushed = push_tiny(&place, proxy.port, &bucket.uri("x.csv"), &more);
+        assert_eq!(pushed["written"], rows);
+        assert_eq!(proxy.cuts(), 2);
+        assert_eq!(bucket.n_uploads(), 0);
+    }
+}
+
+#[test]
 fn parts_are_asked_for_without_a_version_unless_the_address_names_one() {
     let (bucket, place) = (Bucket::new(), tiny(1_300_000));
     let status = json!({"VersioningConfiguration": {"Status": "Enabled"}});
