@@ -26,6 +26,8 @@ pub enum Fault {
     Say { bytes: &'static str, times: usize },
     /// Cut once the server has sent this many bytes, for the first so many connections that come so far.
     CutAnswers { after: usize, times: usize },
+    /// The first is cut once the server has sent this many bytes; later ones wait until they are let on.
+    CutThenWait { after: usize },
     /// Cut once the client has sent this many bytes, for the first so many connections that come so far.
     CutRequests { after: usize, times: usize },
     /// Nothing more is passed on once the client has sent this many bytes.
@@ -57,6 +59,7 @@ struct Seen {
     requests: Vec<String>,
     /// Which of those to refuse have been.
     refused: Vec<usize>,
+    is_open: bool,
 }
 
 impl Proxy {
@@ -74,6 +77,11 @@ impl Proxy {
             }
         });
         Self { port, cuts, seen }
+    }
+
+    /// Lets those on that wait.
+    pub fn open(&self) {
+        self.seen.lock().unwrap().is_open = true;
     }
 
     pub fn n_connections(&self) -> usize {
@@ -164,6 +172,11 @@ fn serve(
     {
         return answer(client, status, body);
     }
+    if let Fault::CutThenWait { .. } = fault {
+        while cuts.load(Ordering::SeqCst) > 0 && !seen.lock().unwrap().is_open {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
     if let Fault::Keep = fault {
         return keep(client, target, seen);
     }
@@ -172,6 +185,7 @@ fn serve(
     };
     let (requests, answers) = match fault {
         Fault::CutAnswers { after, times } => (None, Some((after, times))),
+        Fault::CutThenWait { after } => (None, Some((after, 1))),
         Fault::CutRequests { after, times } => (Some((after, times)), None),
         Fault::HoldRequests { after } => (Some((after, HOLD)), None),
         _ => (None, None),

@@ -304,13 +304,8 @@ fn a_server_that_is_busy_or_cuts_is_asked_again() {
 fn an_object_that_changes_while_it_is_read_is_read_anew() {
     let (bucket, place) = (Bucket::new(), tiny(40_000));
     bucket.put("tiny.csv", &place.path("tiny.csv"));
-    let proxy = Proxy::before(
-        bucket.server.port,
-        Fault::CutAnswers {
-            after: 150_000,
-            times: 1,
-        },
-    );
+    let fault = Fault::CutThenWait { after: 150_000 };
+    let proxy = Proxy::before(bucket.server.port, fault);
     let uri = bucket.uri("tiny.csv");
     let fixed = [
         "run", "--json", "--force", "--why", "a test", "--source", &uri,
@@ -328,6 +323,7 @@ fn an_object_that_changes_while_it_is_read_is_read_anew() {
         std::thread::sleep(Duration::from_millis(1));
     }
     bucket.put("tiny.csv", &place.path("other.csv"));
+    proxy.open();
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");
