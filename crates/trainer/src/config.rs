@@ -62,6 +62,7 @@ pub enum SelectionMetric {
     /// Area under the ROC curve.
     RocAuc,
     /// Highest recall at a false-positive rate of at most 1 %.
+    #[serde(rename = "recall_at_fpr_1pct")]
     RecallAtFpr1pct,
     /// F1 of the threat at 0.5.
     F1,

@@ -23,10 +23,13 @@ pub enum TrainingError {
         groups: usize,
     },
     #[error(
-        "transformation.preprocessing.linear.imputer is `none`, but cells may be missing and logistic \
-         regression takes none: set median, most_frequent or knn, or take it out of training.families"
+        "transformation.preprocessing.{section}.imputer is `none`, but cells may be missing, which its \
+         learners do not take: set median, most_frequent or knn, or {instead}"
     )]
-    NotImputed,
+    NotImputed {
+        section: &'static str,
+        instead: &'static str,
+    },
     #[error("preprocessing for {family}: {source}")]
     Preprocessing {
         family: &'static str,
@@ -61,7 +64,7 @@ impl TrainingError {
 impl Classified for TrainingError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Config { .. } | Self::NotImputed => ErrorKind::Config,
+            Self::Config { .. } | Self::NotImputed { .. } => ErrorKind::Config,
             Self::TooFewGroups { .. } => ErrorKind::Rejected,
             Self::Preprocessing { source, .. } => source.kind(),
             Self::Trees { source, .. } => source.kind(),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use artifact::Context;
-use dataset::{GroupKey, ImputerKind, Label, TrainingSet, profile::Profile};
+use dataset::{GroupKey, ImputerKind, Label, PreprocessorSpec, TrainingSet, profile::Profile};
 use model::{
     Classifier, ModelBundle, TrainingSummary, calibration::Calibration, preprocessor::Preprocessor,
     threshold::Thresholds,
@@ -110,16 +110,33 @@ fn check_groups(
     Ok(())
 }
 
-/// Checks that no missing cell would reach a linear model.
+/// Checks that no missing cell would reach what takes none.
 fn check_imputation(config: &TrainingConfig, set: &TrainingSet) -> Result<(), TrainingError> {
-    let is_linear = config.families.iter().any(|family| family.is_linear());
     let may_be_missing =
         !set.schema.derived.is_empty() || set.schema.features().any(|c| c.may_be_missing);
-    let left_so = set.preprocessing.linear.imputer == ImputerKind::None;
-    if is_linear && may_be_missing && left_so {
-        return Err(TrainingError::NotImputed);
+    let specs = &set.preprocessing;
+    let is_linear = config.families.iter().any(|family| family.is_linear());
+    let takers = [
+        (
+            "linear",
+            is_linear,
+            &specs.linear,
+            "leave logistic_regression out",
+        ),
+        (
+            "baselines",
+            config.baseline_rows > 0,
+            &specs.baselines,
+            "set training.baseline_rows=0",
+        ),
+    ];
+    let left_so = |(_, runs, spec, _): &&(_, bool, &PreprocessorSpec, _)| {
+        *runs && spec.imputer == ImputerKind::None
+    };
+    match takers.iter().find(left_so).filter(|_| may_be_missing) {
+        Some(&(section, .., instead)) => Err(TrainingError::NotImputed { section, instead }),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Returns the best candidate; the first of equals, and never one whose metric is undefined.

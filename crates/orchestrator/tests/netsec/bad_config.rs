@@ -107,6 +107,10 @@ fn values_that_make_no_sense_are_refused_with_their_key() {
         ("trainin.folds=3", "did you mean `training`"),
         ("folds=3", "did you mean `training.folds`?"),
         (
+            "training.select_by=recall_at_fpr1pct",
+            "did you mean `recall_at_fpr_1pct`?",
+        ),
+        (
             "jensen_shannon=1",
             "did you mean `validation.drift.jensen_shannon`?",
         ),
