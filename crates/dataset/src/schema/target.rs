@@ -65,15 +65,20 @@ impl TargetSpec {
         })
     }
 
-    /// Returns the family of a value of the target, whatever is learned.
+    /// Returns the family of a value of the target, whatever is learned; `-1.0` is listed as `-1` as well.
     pub fn family_of(&self, value: &str) -> Option<Label> {
-        if self.benign.values().flatten().any(|v| v == value) {
+        self.family_where(|listed| listed == value).or_else(|| {
+            let number: f64 = value.parse().ok()?;
+            self.family_where(|listed| listed.parse() == Ok(number))
+        })
+    }
+
+    fn family_where(&self, is_it: impl Fn(&str) -> bool) -> Option<Label> {
+        if self.benign.values().flatten().any(|listed| is_it(listed)) {
             return Some(Label::BENIGN);
         }
-        let family = self
-            .threats
-            .values()
-            .position(|values| values.iter().any(|v| v == value))?;
+        let mut families = self.threats.values();
+        let family = families.position(|values| values.iter().any(|listed| is_it(listed)))?;
         Some(Label::threat(family as u16))
     }
 

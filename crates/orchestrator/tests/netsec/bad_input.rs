@@ -171,21 +171,29 @@ fn missing_cells_that_nothing_fills_are_refused_where_the_model_cannot_take_them
     let place = Workplace::new();
     place.write_tiny(300);
     place.write("tiny.csv", tiny_csv(300).replace(",53,", ",,"));
-    let called = place.call(
-        &[
-            &["run", "--source", "tiny.csv"],
-            &TINY[..],
-            &["--set", "training.families=[logistic_regression]"],
-            &["--set", "transformation.preprocessing.linear.imputer=none"],
-        ]
-        .concat(),
-    );
-    assert_eq!(called.code, 78, "{}", called.err);
-    assert!(
-        called.err.contains("linear.imputer is `none`"),
-        "{}",
-        called.err
-    );
+    let run = [&["run", "--source", "tiny.csv"], &TINY[..]].concat();
+    for (section, taker) in [
+        ("linear", "training.families=[logistic_regression]"),
+        ("baselines", "training.baseline_rows=100"),
+    ] {
+        let imputer = format!("transformation.preprocessing.{section}.imputer=none");
+        let called = place.call(&[&run[..], &["--set", taker, "--set", &imputer]].concat());
+        assert_eq!(called.code, 78, "{}", called.err);
+        let said = format!("{section}.imputer is `none`");
+        assert!(called.err.contains(&said), "{}", called.err);
+    }
+}
+
+#[test]
+fn a_target_is_the_number_that_it_is_however_it_is_written() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    let whole = tiny_csv(300);
+    let rows = whole.replace(",0\n", ",0.0\n").replace(",1\n", ",1.0\n");
+    assert_ne!(rows, whole);
+    place.write("tiny.csv", rows);
+    let run = place.run_tiny(&[]);
+    assert_eq!(run["rows"]["quarantined"], 0);
 }
 
 #[test]
