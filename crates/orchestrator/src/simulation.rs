@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 
 use artifact::{Context, ErrorKind, Failure, Stage as _, read_bounded, write_atomic};
 use clap::{Args, Subcommand};
-use dataset::{
-    ReferenceProfile, Schema, Source as _, SourceUri, ValidatedDataset, schema::FileLayout,
-};
+use dataset::{ReferenceProfile, Schema, Source as _, SourceUri, ValidatedDataset};
 use formats::{FileFormat, Layout};
 use ingestion::IngestionConfig;
 use serde_json::json;
@@ -114,15 +112,10 @@ fn generate(arguments: &GenerateArguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns how the embedded data set that a recipe is for lays its text files out; those of another one
-/// have a line of names.
+/// Returns how the data set that a recipe is for lays its text files out: an embedded one says it itself.
 fn layout_of(recipe: &Recipe) -> Layout {
-    let named = FileLayout {
-        header: true,
-        delimiter: recipe.delimiter,
-    };
     schema_of(&recipe.schema).map_or_else(
-        |_| Layout::of(&named, Vec::new()),
+        |_| Layout::of(&recipe.file, recipe.file_columns.clone()),
         |schema: Schema| Layout::of(&schema.file, schema.file_columns()),
     )
 }

@@ -63,7 +63,11 @@ impl Recipe {
         let recipe = Self {
             schema: schema.name.clone(),
             target: schema.target.column.clone(),
-            delimiter: schema.file.delimiter,
+            file: schema.file.clone(),
+            file_columns: match schema.file.header {
+                true => Vec::new(),
+                false => schema.file_columns(),
+            },
             smoothing: SMOOTHING,
             min_support: MIN_SUPPORT,
             conflicts: fit_conflicts(&conflicting, records, &coding, options),

@@ -7,6 +7,7 @@ mod weights;
 use std::collections::BTreeMap;
 
 use artifact::yaml;
+use dataset::schema::FileLayout;
 use serde::{Deserialize, Serialize};
 
 pub use column::{Column, Interval, Levels};
@@ -32,9 +33,12 @@ pub struct Recipe {
     pub schema: String,
     /// Name of the target column.
     pub target: String,
-    /// Character between the cells of its delimited text.
-    #[serde(default = "comma", skip_serializing_if = "is_comma")]
-    pub delimiter: char,
+    /// How its delimited text is laid out.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub file: FileLayout,
+    /// The columns of its delimited text in their order, where no line names them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub file_columns: Vec<String>,
     /// Pseudo-rows that Laplace smoothing added to each distribution, spread over the levels seen.
     pub smoothing: f64,
     /// Fewest rows that a conditional distribution may rest on; below it the marginal one stands in.
@@ -100,13 +104,8 @@ pub struct Link {
     pub given: Vec<Option<Weights>>,
 }
 
-fn comma() -> char {
-    ','
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
-fn is_comma(delimiter: &char) -> bool {
-    *delimiter == comma()
+fn is_default(file: &FileLayout) -> bool {
+    *file == FileLayout::default()
 }
 
 /// Returns the names of the embedded recipes, ascending.

@@ -148,6 +148,55 @@ fn generated_text_has_the_delimiter_of_the_schema_that_was_fitted() {
 }
 
 #[test]
+fn text_that_is_generated_for_a_schema_without_a_line_of_names_has_none() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    let schema = std::fs::read_to_string(place.path("tiny.yaml")).unwrap();
+    let id = "columns:\n- {name: id, type: text, never_use: true}";
+    let schema = schema.replacen("columns:", id, 1);
+    place.write("bare.yaml", format!("file: {{header: false}}\n{schema}"));
+    let rows = tiny_csv(300);
+    let bare: String = rows
+        .lines()
+        .skip(1)
+        .map(|row| format!("i,{row}\n"))
+        .collect();
+    place.write("bare.csv", bare);
+    let fit = [
+        "synth",
+        "fit",
+        "--dataset",
+        "bare.yaml",
+        "--source",
+        "bare.csv",
+    ];
+    assert_eq!(
+        place
+            .call(&[&fit[..], &["--output", "mine.yaml"]].concat())
+            .code,
+        0
+    );
+    generate(
+        &place,
+        &[
+            "--recipe",
+            "mine.yaml",
+            "--rows",
+            "80",
+            "--output",
+            "rows.csv",
+        ],
+    );
+    let doctor = ["doctor", "--dataset", "bare.yaml", "--source", "rows.csv"];
+    let judged = place.call(&doctor);
+    assert!(
+        judged.out.contains("first 80 rows read, none bad"),
+        "{}",
+        judged.out
+    );
+}
+
+#[test]
 fn an_address_is_printed_only_when_it_can_be_read() {
     let place = Workplace::new();
     place.write_tiny(300);
