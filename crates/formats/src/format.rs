@@ -69,6 +69,10 @@ impl FileFormat {
             "tsv" => Ok(Self::csv(layout, b'\t')),
             "jsonl" | "ndjson" => Ok(Self::JsonLines),
             "parquet" if !compressed => Ok(Self::Parquet),
+            _ if path.is_dir() => Err(SourceError::Unavailable {
+                location: path.display().to_string(),
+                reason: "it is a directory: name a file in it".to_owned(),
+            }),
             _ => Err(SourceError::Unsupported {
                 location: path.display().to_string(),
                 reason: "its format is not told by its name: known are .csv, .txt, .data, .tsv, \
