@@ -37,6 +37,8 @@ pub struct Rows<'d> {
     faults: Faults,
     /// The column that is being read.
     at: Option<usize>,
+    /// What is being read beside the rows.
+    beside: Option<&'static str>,
 }
 
 /// A value of a request.
@@ -149,6 +151,13 @@ fn checked<T>(
     body: &[u8],
     parse: impl Fn(&[u8]) -> (T, serde_json::Result<()>),
 ) -> Result<(T, serde_json::Result<()>), Problem> {
+    // What is passed over is not looked into, not even for this.
+    if let Err(error) = std::str::from_utf8(body) {
+        let at = error.valid_up_to();
+        return Err(Problem::bad_request(format!(
+            "the body is no JSON: byte {at} is not UTF-8"
+        )));
+    }
     let (parsed, result) = parse(body);
     let error = match result {
         Err(error) if !error.is_data() => error,
@@ -177,6 +186,7 @@ impl<'d> Rows<'d> {
             n_rows: 0,
             faults: Faults::default(),
             at: None,
+            beside: None,
         }
     }
 
@@ -285,6 +295,9 @@ impl<'d> Rows<'d> {
     /// Returns where reading has come to.
     fn place(&self) -> String {
         let (root, row) = (self.root, self.n_rows);
+        if let Some(name) = self.beside {
+            return name.to_owned();
+        }
         match self.at {
             Some(at) => format!("{root}[{row}].{}", self.detector.columns()[at].name),
             None => format!("{root}[{row}]"),
@@ -323,14 +336,19 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let mut has_records = false;
+        let (mut has_records, mut has_top) = (false, false);
         while let Some(name) = map.next_key::<Cow<'_, str>>()? {
             match &*name {
                 "records" if !has_records => {
                     has_records = true;
                     map.next_value_seed(List(&mut self.request.rows))?;
                 }
-                "top" if self.with_top => self.request.top = map.next_value()?,
+                "top" if self.with_top && !has_top => {
+                    has_top = true;
+                    self.request.rows.beside = Some("top");
+                    self.request.top = map.next_value()?;
+                    self.request.rows.beside = None;
+                }
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                     let path = name.chars().take(60).collect();

@@ -101,6 +101,33 @@ fn a_whole_number_is_one_however_it_is_written() {
 }
 
 #[test]
+fn how_many_reasons_are_asked_for_is_said_once_and_refused_at_its_place() {
+    let server = server();
+    let refused = |tops: &str| {
+        let body = format!(r#"{{"records":[{FLOW}],{tops}}}"#);
+        let answer = server.post("/v1/explain", &body);
+        (answer.status, answer.json()["problems"][0]["path"].clone())
+    };
+    assert_eq!(refused(r#""top":"2""#), (422, json!("top")));
+    assert_eq!(refused(r#""top":2,"top":3"#), (422, json!("top")));
+}
+
+#[test]
+fn a_body_that_is_not_utf_8_is_no_json_also_where_it_is_passed_over() {
+    let server = server();
+    for path in ["/v1/predict", "/v1/explain", "/invocations", "/v1/feedback"] {
+        let mut body = format!(r#"{{"records":[{{"id":"?",{}]}}"#, &FLOW[1..]).into_bytes();
+        let at = body.iter().position(|byte| *byte == b'?').unwrap();
+        body[at] = 0xff;
+        let lines = ["Content-Type: application/json"];
+        let answer = server.connect().call("POST", path, &lines, &body);
+        assert_eq!(answer.status, 400, "{path}: {}", answer.text());
+        let detail = format!("the body is no JSON: byte {at} is not UTF-8");
+        assert_eq!(answer.json()["detail"], json!(detail), "{path}");
+    }
+}
+
+#[test]
 fn unknown_columns_are_refused_with_the_nearest_name() {
     let problem = "there is no such column; did you mean `duration`?";
     check_changed("{", "{\"duratoin\":1,", "records[1].duratoin", problem);
