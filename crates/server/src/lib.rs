@@ -10,6 +10,8 @@ mod body;
 mod detector;
 mod feedback;
 mod from_files;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod guard;
 mod intake;
 mod jobs;

@@ -7,7 +7,13 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{App, HttpServer, dev::Server, middleware::from_fn, web::Data};
+use actix_web::{
+    App, Error, HttpServer,
+    body::MessageBody,
+    dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse},
+    middleware::from_fn,
+    web::Data,
+};
 use artifact::{ErrorKind, Failure};
 use registry::Registry;
 use tokio::sync::Semaphore;
@@ -81,22 +87,7 @@ fn serve(arguments: &Arguments, settings: Settings, serving: Arc<Serving>) -> Re
         "http"
     };
     let greeting = greeting(scheme, &public, admin.as_ref(), &serving);
-    let jobs = Jobs::new(settings.program.clone(), settings.artifacts.clone());
-    let jobs = Arc::new(jobs);
-    let log = settings.prediction_log.clone().map(PredictionLog::start);
-    let log = log.transpose();
-    let service = Data::new(Service {
-        rate_limit: settings.max_rate.map(RateLimit::new),
-        serving,
-        settings,
-        meters: Meters::new(),
-        sessions: Sessions::default(),
-        jobs: Arc::clone(&jobs),
-        monitor: Monitor::start().map_err(|e| unavailable("the monitor", &e))?,
-        prediction_log: log.map_err(|e| unavailable("the prediction log", &e))?,
-        feedback: Feedback::default(),
-        uploads: Arc::new(Semaphore::new(MOST_UPLOADS)),
-    });
+    let service = assemble(settings, serving)?;
     let watched = Data::clone(&service);
     let watch = Watch::start(service.settings.poll, move || watched.look())
         .map_err(|e| unavailable("the watch over the registry", &e))?;
@@ -114,12 +105,62 @@ fn serve(arguments: &Arguments, settings: Settings, serving: Arc<Serving>) -> Re
         }
         Ok(0)
     });
-    jobs.stop();
+    service.jobs.stop();
     drop(watch);
     if let Some(log) = &service.prediction_log {
         log.finish();
     }
     result
+}
+
+/// Puts together what requests reach, and starts what looks at their rows.
+///
+/// # Errors
+/// When a thread cannot be started, or the log of predictions not be written.
+pub(crate) fn assemble(
+    settings: Settings,
+    serving: Arc<Serving>,
+) -> Result<Data<Service>, Failure> {
+    let jobs = Jobs::new(settings.program.clone(), settings.artifacts.clone());
+    let log = settings.prediction_log.clone().map(PredictionLog::start);
+    let log = log.transpose();
+    Ok(Data::new(Service {
+        rate_limit: settings.max_rate.map(RateLimit::new),
+        serving,
+        settings,
+        meters: Meters::new(),
+        sessions: Sessions::default(),
+        jobs: Arc::new(jobs),
+        monitor: Monitor::start().map_err(|e| unavailable("the monitor", &e))?,
+        prediction_log: log.map_err(|e| unavailable("the prediction log", &e))?,
+        feedback: Feedback::default(),
+        uploads: Arc::new(Semaphore::new(MOST_UPLOADS)),
+    }))
+}
+
+/// Makes what answers the requests of a listener.
+pub(crate) fn app(
+    service: &Data<Service>,
+    is_admin: bool,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody + use<>>,
+        Error = Error,
+        InitError = (),
+    > + use<>,
+> {
+    App::new()
+        .app_data(Data::clone(service))
+        .wrap(from_fn(guard::check))
+        .configure(|config| {
+            if is_admin {
+                config.app_data(guard::IsAdmin);
+                routes::admin::configure(config);
+            }
+        })
+        .configure(routes::configure)
 }
 
 fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
@@ -171,19 +212,7 @@ fn start(
     let settings = &service.settings;
     let time = settings.limits.client_timeout;
     let shared = Data::clone(service);
-    let app = move || {
-        App::new()
-            .app_data(Data::clone(&shared))
-            .wrap(from_fn(guard::check))
-            .configure(|config| {
-                if manner.is_admin {
-                    config.app_data(guard::IsAdmin);
-                    routes::admin::configure(config);
-                }
-            })
-            .configure(routes::configure)
-    };
-    let server = HttpServer::new(app)
+    let server = HttpServer::new(move || app(&shared, manner.is_admin))
         .workers(manner.workers)
         .max_connections(manner.connections)
         .client_request_timeout(time)

@@ -21,5 +21,6 @@ mod protocols;
 mod quality;
 mod reload;
 mod security;
+mod sound;
 mod tls;
 mod trained;

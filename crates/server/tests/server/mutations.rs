@@ -2,11 +2,12 @@
 
 use std::fs;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::{
     client::{Answer, Connection},
     process::Server,
+    sound::sound_records,
     trained::{FLOW, Place},
 };
 
@@ -196,45 +197,6 @@ impl Target {
         let grown = self.server.resident().saturating_sub(before);
         assert!(grown < 40 << 10, "{path}: {grown} KiB more than before");
     }
-}
-
-/// Says whether a record of flows is sound, by another way than the service's.
-fn is_sound(record: &Map<String, Value>) -> bool {
-    const PASSED_OVER: [&str; 2] = ["id", "attack"];
-    const COLUMNS: [&str; 5] = ["duration", "bytes", "protocol", "service", "root"];
-    let number = |name: &str| record.get(name).and_then(Value::as_f64);
-    let is_null = |name: &str| record.get(name).is_none_or(Value::is_null);
-    let is_known =
-        |name: &String| PASSED_OVER.contains(&name.as_str()) || COLUMNS.contains(&name.as_str());
-    let in_range = |n: f64| n.fract() == 0.0 && (0.0..=1000.0).contains(&n);
-    let protocol = record.get("protocol").and_then(Value::as_str);
-    record.keys().all(is_known)
-        && number("duration").is_some_and(in_range)
-        && (is_null("bytes") || number("bytes").is_some_and(|n| n >= 0.0))
-        && protocol.is_some_and(|p| ["icmp", "tcp", "udp"].contains(&p.trim()))
-        && (is_null("service") || record["service"].is_string())
-        && match &record.get("root") {
-            Some(Value::Bool(_)) => true,
-            Some(Value::Number(n)) => [Some(0.0), Some(1.0)].contains(&n.as_f64()),
-            _ => false,
-        }
-}
-
-/// Returns the records of a body when all of it is sound.
-fn sound_records(body: &[u8], may_have_top: bool) -> Option<Vec<Value>> {
-    let Value::Object(whole) = serde_json::from_slice(body).ok()? else {
-        return None;
-    };
-    let is_top = |value: &Value| {
-        value.is_null() || value.as_f64().is_some_and(|n| n >= 0.0 && n.fract() == 0.0)
-    };
-    let is_known = |(name, value): (&String, &Value)| {
-        name == "records" || may_have_top && name == "top" && is_top(value)
-    };
-    let records = whole.get("records")?.as_array()?.clone();
-    let is_one = |record: &Value| record.as_object().is_some_and(is_sound);
-    let is_whole = (1..=5).contains(&records.len()) && records.iter().all(is_one);
-    (is_whole && whole.iter().all(is_known)).then_some(records)
 }
 
 /// Two records with everything that a record may have.
