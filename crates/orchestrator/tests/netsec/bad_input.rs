@@ -420,7 +420,7 @@ fn what_is_wrong_with_a_holdout_is_said_of_the_holdout() {
     };
     check("synth://phishing?rows=500", 64, "it is simulated");
     check("none.csv", 69, "No such file");
-    check(".", 64, "its format is not told");
+    check(".", 69, "it is a directory");
     check("empty.csv", 65, "it is empty");
     check("file://host/x.csv", 64, "names a host");
     check("gs://bucket/x.csv", 64, "not supported");
