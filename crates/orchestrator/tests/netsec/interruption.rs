@@ -10,7 +10,7 @@ use std::{
 
 use flate2::{Compression, write::GzEncoder};
 
-use crate::support::{SMALL, Workplace, tiny_csv};
+use crate::support::{SMALL, Workplace, send_signal, tiny_csv};
 
 /// Starts a run that takes a while and shows its progress.
 fn start(place: &Workplace, stderr: Stdio) -> Child {
@@ -27,14 +27,7 @@ fn start(place: &Workplace, stderr: Stdio) -> Child {
 
 /// Sends a signal and returns the exit code; the program must end within a second.
 fn interrupt(mut child: Child, signal: &str) -> i32 {
-    let kill = format!("kill -{signal} {}", child.id());
-    assert!(
-        Command::new("sh")
-            .args(["-c", &kill])
-            .status()
-            .unwrap()
-            .success()
-    );
+    send_signal(&child, signal);
     let since = Instant::now();
     let status = child.wait().unwrap();
     // The machine may be busy, but the promise is made for one that is not.

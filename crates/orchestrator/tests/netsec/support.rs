@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Child, Command, Output},
 };
 
 use serde_json::Value;
@@ -128,6 +128,14 @@ impl Workplace {
         collect(&directory, &directory, &mut found);
         found
     }
+}
+
+/// Sends a signal, INT say, to a program that is on its way.
+#[cfg(unix)]
+pub fn send_signal(child: &Child, signal: &str) {
+    let kill = format!("kill -{signal} {}", child.id());
+    let sent = Command::new("sh").args(["-c", &kill]).status();
+    assert!(sent.unwrap().success());
 }
 
 fn collect(root: &Path, directory: &Path, found: &mut BTreeMap<String, Vec<u8>>) {

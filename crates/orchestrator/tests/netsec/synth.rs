@@ -8,6 +8,14 @@ fn generate(place: &Workplace, arguments: &[&str]) -> Value {
     serde_json::from_str(&called.out).unwrap()
 }
 
+/// Fits `mine.yaml` to the file and the schema of a name.
+fn fit_mine(place: &Workplace, name: &str) {
+    let (schema, rows) = (format!("{name}.yaml"), format!("{name}.csv"));
+    let fit = ["synth", "fit", "--dataset", &schema, "--source", &rows];
+    let fitted = place.call(&[&fit[..], &["--output", "mine.yaml"]].concat());
+    assert_eq!(fitted.code, 0, "{}", fitted.err);
+}
+
 #[test]
 fn generated_files_of_every_kind_hold_the_rows_of_the_uri() {
     let place = Workplace::new();
@@ -118,20 +126,7 @@ fn generated_text_has_the_delimiter_of_the_schema_that_was_fitted() {
     let schema = std::fs::read_to_string(place.path("tiny.yaml")).unwrap();
     place.write("semi.yaml", format!("file: {{delimiter: ';'}}\n{schema}"));
     place.write("semi.csv", tiny_csv(300).replace(',', ";"));
-    let fit = [
-        "synth",
-        "fit",
-        "--dataset",
-        "semi.yaml",
-        "--source",
-        "semi.csv",
-    ];
-    assert_eq!(
-        place
-            .call(&[&fit[..], &["--output", "mine.yaml"]].concat())
-            .code,
-        0
-    );
+    fit_mine(&place, "semi");
     generate(
         &place,
         &[
@@ -162,20 +157,7 @@ fn text_that_is_generated_for_a_schema_without_a_line_of_names_has_none() {
         .map(|row| format!("i,{row}\n"))
         .collect();
     place.write("bare.csv", bare);
-    let fit = [
-        "synth",
-        "fit",
-        "--dataset",
-        "bare.yaml",
-        "--source",
-        "bare.csv",
-    ];
-    assert_eq!(
-        place
-            .call(&[&fit[..], &["--output", "mine.yaml"]].concat())
-            .code,
-        0
-    );
+    fit_mine(&place, "bare");
     generate(
         &place,
         &[
@@ -200,16 +182,7 @@ fn text_that_is_generated_for_a_schema_without_a_line_of_names_has_none() {
 fn an_address_is_printed_only_when_it_can_be_read() {
     let place = Workplace::new();
     place.write_tiny(300);
-    let fit = [
-        "synth",
-        "fit",
-        "--dataset",
-        "tiny.yaml",
-        "--source",
-        "tiny.csv",
-    ];
-    let fitted = place.call(&[&fit[..], &["--output", "mine.yaml"]].concat());
-    assert_eq!(fitted.code, 0, "{}", fitted.err);
+    fit_mine(&place, "tiny");
     let of = |recipe: &str| {
         let of = ["--recipe", recipe, "--rows", "50", "--output", "rows.csv"];
         let text = place.call(&[&["synth", "generate"][..], &of].concat()).out;

@@ -14,7 +14,7 @@ use super::{
     proxy::{Fault, Proxy},
     server::{Server, free_port},
 };
-use crate::support::{TINY, Workplace};
+use crate::support::{TINY, Workplace, send_signal};
 
 const ROWS: usize = 6000;
 
@@ -107,14 +107,7 @@ fn an_interrupted_push_is_completed_by_the_same_push() {
         let mut progress = BufReader::new(child.stderr.take().unwrap()).lines();
         let loaded = progress.find(|line| line.as_ref().unwrap().contains("records loaded"));
         assert!(loaded.is_some());
-        let kill = format!("kill -INT {}", child.id());
-        assert!(
-            Command::new("sh")
-                .args(["-c", &kill])
-                .status()
-                .unwrap()
-                .success()
-        );
+        send_signal(&child, "INT");
         assert_eq!(child.wait().unwrap().code(), Some(130));
         let partial = server.count("tiny");
         match is_hidden {

@@ -16,7 +16,7 @@ use super::{
     proxy::{Fault, Proxy},
     server::free_port,
 };
-use crate::support::{SMALL, TINY, Workplace, tiny_csv};
+use crate::support::{SMALL, TINY, Workplace, send_signal, tiny_csv};
 
 pub(super) const SCHEMA: [&str; 2] = ["--dataset", "tiny.yaml"];
 
@@ -352,14 +352,7 @@ fn a_long_file_goes_and_comes_in_parts_and_an_interrupted_one_leaves_nothing() {
         assert!(since.elapsed() < Duration::from_secs(120));
         std::thread::sleep(Duration::from_millis(20));
     }
-    let kill = format!("kill -INT {}", child.id());
-    assert!(
-        Command::new("sh")
-            .args(["-c", &kill])
-            .status()
-            .unwrap()
-            .success()
-    );
+    send_signal(&child, "INT");
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
     assert_eq!((bucket.keys().len(), bucket.n_uploads()), (0, 0));
 

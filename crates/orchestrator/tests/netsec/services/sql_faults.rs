@@ -12,7 +12,7 @@ use super::{
     proxy::{Fault, Proxy},
     server::free_port,
 };
-use crate::support::Workplace;
+use crate::support::{Workplace, send_signal};
 
 const ROWS: usize = 40_000;
 
@@ -137,14 +137,7 @@ fn an_interrupted_push_is_completed_by_the_same_push() {
             push_tiny(&place, &to, &[]);
             place.write_tiny(ROWS);
             let (mut child, progress) = begun(&place, &to, &["--mode", mode]);
-            let kill = format!("kill -INT {}", child.id());
-            assert!(
-                Command::new("sh")
-                    .args(["-c", &kill])
-                    .status()
-                    .unwrap()
-                    .success()
-            );
+            send_signal(&child, "INT");
             assert_eq!(child.wait().unwrap().code(), Some(130));
             drop(progress);
             let partial = database.count("tiny");
