@@ -119,4 +119,4 @@ def measure(services):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:]) if len(sys.argv) == 5 else sys.exit(__doc__)
+    main(*map(os.path.abspath, sys.argv[1:])) if len(sys.argv) == 5 else sys.exit(__doc__)
