@@ -7,17 +7,21 @@ mod ladder;
 use std::sync::Arc;
 
 use model::trees::Node;
-use ndarray::{ArrayView2, Axis, Slice};
+use ndarray::{ArrayView1, ArrayView2, Axis, Slice};
 use rayon::prelude::*;
 
 use crate::TreesError;
 pub(crate) use column::Column;
+use column::SAMPLE_ROWS;
 use ladder::Ladder;
 
 /// More rows would leave no room for their numbers and counts in 32 bits.
 const MAX_ROWS: usize = 1 << 31;
 /// Rows that are binned together, so that they are read from memory once for all features.
 const BLOCK_ROWS: usize = 1 << 12;
+/// Columns that are copied together before their bins are chosen: values of a row share a cache line, which
+/// would be read anew for each of them.
+const COPIED_COLUMNS: usize = 8;
 
 /// Rows in bins, made once and shared by many fits.
 ///
@@ -58,10 +62,7 @@ impl BinnedMatrix {
         categorical: &[u16],
     ) -> Result<Self, TreesError> {
         check_shape(x)?;
-        let mut columns: Vec<Column> = (0..x.ncols())
-            .into_par_iter()
-            .map(|feature| Column::of(x.column(feature)))
-            .collect();
+        let mut columns = choose_columns(x);
         make_categorical(&mut columns, x, categorical)?;
         let mut bins = vec![0; x.len()];
         let hashes = bin_blocks(x, &columns, &mut bins)?;
@@ -132,6 +133,33 @@ fn check_shape(x: ArrayView2<'_, f32>) -> Result<(), TreesError> {
         });
     }
     Ok(())
+}
+
+/// Chooses the bins of each column; of copied columns, unless these were larger than what they are sampled by.
+fn choose_columns(x: ArrayView2<'_, f32>) -> Vec<Column> {
+    if x.nrows() > SAMPLE_ROWS {
+        let features = (0..x.ncols()).into_par_iter();
+        return features.map(|at| Column::of(x.column(at))).collect();
+    }
+    let firsts: Vec<usize> = (0..x.ncols()).step_by(COPIED_COLUMNS).collect();
+    let neighbours = firsts.into_par_iter().flat_map_iter(|first| {
+        let last = x.ncols().min(first + COPIED_COLUMNS);
+        let copied = copy_columns(x.slice_axis(Axis(1), Slice::from(first..last)));
+        copied
+            .into_iter()
+            .map(|column| Column::of(ArrayView1::from(&column)))
+    });
+    neighbours.collect()
+}
+
+fn copy_columns(x: ArrayView2<'_, f32>) -> Vec<Vec<f32>> {
+    let mut columns = vec![vec![0.0; x.nrows()]; x.ncols()];
+    for (at, row) in x.rows().into_iter().enumerate() {
+        for (column, value) in columns.iter_mut().zip(row) {
+            column[at] = *value;
+        }
+    }
+    columns
 }
 
 fn make_categorical(

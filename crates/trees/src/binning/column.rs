@@ -8,7 +8,7 @@ use super::ladder::Ladder;
 /// The most bins that values take; one more is left for missing ones.
 const MAX_VALUE_BINS: usize = 255;
 /// Rows by which a column of many values is cut, evenly spaced, as in LightGBM.
-const SAMPLE_ROWS: usize = 200_000;
+pub(super) const SAMPLE_ROWS: usize = 200_000;
 
 /// The bins of one feature: bin `b` holds `thresholds[b - 1] < x <= thresholds[b]`.
 #[derive(Debug, Clone, PartialEq)]
