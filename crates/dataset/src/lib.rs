@@ -30,8 +30,8 @@ pub use preprocessing::{
     ScalerKind,
 };
 pub use raw::{
-    Defect, Extent, FieldColumns, MAX_EXACT_INTEGER, RawBatch, RawColumn, RecordCells, Scalar,
-    TextColumn, exact_integer, faithful_number, format_number, free_name,
+    CellBytes, Defect, Extent, FieldColumns, MAX_EXACT_INTEGER, RawBatch, RawColumn, RecordCells,
+    Scalar, TextColumn, exact_integer, faithful_number, format_number, free_name,
 };
 pub use raw_dataset::{Cells, IngestedColumn, MAX_ROWS, MISSING_CODE, Provenance, RawDataset};
 pub use records::{Records, Target, TrainingSet, ValidatedDataset};

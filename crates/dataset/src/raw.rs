@@ -250,9 +250,39 @@ impl TextColumn {
         (end & ABSENT == 0).then(|| &self.bytes[start as usize..end as usize])
     }
 
+    /// Returns the bytes of all cells in order, for loops in which a cell is looked at but not read.
+    pub fn iter_bytes(&self) -> CellBytes<'_> {
+        CellBytes {
+            bytes: self.bytes.as_bytes(),
+            start: 0,
+            ends: self.ends.iter(),
+        }
+    }
+
     /// Returns all cells in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Option<&str>> {
         (0..self.len()).map(|row| self.get(row))
+    }
+}
+
+/// The bytes of a column's cells in order; `None` is an absent one.
+#[derive(Debug, Clone)]
+pub struct CellBytes<'a> {
+    bytes: &'a [u8],
+    start: usize,
+    ends: std::slice::Iter<'a, u32>,
+}
+
+impl<'a> Iterator for CellBytes<'a> {
+    type Item = Option<&'a [u8]>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let end = *self.ends.next()?;
+        let stop = (end & !ABSENT) as usize;
+        let cell = &self.bytes[self.start..stop];
+        self.start = stop;
+        Some((end & ABSENT == 0).then_some(cell))
     }
 }
 

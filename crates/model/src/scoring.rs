@@ -113,17 +113,14 @@ pub fn read(schema: &Schema, batch: &RawBatch) -> (Table, Vec<Vec<String>>) {
         values: match found.cells(column) {
             Ok(None) => vec![f64::NAN; n],
             Ok(Some((at, cells))) => {
-                let mut reader = ColumnReader::new(reader, column);
-                (0..n)
-                    .map(|row| match found.is_torn(row) || found.is_unread(row, at) {
+                let read_cell = |reader: &mut ColumnReader<'_>, row: usize| {
+                    let value = match found.is_torn(row) || found.is_unread(row, at) {
                         true => Ok(f64::NAN),
                         false => reader.read(RawCell::of(cells, row)),
-                    })
-                    .enumerate()
-                    .map(|(row, value)| {
-                        value.unwrap_or_else(|problem| note(&mut problems[row], column, &problem))
-                    })
-                    .collect()
+                    };
+                    value.unwrap_or_else(|problem| note(&mut problems[row], column, &problem))
+                };
+                read_column(ColumnReader::new(reader, column), cells, read_cell)
             }
             Err(problem) => (0..n)
                 .map(|row| match found.is_torn(row) {
@@ -134,6 +131,25 @@ pub fn read(schema: &Schema, batch: &RawBatch) -> (Table, Vec<Vec<String>>) {
         },
     });
     (Table::new(n, columns.collect()), problems)
+}
+
+/// Reads a column; cells whose text has come before take no more than a look.
+fn read_column<'a>(
+    mut reader: ColumnReader<'a>,
+    cells: &RawColumn,
+    mut read_cell: impl FnMut(&mut ColumnReader<'a>, usize) -> f64,
+) -> Vec<f64> {
+    let RawColumn::Text(texts) = cells else {
+        return (0..cells.len())
+            .map(|row| read_cell(&mut reader, row))
+            .collect();
+    };
+    let mut values = Vec::with_capacity(texts.len());
+    for (row, text) in texts.iter_bytes().enumerate() {
+        let known = text.and_then(|text| reader.known(text));
+        values.push(known.unwrap_or_else(|| read_cell(&mut reader, row)));
+    }
+    values
 }
 
 fn note(problems: &mut Vec<String>, column: &Column, problem: &str) -> f64 {

@@ -1,6 +1,6 @@
 //! Lines of delimited text, as the `csv` crate writes them: quotes only where they are needed.
 
-use dataset::{RawBatch, RawColumn, faithful_number};
+use dataset::{CellBytes, RawBatch, RawColumn, TextColumn, faithful_number};
 
 use super::{Names, Places};
 
@@ -36,23 +36,21 @@ impl Lines {
             end(out, begin);
         }
         let columns = places.iter().map(|place| place.map(|i| &batch.columns[i]));
-        let columns: Vec<Cells<'_>> = columns.map(|c| Cells::of(c, self.delimiter)).collect();
-        let n_bytes = columns.iter().map(Cells::n_bytes).sum::<usize>();
+        let n_bytes: usize = columns.clone().map(n_bytes).sum();
+        let mut columns: Vec<Cells<'_>> = columns.map(|c| Cells::of(c, self.delimiter)).collect();
         out.reserve(n_bytes + batch.n_rows() * columns.len());
         for row in 0..batch.n_rows() {
             let begin = out.len();
-            for cells in &columns {
-                match cells.column {
-                    Some(RawColumn::Text(texts)) if cells.are_plain => {
-                        self.push_plain(out, texts.get(row).unwrap_or(""));
+            for cells in &mut columns {
+                match cells {
+                    Cells::Plain(cells) => {
+                        self.push_plain(out, cells.next().flatten().unwrap_or_default());
                     }
-                    Some(RawColumn::Text(texts)) => {
-                        self.push(out, texts.get(row).unwrap_or(""));
-                    }
-                    Some(RawColumn::Number(numbers)) if !numbers[row].is_nan() => {
+                    Cells::Text(texts) => self.push(out, texts.get(row).unwrap_or_default()),
+                    Cells::Number(numbers) if !numbers[row].is_nan() => {
                         self.push(out, &faithful_number(numbers[row]));
                     }
-                    _ => out.push(self.delimiter),
+                    Cells::Number(_) | Cells::Absent => out.push(self.delimiter),
                 }
             }
             end(out, begin);
@@ -62,7 +60,7 @@ impl Lines {
     /// Writes a cell and the delimiter behind it.
     fn push(&self, out: &mut Vec<u8>, cell: &str) {
         if is_plain_text(cell, self.delimiter) {
-            return self.push_plain(out, cell);
+            return self.push_plain(out, cell.as_bytes());
         }
         push_quoted(out, cell);
         out.push(self.delimiter);
@@ -70,9 +68,9 @@ impl Lines {
 
     /// Writes a cell that needs no quotes, and the delimiter behind it.
     #[inline]
-    fn push_plain(&self, out: &mut Vec<u8>, cell: &str) {
+    fn push_plain(&self, out: &mut Vec<u8>, cell: &[u8]) {
         // Most cells are short: without a call to copy them.
-        match *cell.as_bytes() {
+        match *cell {
             [] => out.push(self.delimiter),
             [a] => out.extend_from_slice(&[a, self.delimiter]),
             [a, b] => out.extend_from_slice(&[a, b, self.delimiter]),
@@ -84,28 +82,34 @@ impl Lines {
     }
 }
 
-/// A column, and whether none of its cells needs quotes.
-struct Cells<'a> {
-    column: Option<&'a RawColumn>,
-    are_plain: bool,
+/// The cells of a column.
+enum Cells<'a> {
+    /// Texts of which none needs quotes, from row to row.
+    Plain(CellBytes<'a>),
+    Text(&'a TextColumn),
+    Number(&'a [f64]),
+    Absent,
 }
 
 impl<'a> Cells<'a> {
     fn of(column: Option<&'a RawColumn>, delimiter: u8) -> Self {
-        let are_plain = match column {
-            Some(RawColumn::Text(texts)) => is_plain_text(texts.text(), delimiter),
-            _ => false,
-        };
-        Self { column, are_plain }
-    }
-
-    /// Returns about how many bytes its cells are written with.
-    fn n_bytes(&self) -> usize {
-        match self.column {
-            Some(RawColumn::Text(texts)) => texts.n_bytes(),
-            Some(RawColumn::Number(numbers)) => 20 * numbers.len(),
-            None => 0,
+        match column {
+            Some(RawColumn::Text(texts)) if is_plain_text(texts.text(), delimiter) => {
+                Self::Plain(texts.iter_bytes())
+            }
+            Some(RawColumn::Text(texts)) => Self::Text(texts),
+            Some(RawColumn::Number(numbers)) => Self::Number(numbers),
+            None => Self::Absent,
         }
+    }
+}
+
+/// Returns about how many bytes the cells of a column are written with.
+fn n_bytes(column: Option<&RawColumn>) -> usize {
+    match column {
+        Some(RawColumn::Text(texts)) => texts.n_bytes(),
+        Some(RawColumn::Number(numbers)) => 20 * numbers.len(),
+        None => 0,
     }
 }
 

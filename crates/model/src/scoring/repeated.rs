@@ -38,36 +38,37 @@ impl<'a> ColumnReader<'a> {
         }
     }
 
-    /// Reads a cell as [`CellReader::read`] does.
+    /// Returns what a text was read as before, if it is remembered.
     #[inline]
+    pub(super) fn known(&self, text: &[u8]) -> Option<f64> {
+        let packed = pack(text)?;
+        let slot = self.slots[slot_of(packed)];
+        (slot.text == packed).then_some(slot.value)
+    }
+
+    /// Reads a cell as [`CellReader::read`] does, and remembers it.
     pub(super) fn read(&mut self, cell: RawCell<'_>) -> Result<f64, String> {
-        let RawCell::Text(text) = cell else {
-            return self.reader.read(self.column, cell);
-        };
-        let Some(packed) = pack(text) else {
-            return self.reader.read(self.column, cell);
-        };
-        // Fibonacci hashing: the upper six bits of the product.
-        let slot = (packed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize;
-        let known = self.slots[slot];
-        if known.text == packed {
-            return Ok(known.value);
-        }
         let value = self.reader.read(self.column, cell)?;
-        self.slots[slot] = Slot {
-            text: packed,
-            value,
-        };
+        if let RawCell::Text(text) = cell
+            && let Some(text) = pack(text.as_bytes())
+        {
+            self.slots[slot_of(text)] = Slot { text, value };
+        }
         Ok(value)
     }
 }
 
+/// Fibonacci hashing: the upper six bits of the product.
+#[inline]
+fn slot_of(packed: u64) -> usize {
+    (packed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58) as usize
+}
+
 /// Returns a short text as a number that no other text has.
 #[inline]
-fn pack(text: &str) -> Option<u64> {
-    let bytes = text.as_bytes();
+fn pack(text: &[u8]) -> Option<u64> {
     let append = |packed: u64, byte: &u8| packed << 8 | u64::from(*byte);
-    (bytes.len() <= SHORT).then(|| bytes.iter().fold(bytes.len() as u64, append))
+    (text.len() <= SHORT).then(|| text.iter().fold(text.len() as u64, append))
 }
 
 #[cfg(test)]

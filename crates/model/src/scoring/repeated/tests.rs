@@ -27,7 +27,9 @@ proptest! {
             for text in texts.iter().chain(&texts) {
                 let cell = RawCell::Text(text);
                 let expected = reader.read(column, cell).map(f64::to_bits);
-                prop_assert_eq!(repeated.read(cell).map(f64::to_bits), expected);
+                let known = repeated.known(text.as_bytes());
+                let read = known.map_or_else(|| repeated.read(cell), Ok);
+                prop_assert_eq!(read.map(f64::to_bits), expected);
             }
         }
     }
@@ -38,10 +40,13 @@ fn no_two_short_texts_are_taken_for_each_other() {
     let texts = [
         "", "\0", "\0\0", "a", "\0a", "a\0", "\u{1}", "\u{1}\0", "1234567",
     ];
-    let mut packed: Vec<u64> = texts.iter().filter_map(|text| pack(text)).collect();
+    let mut packed: Vec<u64> = texts
+        .iter()
+        .filter_map(|text| pack(text.as_bytes()))
+        .collect();
     packed.push(EMPTY);
     packed.sort_unstable();
     packed.dedup();
     assert_eq!(packed.len(), texts.len() + 1);
-    assert_eq!(pack("12345678"), None);
+    assert_eq!(pack(b"12345678"), None);
 }
