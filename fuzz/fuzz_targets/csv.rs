@@ -16,10 +16,15 @@ fuzz_target!(init: start(), |body: &[u8]| {
         match (answer.status, answer.body, &given) {
             (200, Ok(text), Ok(given)) => assert_eq!(answered(&text), beside(*given, more)),
             (200, Err(_), Err(_)) | (422, _, Err(_)) => {}
+            (422, Ok(text), Ok(_)) if is_of_no_column(&text) => {}
             other => panic!("{other:?}"),
         }
     }
 });
+
+fn is_of_no_column(refusal: &[u8]) -> bool {
+    String::from_utf8_lossy(refusal).contains("none of its columns")
+}
 
 fn beside(given: Shape, more: usize) -> Shape {
     Shape {

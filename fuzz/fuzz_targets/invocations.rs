@@ -28,7 +28,9 @@ fn records(asked: &Value) -> Option<Vec<Value>> {
     if let Some(list) = list {
         return Some(list.clone());
     }
-    if let Some(columns) = asked.get("inputs").and_then(Value::as_object) {
+    let columns = ["inputs", "instances"];
+    let columns = columns.iter().find_map(|name| asked.get(name)?.as_object());
+    if let Some(columns) = columns {
         let lists: Option<Vec<_>> = columns.values().map(Value::as_array).collect();
         let lists = lists?;
         let n = lists.first()?.len();

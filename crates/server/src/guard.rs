@@ -3,7 +3,7 @@
 use std::{net::IpAddr, time::Instant};
 
 use actix_web::{
-    Error, HttpResponse,
+    Error, HttpResponse, ResponseError as _,
     body::{BoxBody, EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
@@ -18,7 +18,7 @@ use crate::{
     arguments::Scope,
     keys::Granted,
     problem::Problem,
-    routes::{Service, needed_scope},
+    routes::{Service, is_inference, needed_scope},
     sessions,
 };
 
@@ -53,14 +53,17 @@ pub async fn check<B: MessageBody + 'static>(
     let (request, early) = match examine(&service, &request) {
         Ok(early) => (request, early),
         Err(problem) => {
-            let answer = actix_web::ResponseError::error_response(&problem);
+            let answer = refusal(&problem, request.path());
             (request, Some(answer))
         }
     };
     let mut response = match early {
         Some(answer) => request.into_response(answer).map_into_right_body(),
         None => match next.call(request).await {
-            Ok(response) => response.map_into_left_body(),
+            Ok(response) => match inference_error(&response) {
+                Some(answer) => response.into_response(answer).map_into_right_body(),
+                None => response.map_into_left_body(),
+            },
             Err(error) => return Err(error),
         },
     };
@@ -73,6 +76,20 @@ pub async fn check<B: MessageBody + 'static>(
     }
     service.meters.answered(status, began.elapsed());
     Ok(response)
+}
+
+/// Returns what went wrong on a path of the Open Inference Protocol, as its clients read it.
+fn inference_error<B>(response: &ServiceResponse<B>) -> Option<HttpResponse> {
+    let path = response.request().path();
+    let problem = response.response().error()?.as_error::<Problem>()?;
+    is_inference(path).then(|| refusal(problem, path))
+}
+
+fn refusal(problem: &Problem, path: &str) -> HttpResponse {
+    if is_inference(path) {
+        return problem.as_inference_error().error_response();
+    }
+    problem.error_response()
 }
 
 /// Returns the answer to a preflight; nothing when the request may go on.

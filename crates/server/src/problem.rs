@@ -15,13 +15,16 @@ pub const MEDIA_TYPE: &str = "application/problem+json";
 /// Problems that are listed at most; the others are counted.
 const MOST_LISTED: usize = 1000;
 
+/// Problems that one sentence tells at most.
+const MOST_SAID: usize = 3;
+
 /// Why a request was not carried out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Problem {
     /// Always `about:blank`: the status says what kind of problem it is.
     #[serde(rename = "type")]
-    kind: String,
+    kind: Kind,
     /// The status in words.
     title: String,
     /// The HTTP status.
@@ -37,6 +40,21 @@ pub struct Problem {
     /// How many more there are than are listed.
     #[serde(default, skip_serializing_if = "is_zero")]
     problems_left_out: usize,
+    /// All of it in one sentence, on the paths of the Open Inference Protocol alone: its clients read nothing else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    error: Option<Box<str>>,
+    /// The methods that the path takes, in a header field of its own.
+    #[serde(skip)]
+    allow: Option<&'static str>,
+}
+
+/// What kind of problem it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub enum Kind {
+    /// What the status says.
+    #[serde(rename = "about:blank")]
+    AboutBlank,
 }
 
 /// One thing that is wrong with a request's content.
@@ -71,6 +89,16 @@ impl Faults {
         });
     }
 
+    /// Notes one whose words are made only when there is still room for it.
+    pub fn note(&mut self, fault: impl FnOnce() -> (String, String)) {
+        if self.listed.len() == MOST_LISTED {
+            self.left_out += 1;
+            return;
+        }
+        let (path, problem) = fault();
+        self.listed.push(Fault { path, problem });
+    }
+
     /// Returns whether there is none.
     pub fn is_empty(&self) -> bool {
         self.listed.is_empty()
@@ -81,13 +109,15 @@ impl Problem {
     /// Makes a problem without a list.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self {
-            kind: "about:blank".to_owned(),
+            kind: Kind::AboutBlank,
             title: status.canonical_reason().unwrap_or_default().to_owned(),
             status: status.as_u16(),
             detail: detail.into(),
             problems: Vec::new(),
             problems_left_out: 0,
             retry_after: None,
+            error: None,
+            allow: None,
         }
     }
 
@@ -95,7 +125,7 @@ impl Problem {
     pub fn refused(faults: Faults) -> Self {
         let n = faults.listed.len() + faults.left_out;
         let noun = if n == 1 { "problem" } else { "problems" };
-        let detail = format!("{n} {noun} with the content: nothing was scored");
+        let detail = format!("{n} {noun} with the content: nothing was done");
         Self {
             problems: faults.listed,
             problems_left_out: faults.left_out,
@@ -145,6 +175,26 @@ impl Problem {
         )
     }
 
+    /// A method that the path does not take, status 405.
+    pub fn wrong_method(methods: &'static str) -> Self {
+        let detail = format!("this path takes {methods}");
+        Self {
+            allow: Some(methods),
+            ..Self::new(StatusCode::METHOD_NOT_ALLOWED, detail)
+        }
+    }
+
+    /// Returns the same as clients of the Open Inference Protocol read it.
+    pub fn as_inference_error(&self) -> Self {
+        let shown = self.problems.iter().take(MOST_SAID);
+        let said = shown.map(|fault| format!("{}: {}", fault.path, fault.problem));
+        let all = std::iter::once(self.detail.clone()).chain(said);
+        Self {
+            error: Some(all.collect::<Vec<_>>().join("; ").into()),
+            ..self.clone()
+        }
+    }
+
     fn code(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
@@ -169,6 +219,9 @@ impl ResponseError for Problem {
         }
         if let Some(seconds) = self.retry_after {
             response.insert_header((header::RETRY_AFTER, u64::from(seconds)));
+        }
+        if let Some(methods) = self.allow {
+            response.insert_header((header::ALLOW, methods));
         }
         response.content_type(MEDIA_TYPE).body(text)
     }

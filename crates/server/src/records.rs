@@ -2,6 +2,7 @@
 
 mod cells;
 mod literals;
+mod object;
 mod record;
 mod whole;
 
@@ -13,12 +14,14 @@ use serde::{
     Deserializer as _,
     de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
+use serde_json::value::RawValue;
 
 use crate::{
     detector::Detector,
     problem::{Faults, Problem},
 };
-pub use cells::{Cell, Places};
+pub use cells::{Cell, Layout, Places};
+pub use object::{Object, read_as};
 use record::Record;
 pub use whole::Whole;
 
@@ -35,10 +38,15 @@ pub struct Rows<'d> {
     cells: Vec<f64>,
     n_rows: usize,
     faults: Faults,
-    /// The column that is being read.
-    at: Option<usize>,
-    /// What is being read beside the rows.
-    beside: Option<&'static str>,
+    reading: Reading,
+}
+
+/// Where in a body reading has come to.
+#[derive(Debug, Clone, Copy)]
+enum Reading {
+    Body,
+    List,
+    Record,
 }
 
 /// A value of a request.
@@ -101,6 +109,7 @@ pub fn read_list<'d>(
 ) -> Result<Rows<'d>, Problem> {
     let parse = |text: &[u8]| {
         let mut rows = Rows::new(detector, root, most);
+        rows.reading = Reading::List;
         let mut json = serde_json::Deserializer::from_slice(text);
         let result = List(&mut rows).deserialize(&mut json);
         (rows, result.and_then(|()| json.end()))
@@ -114,35 +123,31 @@ pub fn read_list<'d>(
 /// # Errors
 /// Status 400 when it is no JSON all the same.
 pub fn known_json(body: &[u8]) -> Result<Cow<'_, [u8]>, Problem> {
-    let parse = |text: &[u8]| {
-        let parsed = serde_json::from_slice::<IgnoredAny>(text);
-        (text.len(), parsed.map(drop))
-    };
-    let (n, _) = checked(body, parse)?;
-    Ok(if n == body.len() {
-        Cow::Borrowed(body)
-    } else {
-        Cow::Owned(literals::as_texts(body).unwrap_or_default())
-    })
+    check_utf8(body)?;
+    let known = literals::as_texts(body).map_or(Cow::Borrowed(body), Cow::Owned);
+    match serde_json::from_slice::<IgnoredAny>(&known) {
+        Ok(_) => Ok(known),
+        Err(error) => Err(no_json(&error)),
+    }
 }
 
-/// Parses what is known to be JSON; `path` is where it stands.
+/// Returns what is known to be JSON, to be looked into.
 ///
 /// # Errors
-/// Status 422 when it is something else than `T`.
-pub fn parse<'a, T: serde::Deserialize<'a>>(json: &'a [u8], path: &str) -> Result<T, Problem> {
-    serde_json::from_slice(json).map_err(|error| {
-        let text = error.to_string();
-        Problem::at(path, text.split(" at line ").next().unwrap_or_default())
-    })
+/// Status 400 when it is none.
+pub fn value(known: &[u8]) -> Result<&RawValue, Problem> {
+    serde_json::from_slice(known).map_err(|error| no_json(&error))
 }
 
-/// Parses what is known to be JSON into what keeps nothing of it.
-///
-/// # Errors
-/// As [`parse`].
-pub fn parse_owned<T: serde::de::DeserializeOwned>(json: &[u8]) -> Result<T, Problem> {
-    parse(json, "")
+fn no_json(error: &serde_json::Error) -> Problem {
+    Problem::bad_request(format!("the body is no JSON: {error}"))
+}
+
+fn check_utf8(body: &[u8]) -> Result<(), Problem> {
+    std::str::from_utf8(body).map(drop).map_err(|error| {
+        let at = error.valid_up_to();
+        Problem::bad_request(format!("the body is no JSON: byte {at} is not UTF-8"))
+    })
 }
 
 /// Parses; when the text is no JSON for its NaN, infinite or huge numbers alone, parses it with these
@@ -152,12 +157,7 @@ fn checked<T>(
     parse: impl Fn(&[u8]) -> (T, serde_json::Result<()>),
 ) -> Result<(T, serde_json::Result<()>), Problem> {
     // What is passed over is not looked into, not even for this.
-    if let Err(error) = std::str::from_utf8(body) {
-        let at = error.valid_up_to();
-        return Err(Problem::bad_request(format!(
-            "the body is no JSON: byte {at} is not UTF-8"
-        )));
-    }
+    check_utf8(body)?;
     let (parsed, result) = parse(body);
     let error = match result {
         Err(error) if !error.is_data() => error,
@@ -169,9 +169,7 @@ fn checked<T>(
             return Ok((parsed, result));
         }
     }
-    Err(Problem::bad_request(format!(
-        "the body is no JSON: {error}"
-    )))
+    Err(no_json(&error))
 }
 
 impl<'d> Rows<'d> {
@@ -185,8 +183,7 @@ impl<'d> Rows<'d> {
             cells: Vec::with_capacity(detector.columns().len()),
             n_rows: 0,
             faults: Faults::default(),
-            at: None,
-            beside: None,
+            reading: Reading::Body,
         }
     }
 
@@ -214,17 +211,21 @@ impl<'d> Rows<'d> {
 
     /// Sets a cell of the row.
     pub fn set(&mut self, column: usize, value: Value<'_>) {
-        let width = self.detector.columns().len();
-        let place = self.n_rows * width + column;
-        if self.cells[place].to_bits() != UNNAMED {
-            self.fault(column, "named twice");
-            return;
-        }
-        let read = read_cell(&self.reader, &self.detector.columns()[column], value);
-        self.cells[place] = read.unwrap_or_else(|problem| {
+        if let Err(problem) = self.put(column, value) {
             self.fault(column, problem);
-            f64::NAN
-        });
+        }
+    }
+
+    /// Sets a cell of the row, or says what is wrong with it.
+    fn put(&mut self, column: usize, value: Value<'_>) -> Result<(), String> {
+        let columns = self.detector.columns();
+        let place = self.n_rows * columns.len() + column;
+        if self.cells[place].to_bits() != UNNAMED {
+            return Err("named twice".to_owned());
+        }
+        self.cells[place] = f64::NAN;
+        self.cells[place] = read_cell(&self.reader, &columns[column], value)?;
+        Ok(())
     }
 
     /// Ends the row: columns that it has not named are missing.
@@ -232,27 +233,44 @@ impl<'d> Rows<'d> {
         let columns = self.detector.columns();
         let first = self.n_rows * columns.len();
         for (at, column) in columns.iter().enumerate() {
-            if self.cells[first + at].to_bits() == UNNAMED {
-                self.cells[first + at] = f64::NAN;
-                if !column.may_be_missing {
-                    self.fault(at, "missing");
-                }
+            if !column.may_be_missing && self.cells[first + at].to_bits() == UNNAMED {
+                self.fault(at, "missing");
+            }
+        }
+        self.close();
+    }
+
+    /// Ends the row: nothing is said of columns that it has not named.
+    fn close(&mut self) {
+        let first = self.n_rows * self.detector.columns().len();
+        for cell in &mut self.cells[first..] {
+            if cell.to_bits() == UNNAMED {
+                *cell = f64::NAN;
             }
         }
         self.n_rows += 1;
-        self.at = None;
+    }
+
+    /// Notes that something else stands where a record should; it counts as one, and may be one too many.
+    fn no_record(&mut self, shown: &str) -> bool {
+        let path = || format!("{}[{}]", self.root, self.n_rows);
+        let problem = format!("`{shown}` is not a record: give an object of values by column name");
+        self.faults.push(path, problem);
+        let is_too_many = self.start();
+        if !is_too_many {
+            self.close();
+        }
+        is_too_many
     }
 
     /// Notes a name that is no column.
     pub fn unknown(&mut self, name: &str) {
-        let shown: String = name.chars().take(60).collect();
-        let path = || format!("{}[{}].{shown}", self.root, self.n_rows);
-        let near = self.detector.nearest(&shown);
-        let problem = match near {
-            Some(near) => format!("there is no such column; did you mean `{near}`?"),
-            None => "there is no such column".to_owned(),
-        };
-        self.faults.push(path, problem);
+        let (root, row) = (self.root, self.n_rows);
+        self.faults.note(|| {
+            let shown: String = name.chars().take(60).collect();
+            let problem = no_column(self.detector, &shown);
+            (format!("{root}[{row}].{shown}"), problem)
+        });
     }
 
     /// Notes what is wrong with a column of the row.
@@ -262,9 +280,9 @@ impl<'d> Rows<'d> {
         self.faults.push(path, problem);
     }
 
-    /// Notes what is wrong with the whole.
-    pub fn note(&mut self, path: String, problem: impl Into<String>) {
-        self.faults.push(|| path, problem);
+    /// Returns what is wrong with the whole so far, so that more can be noted.
+    pub fn faults(&mut self) -> &mut Faults {
+        &mut self.faults
     }
 
     /// Gives the rows when nothing is wrong with them.
@@ -272,13 +290,9 @@ impl<'d> Rows<'d> {
     /// # Errors
     /// Status 422 with every problem.
     pub fn finish(mut self, result: serde_json::Result<()>) -> Result<Self, Problem> {
-        if let Err(error) = result
-            && self.faults.is_empty()
-        {
-            let text = error.to_string();
-            let text = text.split(" at line ").next().unwrap_or_default();
-            let place = self.place();
-            self.faults.push(|| place, text);
+        if result.is_err() && self.faults.is_empty() {
+            let (path, problem) = self.another_shape();
+            self.faults.push(|| path, problem);
         }
         if self.n_rows == 0 && self.faults.is_empty() {
             let root = self.root;
@@ -292,16 +306,24 @@ impl<'d> Rows<'d> {
         }
     }
 
-    /// Returns where reading has come to.
-    fn place(&self) -> String {
-        let (root, row) = (self.root, self.n_rows);
-        if let Some(name) = self.beside {
-            return name.to_owned();
+    /// Says what should have stood where reading has come to an end.
+    fn another_shape(&self) -> (String, &'static str) {
+        match self.reading {
+            Reading::Body => (String::new(), "not an object: give one with `records`"),
+            Reading::List => (self.root.to_owned(), "not a list: give a list of records"),
+            Reading::Record => (
+                format!("{}[{}]", self.root, self.n_rows),
+                "not a record: give an object of values by column name",
+            ),
         }
-        match self.at {
-            Some(at) => format!("{root}[{row}].{}", self.detector.columns()[at].name),
-            None => format!("{root}[{row}]"),
-        }
+    }
+}
+
+/// Says that a name is no column's.
+fn no_column(detector: &Detector, name: &str) -> String {
+    match detector.nearest(name) {
+        Some(near) => format!("there is no such column; did you mean `{near}`?"),
+        None => "there is no such column".to_owned(),
     }
 }
 
@@ -341,27 +363,29 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
             match &*name {
                 "records" if !has_records => {
                     has_records = true;
+                    self.request.rows.reading = Reading::List;
                     map.next_value_seed(List(&mut self.request.rows))?;
+                    self.request.rows.reading = Reading::Body;
                 }
                 "top" if self.with_top && !has_top => {
                     has_top = true;
-                    self.request.rows.beside = Some("top");
-                    self.request.top = map.next_value()?;
-                    self.request.rows.beside = None;
+                    let top: &RawValue = map.next_value()?;
+                    let faults = &mut self.request.rows.faults;
+                    self.request.top =
+                        read_as::<Option<Whole>>(top, || "top".to_owned(), Whole::WHAT, faults)
+                            .flatten();
                 }
                 _ => {
                     map.next_value::<IgnoredAny>()?;
-                    let path = name.chars().take(60).collect();
-                    self.request
-                        .rows
-                        .note(path, "unknown, or given twice: give `records` once");
+                    let path = || name.chars().take(60).collect();
+                    let faults = &mut self.request.rows.faults;
+                    faults.push(path, "unknown, or given twice: give `records` once");
                 }
             }
         }
         if !has_records {
-            self.request
-                .rows
-                .note("records".to_owned(), "missing: give a list of records");
+            let faults = &mut self.request.rows.faults;
+            faults.push(|| "records".to_owned(), "missing: give a list of records");
         }
         Ok(())
     }
@@ -386,6 +410,7 @@ impl<'de> Visitor<'de> for List<'_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        self.0.reading = Reading::Record;
         while list.next_element_seed(Record(&mut *self.0))?.is_some() {}
         Ok(())
     }

@@ -16,10 +16,10 @@ mod refusals;
 use std::sync::Arc;
 
 use actix_web::{
-    HttpRequest, HttpResponse, Resource, ResponseError as _, Route,
+    HttpRequest, HttpResponse, Resource, Route,
     error::QueryPayloadError,
     guard,
-    http::{StatusCode, header},
+    http::header,
     web::{self, Bytes, FormConfig, PathConfig, Payload, QueryConfig, ServiceConfig},
 };
 use dataset::Table;
@@ -142,8 +142,12 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(at("/assets/page.js", READS, read().to(front::script)))
         .service(at("/healthz", READS, read().to(health::live)))
         .service(at("/readyz", READS, read().to(health::ready)))
-        .service(at("/v2/health/live", READS, read().to(health::live)))
-        .service(at("/v2/health/ready", READS, read().to(health::ready)))
+        .service(at("/v2/health/live", READS, read().to(inference::live)))
+        .service(at(
+            "/v2/health/ready",
+            READS,
+            read().to(inference::server_ready),
+        ))
         .service(at("/v2", READS, read().to(inference::server)))
         .service(at(
             "/v2/models/{name}",
@@ -163,24 +167,24 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(at(
             "/v2/models/{name}/versions/{version}",
             READS,
-            read().to(inference::metadata),
+            read().to(inference::metadata_of_version),
         ))
         .service(at(
             "/v2/models/{name}/versions/{version}/ready",
             READS,
-            read().to(inference::ready),
+            read().to(inference::ready_of_version),
         ))
         .service(at(
             "/v2/models/{name}/versions/{version}/infer",
             "POST",
-            web::post().to(inference::infer),
+            web::post().to(inference::infer_of_version),
         ))
         .service(at(
             "/invocations",
             "POST",
             web::post().to(invocations::invocations),
         ))
-        .service(at("/ping", READS, read().to(health::ready)))
+        .service(at("/ping", READS, read().to(invocations::ping)))
         .service(at("/metrics", READS, read().to(health::metrics)))
         .service(at("/v1/predict/csv", "POST", web::post().to(files::csv)))
         .service(at(
@@ -243,6 +247,11 @@ fn is_open(path: &str) -> bool {
     PATHS.contains(&path) || path.starts_with("/docs/")
 }
 
+/// Returns whether a path is of the Open Inference Protocol, whose clients read errors their own way.
+pub fn is_inference(path: &str) -> bool {
+    path == "/v2" || path.starts_with("/v2/")
+}
+
 /// The methods of paths that change nothing.
 const READS: &str = "GET, HEAD";
 
@@ -260,13 +269,8 @@ async fn nothing() -> Result<HttpResponse, Problem> {
     Err(Problem::not_found("there is nothing at this path"))
 }
 
-async fn wrong_method(methods: &'static str) -> HttpResponse {
-    let detail = format!("this path takes {methods}");
-    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail);
-    let mut response = problem.error_response();
-    let allow = header::HeaderValue::from_static(methods);
-    response.headers_mut().insert(header::ALLOW, allow);
-    response
+async fn wrong_method(methods: &'static str) -> Result<HttpResponse, Problem> {
+    Err(Problem::wrong_method(methods))
 }
 
 /// Answers with JSON that is written already.

@@ -223,16 +223,34 @@
     cells.push(cell);
     return cells;
   };
+  const SHOWN = 100;
+  // Counts the rows of a file of whatever size, a part at a time: a line may end within quotes.
+  const countRows = async (blob) => {
+    const reader = blob.stream().getReader();
+    let lines = 0, quoted = false;
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return Math.max(lines - 1, 0);
+      for (const byte of value) {
+        if (byte === 34) quoted = !quoted;
+        else if (byte === 10 && !quoted) lines++;
+      }
+    }
+  };
   const showRows = async (blob) => {
     const text = await blob.slice(0, 1 << 18).text();
     const lines = text.split("\n");
     if (blob.size > 1 << 18) lines.pop();
-    const rows = lines.filter((line) => line).slice(0, 51).map(parseLine);
+    const rows = lines.filter((line) => line).slice(0, SHOWN + 1).map(parseLine);
     const names = rows.shift() || [];
     // The verdict first: it stands last in the file.
     const order = [...names.keys()].slice(-4).concat([...names.keys()].slice(0, -4));
+    // Of the probability people need no more digits; the download has them all.
+    const shown = (cells, at) =>
+      at === names.length - 3 && cells[at] ? Number(cells[at]).toFixed(4) : cells[at];
     const table = make("table");
-    table.append(make("caption", `The first ${rows.length} rows`));
+    const caption = make("caption", `The first ${rows.length} rows`);
+    table.append(caption);
     const header = make("thead"), head = make("tr"), body = make("tbody");
     for (const at of order) {
       const cell = make("th", names[at]);
@@ -242,11 +260,15 @@
     header.append(head);
     for (const cells of rows) {
       const row = make("tr");
-      for (const at of order) row.append(make("td", cells[at]));
+      for (const at of order) row.append(make("td", shown(cells, at)));
       body.append(row);
     }
     table.append(header, body);
     $("rows").replaceChildren(table);
+    const left = await countRows(blob) - rows.length;
+    caption.textContent = left > 0
+      ? `The first ${rows.length} rows; ${left} more are in the download`
+      : `All ${rows.length} rows`;
   };
   let url = null;
   const finish = (request, name) => {

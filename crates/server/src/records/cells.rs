@@ -7,8 +7,8 @@ use serde::{
     de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
-use super::{Rows, Value};
-use crate::detector::{Detector, Field};
+use super::{Rows, Value, no_column};
+use crate::detector::Field;
 
 /// A value that was read before its column was known.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,74 +32,194 @@ impl Cell<'_> {
     }
 }
 
-/// What the columns of a frame or the tensors of a request are to the model.
-pub struct Places(Vec<Option<usize>>);
+/// How loose values lie in a request, which says where each of them stands.
+#[derive(Debug, Clone, Copy)]
+pub enum Layout {
+    /// Rows of a frame: `dataframe_split.data[3][5]`.
+    Split,
+    /// A list for each column: `inputs.port[3]`.
+    Columns(&'static str),
+    /// A tensor for each column: `inputs[5].data[3]`.
+    Tensors,
+}
 
-impl Places {
+impl Layout {
+    /// Returns where a name stands.
+    fn path_of_name(self, at: usize, name: &str) -> String {
+        match self {
+            Self::Split => format!("dataframe_split.columns[{at}]"),
+            Self::Columns(root) => format!("{root}.{}", shortened(name)),
+            Self::Tensors => format!("inputs[{at}].name"),
+        }
+    }
+
+    /// Returns where the list of a column's values stands.
+    fn path_of_list(self, at: usize, name: &str) -> String {
+        match self {
+            Self::Tensors => format!("inputs[{at}].data"),
+            _ => self.path_of_name(at, name),
+        }
+    }
+
+    fn path_of_cell(self, at: usize, name: &str, row: usize) -> String {
+        match self {
+            Self::Split => format!("dataframe_split.data[{row}][{at}]"),
+            _ => format!("{}[{row}]", self.path_of_list(at, name)),
+        }
+    }
+
+    /// Returns where a column should have stood.
+    fn path_of_missing(self, name: &str) -> String {
+        match self {
+            Self::Split => "dataframe_split.columns".to_owned(),
+            Self::Columns(root) => format!("{root}.{name}"),
+            Self::Tensors => "inputs".to_owned(),
+        }
+    }
+
+    /// Names the column in a problem, where its path does not.
+    fn said_of(self, name: &str, problem: &str) -> String {
+        match self {
+            Self::Columns(_) => problem.to_owned(),
+            _ => format!("{}: {problem}", shortened(name)),
+        }
+    }
+}
+
+fn shortened(name: &str) -> String {
+    name.chars().take(60).collect()
+}
+
+/// What the columns of a frame or the tensors of a request are to the model.
+pub struct Places<'n> {
+    layout: Layout,
+    names: Vec<&'n str>,
+    columns: Vec<Option<usize>>,
+}
+
+impl<'n> Places<'n> {
     /// Finds the columns of these names; unknown ones and those that stand twice are noted.
-    pub fn find<'n>(
-        detector: &Detector,
-        names: impl Iterator<Item = &'n str>,
-        rows: &mut Rows<'_>,
-        path: &str,
-    ) -> Self {
-        let mut places = Vec::new();
-        for name in names {
-            let place = match detector.field(name, places.len()) {
-                Some(Field::Feature(at)) if places.contains(&Some(at)) => {
-                    rows.note(shown(path, name), "named twice");
+    pub fn find(layout: Layout, names: Vec<&'n str>, rows: &mut Rows<'_>) -> Self {
+        let detector = rows.detector;
+        let mut columns = Vec::with_capacity(names.len());
+        let mut seen = vec![false; detector.columns().len()];
+        for (at, name) in names.iter().enumerate() {
+            let path = || layout.path_of_name(at, name);
+            let column = match detector.field(name, at) {
+                Some(Field::Feature(column)) if seen[column] => {
+                    rows.faults.push(path, layout.said_of(name, "named twice"));
                     None
                 }
-                Some(Field::Feature(at)) => Some(at),
+                Some(Field::Feature(column)) => {
+                    seen[column] = true;
+                    Some(column)
+                }
                 Some(Field::PassedOver) => None,
                 None => {
-                    rows.note(shown(path, name), "there is no such column");
+                    let problem = || no_column(detector, &shortened(name));
+                    let note = || (path(), layout.said_of(name, &problem()));
+                    rows.faults.note(note);
                     None
                 }
             };
-            places.push(place);
+            columns.push(column);
         }
-        Self(places)
+        Self {
+            layout,
+            names,
+            columns,
+        }
     }
 
-    /// Adds a row of values, one a column; says whether it is one too many.
-    pub fn push<'c>(&self, rows: &mut Rows<'_>, cells: impl Iterator<Item = &'c Cell<'c>>) -> bool {
+    /// Notes the columns that must be there and are not.
+    pub fn note_missing(&self, rows: &mut Rows<'_>) {
+        let detector = rows.detector;
+        for (at, column) in detector.columns().iter().enumerate() {
+            if column.may_be_missing || self.columns.contains(&Some(at)) {
+                continue;
+            }
+            let path = || self.layout.path_of_missing(&column.name);
+            let problem = self.layout.said_of(&column.name, "missing");
+            rows.faults.push(path, problem);
+        }
+    }
+
+    /// Returns the column that something of the request is, by its place there.
+    pub fn column(&self, at: usize) -> Option<usize> {
+        self.columns[at]
+    }
+
+    /// Looks no more at the values of something whose problem is noted already.
+    pub fn pass_over(&mut self, at: usize) {
+        self.columns[at] = None;
+    }
+
+    /// Adds a row of values, one a column, which `check` is asked about first; says whether it is one too many.
+    fn push<'c>(
+        &self,
+        rows: &mut Rows<'_>,
+        cells: impl Iterator<Item = &'c Cell<'c>>,
+        check: &impl Fn(usize, &Cell<'_>) -> Result<(), String>,
+    ) -> bool {
         if rows.start() {
             return true;
         }
-        for (place, cell) in self.0.iter().zip(cells) {
-            if let Some(column) = place {
-                rows.set(*column, cell.value());
+        for (at, (column, cell)) in self.columns.iter().zip(cells).enumerate() {
+            let Some(column) = column else { continue };
+            let put = check(at, cell).and_then(|()| rows.put(*column, cell.value()));
+            if let Err(problem) = put {
+                let (name, row) = (self.names[at], rows.n_rows);
+                let path = || self.layout.path_of_cell(at, name, row);
+                rows.faults.push(path, self.layout.said_of(name, &problem));
             }
         }
-        rows.end();
+        rows.close();
         false
     }
 
-    /// Adds the rows of lists of values, one list a column, all of the same length.
-    pub fn push_lists(&self, rows: &mut Rows<'_>, lists: &[&[Cell<'_>]], path: &str) {
-        let n = lists.first().map_or(0, |list| list.len());
-        if let Some(other) = lists.iter().find(|list| list.len() != n) {
-            let problem = format!("columns of {n} and of {} values", other.len());
-            rows.note(path.to_owned(), problem);
-            return;
-        }
-        for row in 0..n {
-            if self.push(rows, lists.iter().map(|list| &list[row])) {
+    /// Adds rows of values, one a column; those of another length are noted, and those that could not be read are
+    /// noted already.
+    pub fn push_rows(&self, rows: &mut Rows<'_>, data: &[Option<Vec<Cell<'_>>>]) {
+        for (row, cells) in data.iter().enumerate() {
+            let cells = cells.as_deref();
+            let (found, expected) = (cells.map_or(0, <[_]>::len), self.columns.len());
+            let is_whole = found == expected;
+            let is_noted = cells.is_none();
+            let cells = cells.filter(|_| is_whole).unwrap_or_default();
+            if !is_whole && !is_noted {
+                let problem = format!("{found} values for {expected} columns");
+                let path = || format!("dataframe_split.data[{row}]");
+                rows.faults.push(path, problem);
+            }
+            if self.push(rows, cells.iter(), &|_, _| Ok(())) {
                 return;
             }
         }
     }
 
-    /// Returns the number of columns.
-    pub fn len(&self) -> usize {
-        self.0.len()
+    /// Adds the rows of lists of values, one list a column, all of the same length.
+    pub fn push_lists(
+        &self,
+        rows: &mut Rows<'_>,
+        lists: &[&[Cell<'_>]],
+        check: impl Fn(usize, &Cell<'_>) -> Result<(), String>,
+    ) {
+        let n = lists.first().map_or(0, |list| list.len());
+        let others = lists.iter().enumerate().filter(|(_, list)| list.len() != n);
+        let mut is_even = true;
+        for (at, list) in others {
+            is_even = false;
+            let (name, first) = (self.names[at], shortened(self.names[0]));
+            let problem = format!("{} values, but `{first}` has {n}", list.len());
+            let path = || self.layout.path_of_list(at, name);
+            rows.faults.push(path, self.layout.said_of(name, &problem));
+        }
+        for row in 0..if is_even { n } else { 0 } {
+            if self.push(rows, lists.iter().map(|list| &list[row]), &check) {
+                return;
+            }
+        }
     }
-}
-
-fn shown(path: &str, name: &str) -> String {
-    let name: String = name.chars().take(60).collect();
-    format!("{path}.{name}")
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Cell<'a> {

@@ -14,7 +14,16 @@ impl<'de> DeserializeSeed<'de> for Record<'_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl Record<'_, '_> {
+    fn refuse<E: Error>(self, shown: &str) -> Result<(), E> {
+        if self.0.no_record(shown) {
+            return Err(E::custom("too many records"));
+        }
+        Ok(())
     }
 }
 
@@ -39,7 +48,6 @@ impl<'de> Visitor<'de> for Record<'_, '_> {
             match map.next_key_seed(key)? {
                 None => break,
                 Some(Name::Known(Field::Feature(column))) => {
-                    rows.at = Some(column);
                     map.next_value_seed(Cell { rows, column })?;
                     expected = column + 1;
                 }
@@ -52,6 +60,36 @@ impl<'de> Visitor<'de> for Record<'_, '_> {
         }
         rows.end();
         Ok(())
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        self.refuse("null")
+    }
+
+    fn visit_bool<E: Error>(self, truth: bool) -> Result<(), E> {
+        self.refuse(if truth { "true" } else { "false" })
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<(), E> {
+        self.refuse(&dataset::format_number(number))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<(), E> {
+        self.refuse(&number.to_string())
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<(), E> {
+        self.refuse(&number.to_string())
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
+        let shown: String = text.chars().take(60).collect();
+        self.refuse(&shown)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        self.refuse("a list")
     }
 }
 

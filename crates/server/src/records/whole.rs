@@ -18,13 +18,18 @@ impl<'de> Deserialize<'de> for Whole {
     }
 }
 
+impl Whole {
+    /// What it is, for those who have sent something else.
+    pub const WHAT: &'static str = "a whole number of at least 0";
+}
+
 struct AnyWhole;
 
 impl Visitor<'_> for AnyWhole {
     type Value = Whole;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a whole number of at least 0")
+        f.write_str(Whole::WHAT)
     }
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<Whole, E> {

@@ -7,15 +7,15 @@ use actix_web::{
 };
 use artifact::clock;
 use registry::{Entry, RegistryError};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{READS, Service, at, blocking, json, models::HistoryEntry, read};
 use crate::{
     body,
-    jobs::{Job, Refusal},
-    problem::Problem,
-    records::{self, Whole},
+    jobs::{Job, Refusal, TrainingSource},
+    problem::{Faults, Problem},
+    records::{self, Object, Whole},
     serving::Reload,
     spool::{SpoolWriter, spool},
 };
@@ -52,30 +52,6 @@ pub struct Reloaded {
     pub version: u64,
 }
 
-/// Which source is to be trained on.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TrainRequest {
-    source: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PromoteRequest {
-    version: Whole,
-    #[serde(default)]
-    force: bool,
-    #[serde(default)]
-    why: Option<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct RollbackRequest {
-    to: Option<Whole>,
-    why: Option<String>,
-}
-
 /// Looks at the registry now, and at the configuration's files.
 async fn reload(service: Data<Service>) -> Result<HttpResponse, Problem> {
     let reloaded = blocking(move || take_up(&service)).await?;
@@ -97,17 +73,8 @@ async fn train(
     service: Data<Service>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let asked: TrainRequest = read_body(&request, &service, payload).await?;
-    let sources = &service.settings.sources;
-    let source = sources.iter().find(|s| s.name == asked.source);
-    let source = source.cloned().ok_or_else(|| {
-        let known: Vec<&str> = sources.iter().map(|s| s.name.as_str()).collect();
-        let known = known.join(", ");
-        Problem::at(
-            "source",
-            format!("the configuration lists no such source; it lists: {known}"),
-        )
-    })?;
+    let body = read_body(&request, &service, payload).await?;
+    let source = read_source(&body, &service.settings.sources)?;
     let job = blocking(move || {
         let begun = service.jobs.begin(&source, &service.serving);
         begun.map_err(|refusal| match refusal {
@@ -128,6 +95,24 @@ async fn train(
         response.headers_mut().insert(header::LOCATION, place);
     }
     Ok(response)
+}
+
+/// Reads which source is to be trained on.
+fn read_source(body: &[u8], sources: &[TrainingSource]) -> Result<TrainingSource, Problem> {
+    let known: Vec<&str> = sources.iter().map(|s| s.name.as_str()).collect();
+    let known = match known.is_empty() {
+        true => "it lists none".to_owned(),
+        false => format!("it lists {}", known.join(", ")),
+    };
+    read_fields(body, &["source"], |asked, faults| {
+        let name: String = asked.need("source", "the name of a source", faults)?;
+        let found = sources.iter().find(|source| source.name == name);
+        if found.is_none() {
+            let problem = format!("the configuration lists no such source; {known}");
+            faults.push(|| "source".to_owned(), problem);
+        }
+        found.cloned()
+    })
 }
 
 /// Lists the trainings since the start.
@@ -179,14 +164,21 @@ async fn promote(
     name: Path<String>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let asked: PromoteRequest = read_body(&request, &service, payload).await?;
-    if asked.force && asked.why.is_none() {
-        return Err(Problem::at("why", "missing: `force` asks for a reason"));
-    }
+    let body = read_body(&request, &service, payload).await?;
+    let (Whole(version), force, why) =
+        read_fields(&body, &["version", "force", "why"], |asked, faults| {
+            let version = asked.need("version", Whole::WHAT, faults);
+            let force = asked.get("force", "true or false", faults);
+            let why: Option<String> = asked.get("why", "a text", faults);
+            if force == Some(true) && asked.member("why").is_none() {
+                let problem = "missing: `force` asks for a reason";
+                faults.push(|| "why".to_owned(), problem);
+            }
+            Some((version?, force.unwrap_or_default(), why))
+        })?;
     let entry = blocking(move || {
         let registry = service.serving.registry();
-        let why = asked.why.as_deref();
-        let done = registry.promote(&name, asked.version.0, why, asked.force, clock::now());
+        let done = registry.promote(&name, version, why.as_deref(), force, clock::now());
         then_take_up(&service, done)
     });
     answer(StatusCode::OK, &HistoryEntry::from(&entry.await?))
@@ -199,15 +191,15 @@ async fn roll_back(
     name: Path<String>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let asked: RollbackRequest = read_body(&request, &service, payload).await?;
+    let body = read_body(&request, &service, payload).await?;
+    let (to, why) = read_fields(&body, &["to", "why"], |asked, faults| {
+        let to = asked.get("to", Whole::WHAT, faults);
+        let why: Option<String> = asked.get("why", "a text", faults);
+        Some((to.map(|Whole(to)| to), why))
+    })?;
     let entry = blocking(move || {
         let registry = service.serving.registry();
-        let done = registry.roll_back(
-            &name,
-            asked.to.map(|Whole(to)| to),
-            asked.why.as_deref(),
-            clock::now(),
-        );
+        let done = registry.roll_back(&name, to, why.as_deref(), clock::now());
         then_take_up(&service, done)
     });
     answer(StatusCode::OK, &HistoryEntry::from(&entry.await?))
@@ -233,18 +225,72 @@ fn refusal(error: &RegistryError) -> Problem {
         ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::CONFLICT,
     };
-    Problem::new(status, error.to_string())
+    Problem::new(status, advised(error))
 }
 
-async fn read_body<T: DeserializeOwned>(
+/// Says what went wrong, and what to send about it; the registry itself advises those at a command line.
+fn advised(error: &RegistryError) -> String {
+    match error {
+        RegistryError::NoChampion {
+            name,
+            version,
+            reasons,
+        } => format!(
+            "`{name}` has no champion: version {version} was declined ({reasons}); `POST /train` trains \
+             another, `POST /models/{name}/promote` with `force` and `why` overrides"
+        ),
+        RegistryError::Declined {
+            name,
+            version,
+            reasons,
+        } => format!(
+            "`{name}`: version {version} was declined ({reasons}); give `\"force\": true` and `why` to override"
+        ),
+        RegistryError::NothingToRollBack { name } => format!(
+            "`{name}`: no champion before this one is left to roll back to; give `to` to return to a later one"
+        ),
+        RegistryError::NeverChampion { name, version } => format!(
+            "`{name}`: version {version} has never been the champion: `POST /models/{name}/promote` makes it so"
+        ),
+        RegistryError::OtherEvaluation { evaluated, bundle } => format!(
+            "the evaluation is of bundle {evaluated}, not of {bundle}: `POST /train` makes a version with its own"
+        ),
+        RegistryError::Codec { key, source, .. } => damaged(key, source),
+        RegistryError::Damaged { key, reason, .. } => damaged(key, reason),
+        _ => error.to_string(),
+    }
+}
+
+fn damaged(key: &str, reason: &dyn std::fmt::Display) -> String {
+    format!(
+        "the registry's `{key}`: {reason}; `POST /models/{{name}}/rollback` with `to` returns to another \
+         version, `POST /train` trains one"
+    )
+}
+
+async fn read_body(
     request: &HttpRequest,
     service: &Service,
     payload: Payload,
-) -> Result<T, Problem> {
+) -> Result<Bytes, Problem> {
     let time = service.settings.limits.client_timeout;
-    let body: Bytes = body::read_json(request, payload, MAX_BODY, time).await?;
-    let known = records::known_json(&body)?;
-    records::parse_owned(&known)
+    body::read_json(request, payload, MAX_BODY, time).await
+}
+
+/// Reads an object with fields of these names; nothing is returned while anything is wrong with it.
+fn read_fields<T>(
+    body: &[u8],
+    names: &[&str],
+    read: impl FnOnce(&Object<'_>, &mut Faults) -> Option<T>,
+) -> Result<T, Problem> {
+    let known = records::known_json(body)?;
+    let mut faults = Faults::default();
+    let object = Object::read(records::value(&known)?, "", names, &mut faults);
+    let read = object.and_then(|object| read(&object, &mut faults));
+    match read {
+        Some(read) if faults.is_empty() => Ok(read),
+        _ => Err(Problem::refused(faults)),
+    }
 }
 
 fn answer<T: Serialize>(status: StatusCode, value: &T) -> Result<HttpResponse, Problem> {

@@ -182,6 +182,7 @@ impl Job {
             .map_err(|e| e.to_string())?;
         let mut pieces = CsvPieces::new(delimiter);
         while let Some(mut batch) = source.next_batch().map_err(|e| explain(&e))? {
+            self.check_names(&batch, "its first line must be the names of the columns")?;
             self.score(&mut batch)?;
             let piece = pieces.write(&batch).map_err(|e| e.to_string())?;
             out.push(piece).map_err(|e| e.to_string())?;
@@ -214,10 +215,27 @@ impl Job {
         let sink = ParquetExtension::create(output, input);
         let mut sink = Box::new(sink.map_err(|e| internal(&e))?);
         while let Some(mut batch) = source.next_batch().map_err(|e| explain(&e))? {
+            self.check_names(&batch, "it is of something else than the model knows")?;
             self.score(&mut batch)?;
             sink.write(&batch).map_err(|e| explain_sink(&e))?;
         }
         sink.finish().map_err(|e| explain_sink(&e))
+    }
+
+    /// Refuses a file of which no column has a name that the model knows: every row would be refused alike.
+    fn check_names(&self, batch: &RawBatch, why: &str) -> Result<(), String> {
+        let mut names = batch.names.iter().enumerate();
+        if names.any(|(at, name)| self.detector.field(name, at).is_some()) {
+            return Ok(());
+        }
+        let shown: Vec<String> = batch.names.iter().take(3).map(|n| shortened(n)).collect();
+        let known = self.detector.columns().iter().take(3);
+        let known: Vec<&str> = known.map(|column| column.name.as_str()).collect();
+        Err(format!(
+            "the upload: none of its columns ({}, …) is one of the model's ({}, …): {why}",
+            shown.join(", "),
+            known.join(", ")
+        ))
     }
 
     /// Scores a batch and appends the verdicts.
@@ -265,6 +283,10 @@ impl Job {
         let scores: Vec<Option<RowScore>> = predictions.iter().map(score_of).collect();
         self.service.observe_table(&self.detector, table, &scores);
     }
+}
+
+fn shortened(name: &str) -> String {
+    name.chars().take(40).collect()
 }
 
 /// Says what is wrong with an upload, without the place where it was kept.

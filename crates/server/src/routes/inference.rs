@@ -1,22 +1,22 @@
 //! `/v2/…`: the Open Inference Protocol, version 2, as KServe and Triton speak it.
 
-use std::{borrow::Cow, sync::Arc};
+mod datatype;
+mod request;
+
+use std::{collections::BTreeMap, sync::Arc};
 
 use actix_web::{
     HttpRequest, HttpResponse,
     web::{Data, Path, Payload},
 };
-use dataset::ColumnType;
-use serde::{Deserialize, Serialize, de::IgnoredAny};
+use model::RowScore;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use self::datatype::Datatype;
 use super::{Service, blocking, json as answer_json, predict::score, refusals};
-use crate::{
-    detector::Detector,
-    problem::Problem,
-    records::{self, Cell, Places, Rows, Whole},
-};
+use crate::{answer::imputed, detector::Detector, problem::Problem};
 
 /// Which model a path asks for.
 #[derive(Debug, Deserialize)]
@@ -24,34 +24,6 @@ pub struct Asked {
     name: String,
     #[serde(default)]
     version: Option<String>,
-}
-
-/// What `infer` takes: one tensor a column, all of the same length.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Request<'a> {
-    #[serde(borrow, default)]
-    id: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    inputs: Vec<Tensor<'a>>,
-    #[serde(default, rename = "outputs")]
-    _outputs: Option<IgnoredAny>,
-    #[serde(default, rename = "parameters")]
-    _parameters: Option<IgnoredAny>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Tensor<'a> {
-    #[serde(borrow)]
-    name: Cow<'a, str>,
-    shape: Vec<Whole>,
-    #[serde(borrow, rename = "datatype")]
-    _datatype: Cow<'a, str>,
-    #[serde(borrow)]
-    data: Vec<Cell<'a>>,
-    #[serde(default, rename = "parameters")]
-    _parameters: Option<IgnoredAny>,
 }
 
 /// What `infer` takes.
@@ -62,6 +34,21 @@ pub struct InferRequest {
     /// One tensor a column, of shape [n] or [n, 1]; a column that may be missing may be left out.
     #[schema(min_items = 1)]
     pub inputs: Vec<InferTensor>,
+    /// The outputs that are wanted; all of them where none is named.
+    pub outputs: Option<Vec<WantedOutput>>,
+    /// Passed over.
+    #[schema(value_type = Option<Object>)]
+    pub parameters: Option<BTreeMap<String, Value>>,
+}
+
+/// An output that is wanted.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct WantedOutput {
+    /// `label`, `threat`, `threat_probability` or `imputed`.
+    pub name: String,
+    /// Passed over.
+    #[schema(value_type = Option<Object>)]
+    pub parameters: Option<BTreeMap<String, Value>>,
 }
 
 /// One column of a request or an answer.
@@ -71,9 +58,10 @@ pub struct InferTensor {
     pub name: String,
     /// `[n]` or `[n, 1]`.
     pub shape: Vec<u64>,
-    /// `INT64`, `FP64`, `BOOL` or `BYTES`.
+    /// `BOOL`, `INT8` to `INT64`, `UINT8` to `UINT64`, `FP16` to `FP64`, or `BYTES` for texts; the values agree
+    /// with it, and it suits the column.
     pub datatype: String,
-    /// The values.
+    /// The values; `null` where one is missing.
     #[schema(value_type = Vec<Object>)]
     pub data: Vec<Value>,
 }
@@ -88,8 +76,57 @@ pub struct InferAnswer {
     /// The request's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// `label`, `threat` and `threat_probability`.
+    /// What else there is to say of the model.
+    pub parameters: AnswerParameters,
+    /// `label`, `threat`, `threat_probability`, and `imputed`: for each row a JSON list, as text, of the columns
+    /// without a value, for which the model used its own.
     pub outputs: Vec<InferTensor>,
+}
+
+/// What there is to say of the model that has answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AnswerParameters {
+    /// SHA-256 digest of the bundle.
+    pub digest: String,
+    /// Whether it has learned from generated rows, not from real traffic.
+    pub simulated: bool,
+    /// The probability from which on a record is called a threat.
+    pub threshold: f64,
+}
+
+/// Whether the service lives.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Live {
+    /// Always true.
+    pub live: bool,
+}
+
+/// Whether predictions are answered.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+pub struct Ready {
+    /// Always true: otherwise the status is 503.
+    pub ready: bool,
+}
+
+/// The service lives.
+#[utoipa::path(get, path = "/v2/health/live", tag = "other protocols",
+    responses((status = 200, description = "It lives", body = Live)),
+    security(()))]
+pub async fn live() -> HttpResponse {
+    answer_json(br#"{"live":true}"#.to_vec())
+}
+
+/// A model is loaded, and predictions are answered.
+#[utoipa::path(get, path = "/v2/health/ready", tag = "other protocols",
+    responses(
+        (status = 200, description = "It predicts", body = Ready),
+        (status = 503, description = "No model is loaded yet", body = Problem,
+            content_type = "application/problem+json")),
+    security(()))]
+pub async fn server_ready(service: Data<Service>) -> Result<HttpResponse, Problem> {
+    service.detector()?;
+    Ok(answer_json(br#"{"ready":true}"#.to_vec()))
 }
 
 /// Tells the name and the version of the service.
@@ -107,18 +144,14 @@ pub async fn server() -> HttpResponse {
     params(("name" = String, Path, description = "Name of the model that serves")),
     responses(
         (status = 200, description = "Inputs and outputs", body = Object),
-        (status = 404, description = "Another model serves", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 503, description = "No model is loaded yet", body = Problem,
-            content_type = "application/problem+json"),
-        refusals::OfCaller))]
+        refusals::OfModel))]
 pub async fn metadata(service: Data<Service>, asked: Path<Asked>) -> Result<HttpResponse, Problem> {
     let detector = service.detector()?;
     check_model(&detector, &asked)?;
     let inputs: Vec<Value> = detector
         .columns()
         .iter()
-        .map(|c| json!({"name": c.name, "datatype": datatype(c.kind), "shape": [-1]}))
+        .map(|c| json!({"name": c.name, "datatype": Datatype::of_column(c), "shape": [-1]}))
         .collect();
     let output =
         |(name, kind): (&str, &str)| json!({"name": name, "datatype": kind, "shape": [-1]});
@@ -132,31 +165,20 @@ pub async fn metadata(service: Data<Service>, asked: Path<Asked>) -> Result<Http
     Ok(answer_json(text.to_string().into_bytes()))
 }
 
-const OUTPUTS: [(&str, &str); 3] = [
+/// Names of the outputs and their datatypes.
+const OUTPUTS: [(&str, &str); 4] = [
     ("label", "BYTES"),
     ("threat", "BOOL"),
     ("threat_probability", "FP64"),
+    ("imputed", "BYTES"),
 ];
-
-fn datatype(kind: ColumnType) -> &'static str {
-    match kind {
-        ColumnType::Integer => "INT64",
-        ColumnType::Number => "FP64",
-        ColumnType::Boolean => "BOOL",
-        ColumnType::Text => "BYTES",
-    }
-}
 
 /// Says whether the model serves.
 #[utoipa::path(get, path = "/v2/models/{name}/ready", tag = "other protocols",
     params(("name" = String, Path, description = "Name of the model that serves")),
     responses(
         (status = 200, description = "It serves", body = Object),
-        (status = 404, description = "Another model serves", body = Problem,
-            content_type = "application/problem+json"),
-        (status = 503, description = "No model is loaded yet", body = Problem,
-            content_type = "application/problem+json"),
-        refusals::OfCaller))]
+        refusals::OfModel))]
 pub async fn ready(service: Data<Service>, asked: Path<Asked>) -> Result<HttpResponse, Problem> {
     let detector = service.detector()?;
     check_model(&detector, &asked)?;
@@ -188,6 +210,56 @@ pub async fn infer(
     Ok(answer_json(text.await?))
 }
 
+/// Tells what a version of the model takes and gives.
+#[utoipa::path(get, path = "/v2/models/{name}/versions/{version}", tag = "other protocols",
+    params(
+        ("name" = String, Path, description = "Name of the model that serves"),
+        ("version" = String, Path, description = "Its version")),
+    responses(
+        (status = 200, description = "Inputs and outputs", body = Object),
+        refusals::OfModel))]
+pub async fn metadata_of_version(
+    service: Data<Service>,
+    asked: Path<Asked>,
+) -> Result<HttpResponse, Problem> {
+    metadata(service, asked).await
+}
+
+/// Says whether a version of the model serves.
+#[utoipa::path(get, path = "/v2/models/{name}/versions/{version}/ready", tag = "other protocols",
+    params(
+        ("name" = String, Path, description = "Name of the model that serves"),
+        ("version" = String, Path, description = "Its version")),
+    responses(
+        (status = 200, description = "It serves", body = Object),
+        refusals::OfModel))]
+pub async fn ready_of_version(
+    service: Data<Service>,
+    asked: Path<Asked>,
+) -> Result<HttpResponse, Problem> {
+    ready(service, asked).await
+}
+
+/// Scores rows that come as one tensor a column, by a version of the model.
+#[utoipa::path(post, path = "/v2/models/{name}/versions/{version}/infer", tag = "other protocols",
+    params(
+        ("name" = String, Path, description = "Name of the model that serves"),
+        ("version" = String, Path, description = "Its version")),
+    request_body(content = InferRequest, content_type = "application/json"),
+    responses(
+        (status = 200, description = "One tensor an output", body = InferAnswer),
+        (status = 404, description = "Another model or version serves", body = Problem,
+            content_type = "application/problem+json"),
+        refusals::OfJson))]
+pub async fn infer_of_version(
+    request: HttpRequest,
+    service: Data<Service>,
+    asked: Path<Asked>,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    infer(request, service, asked, payload).await
+}
+
 /// Refuses other names and versions than those that serve.
 fn check_model(detector: &Detector, asked: &Asked) -> Result<(), Problem> {
     let version = detector.entry.version.to_string();
@@ -207,49 +279,42 @@ fn inferred(
     detector: &Arc<Detector>,
     body: &[u8],
 ) -> Result<InferAnswer, Problem> {
-    let known = records::known_json(body)?;
-    let request: Request<'_> = records::parse(&known, "")?;
-    let rows = read_tensors(detector, &request.inputs, service.settings.limits.rows)?;
-    let scores = score(service, detector, rows.cells())?;
-    let names = detector.bundle.class_names();
-    let columns: [Vec<Value>; 3] = [
-        scores.iter().map(|s| json!(names.name(s.label))).collect(),
-        scores.iter().map(|s| json!(s.label.is_threat())).collect(),
-        scores.iter().map(|s| json!(s.threat)).collect(),
-    ];
-    let outputs = OUTPUTS.into_iter().zip(columns);
-    let tensor = |((name, kind), data): ((&str, &str), Vec<Value>)| InferTensor {
-        name: name.to_owned(),
-        shape: vec![data.len() as u64],
-        datatype: kind.to_owned(),
-        data,
+    let asked = request::read(detector, body, service.settings.limits.rows)?;
+    let cells = asked.rows.cells();
+    let scores = score(service, detector, cells)?;
+    let tensor = |at: usize| {
+        let (name, datatype) = OUTPUTS[at];
+        InferTensor {
+            name: name.to_owned(),
+            shape: vec![scores.len() as u64],
+            datatype: datatype.to_owned(),
+            data: output(name, detector, cells, &scores),
+        }
     };
     Ok(InferAnswer {
         model_name: detector.name.clone(),
         model_version: detector.entry.version.to_string(),
-        id: request.id.map(Cow::into_owned),
-        outputs: outputs.map(tensor).collect(),
+        id: asked.id,
+        parameters: AnswerParameters {
+            digest: detector.reference.digest.clone(),
+            simulated: detector.reference.simulated,
+            threshold: detector.bundle.thresholds.operating,
+        },
+        outputs: asked.outputs.into_iter().map(tensor).collect(),
     })
 }
 
-fn read_tensors<'d>(
-    detector: &'d Detector,
-    tensors: &[Tensor<'_>],
-    most: usize,
-) -> Result<Rows<'d>, Problem> {
-    let mut rows = Rows::new(detector, "inputs", most);
-    let names = tensors.iter().map(|t| &*t.name);
-    let places = Places::find(detector, names, &mut rows, "inputs");
-    for (at, tensor) in tensors.iter().enumerate() {
-        let n = tensor.data.len() as u64;
-        let shape: Vec<u64> = tensor.shape.iter().map(|Whole(size)| *size).collect();
-        if shape != [n] && shape != [n, 1] {
-            let problem =
-                format!("{n} values do not have the shape {shape:?}: use [{n}] or [{n}, 1]");
-            rows.note(format!("inputs[{at}].shape"), problem);
-        }
+/// Returns the values of an output.
+fn output(name: &str, detector: &Detector, cells: &[f64], scores: &[RowScore]) -> Vec<Value> {
+    let names = detector.bundle.class_names();
+    let rows = cells.chunks_exact(detector.columns().len());
+    match name {
+        "label" => scores.iter().map(|s| json!(names.name(s.label))).collect(),
+        "threat" => scores.iter().map(|s| json!(s.label.is_threat())).collect(),
+        "threat_probability" => scores.iter().map(|s| json!(s.threat)).collect(),
+        // A tensor has no lists in it: each is a text.
+        _ => rows
+            .map(|row| json!(json!(imputed(detector, row)).to_string()))
+            .collect(),
     }
-    let lists: Vec<&[Cell<'_>]> = tensors.iter().map(|t| t.data.as_slice()).collect();
-    places.push_lists(&mut rows, &lists, "inputs");
-    rows.finish(Ok(()))
 }

@@ -6,44 +6,17 @@ use actix_web::{
     HttpRequest, HttpResponse,
     web::{Data, Payload},
 };
-use serde::{Deserialize, Serialize, de::IgnoredAny};
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::{Service, blocking, json, predict::score, refusals};
+use super::{Service, blocking, health, json, predict::score, refusals};
 use crate::{
-    detector::Detector,
-    problem::Problem,
-    records::{self, Cell, Places, Rows},
+    answer::imputed,
+    detector::{Detector, ModelRef},
+    problem::{Faults, Problem},
+    records::{self, Cell, Layout, Object, Places, Rows, read_as},
 };
-
-/// One of the shapes that MLflow knows; exactly one must be given.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Invocation<'a> {
-    #[serde(borrow, default)]
-    dataframe_split: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    dataframe_records: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    inputs: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    instances: Option<&'a RawValue>,
-    #[serde(default, rename = "params")]
-    _params: Option<IgnoredAny>,
-}
-
-/// A pandas frame, `orient="split"`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Split<'a> {
-    #[serde(borrow)]
-    columns: Vec<Cow<'a, str>>,
-    #[serde(borrow)]
-    data: Vec<Vec<Cell<'a>>>,
-    #[serde(default, rename = "index")]
-    _index: Option<IgnoredAny>,
-}
 
 /// What `/invocations` takes.
 #[expect(dead_code, reason = "it is there for the description alone")]
@@ -61,17 +34,27 @@ pub enum InvocationBody {
         #[schema(min_items = 1)]
         dataframe_records: Vec<super::docs::Record>,
     },
-    /// A list of values for each column; records by column name are taken as well.
+    /// A list of values for each column, or records by column name.
     Inputs {
-        /// The columns.
-        inputs: BTreeMap<String, Vec<serde_json::Value>>,
+        /// The columns or records.
+        inputs: ColumnsOrRecords,
     },
-    /// Records by column name.
+    /// The same under the other name that MLflow knows.
     Instances {
-        /// The records.
-        #[schema(min_items = 1)]
-        instances: Vec<super::docs::Record>,
+        /// The columns or records.
+        instances: ColumnsOrRecords,
     },
+}
+
+/// Values by column name.
+#[expect(dead_code, reason = "it is there for the description alone")]
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum ColumnsOrRecords {
+    /// A list of values for each column, all of the same length.
+    Columns(BTreeMap<String, Vec<serde_json::Value>>),
+    /// Records by column name.
+    Records(Vec<super::docs::Record>),
 }
 
 /// A frame by rows.
@@ -90,6 +73,12 @@ pub struct SplitBody {
 pub struct Invoked {
     /// One row a record, in the request's order.
     pub predictions: Vec<InvokedRow>,
+    /// Who answers.
+    pub model: ModelRef,
+    /// The probability from which on a record is called a threat.
+    pub threshold: f64,
+    /// For each record the columns without a value, for which the model used its own.
+    pub imputed: Vec<Vec<String>>,
 }
 
 /// The verdict on one record.
@@ -124,6 +113,17 @@ pub async fn invocations(
     Ok(json(text.await?))
 }
 
+/// A model is loaded, and `/invocations` is answered.
+#[utoipa::path(get, path = "/ping", tag = "other protocols",
+    responses(
+        (status = 200, description = "It predicts", body = String, content_type = "text/plain"),
+        (status = 503, description = "No model is loaded yet", body = Problem,
+            content_type = "application/problem+json")),
+    security(()))]
+pub async fn ping(service: Data<Service>) -> Result<HttpResponse, Problem> {
+    health::ready(service).await
+}
+
 fn invoked(
     service: &Service,
     detector: &Arc<Detector>,
@@ -131,6 +131,8 @@ fn invoked(
 ) -> Result<Invoked, Problem> {
     let names = detector.bundle.class_names();
     let scores = score(service, detector, rows.cells())?;
+    let cells = rows.cells().chunks_exact(detector.columns().len());
+    let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
     let row = |score: model::RowScore| InvokedRow {
         label: names.name(score.label).to_owned(),
         threat: score.label.is_threat(),
@@ -138,27 +140,38 @@ fn invoked(
     };
     Ok(Invoked {
         predictions: scores.into_iter().map(row).collect(),
+        model: detector.reference.clone(),
+        threshold: detector.bundle.thresholds.operating,
+        imputed: cells.map(|cells| owned(imputed(detector, cells))).collect(),
     })
 }
 
+/// Shapes that MLflow knows, of which one must be given, and what may stand beside it.
+const SHAPES: [&str; 4] = [
+    "dataframe_split",
+    "dataframe_records",
+    "inputs",
+    "instances",
+];
+const NAMES: [&str; 5] = [SHAPES[0], SHAPES[1], SHAPES[2], SHAPES[3], "params"];
+
 fn read<'d>(detector: &'d Detector, body: &[u8], most: usize) -> Result<Rows<'d>, Problem> {
     let known = records::known_json(body)?;
-    let given: Invocation<'_> = records::parse(&known, "")?;
-    let list =
-        |text: &RawValue, root| records::read_list(detector, text.get().as_bytes(), root, most);
-    match (
-        given.dataframe_split,
-        given.dataframe_records,
-        given.inputs,
-        given.instances,
-    ) {
-        (Some(split), None, None, None) => read_split(detector, split, most),
-        (None, Some(text), None, None) => list(text, "dataframe_records"),
-        (None, None, Some(text), None) if text.get().starts_with('{') => {
-            read_columns(detector, text, most)
+    let mut faults = Faults::default();
+    let given = Object::read(records::value(&known)?, "", &NAMES, &mut faults);
+    let shapes = given.iter().flat_map(|given| {
+        let given = |shape| Some((shape, given.member(shape)?));
+        SHAPES.into_iter().filter_map(given)
+    });
+    let shapes: Vec<(&'static str, &RawValue)> = shapes.collect();
+    match shapes[..] {
+        _ if !faults.is_empty() => Err(Problem::refused(faults)),
+        [("dataframe_split", frame)] => read_split(detector, frame, most),
+        [("dataframe_records", list)] => read_list(detector, list, "dataframe_records", most),
+        [(root, columns)] if columns.get().starts_with('{') => {
+            read_columns(detector, columns, root, most)
         }
-        (None, None, Some(text), None) => list(text, "inputs"),
-        (None, None, None, Some(text)) => list(text, "instances"),
+        [(root, list)] => read_list(detector, list, root, most),
         _ => Err(Problem::at(
             "",
             "give one of `dataframe_split`, `dataframe_records`, `inputs`, `instances`",
@@ -166,39 +179,81 @@ fn read<'d>(detector: &'d Detector, body: &[u8], most: usize) -> Result<Rows<'d>
     }
 }
 
-fn read_split<'d>(
+fn read_list<'d>(
     detector: &'d Detector,
-    text: &RawValue,
+    list: &RawValue,
+    root: &'static str,
     most: usize,
 ) -> Result<Rows<'d>, Problem> {
-    let split: Split<'_> = records::parse(text.get().as_bytes(), "dataframe_split")?;
-    let mut rows = Rows::new(detector, "dataframe_split.data", most);
-    let names = split.columns.iter().map(|name| &**name);
-    let places = Places::find(detector, names, &mut rows, "dataframe_split.columns");
-    for (at, cells) in split.data.iter().enumerate() {
-        if cells.len() != places.len() {
-            let (found, expected) = (cells.len(), places.len());
-            let path = format!("dataframe_split.data[{at}]");
-            rows.note(path, format!("{found} values for {expected} columns"));
-        }
-        if places.push(&mut rows, cells.iter()) {
-            break;
-        }
+    let inner = list.get().strip_prefix('[').unwrap_or_default();
+    if inner.trim_start().starts_with('[') {
+        return Err(Problem::at(
+            &format!("{root}[0]"),
+            "a list of values does not say which column each is of: give records by column name, a list \
+             for each column name, or `dataframe_split`",
+        ));
     }
+    records::read_list(detector, list.get().as_bytes(), root, most)
+}
+
+fn read_split<'d>(
+    detector: &'d Detector,
+    frame: &RawValue,
+    most: usize,
+) -> Result<Rows<'d>, Problem> {
+    let mut rows = Rows::new(detector, "dataframe_split.data", most);
+    let faults = rows.faults();
+    let members = ["columns", "data", "index"];
+    let frame = Object::read(frame, "dataframe_split", &members, faults);
+    let parts = frame.and_then(|frame| {
+        let columns = frame.need("columns", "a list of column names", faults);
+        let data = frame.need("data", "a list of rows, each a list of values", faults);
+        Option::zip(columns, data)
+    });
+    let Some((names, data)): Option<(Vec<Cow<'_, str>>, Vec<&RawValue>)> = parts else {
+        return rows.finish(Ok(()));
+    };
+    let what = "a list of values";
+    let mut lists: Vec<Option<Vec<Cell<'_>>>> = Vec::with_capacity(data.len());
+    for (row, cells) in data.into_iter().enumerate() {
+        let path = || format!("dataframe_split.data[{row}]");
+        lists.push(read_as(cells, path, what, rows.faults()));
+    }
+    let names = names.iter().map(|name| &**name).collect();
+    let places = Places::find(Layout::Split, names, &mut rows);
+    if !lists.is_empty() {
+        places.note_missing(&mut rows);
+    }
+    places.push_rows(&mut rows, &lists);
     rows.finish(Ok(()))
 }
 
 fn read_columns<'d>(
     detector: &'d Detector,
-    text: &RawValue,
+    columns: &RawValue,
+    root: &'static str,
     most: usize,
 ) -> Result<Rows<'d>, Problem> {
-    let columns: BTreeMap<Cow<'_, str>, Vec<Cell<'_>>> =
-        records::parse(text.get().as_bytes(), "inputs")?;
-    let mut rows = Rows::new(detector, "inputs", most);
-    let names = columns.keys().map(|name| &**name);
-    let places = Places::find(detector, names, &mut rows, "inputs");
-    let lists: Vec<&[Cell<'_>]> = columns.values().map(Vec::as_slice).collect();
-    places.push_lists(&mut rows, &lists, "inputs");
+    let mut rows = Rows::new(detector, root, most);
+    let Some(columns) = Object::read_any(columns, root, "an object of columns", rows.faults())
+    else {
+        return rows.finish(Ok(()));
+    };
+    let what = "a list of values";
+    let mut lists: Vec<Vec<Cell<'_>>> = Vec::new();
+    for (name, list) in columns.members() {
+        let list = read_as(list, || columns.path_of(name), what, rows.faults());
+        lists.push(list.unwrap_or_default());
+    }
+    let are_lists = rows.faults().is_empty();
+    let names = columns.members().iter().map(|(name, _)| &**name).collect();
+    let places = Places::find(Layout::Columns(root), names, &mut rows);
+    if !lists.is_empty() {
+        places.note_missing(&mut rows);
+    }
+    if are_lists {
+        let lists: Vec<&[Cell<'_>]> = lists.iter().map(Vec::as_slice).collect();
+        places.push_lists(&mut rows, &lists, |_, _| Ok(()));
+    }
     rows.finish(Ok(()))
 }

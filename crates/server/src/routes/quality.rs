@@ -6,6 +6,7 @@ use actix_web::{
 };
 use dataset::drift::DriftReport;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::{Service, blocking, json, refusals};
@@ -13,7 +14,7 @@ use crate::{
     detector::{Detector, ModelRef},
     feedback::LiveQuality,
     problem::{Faults, Problem},
-    records::{self, Whole},
+    records::{self, Object, Whole},
 };
 
 /// What came in the last hour, against what the model has learned from.
@@ -82,9 +83,9 @@ pub async fn feedback(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let (body, detector) = service.receive(&request, payload).await?;
-    let known = records::known_json(&body)?;
-    let given: FeedbackBody = records::parse_owned(&known)?;
-    for (version, called, is_threat) in outcomes(&detector, &given)? {
+    let mut faults = Faults::default();
+    let given = read(&body, &mut faults)?;
+    for (version, called, is_threat) in outcomes(&detector, &given, faults)? {
         service
             .feedback
             .add(version, [(called, is_threat)].into_iter());
@@ -101,12 +102,40 @@ pub async fn quality(service: Data<Service>) -> Result<HttpResponse, Problem> {
     Ok(json(text.map_err(|e| Problem::internal(&e))?))
 }
 
+/// Reads a body; returns the outcomes that have their shape, each with its place in the list.
+fn read(body: &[u8], faults: &mut Faults) -> Result<Vec<(usize, Outcome)>, Problem> {
+    let known = records::known_json(body)?;
+    let given = Object::read(records::value(&known)?, "", &["feedback"], faults);
+    let list: Option<Vec<&RawValue>> =
+        given.and_then(|given| given.need("feedback", "a list of outcomes", faults));
+    let list = list.unwrap_or_default().into_iter().enumerate();
+    Ok(list
+        .filter_map(|(at, value)| Some((at, read_outcome(at, value, faults)?)))
+        .collect())
+}
+
+fn read_outcome(at: usize, value: &RawValue, faults: &mut Faults) -> Option<Outcome> {
+    let names = ["version", "predicted", "actual"];
+    let outcome = Object::read(value, format!("feedback[{at}]"), &names, faults)?;
+    let version = outcome.need("version", Whole::WHAT, faults);
+    let predicted = outcome.need("predicted", "the name of a label", faults);
+    let actual = outcome.need("actual", "the name of a label", faults);
+    Some(Outcome {
+        version: version?,
+        predicted: predicted?,
+        actual: actual?,
+    })
+}
+
 /// Checks all outcomes before any is counted.
-fn outcomes(detector: &Detector, given: &FeedbackBody) -> Result<Vec<(u64, bool, bool)>, Problem> {
+fn outcomes(
+    detector: &Detector,
+    given: &[(usize, Outcome)],
+    mut faults: Faults,
+) -> Result<Vec<(u64, bool, bool)>, Problem> {
     let names = detector.bundle.class_names();
-    let mut faults = Faults::default();
-    let mut checked = Vec::with_capacity(given.feedback.len());
-    for (at, outcome) in given.feedback.iter().enumerate() {
+    let mut checked = Vec::with_capacity(given.len());
+    for (at, outcome) in given {
         let mut class = |field: &str, label: &str| {
             let class = names.iter().position(|name| name == label);
             if class.is_none() {

@@ -12,6 +12,9 @@ use crate::problem::{MEDIA_TYPE, Problem};
 /// Of every path that may ask for a key.
 pub struct OfCaller;
 
+/// Of paths that ask for a model by its name.
+pub struct OfModel;
+
 /// Of paths that take a body of JSON.
 pub struct OfJson;
 
@@ -46,6 +49,16 @@ const BODY: [(u16, &str); 5] = [
 impl IntoResponses for OfCaller {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         refusals(&CALLER)
+    }
+}
+
+impl IntoResponses for OfModel {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let model = [
+            (404, "Another model or version serves"),
+            (503, "No model is loaded yet"),
+        ];
+        refusals(&[&CALLER[..], &model].concat())
     }
 }
 

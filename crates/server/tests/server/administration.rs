@@ -89,6 +89,80 @@ fn versions_are_rolled_back_and_promoted_and_taken_up() {
     }
 }
 
+/// Sends a body that is refused to the listener for administration; its problems are told.
+#[track_caller]
+fn check_refusal(path: &str, body: &Value, problems: &Value) {
+    let source = ["--train-source", "daily=/data/daily.csv"];
+    let server = Server::start(&Place::with_flows(), &[&ADMIN[..], &source].concat());
+    let answer = admin(&server, "POST", path, body);
+    assert_eq!(answer.status, 422, "{}", answer.text());
+    assert_eq!(&answer.json()["problems"], problems);
+}
+
+#[test]
+fn bad_orders_are_refused_with_every_place() {
+    check_refusal(
+        "/models/flows/promote",
+        &json!({"version": -1, "force": 1, "why": 5, "by": "me"}),
+        &json!([
+            {"path": "by", "problem": "unknown: give `version`, `force`, `why`"},
+            {"path": "version", "problem": "`-1` is not a whole number of at least 0"},
+            {"path": "force", "problem": "`1` is not true or false"},
+            {"path": "why", "problem": "`5` is not a text"},
+        ]),
+    );
+    check_refusal(
+        "/models/flows/promote",
+        &json!({"force": true}),
+        &json!([
+            {"path": "version", "problem": "missing: give a whole number of at least 0"},
+            {"path": "why", "problem": "missing: `force` asks for a reason"},
+        ]),
+    );
+    check_refusal(
+        "/models/flows/rollback",
+        &json!({"to": "1"}),
+        &json!([{"path": "to", "problem": "`1` is not a whole number of at least 0"}]),
+    );
+    check_refusal(
+        "/train",
+        &json!({}),
+        &json!([{"path": "source", "problem": "missing: give the name of a source"}]),
+    );
+    check_refusal(
+        "/train",
+        &json!({"source": "weekly"}),
+        &json!([{"path": "source", "problem": "the configuration lists no such source; it lists daily"}]),
+    );
+}
+
+#[test]
+fn what_cannot_be_done_is_told_with_what_to_send() {
+    let place = Place::with_flows();
+    let server = Server::start(&place, &ADMIN);
+    let refused = |path: &str, body: Value| {
+        let answer = admin(&server, "POST", path, &body);
+        assert_eq!(answer.status, 409, "{path} {body}: {}", answer.text());
+        answer.json()["detail"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(
+        refused("/models/flows/rollback", json!({})),
+        "`flows`: no champion before this one is left to roll back to; give `to` to return to a later one"
+    );
+    let entry = place.promote("flows", |bundle| bundle.training.seed = 9);
+    fs::write(place.blob(entry.bundle), b"damaged").unwrap();
+    for said in [
+        refused("/reload", json!({})),
+        refused("/models/flows/promote", json!({"version": 2})),
+        refused("/models/flows/promote", json!({"version": 9})),
+    ] {
+        assert!(
+            !said.contains("netsec ") && !said.contains("--"),
+            "advice for a command line: {said}"
+        );
+    }
+}
+
 #[test]
 fn administration_asks_for_a_key_of_its_scope() {
     let place = Place::with_flows();

@@ -67,13 +67,22 @@ fn a_file_is_scored_shown_and_offered_for_download() {
     assert_eq!(name, json!("records-verdicts.csv"));
     assert_eq!(
         browser.evaluate("document.querySelectorAll('#rows tbody tr').length"),
-        json!(50)
+        json!(100)
     );
+    let caption = "document.querySelector('#rows caption').textContent";
+    browser.wait(&format!(
+        "{caption} === 'The first 100 rows; 29900 more are in the download'"
+    ));
     let first =
         "[...document.querySelectorAll('#rows tbody tr:first-child td')].map(c => c.textContent)";
     let first = browser.evaluate(first);
     assert!(
         ["normal", "dos"].contains(&first[0].as_str().unwrap()),
+        "{first}"
+    );
+    let probability = first[1].as_str().unwrap();
+    assert!(
+        probability.starts_with("0.") && probability.len() == 6,
         "{first}"
     );
     assert_eq!(first[4], json!("a, \"0\""));

@@ -127,6 +127,26 @@ fn what_is_no_csv_is_refused_before_the_answer_begins() {
 }
 
 #[test]
+fn a_file_without_a_line_of_names_is_refused_before_anything_is_scored() {
+    let server = Server::start(&Place::with_flows(), &[]);
+    let call = |csv: &str| {
+        let mut connection = server.connect();
+        connection.call("POST", "/v1/predict/csv", &[CSV], csv.as_bytes())
+    };
+    let refused = call("1,2,tcp,,yes\n3,4,udp,,no\n");
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    let detail = "the upload: none of its columns (1, 2, tcp, …) is one of the model's (duration, bytes, \
+         protocol, …): its first line must be the names of the columns";
+    assert_eq!(refused.json()["detail"], serde_json::json!(detail));
+    assert_eq!(call("note,duration\nx,4\n").status, 200);
+    let metrics = server.get("/metrics").text();
+    assert!(
+        metrics.contains("\nnetsec_records_scored_total 0\n"),
+        "{metrics}"
+    );
+}
+
+#[test]
 fn rows_come_back_before_the_upload_has_ended() {
     let server = Server::start(&Place::with_flows(), &[]);
     let mut connection = server.connect();

@@ -109,6 +109,7 @@ fn how_many_reasons_are_asked_for_is_said_once_and_refused_at_its_place() {
         (answer.status, answer.json()["problems"][0]["path"].clone())
     };
     assert_eq!(refused(r#""top":"2""#), (422, json!("top")));
+    assert_eq!(refused(r#""top":1e999"#), (422, json!("top")));
     assert_eq!(refused(r#""top":2,"top":3"#), (422, json!("top")));
 }
 
@@ -188,22 +189,26 @@ fn a_body_of_another_shape_is_refused() {
         422,
         &[("records", twice)],
     );
+    let give = "give an object of values by column name";
     check(
-        r#"{"records":[5]}"#,
+        r#"{"records":[5,{"duration":1},[]]}"#,
         422,
-        &[(
-            "records[0]",
-            "invalid type: integer `5`, expected a record: an object of values by column name",
-        )],
+        &[
+            ("records[0]", &format!("`5` is not a record: {give}")),
+            ("records[1].protocol", "missing"),
+            ("records[1].root", "missing"),
+            ("records[2]", &format!("`a list` is not a record: {give}")),
+        ],
     );
-    check(
-        "[]",
-        422,
-        &[(
-            "records[0]",
-            "invalid type: sequence, expected an object with `records`",
-        )],
-    );
+    for body in [
+        r#"{"records":5}"#,
+        r#"{"records":{}}"#,
+        r#"{"records":null}"#,
+    ] {
+        let not = "not a list: give a list of records";
+        check(body, 422, &[("records", not)]);
+    }
+    check("[]", 422, &[("", "not an object: give one with `records`")]);
     for body in [
         "",
         "{",

@@ -135,3 +135,37 @@ fn bad_feedback_is_refused_and_nothing_of_it_counted() {
     assert_eq!(answer.json()["problems"], problems);
     assert_eq!(server.get("/v1/feedback").json(), json!([]));
 }
+
+#[test]
+fn feedback_of_another_shape_is_refused_with_every_place() {
+    let server = Server::start(&Place::with_flows(), &[]);
+    let refused = |body: &str| {
+        let answer = server.post("/v1/feedback", body);
+        assert_eq!(answer.status, 422, "{}", answer.text());
+        answer.json()
+    };
+    let body = r#"{"feedback":[5,{"version":"1","predicted":"dos","actual":null,"x":1},
+        {"version":1,"predicted":"zz","actual":"dos"}],"more":0}"#;
+    let answer = refused(body);
+    let detail = "6 problems with the content: nothing was done";
+    assert_eq!(answer["detail"], json!(detail));
+    let problems = json!([
+        {"path": "more", "problem": "unknown: give `feedback`"},
+        {"path": "feedback[0]", "problem": "`5` is not an object: give `version`, `predicted`, `actual`"},
+        {"path": "feedback[1].x", "problem": "unknown: give `version`, `predicted`, `actual`"},
+        {"path": "feedback[1].version", "problem": "`1` is not a whole number of at least 0"},
+        {"path": "feedback[1].actual", "problem": "missing: give the name of a label"},
+        {"path": "feedback[2].predicted", "problem": "no such label; the model knows normal, dos"},
+    ]);
+    assert_eq!(answer["problems"], problems);
+    let problem = "`a list` is not an object: give `feedback`";
+    assert_eq!(
+        refused("[]")["problems"],
+        json!([{"path": "", "problem": problem}])
+    );
+    let problem = "missing: give a list of outcomes";
+    assert_eq!(
+        refused("{}")["problems"],
+        json!([{"path": "feedback", "problem": problem}])
+    );
+}
