@@ -286,6 +286,31 @@ fn of_registry(error: &RegistryError) -> Problem {
     }
 }
 
+/// Says that the history of a model cannot be read: to the caller which file it is, to the log the rest.
+fn of_history(name: &str, error: &RegistryError) -> Problem {
+    match error {
+        RegistryError::Damaged { .. } | RegistryError::Blob(_) => {
+            tracing::error!(model = name, %error, "history cannot be read");
+            let detail = unreadable_history(name, error);
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+        }
+        _ => of_registry(error),
+    }
+}
+
+fn unreadable_history(name: &str, error: &RegistryError) -> String {
+    let cause = match error {
+        // Without the reason, which may quote the file, and the place on this machine.
+        RegistryError::Damaged { key, .. } => {
+            format!("`{key}` in the registry is damaged, missing, or no entry of it")
+        }
+        _ => "the registry does not give it".to_owned(),
+    };
+    format!(
+        "the history of `{name}` cannot be read: {cause}; `netsec models list` says why and what to do"
+    )
+}
+
 /// Runs what blocks on another thread.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
