@@ -26,7 +26,7 @@ fn models_and_their_histories_are_told() {
 fn a_damaged_history_is_told_of_and_takes_nothing_else_down() {
     let place = Place::with_flows();
     place.register_as("flows", "other");
-    let server = Server::start(&place, &[]);
+    let server = Server::start(&place, &["--model", "flows"]);
     let healthy = json!({
         "name": "other", "serving": false, "champion": 1, "challenger": null, "versions": 1,
     });
