@@ -303,3 +303,18 @@ fn thousands_of_idle_connections_keep_nobody_from_being_answered() {
     let grown = server.resident().saturating_sub(before);
     assert!(grown < 300 << 10, "{grown} KiB more than before");
 }
+
+#[test]
+fn what_is_no_http_does_not_fill_the_log() {
+    let place = Place::with_flows();
+    let server = Server::start_behind(&place, "", &[]);
+    let mut connection = server.connect();
+    connection
+        .write(b"\x16\x03\x01 what is this\r\n\r\n")
+        .unwrap();
+    let answer = connection.read();
+    assert!(answer.is_err() || answer.unwrap().status == 400);
+    assert_eq!(server.get("/healthz").status, 200);
+    let log = std::fs::read_to_string(place.path().join("log")).unwrap();
+    assert_eq!(log, "");
+}
