@@ -23,7 +23,7 @@ use crate::{
     feedback::Feedback,
     guard,
     jobs::Jobs,
-    keys,
+    keys::{self, KeyRing},
     meters::Meters,
     monitor::Monitor,
     prediction_log::PredictionLog,
@@ -86,7 +86,9 @@ fn serve(arguments: &Arguments, settings: Settings, serving: Arc<Serving>) -> Re
     } else {
         "http"
     };
-    let greeting = greeting(scheme, &public, admin.as_ref(), &serving);
+    let keys = settings.keys.current();
+    let greeting = greeting(scheme, &public, admin.as_ref(), &keys, &serving);
+    drop(keys);
     let service = assemble(settings, serving)?;
     let watched = Data::clone(&service);
     let watch = Watch::start(service.settings.poll, move || watched.look())
@@ -234,6 +236,7 @@ fn greeting(
     scheme: &str,
     public: &TcpListener,
     admin: Option<&TcpListener>,
+    keys: &KeyRing,
     serving: &Serving,
 ) -> String {
     let url = |listener: &TcpListener| match listener.local_addr() {
@@ -252,8 +255,25 @@ fn greeting(
             format!("{} version {version}{simulated}", detector.name)
         }
     };
-    let admin = admin.map(|a| format!("\n{}  administration", url(a)));
-    format!("{}  {model}{}", url(public), admin.unwrap_or_default())
+    let open = if keys.is_empty() {
+        ", open to all who reach it: there are no keys"
+    } else {
+        ""
+    };
+    let admin = admin.map(|a| format!("\n{}  administration, {}", url(a), administrators(keys)));
+    format!(
+        "{}  {model}{open}{}",
+        url(public),
+        admin.unwrap_or_default()
+    )
+}
+
+fn administrators(keys: &KeyRing) -> &'static str {
+    match (keys.is_empty(), keys.may_administer()) {
+        (true, _) => "open to all users and programs of this machine: there are no keys",
+        (false, true) => "for keys of scope `admin`",
+        (false, false) => "closed: no key has the scope `admin`",
+    }
 }
 
 fn usage(reason: String) -> Failure {

@@ -121,6 +121,27 @@ fn administration_without_a_key_stays_on_this_machine() {
     assert_eq!(refused.status.code(), Some(78), "{refused:?}");
 }
 
+#[test]
+fn pages_of_other_sites_administer_nothing_and_what_is_open_is_said() {
+    let server = Server::start(&Place::with_flows(), &ADMIN);
+    let call = |method: &str, path: &str, site: &str| {
+        let line = format!("Sec-Fetch-Site: {site}");
+        let mut connection = Connection::open(server.admin.unwrap());
+        connection.call(method, path, &[&line], b"").status
+    };
+    let found =
+        ["cross-site", "same-site", "same-origin", "none"].map(|s| call("POST", "/reload", s));
+    assert_ne!(found[2], 403);
+    assert_eq!((found[0], found[1], found[2]), (403, 403, found[3]));
+    assert_eq!(call("GET", "/jobs", "cross-site"), 200);
+    for said in [
+        ", open to all who reach it: there are no keys\n",
+        "administration, open to all users and programs of this machine: there are no keys\n",
+    ] {
+        assert!(server.greeting.contains(said), "{}", server.greeting);
+    }
+}
+
 /// Writes a program that stands for `netsec`: it says what it was asked, makes progress and ends.
 pub fn stand_in(place: &Place, ending: &str) -> String {
     let path = place.path().join("netsec-stand-in");

@@ -33,6 +33,7 @@ fn a_key_is_asked_for_where_keys_exist() {
     assert_eq!(call(&["Authorization: Bearer netsec_0"]).status, 401);
     assert_eq!(call(&[&format!("Authorization: Basic {key}")]).status, 401);
     assert_eq!(call(&[&format!("Authorization: Bearer {key}")]).status, 200);
+    assert_eq!(call(&[&format!("authorization: bearer {key}")]).status, 200);
     assert_eq!(call(&[&format!("X-API-Key: {key}")]).status, 200);
     for path in [
         "/v1/models",
@@ -207,6 +208,9 @@ fn foreign_names_and_origins_are_refused() {
     assert_eq!(get(&["Host: localhost"]), 200);
     assert_eq!(get(&[&format!("Host: 127.0.0.1:{port}")]), 200);
     assert_eq!(get(&["Host: [::1]:5000"]), 200);
+    assert_eq!(get(&["Host: localhost:"]), 200);
+    assert_eq!(get(&["Host: localhost:65536"]), 400);
+    assert_eq!(get(&["Host: localhost:99999"]), 400);
     assert_eq!(get(&["Origin: https://evil.example"]), 403);
     assert_eq!(get(&["Origin: null"]), 403);
     assert_eq!(get(&[&format!("Origin: http://127.0.0.1:{port}")]), 200);
