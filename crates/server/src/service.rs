@@ -102,7 +102,7 @@ fn serve(arguments: &Arguments, settings: Settings, serving: Arc<Serving>) -> Re
         print(&greeting)?;
         public.await.map_err(failed)?;
         if let Some(admin) = admin {
-            // It has got the same signal, and nothing else waits for it.
+            // Nothing waits for it: a training ends with the service.
             admin.abort();
         }
         Ok(0)
@@ -222,6 +222,13 @@ fn start(
         .keep_alive(Duration::from_secs(75))
         .shutdown_timeout(manner.drain)
         .tls_handshake_timeout(time);
+    let server = if manner.is_admin {
+        // Told by a signal, the first listener to end stops the threads of both: the public one, whose
+        // requests are waited for, must be the only one that is told.
+        server.disable_signals()
+    } else {
+        server
+    };
     let server = match &settings.tls {
         None => server.listen(listener)?,
         Some(certificate) => {

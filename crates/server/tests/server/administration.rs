@@ -1,4 +1,4 @@
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -140,6 +140,29 @@ fn pages_of_other_sites_administer_nothing_and_what_is_open_is_said() {
     ] {
         assert!(server.greeting.contains(said), "{}", server.greeting);
     }
+}
+
+#[test]
+fn an_upload_in_progress_is_waited_for_also_beside_administration() {
+    let arguments = [&ADMIN[..], &["--drain", "20"]].concat();
+    let server = Server::start(&Place::with_flows(), &arguments);
+    let mut connection = server.connect();
+    let csv = "duration,bytes,protocol,root\n1,2,tcp,yes\n";
+    let (first, rest) = csv.split_at(10);
+    let lines = ["Content-Type: text/csv"];
+    let head = connection.head("POST", "/v1/predict/csv", &lines, Some(csv.len()));
+    connection
+        .write(format!("{head}{first}").as_bytes())
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    server.signal("TERM");
+    // As long as the listener for administration takes to end, and more.
+    std::thread::sleep(Duration::from_millis(1500));
+    connection.write(rest.as_bytes()).unwrap();
+    let answer = connection.read().unwrap();
+    assert_eq!((answer.status, answer.text().lines().count()), (200, 2));
+    drop(connection);
+    assert_eq!(server.end("TERM"), Some(0));
 }
 
 /// Writes a program that stands for `netsec`: it says what it was asked, makes progress and ends.
