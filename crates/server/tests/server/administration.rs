@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     client::{Answer, Connection},
     process::{Server, command, wait_for},
-    trained::Place,
+    trained::{FLOWS, Place},
 };
 
 const ADMIN: [&str; 2] = ["--admin-listen", "127.0.0.1:0"];
@@ -178,6 +178,7 @@ pub fn stand_in(place: &Place, ending: &str) -> String {
 
 fn train(place: &Place, ending: &str) -> (Server, Value) {
     let program = stand_in(place, ending);
+    fs::write(place.path().join("flows.yaml"), FLOWS).unwrap();
     let source = [
         "--train-source",
         "daily:flows.yaml=/data/daily.csv",
@@ -230,10 +231,9 @@ fn a_training_that_fails_says_why() {
 #[test]
 fn only_sources_that_are_listed_can_be_trained_on() {
     let place = Place::with_flows();
-    let server = Server::start(
-        &place,
-        &[&ADMIN[..], &["--train-source", "a=/x.csv"]].concat(),
-    );
+    let program = stand_in(&place, "exit 0");
+    let source = ["--train-source", "a=/x.csv", "--netsec", &program];
+    let server = Server::start(&place, &[&ADMIN[..], &source].concat());
     for source in ["b", "/etc/passwd", "../a", "http://evil.example/x.csv", ""] {
         let answer = admin(&server, "POST", "/train", &json!({"source": source}));
         assert_eq!(answer.status, 422, "{source}: {}", answer.text());

@@ -267,13 +267,49 @@ fn every_answer_has_the_security_headers() {
 fn configuration_that_makes_no_sense_is_refused() {
     let place = Place::with_flows();
     std::fs::write(place.path().join("empty"), "# none yet\n").unwrap();
+    let twice = ["--listen", "127.0.0.1:5000", "--admin-listen"];
+    let two = ["--train-source", "a=/x.csv,b=/y.csv,a=/z.csv"];
+    let unknown = ["--train-source", "a:phishin=/x.csv"];
+    let gone = ["--train-source", "a:gone.yaml=/x.csv"];
     for (arguments, said) in [
-        (["--max-rows", "0"], "--max-rows is 0"),
-        (["--poll", "0"], "--poll is 0 seconds"),
-        (["--allow-origin", "*"], "--allow-origin *"),
-        (["--keys", "none"], "keys: "),
-        (["--keys", "empty"], "keys: empty holds no key"),
-        (["--max-rate", "0"], "--max-rate is 0"),
+        (&["--max-rows", "0"][..], "--max-rows is 0"),
+        (&["--poll", "0"], "--poll is 0 seconds"),
+        (&["--allow-origin", "*"], "--allow-origin *"),
+        (&["--keys", "none"], "keys: "),
+        (&["--keys", "empty"], "keys: empty holds no key"),
+        (&["--max-rate", "0"], "--max-rate is 0"),
+        (&["--workers", "0"], "--workers is 0: use at least 1"),
+        (
+            &["--prediction-log-bytes", "0"],
+            "--prediction-log-bytes is 0",
+        ),
+        (
+            &["--allow-host", "http://x"],
+            "--allow-host http://x: write each name alone",
+        ),
+        (&["--allow-host", "*"], "--allow-host *: "),
+        (&["--allow-host", "a.example,b:80"], "--allow-host b:80: "),
+        (
+            &[&twice[..], &["127.0.0.1:5000"]].concat(),
+            "--listen 127.0.0.1:5000 and --admin-listen 127.0.0.1:5000 are one address",
+        ),
+        (&[&twice[..], &["[::]:5000"]].concat(), "are one address"),
+        (&two, "--train-source a: two sources have this name"),
+        (&unknown, "--train-source a: no data set `phishin`: give "),
+        (&gone, "--train-source a: "),
+        (
+            &["--netsec", "./gone"],
+            "--netsec ./gone: there is no such program",
+        ),
+        (
+            &["--netsec", "no-netsec"],
+            "--netsec no-netsec: there is no such",
+        ),
+        // A directory is no program.
+        (
+            &["--netsec", "/tmp"],
+            "--netsec /tmp: there is no such program",
+        ),
     ] {
         let refused = command(&place)
             .args(arguments)
