@@ -15,4 +15,4 @@ pub use exit::{
 };
 pub use progress::{ProgressMode, ProgressReporter};
 pub use stage_main::{execute_stage, stage_main};
-pub use telemetry::init_telemetry;
+pub use telemetry::{init_telemetry, init_telemetry_without};

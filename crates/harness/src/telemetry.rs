@@ -9,7 +9,17 @@ use tracing_subscriber::EnvFilter;
 ///
 /// Calling it again does nothing.
 pub fn init_telemetry() {
-    let filter = EnvFilter::try_from_env("NETSEC_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    init_telemetry_without("");
+}
+
+/// Starts logging as [`init_telemetry`], but for `directives` such as `noisy::module=off`, unless
+/// `NETSEC_LOG` names the same module.
+pub fn init_telemetry_without(directives: &str) {
+    let filter = |said: &str| EnvFilter::try_new(format!("{directives},{said}"));
+    let said = std::env::var("NETSEC_LOG").unwrap_or_default();
+    let said = Some(said).filter(|said| !said.is_empty());
+    let filter = said.and_then(|said| filter(&said).ok());
+    let filter = filter.unwrap_or_else(|| EnvFilter::new(format!("{directives},warn")));
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     // An error means that a subscriber is installed already, which is what is wanted.
     let _ = tracing_subscriber::fmt()

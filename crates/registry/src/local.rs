@@ -87,7 +87,9 @@ impl BlobStore for LocalDirectory {
 
     fn list(&self, prefix: &str) -> Result<Vec<String>, BlobError> {
         let mut keys = Vec::new();
-        let mut open = vec![self.root.clone()];
+        // Not from the root: what cannot be read elsewhere does not matter here.
+        let place = prefix.rsplit_once('/').map_or("", |(place, _)| place);
+        let mut open = vec![self.root.join(place)];
         while let Some(directory) = open.pop() {
             let entries = match fs::read_dir(&directory) {
                 Ok(entries) => entries,
@@ -103,9 +105,14 @@ impl BlobStore for LocalDirectory {
                 }
             }
         }
-        // What a killed writer left behind is no key of the registry.
-        keys.retain(|key| key.starts_with(prefix) && !key.ends_with(".tmp"));
+        keys.retain(|key| key.starts_with(prefix) && !is_passing(key));
         keys.sort();
         Ok(keys)
     }
+}
+
+/// Returns whether a path is no key, but what a killed writer, a network file system (`.nfs0000…`) or
+/// a desktop (`.DS_Store`) has left.
+fn is_passing(path: &str) -> bool {
+    path.ends_with(".tmp") || path.split('/').any(|part| part.starts_with('.'))
 }

@@ -3,20 +3,22 @@
 use std::{
     collections::BTreeMap,
     sync::{Mutex, PoisonError},
+    time::Instant,
 };
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// Versions whose counts are kept; the oldest goes first.
+/// Versions whose counts are kept; the one that was labelled longest ago goes first.
 const MOST_VERSIONS: usize = 100;
 
-/// Counts a version of the model that serves.
+/// Counts of every version of the model that serves.
 #[derive(Debug, Default)]
 pub struct Feedback(Mutex<BTreeMap<u64, Counts>>);
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 struct Counts {
+    labelled_at: Instant,
     true_threats: u64,
     false_threats: u64,
     missed_threats: u64,
@@ -43,7 +45,9 @@ impl Feedback {
     /// Counts predictions of a version: whether each was called a threat, and whether it was one.
     pub fn add(&self, version: u64, outcomes: impl Iterator<Item = (bool, bool)>) {
         let mut versions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let counts = versions.entry(version).or_default();
+        let labelled_at = Instant::now();
+        let counts = versions.entry(version).or_insert(Counts::none(labelled_at));
+        counts.labelled_at = labelled_at;
         for (called, is_threat) in outcomes {
             let counter = match (called, is_threat) {
                 (true, true) => &mut counts.true_threats,
@@ -54,7 +58,9 @@ impl Feedback {
             *counter += 1;
         }
         if versions.len() > MOST_VERSIONS {
-            versions.pop_first();
+            let oldest = versions.iter().min_by_key(|(_, counts)| counts.labelled_at);
+            let oldest = oldest.map(|(version, _)| *version);
+            versions.retain(|version, _| Some(*version) != oldest);
         }
     }
 
@@ -66,6 +72,16 @@ impl Feedback {
 }
 
 impl Counts {
+    fn none(labelled_at: Instant) -> Self {
+        Self {
+            labelled_at,
+            true_threats: 0,
+            false_threats: 0,
+            missed_threats: 0,
+            true_benign: 0,
+        }
+    }
+
     fn quality(&self, version: u64) -> LiveQuality {
         let share = |part: u64, rest: u64| {
             let all = part + rest;
@@ -81,5 +97,21 @@ impl Counts {
             recall: share(self.true_threats, self.missed_threats),
             false_positive_rate: share(self.false_threats, self.true_benign),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_more_versions_than_are_kept_the_one_labelled_longest_ago_goes() {
+        let feedback = Feedback::default();
+        let label = |version| feedback.add(version, [(true, true)].into_iter());
+        (1..=MOST_VERSIONS as u64).for_each(label);
+        [1, 1000].into_iter().for_each(label);
+        let kept: Vec<u64> = feedback.quality().iter().map(|q| q.version).collect();
+        assert_eq!(kept.len(), MOST_VERSIONS);
+        assert_eq!((kept[..2].to_vec(), kept.last()), (vec![1, 3], Some(&1000)));
     }
 }

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, time::Instant};
 
 use actix_web::{
-    Error, HttpResponse, ResponseError as _,
+    Error, HttpMessage as _, HttpResponse, ResponseError as _,
     body::{BoxBody, EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
@@ -96,13 +96,19 @@ fn refusal(problem: &Problem, path: &str) -> HttpResponse {
 fn examine(service: &Service, request: &ServiceRequest) -> Result<Option<HttpResponse>, Problem> {
     check_host(service, request)?;
     let foreign = check_origin(service, request)?;
+    let is_admin = request.app_data::<IsAdmin>().is_some();
+    if is_admin {
+        check_site(request)?;
+    }
     if foreign && request.method() == Method::OPTIONS {
         return Ok(Some(preflight()));
     }
-    let is_admin = request.app_data::<IsAdmin>().is_some();
     if let Some(scope) = needed_scope(request.path(), is_admin) {
         let granted = check_key(service, request.headers(), scope)?;
         check_rate(service, granted)?;
+        if let Some(granted) = granted {
+            request.extensions_mut().insert(granted);
+        }
     }
     Ok(None)
 }
@@ -131,7 +137,7 @@ fn asks_by_allowed_name(service: &Service, request: &ServiceRequest) -> bool {
 fn asked_name(request: &ServiceRequest) -> Result<Option<&str>, Problem> {
     let given = text(request.headers(), &header::HOST)?;
     let given = given.or_else(|| request.uri().authority().map(|a| a.as_str()));
-    Ok(given.map(host_name))
+    given.map(host_name).transpose()
 }
 
 fn is_allowed(service: &Service, name: &str) -> bool {
@@ -139,10 +145,18 @@ fn is_allowed(service: &Service, name: &str) -> bool {
     allowed.any(|host| host.eq_ignore_ascii_case(name))
 }
 
-fn host_name(authority: &str) -> &str {
+/// Returns the name without its port, which may be empty (RFC 3986).
+fn host_name(authority: &str) -> Result<&str, Problem> {
     match authority.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => authority,
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => {
+            if port.is_empty() || port.parse::<u16>().is_ok() {
+                return Ok(name);
+            }
+            Err(Problem::bad_request(format!(
+                "the header `host` names port {port}: ports end at 65535"
+            )))
+        }
+        _ => Ok(authority),
     }
 }
 
@@ -173,6 +187,26 @@ fn check_origin(service: &Service, request: &ServiceRequest) -> Result<bool, Pro
     ))
 }
 
+/// Refuses what a page elsewhere makes a browser send without telling the origin: nobody needs a key for
+/// administration on this machine where there are none.
+fn check_site(request: &ServiceRequest) -> Result<(), Problem> {
+    let is_safe = request.method().is_safe();
+    if is_safe || request.headers().contains_key(header::ORIGIN) {
+        return Ok(());
+    }
+    let site = text(
+        request.headers(),
+        &HeaderName::from_static("sec-fetch-site"),
+    )?;
+    match site {
+        Some("cross-site" | "same-site") => Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "pages of other sites may not administer the service",
+        )),
+        _ => Ok(()),
+    }
+}
+
 fn is_allowed_origin(service: &Service, origin: &str) -> bool {
     let allowed = &service.settings.allowed_origins;
     allowed.iter().any(|o| o.eq_ignore_ascii_case(origin))
@@ -199,7 +233,7 @@ pub fn check_key(
     if keys.is_empty() {
         return Ok(None);
     }
-    let bearer = text(headers, &header::AUTHORIZATION)?.and_then(|v| v.strip_prefix("Bearer "));
+    let bearer = text(headers, &header::AUTHORIZATION)?.and_then(bearer);
     let own = text(headers, &HeaderName::from_static("x-api-key"))?;
     let cookie = text(headers, &header::COOKIE)?.and_then(sessions::token_in);
     let session = || keys.find_digest(service.sessions.key_of(cookie?)?);
@@ -217,6 +251,12 @@ pub fn check_key(
         )),
         None => Err(unauthorized("this API key is not known")),
     }
+}
+
+/// Returns the key of an `Authorization`; schemes are written in any case (RFC 9110).
+fn bearer(header: &str) -> Option<&str> {
+    let (scheme, key) = header.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("Bearer").then_some(key)
 }
 
 /// Refuses more requests than a key may make.

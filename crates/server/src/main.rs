@@ -11,7 +11,8 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(code) => return code,
     };
-    harness::init_telemetry();
+    // It would say of every malformed request that a stream has an error.
+    harness::init_telemetry_without("actix_http::h1::dispatcher=off");
     let result = loaded.and_then(|()| server::run(&arguments));
     harness::report_and_exit(result.map_err(|e: Failure| anyhow::Error::from(e)))
 }

@@ -25,14 +25,16 @@ pub struct Traffic {
     pub drift: Option<DriftReport>,
 }
 
-/// Writes the page; `sources` are there for administrators alone.
+/// Writes the page; instead of the model's history it may show why that cannot be read, and `sources`
+/// are there for administrators alone.
 pub fn render(
     detector: Option<&Detector>,
-    history: Option<&History>,
+    history: Option<&Result<History, String>>,
     traffic: &Traffic,
     sources: Option<&[TrainingSource]>,
 ) -> String {
-    let administration = sources.map(|sources| administration::render(detector, history, sources));
+    let known = history.and_then(|history| history.as_ref().ok());
+    let administration = sources.map(|sources| administration::render(detector, known, sources));
     let administration = administration.unwrap_or_default();
     let body = match detector {
         None => {
@@ -48,7 +50,7 @@ pub fn render(
             record_form(detector),
             file_form(detector),
             traffic_section(traffic),
-            history_section(history.map_or(&[], |history| history.entries())),
+            history.map_or_else(String::new, history_section),
         ]
         .concat(),
     };
@@ -348,7 +350,15 @@ fn drift_table(report: &DriftReport) -> String {
     )
 }
 
-fn history_section(history: &[Entry]) -> String {
+fn history_section(history: &Result<History, String>) -> String {
+    let content = match history {
+        Ok(history) => history_table(history.entries()),
+        Err(said) => format!("<p class=\"fault\" role=\"alert\">{}</p>", escape(said)),
+    };
+    format!("<section><h2>History</h2>{content}</section>")
+}
+
+fn history_table(history: &[Entry]) -> String {
     const SHOWN: usize = 20;
     let row = |entry: &Entry| {
         let action = match entry.action {
@@ -367,9 +377,9 @@ fn history_section(history: &[Entry]) -> String {
     };
     let rows: String = history.iter().rev().take(SHOWN).map(row).collect();
     format!(
-        "<section><h2>History</h2><div class=\"scroll\"><table><caption>The latest first</caption><thead>\
+        "<div class=\"scroll\"><table><caption>The latest first</caption><thead>\
          <tr><th scope=\"col\">when</th><th scope=\"col\">what</th><th scope=\"col\" class=\"n\">version\
-         </th><th scope=\"col\">why</th></tr></thead><tbody>{rows}</tbody></table></div></section>"
+         </th><th scope=\"col\">why</th></tr></thead><tbody>{rows}</tbody></table></div>"
     )
 }
 

@@ -19,18 +19,17 @@ use actix_web::{
     HttpRequest, HttpResponse, Resource, Route,
     error::QueryPayloadError,
     guard,
-    http::header,
+    http::{StatusCode, header},
     web::{self, Bytes, FormConfig, PathConfig, Payload, QueryConfig, ServiceConfig},
 };
 use dataset::Table;
 use model::RowScore;
 use registry::RegistryError;
-use tokio::sync::Semaphore;
 
 use crate::{
     arguments::Scope, body, detector::Detector, feedback::Feedback, jobs::Jobs, meters::Meters,
     monitor::Monitor, prediction_log::PredictionLog, problem::Problem, rate_limit::RateLimit,
-    serving::Serving, sessions::Sessions, settings::Settings,
+    serving::Serving, sessions::Sessions, settings::Settings, slots::Slots,
 };
 
 /// What every request can reach.
@@ -44,8 +43,8 @@ pub struct Service {
     pub monitor: Monitor,
     pub prediction_log: Option<PredictionLog>,
     pub feedback: Feedback,
-    /// How many more files may be taken at a time.
-    pub uploads: Arc<Semaphore>,
+    /// Where there is room for files.
+    pub slots: Arc<Slots>,
 }
 
 impl Service {
@@ -288,6 +287,31 @@ fn of_registry(error: &RegistryError) -> Problem {
         | RegistryError::NoVersion { .. } => Problem::not_found(error.to_string()),
         _ => Problem::internal(error),
     }
+}
+
+/// Says that the history of a model cannot be read: to the caller which file it is, to the log the rest.
+fn of_history(name: &str, error: &RegistryError) -> Problem {
+    match error {
+        RegistryError::Damaged { .. } | RegistryError::Blob(_) => {
+            tracing::error!(model = name, %error, "history cannot be read");
+            let detail = unreadable_history(name, error);
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
+        }
+        _ => of_registry(error),
+    }
+}
+
+fn unreadable_history(name: &str, error: &RegistryError) -> String {
+    let cause = match error {
+        // Without the reason, which may quote the file, and the place on this machine.
+        RegistryError::Damaged { key, .. } => {
+            format!("`{key}` in the registry is damaged, missing, or no entry of it")
+        }
+        _ => "the registry does not give it".to_owned(),
+    };
+    format!(
+        "the history of `{name}` cannot be read: {cause}; `netsec models list` says why and what to do"
+    )
 }
 
 /// Runs what blocks on another thread.

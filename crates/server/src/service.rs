@@ -16,14 +16,13 @@ use actix_web::{
 };
 use artifact::{ErrorKind, Failure};
 use registry::Registry;
-use tokio::sync::Semaphore;
 
 use crate::{
     arguments::Arguments,
     feedback::Feedback,
     guard,
     jobs::Jobs,
-    keys,
+    keys::{self, KeyRing},
     meters::Meters,
     monitor::Monitor,
     prediction_log::PredictionLog,
@@ -32,11 +31,9 @@ use crate::{
     serving::Serving,
     sessions::Sessions,
     settings::Settings,
+    slots::Slots,
     watch::Watch,
 };
-
-/// Files that are scored at a time; each takes a thread and the memory of a batch.
-const MOST_UPLOADS: usize = 32;
 
 /// Does what the command line asks for; returns the exit code.
 ///
@@ -86,7 +83,9 @@ fn serve(arguments: &Arguments, settings: Settings, serving: Arc<Serving>) -> Re
     } else {
         "http"
     };
-    let greeting = greeting(scheme, &public, admin.as_ref(), &serving);
+    let keys = settings.keys.current();
+    let greeting = greeting(scheme, &public, admin.as_ref(), &keys, &serving);
+    drop(keys);
     let service = assemble(settings, serving)?;
     let watched = Data::clone(&service);
     let watch = Watch::start(service.settings.poll, move || watched.look())
@@ -100,7 +99,7 @@ fn serve(arguments: &Arguments, settings: Settings, serving: Arc<Serving>) -> Re
         print(&greeting)?;
         public.await.map_err(failed)?;
         if let Some(admin) = admin {
-            // It has got the same signal, and nothing else waits for it.
+            // Nothing waits for it: a training ends with the service.
             admin.abort();
         }
         Ok(0)
@@ -124,6 +123,7 @@ pub(crate) fn assemble(
     let jobs = Jobs::new(settings.program.clone(), settings.artifacts.clone());
     let log = settings.prediction_log.clone().map(PredictionLog::start);
     let log = log.transpose();
+    let slots = Slots::new(settings.max_uploads, settings.max_uploads_each);
     Ok(Data::new(Service {
         rate_limit: settings.max_rate.map(RateLimit::new),
         serving,
@@ -134,7 +134,7 @@ pub(crate) fn assemble(
         monitor: Monitor::start().map_err(|e| unavailable("the monitor", &e))?,
         prediction_log: log.map_err(|e| unavailable("the prediction log", &e))?,
         feedback: Feedback::default(),
-        uploads: Arc::new(Semaphore::new(MOST_UPLOADS)),
+        slots,
     }))
 }
 
@@ -220,6 +220,13 @@ fn start(
         .keep_alive(Duration::from_secs(75))
         .shutdown_timeout(manner.drain)
         .tls_handshake_timeout(time);
+    let server = if manner.is_admin {
+        // Told by a signal, the first listener to end stops the threads of both: the public one, whose
+        // requests are waited for, must be the only one that is told.
+        server.disable_signals()
+    } else {
+        server
+    };
     let server = match &settings.tls {
         None => server.listen(listener)?,
         Some(certificate) => {
@@ -234,6 +241,7 @@ fn greeting(
     scheme: &str,
     public: &TcpListener,
     admin: Option<&TcpListener>,
+    keys: &KeyRing,
     serving: &Serving,
 ) -> String {
     let url = |listener: &TcpListener| match listener.local_addr() {
@@ -252,8 +260,25 @@ fn greeting(
             format!("{} version {version}{simulated}", detector.name)
         }
     };
-    let admin = admin.map(|a| format!("\n{}  administration", url(a)));
-    format!("{}  {model}{}", url(public), admin.unwrap_or_default())
+    let open = if keys.is_empty() {
+        ", open to all who reach it: there are no keys"
+    } else {
+        ""
+    };
+    let admin = admin.map(|a| format!("\n{}  administration, {}", url(a), administrators(keys)));
+    format!(
+        "{}  {model}{open}{}",
+        url(public),
+        admin.unwrap_or_default()
+    )
+}
+
+fn administrators(keys: &KeyRing) -> &'static str {
+    match (keys.is_empty(), keys.may_administer()) {
+        (true, _) => "open to all users and programs of this machine: there are no keys",
+        (false, true) => "for keys of scope `admin`",
+        (false, false) => "closed: no key has the scope `admin`",
+    }
 }
 
 fn usage(reason: String) -> Failure {

@@ -1,5 +1,7 @@
 //! The service's settings, checked: what the command line and the environment may not say together.
 
+mod training;
+
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use artifact::{ErrorKind, Failure};
@@ -11,6 +13,7 @@ use crate::{
     keys::KeyRing,
     prediction_log::{self, LogSettings},
     tls::Certificate,
+    upload::UploadLimits,
 };
 
 /// Keys may also stand in this environment variable, separated by `;` or line ends.
@@ -32,6 +35,8 @@ pub struct Settings {
     pub drain: u64,
     pub workers: usize,
     pub max_connections: usize,
+    pub max_uploads: usize,
+    pub max_uploads_each: usize,
     pub admin: Option<SocketAddr>,
     pub sources: Vec<TrainingSource>,
     pub program: PathBuf,
@@ -42,7 +47,7 @@ pub struct Settings {
 pub struct Limits {
     pub body_bytes: usize,
     pub rows: usize,
-    pub upload_bytes: u64,
+    pub upload: UploadLimits,
     pub client_timeout: Duration,
 }
 
@@ -55,6 +60,7 @@ impl Settings {
         let keys = read_keys(arguments)?;
         check_listeners(arguments, &keys.current())?;
         check_limits(arguments)?;
+        let sources = training::sources(&arguments.sources)?;
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             artifacts: arguments.artifacts.clone(),
@@ -65,18 +71,20 @@ impl Settings {
             limits: Limits {
                 body_bytes: arguments.max_body,
                 rows: arguments.max_rows,
-                upload_bytes: arguments.max_upload,
+                upload: upload(arguments)?,
                 client_timeout: seconds("client-timeout", arguments.client_timeout)?,
             },
-            allowed_hosts: lower(&arguments.allowed_hosts),
+            allowed_hosts: hosts(&arguments.allowed_hosts)?,
             allowed_origins: origins(&arguments.allowed_origins)?,
             poll: seconds("poll", arguments.poll)?,
             drain: arguments.drain,
-            workers: arguments.workers.unwrap_or_else(cores).max(1),
+            workers: arguments.workers.unwrap_or_else(cores),
             max_connections: arguments.max_connections,
+            max_uploads: arguments.max_uploads,
+            max_uploads_each: share_of_uploads(arguments)?,
             admin: arguments.admin_listen.0,
-            sources: sources(&arguments.sources)?,
-            program: program(arguments.netsec.as_ref()),
+            program: training::program(arguments.netsec.as_deref(), !sources.is_empty())?,
+            sources,
             keys,
         })
     }
@@ -92,6 +100,12 @@ fn check_listeners(arguments: &Arguments, keys: &KeyRing) -> Result<(), Failure>
         )));
     }
     let admin = arguments.admin_listen.0;
+    if let Some(admin) = admin.filter(|admin| overlap(*admin, listen)) {
+        return Err(config(format!(
+            "--listen {listen} and --admin-listen {admin} are one address: give one of them another \
+             port, or say `--admin-listen off`"
+        )));
+    }
     match admin.filter(|a| !a.ip().is_loopback() && !keys.may_administer()) {
         None => Ok(()),
         Some(admin) => Err(config(format!(
@@ -101,15 +115,57 @@ fn check_listeners(arguments: &Arguments, keys: &KeyRing) -> Result<(), Failure>
     }
 }
 
+/// Returns whether two listeners cannot be at once. The system chooses another port for each 0.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let covers = |a: SocketAddr, b: SocketAddr| {
+        a.ip() == b.ip() || a.ip().is_unspecified() && (a.is_ipv6() || b.is_ipv4())
+    };
+    one.port() != 0 && one.port() == other.port() && (covers(one, other) || covers(other, one))
+}
+
 fn check_limits(arguments: &Arguments) -> Result<(), Failure> {
     let limits = [
-        ("max-body", arguments.max_body),
-        ("max-rows", arguments.max_rows),
-        ("max-connections", arguments.max_connections),
+        ("max-body", arguments.max_body as u64),
+        ("max-rows", arguments.max_rows as u64),
+        ("max-upload", arguments.max_upload),
+        ("max-uploads", arguments.max_uploads as u64),
+        ("max-connections", arguments.max_connections as u64),
+        ("workers", arguments.workers.map_or(1, |n| n as u64)),
+        ("prediction-log-bytes", arguments.prediction_log_bytes),
+        ("prediction-log-keep", arguments.prediction_log_keep as u64),
     ];
     match limits.iter().find(|(_, n)| *n == 0) {
-        Some((name, _)) => Err(config(format!("--{name} is 0: nothing could be asked"))),
+        Some((name, _)) => Err(config(format!(
+            "--{name} is 0: use at least 1, or leave it out"
+        ))),
         None => Ok(()),
+    }
+}
+
+fn upload(arguments: &Arguments) -> Result<UploadLimits, Failure> {
+    let rate = arguments.min_upload_rate;
+    if !(0.0..=1e12).contains(&rate) {
+        return Err(config(format!(
+            "--min-upload-rate is {rate} bytes a second: use 0, for no limit, to 1000000000000"
+        )));
+    }
+    Ok(UploadLimits {
+        bytes: arguments.max_upload,
+        time: seconds("upload-time", arguments.upload_time)?,
+        pause: seconds("client-timeout", arguments.client_timeout)?,
+        rate,
+        span: seconds("upload-rate-span", arguments.upload_rate_span)?,
+    })
+}
+
+fn share_of_uploads(arguments: &Arguments) -> Result<usize, Failure> {
+    let most = arguments.max_uploads;
+    let half = most.div_ceil(2);
+    match arguments.max_uploads_per_client.unwrap_or(half) {
+        share if (1..=most).contains(&share) => Ok(share),
+        share => Err(config(format!(
+            "--max-uploads-per-client is {share}: use 1 to {most}, which is --max-uploads"
+        ))),
     }
 }
 
@@ -131,11 +187,6 @@ fn prediction_log(arguments: &Arguments) -> Result<Option<LogSettings>, Failure>
         return Err(config(format!(
             "--prediction-log-share is {share}: use a share above 0, at most 1"
         )));
-    }
-    if arguments.prediction_log_keep == 0 {
-        return Err(config(
-            "--prediction-log-keep is 0: nothing could be logged".to_owned(),
-        ));
     }
     let settings = LogSettings {
         directory: directory.clone(),
@@ -178,6 +229,18 @@ fn lower(names: &[String]) -> Vec<String> {
     names.iter().map(|name| name.to_lowercase()).collect()
 }
 
+fn hosts(given: &[String]) -> Result<Vec<String>, Failure> {
+    // An empty environment variable is one empty name.
+    let mut names = given.iter().filter(|name| !name.is_empty());
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
+    match names.clone().find(|name| !name.chars().all(is_part)) {
+        Some(bad) => Err(config(format!(
+            "--allow-host {bad}: write each name alone, without scheme, port or `*`, such as svc.example"
+        ))),
+        None => Ok(names.by_ref().map(|name| name.to_lowercase()).collect()),
+    }
+}
+
 fn origins(given: &[String]) -> Result<Vec<String>, Failure> {
     let is_origin = |text: &String| {
         let rest = text
@@ -191,35 +254,6 @@ fn origins(given: &[String]) -> Result<Vec<String>, Failure> {
         ))),
         None => Ok(lower(given)),
     }
-}
-
-fn sources(given: &[String]) -> Result<Vec<TrainingSource>, Failure> {
-    let source = |text: &String| {
-        let parts = text.split_once('=').filter(|(_, uri)| !uri.is_empty());
-        // Not shown: a URI may hold a secret.
-        let (name, uri) =
-            parts.ok_or_else(|| config("--train-source: write NAME=URI".to_owned()))?;
-        let (name, dataset) = match name.split_once(':') {
-            Some((name, dataset)) => (name, Some(dataset.to_owned())),
-            None => (name, None),
-        };
-        Ok(TrainingSource {
-            name: name.to_owned(),
-            dataset,
-            uri: uri.to_owned(),
-        })
-    };
-    given.iter().map(source).collect()
-}
-
-/// Returns where `netsec` is likely to be.
-fn program(given: Option<&PathBuf>) -> PathBuf {
-    let name = format!("netsec{}", std::env::consts::EXE_SUFFIX);
-    let beside = || Some(std::env::current_exe().ok()?.with_file_name(&name));
-    let found = given
-        .cloned()
-        .or_else(|| beside().filter(|path| path.is_file()));
-    found.unwrap_or_else(|| name.into())
 }
 
 /// Reads the keys of the file, if one is named, and of the environment.

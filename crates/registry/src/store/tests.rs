@@ -216,3 +216,30 @@ fn a_file_that_is_no_entry_is_named() {
     }
     assert_eq!(registry.history("m").unwrap().entries().len(), 1);
 }
+
+#[test]
+fn hidden_and_temporary_files_are_no_entries() {
+    let place = tempfile::tempdir().unwrap();
+    let registry = Registry::local(place.path());
+    registry.append("m", |_| Ok(Some(entry("a")))).unwrap();
+    let history = place.path().join("registry/models/m/history");
+    for name in [
+        ".nfs000000000000012300000001",
+        ".DS_Store",
+        "00000002.json.tmp",
+    ] {
+        std::fs::write(history.join(name), "{").unwrap();
+    }
+    std::fs::create_dir_all(place.path().join("registry/models/.snapshot/history")).unwrap();
+    std::fs::write(
+        place
+            .path()
+            .join("registry/models/.snapshot/history/00000001.json"),
+        "{",
+    )
+    .unwrap();
+    assert_eq!(registry.names().unwrap(), ["m"]);
+    assert_eq!(registry.history("m").unwrap().entries().len(), 1);
+    let appended = registry.append("m", |_| Ok(Some(entry("b")))).unwrap();
+    assert_eq!(appended.unwrap().sequence, 2);
+}

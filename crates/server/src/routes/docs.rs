@@ -106,7 +106,6 @@ pub async fn openapi(service: Data<Service>) -> Result<HttpResponse, Problem> {
         let schemas = &mut document["components"]["schemas"];
         schemas["Record"] = record_schema(detector);
         let outcome = &mut schemas["Outcome"]["properties"];
-        outcome["version"]["maximum"] = json!(detector.entry.version);
         let names = detector.bundle.class_names();
         let labels: Vec<&str> = names.iter().collect();
         for field in ["predicted", "actual"] {

@@ -7,7 +7,7 @@ use actix_web::{
 };
 use serde::Deserialize;
 
-use super::{Service, blocking, of_registry};
+use super::{Service, blocking, of_history};
 use crate::{
     arguments::Scope,
     guard,
@@ -30,11 +30,10 @@ pub async fn page(request: HttpRequest, service: Data<Service>) -> Result<HttpRe
     let text = blocking(move || {
         let current = service.serving.current();
         let detector = current.as_deref();
-        let history = match detector {
-            None => None,
-            Some(d) => Some(service.serving.registry().history(&d.name)),
-        };
-        let history = history.transpose().map_err(|e| of_registry(&e))?;
+        let history = detector.map(|d| {
+            let read = service.serving.registry().history(&d.name);
+            read.map_err(|e| of_history(&d.name, &e).to_string())
+        });
         let (records, threats) = service.meters.records();
         let drift = detector.map(|d| service.monitor.report(d));
         let traffic = Traffic {

@@ -8,7 +8,7 @@ use registry::{Action, Entry, History};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Service, blocking, json, of_registry, refusals};
+use super::{Service, blocking, json, of_history, of_registry, refusals};
 use crate::problem::Problem;
 
 /// A registered model.
@@ -19,12 +19,15 @@ pub struct RegisteredModel {
     pub name: String,
     /// Whether this service predicts with it.
     pub serving: bool,
-    /// Version of the champion, if it has one.
+    /// Version of the champion, if it has one; where the history cannot be read, the version that serves.
     pub champion: Option<u64>,
     /// Version of the latest candidate that was declined since.
     pub challenger: Option<u64>,
-    /// Number of versions.
-    pub versions: usize,
+    /// Number of versions; nothing where the history cannot be read.
+    pub versions: Option<usize>,
+    /// Why the history cannot be read, and what to do, where that is so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// One entry of a model's history.
@@ -79,28 +82,38 @@ impl From<&Entry> for HistoryEntry {
 pub async fn list(service: Data<Service>) -> Result<HttpResponse, Problem> {
     let models = blocking(move || {
         let registry = service.serving.registry();
-        let serving = service.serving.current().as_ref().map(|d| d.name.clone());
+        let current = service.serving.current();
         let names = registry.names().map_err(|e| of_registry(&e))?;
-        let describe = |name: String| {
-            let history = registry.history(&name).map_err(|e| of_registry(&e))?;
-            Ok(describe(&name, &history, serving.as_ref() == Some(&name)))
+        let describe = |name: &String| {
+            let served = current.as_ref().filter(|d| d.name == *name);
+            let served = served.map(|d| d.entry.version);
+            let history = registry.history(name).map_err(|e| of_history(name, &e));
+            describe(name, served, history)
         };
-        names
-            .into_iter()
-            .map(describe)
-            .collect::<Result<Vec<_>, _>>()
+        Ok(names.iter().map(describe).collect::<Vec<_>>())
     });
     answer(&models.await?)
 }
 
-fn describe(name: &str, history: &History, serving: bool) -> RegisteredModel {
-    RegisteredModel {
+/// Describes a model, of which a version may serve.
+fn describe(name: &str, served: Option<u64>, history: Result<History, Problem>) -> RegisteredModel {
+    let mut model = RegisteredModel {
         name: name.to_owned(),
-        serving,
-        champion: history.champion().map(|e| e.version),
-        challenger: history.challenger().map(|e| e.version),
-        versions: history.versions().len(),
+        serving: served.is_some(),
+        champion: served,
+        challenger: None,
+        versions: None,
+        problem: None,
+    };
+    match history {
+        Ok(history) => {
+            model.champion = history.champion().map(|e| e.version);
+            model.challenger = history.challenger().map(|e| e.version);
+            model.versions = Some(history.versions().len());
+        }
+        Err(problem) => model.problem = Some(problem.to_string()),
     }
+    model
 }
 
 /// Tells what was promoted, declined and rolled back, the oldest first.
@@ -110,11 +123,13 @@ fn describe(name: &str, history: &History, serving: bool) -> RegisteredModel {
         (status = 200, description = "Every entry", body = Vec<HistoryEntry>),
         (status = 404, description = "No such model", body = Problem,
             content_type = "application/problem+json"),
+        (status = 503, description = "A file of this history is damaged", body = Problem,
+            content_type = "application/problem+json"),
         refusals::OfCaller))]
 pub async fn history(service: Data<Service>, name: Path<String>) -> Result<HttpResponse, Problem> {
     let entries = blocking(move || {
         let history = service.serving.registry().existing(&name);
-        let history = history.map_err(|e| of_registry(&e))?;
+        let history = history.map_err(|e| of_history(&name, &e))?;
         Ok(history
             .entries()
             .iter()

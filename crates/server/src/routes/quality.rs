@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::{Service, blocking, json, refusals};
+use super::{Service, blocking, json, of_history, refusals};
 use crate::{
     detector::{Detector, ModelRef},
     feedback::LiveQuality,
@@ -41,7 +41,7 @@ pub struct FeedbackBody {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Outcome {
-    /// The version that has predicted.
+    /// The version that has predicted: any registered one, also when another serves by now.
     #[schema(value_type = u64, minimum = 1)]
     pub version: Whole,
     /// The label that it gave.
@@ -70,7 +70,7 @@ pub async fn drift(service: Data<Service>) -> Result<HttpResponse, Problem> {
     Ok(json(text.await?))
 }
 
-/// Takes labels that came late.
+/// Takes labels that came late, for any registered version of the model that serves.
 #[utoipa::path(post, path = "/v1/feedback", tag = "models",
     request_body(content = FeedbackBody, content_type = "application/json"),
     responses(
@@ -85,7 +85,8 @@ pub async fn feedback(
     let (body, detector) = service.receive(&request, payload).await?;
     let mut faults = Faults::default();
     let given = read(&body, &mut faults)?;
-    for (version, called, is_threat) in outcomes(&detector, &given, faults)? {
+    let newest = newest_version(&service, &detector, &given).await?;
+    for (version, called, is_threat) in outcomes(&detector, newest, &given, faults)? {
         service
             .feedback
             .add(version, [(called, is_threat)].into_iter());
@@ -127,9 +128,33 @@ fn read_outcome(at: usize, value: &RawValue, faults: &mut Faults) -> Option<Outc
     })
 }
 
+/// Returns the newest registered version as far as it matters: of a later one than serves, as after a
+/// rollback, only the registry knows. Versions are numbered without gaps.
+async fn newest_version(
+    service: &Data<Service>,
+    detector: &Detector,
+    given: &[(usize, Outcome)],
+) -> Result<u64, Problem> {
+    let serving = detector.entry.version;
+    if given
+        .iter()
+        .all(|(_, outcome)| outcome.version.0 <= serving)
+    {
+        return Ok(serving);
+    }
+    let (service, name) = (Data::clone(service), detector.name.clone());
+    blocking(move || {
+        let history = service.serving.registry().history(&name);
+        let history = history.map_err(|e| of_history(&name, &e))?;
+        Ok((history.next_version() - 1).max(serving))
+    })
+    .await
+}
+
 /// Checks all outcomes before any is counted.
 fn outcomes(
     detector: &Detector,
+    newest: u64,
     given: &[(usize, Outcome)],
     mut faults: Faults,
 ) -> Result<Vec<(u64, bool, bool)>, Problem> {
@@ -148,9 +173,8 @@ fn outcomes(
         let called = class("predicted", &outcome.predicted);
         let is_threat = class("actual", &outcome.actual);
         let Whole(version) = outcome.version;
-        if version == 0 || version > detector.entry.version {
-            let newest = detector.entry.version;
-            let problem = format!("no such version: {newest} serves");
+        if version == 0 || version > newest {
+            let problem = format!("no such version: the newest is {newest}");
             faults.push(|| format!("feedback[{at}].version"), problem);
         }
         checked.push((version, called, is_threat));

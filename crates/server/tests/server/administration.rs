@@ -1,11 +1,11 @@
-use std::{fs, os::unix::fs::PermissionsExt as _};
+use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
 
 use serde_json::{Value, json};
 
 use crate::{
     client::{Answer, Connection},
     process::{Server, command, wait_for},
-    trained::Place,
+    trained::{FLOWS, Place},
 };
 
 const ADMIN: [&str; 2] = ["--admin-listen", "127.0.0.1:0"];
@@ -195,6 +195,50 @@ fn administration_without_a_key_stays_on_this_machine() {
     assert_eq!(refused.status.code(), Some(78), "{refused:?}");
 }
 
+#[test]
+fn pages_of_other_sites_administer_nothing_and_what_is_open_is_said() {
+    let server = Server::start(&Place::with_flows(), &ADMIN);
+    let call = |method: &str, path: &str, site: &str| {
+        let line = format!("Sec-Fetch-Site: {site}");
+        let mut connection = Connection::open(server.admin.unwrap());
+        connection.call(method, path, &[&line], b"").status
+    };
+    let found =
+        ["cross-site", "same-site", "same-origin", "none"].map(|s| call("POST", "/reload", s));
+    assert_ne!(found[2], 403);
+    assert_eq!((found[0], found[1], found[2]), (403, 403, found[3]));
+    assert_eq!(call("GET", "/jobs", "cross-site"), 200);
+    for said in [
+        ", open to all who reach it: there are no keys\n",
+        "administration, open to all users and programs of this machine: there are no keys\n",
+    ] {
+        assert!(server.greeting.contains(said), "{}", server.greeting);
+    }
+}
+
+#[test]
+fn an_upload_in_progress_is_waited_for_also_beside_administration() {
+    let arguments = [&ADMIN[..], &["--drain", "20"]].concat();
+    let server = Server::start(&Place::with_flows(), &arguments);
+    let mut connection = server.connect();
+    let csv = "duration,bytes,protocol,root\n1,2,tcp,yes\n";
+    let (first, rest) = csv.split_at(10);
+    let lines = ["Content-Type: text/csv"];
+    let head = connection.head("POST", "/v1/predict/csv", &lines, Some(csv.len()));
+    connection
+        .write(format!("{head}{first}").as_bytes())
+        .unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    server.signal("TERM");
+    // As long as the listener for administration takes to end, and more.
+    std::thread::sleep(Duration::from_millis(1500));
+    connection.write(rest.as_bytes()).unwrap();
+    let answer = connection.read().unwrap();
+    assert_eq!((answer.status, answer.text().lines().count()), (200, 2));
+    drop(connection);
+    assert_eq!(server.end("TERM"), Some(0));
+}
+
 /// Writes a program that stands for `netsec`: it says what it was asked, makes progress and ends.
 pub fn stand_in(place: &Place, ending: &str) -> String {
     let path = place.path().join("netsec-stand-in");
@@ -208,6 +252,7 @@ pub fn stand_in(place: &Place, ending: &str) -> String {
 
 fn train(place: &Place, ending: &str) -> (Server, Value) {
     let program = stand_in(place, ending);
+    fs::write(place.path().join("flows.yaml"), FLOWS).unwrap();
     let source = [
         "--train-source",
         "daily:flows.yaml=/data/daily.csv",
@@ -260,10 +305,9 @@ fn a_training_that_fails_says_why() {
 #[test]
 fn only_sources_that_are_listed_can_be_trained_on() {
     let place = Place::with_flows();
-    let server = Server::start(
-        &place,
-        &[&ADMIN[..], &["--train-source", "a=/x.csv"]].concat(),
-    );
+    let program = stand_in(&place, "exit 0");
+    let source = ["--train-source", "a=/x.csv", "--netsec", &program];
+    let server = Server::start(&place, &[&ADMIN[..], &source].concat());
     for source in ["b", "/etc/passwd", "../a", "http://evil.example/x.csv", ""] {
         let answer = admin(&server, "POST", "/train", &json!({"source": source}));
         assert_eq!(answer.status, 422, "{source}: {}", answer.text());

@@ -1,6 +1,9 @@
 use serde_json::json;
 
-use crate::{process::Server, trained::Place};
+use crate::{
+    process::Server,
+    trained::{FLOW, Place},
+};
 
 #[test]
 fn models_and_their_histories_are_told() {
@@ -17,6 +20,61 @@ fn models_and_their_histories_are_told() {
         (&history[1]["version"], &history[1]["action"]),
         (&json!(2), &json!("promoted"))
     );
+}
+
+#[test]
+fn a_damaged_history_is_told_of_and_takes_nothing_else_down() {
+    let place = Place::with_flows();
+    place.register_as("flows", "other");
+    let server = Server::start(&place, &["--model", "flows"]);
+    let healthy = json!({
+        "name": "other", "serving": false, "champion": 1, "challenger": null, "versions": 1,
+    });
+    let entry = std::fs::read_to_string(place.in_history("flows", "00000001.json")).unwrap();
+    for (file, content) in [
+        ("00000002.json", &entry[..100]),
+        // Of another history: it says that it is the first.
+        ("00000002.json", &entry),
+        ("notes.txt", "put back on Monday"),
+    ] {
+        let path = place.in_history("flows", file);
+        std::fs::write(&path, content).unwrap();
+        let said = format!(
+            "the history of `flows` cannot be read: `models/flows/history/{file}` in the registry is \
+             damaged, missing, or no entry of it; `netsec models list` says why and what to do"
+        );
+        let damaged = json!({
+            "name": "flows", "serving": true, "champion": 1, "challenger": null, "versions": null,
+            "problem": said,
+        });
+        assert_eq!(server.get("/v1/models").json(), json!([damaged, healthy]));
+        let refused = server.get("/v1/models/flows/history");
+        assert_eq!(
+            (refused.status, &refused.json()["detail"]),
+            (503, &json!(said))
+        );
+        assert_eq!(server.get("/v1/models/other/history").status, 200);
+        let page = server.get("/");
+        assert_eq!(page.status, 200);
+        for part in [
+            "<h2>flows version 1</h2>",
+            "role=\"alert\">the history of `flows` cannot",
+        ] {
+            assert!(page.text().contains(part), "no `{part}` in {}", page.text());
+        }
+        let body = format!(r#"{{"records":[{FLOW}]}}"#);
+        assert_eq!(server.post("/v1/predict", &body).status, 200);
+        std::fs::remove_file(&path).unwrap();
+    }
+    for name in [
+        ".nfs00000000000001c300000002",
+        ".DS_Store",
+        "00000002.json.tmp",
+    ] {
+        std::fs::write(place.in_history("flows", name), "{").unwrap();
+    }
+    assert_eq!(server.get("/v1/models/flows/history").status, 200);
+    assert_eq!(server.get("/v1/models").json()[0]["versions"], json!(1));
 }
 
 #[test]

@@ -1,4 +1,5 @@
 use crate::{
+    administration::stand_in,
     client::Connection,
     process::{Server, command},
     trained::Place,
@@ -75,11 +76,14 @@ fn actions_are_on_the_page_of_administrators_alone() {
         (key.to_owned(), line.to_owned())
     };
     let ((ann, first), (ops, second)) = (made("ann", "predict"), made("ops", "admin"));
+    let program = stand_in(&place, "exit 0");
     let arguments = [
         "--admin-listen",
         "127.0.0.1:0",
         "--train-source",
         "a<b=/x.csv",
+        "--netsec",
+        &program,
     ];
     let keys = format!("{first};{second}");
     let server = Server::start_with(&place, &arguments, &[("NETSEC_API_KEYS", &keys)]);

@@ -12,6 +12,8 @@ use crate::{
     trained::Place,
 };
 
+const SERVER: &str = env!("CARGO_BIN_EXE_netsec-server");
+
 /// A server that is running.
 pub struct Server {
     child: Child,
@@ -27,10 +29,23 @@ impl Server {
     }
 
     pub fn start_with(place: &Place, arguments: &[&str], environment: &[(&str, &str)]) -> Self {
-        let mut child = command(place)
+        let mut command = command(place);
+        command.envs(environment.iter().copied());
+        Self::begin(command, arguments)
+    }
+
+    /// Starts the server behind commands of a shell, with its log in the file `log` of the place.
+    pub fn start_behind(place: &Place, shell: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new("sh");
+        let line = format!("{shell}\nexec \"$0\" \"$@\" 2>log");
+        command.args(["-c", &line, SERVER]);
+        Self::begin(prepared(command, place), arguments)
+    }
+
+    fn begin(mut command: Command, arguments: &[&str]) -> Self {
+        let mut child = command
             .args(["--listen", "127.0.0.1:0", "--workers", "2"])
             .args(arguments)
-            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -50,7 +65,7 @@ impl Server {
             admin: address_in(&second),
             address: address.unwrap_or_else(|| panic!("no address in {greeting:?}")),
             child,
-            greeting,
+            greeting: greeting + &second,
         }
     }
 
@@ -106,7 +121,10 @@ impl Drop for Server {
 
 /// Makes the command, without anything of the environment that the test runs in.
 pub fn command(place: &Place) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_netsec-server"));
+    prepared(Command::new(SERVER), place)
+}
+
+fn prepared(mut command: Command, place: &Place) -> Command {
     let ours = std::env::vars_os().map(|(name, _)| name);
     for name in ours.filter(|name| name.to_string_lossy().starts_with("NETSEC_")) {
         command.env_remove(name);

@@ -130,7 +130,7 @@ fn bad_feedback_is_refused_and_nothing_of_it_counted() {
     assert_eq!(answer.status, 422);
     let problems = json!([
         {"path": "feedback[1].predicted", "problem": "no such label; the model knows normal, dos"},
-        {"path": "feedback[1].version", "problem": "no such version: 1 serves"},
+        {"path": "feedback[1].version", "problem": "no such version: the newest is 1"},
     ]);
     assert_eq!(answer.json()["problems"], problems);
     assert_eq!(server.get("/v1/feedback").json(), json!([]));
@@ -168,4 +168,51 @@ fn feedback_of_another_shape_is_refused_with_every_place() {
         refused("{}")["problems"],
         json!([{"path": "feedback", "problem": problem}])
     );
+}
+
+#[test]
+fn labels_of_any_registered_version_count_also_after_a_rollback() {
+    let place = Place::with_flows();
+    place.promote("flows", |bundle| bundle.training.seed = 9);
+    let roll_back = |to| {
+        let now = artifact::clock::now();
+        place
+            .registry()
+            .roll_back("flows", Some(to), None, now)
+            .unwrap()
+    };
+    roll_back(1);
+    let server = Server::start(&place, &[]);
+    assert!(
+        server.greeting.contains("flows version 1"),
+        "{}",
+        server.greeting
+    );
+    let label = |version: u64| {
+        let outcome = json!({"version": version, "predicted": "dos", "actual": "dos"});
+        server.post("/v1/feedback", &json!({"feedback": [outcome]}).to_string())
+    };
+    assert_eq!(label(2).status, 200);
+    // Registered while the service runs, never served by it.
+    place.promote("flows", |bundle| bundle.training.seed = 10);
+    assert_eq!((label(3).status, label(1).status), (200, 200));
+    let refused = label(4).json();
+    let said = &refused["problems"][0]["problem"];
+    assert_eq!(said, &json!("no such version: the newest is 3"));
+    let known = server.get("/v1/feedback").json();
+    let versions: Vec<_> = known
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|q| &q["version"])
+        .collect();
+    assert_eq!(versions, [1, 2, 3]);
+    let version = &server.get("/openapi.json").json()["components"]["schemas"]["Outcome"]["properties"]
+        ["version"];
+    assert_eq!(
+        (&version["minimum"], &version["maximum"]),
+        (&json!(1), &json!(null))
+    );
+    std::fs::write(place.in_history("flows", "00000009.json"), "{").unwrap();
+    assert_eq!((label(1).status, label(2).status), (200, 503));
 }

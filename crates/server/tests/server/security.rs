@@ -33,6 +33,7 @@ fn a_key_is_asked_for_where_keys_exist() {
     assert_eq!(call(&["Authorization: Bearer netsec_0"]).status, 401);
     assert_eq!(call(&[&format!("Authorization: Basic {key}")]).status, 401);
     assert_eq!(call(&[&format!("Authorization: Bearer {key}")]).status, 200);
+    assert_eq!(call(&[&format!("authorization: bearer {key}")]).status, 200);
     assert_eq!(call(&[&format!("X-API-Key: {key}")]).status, 200);
     for path in [
         "/v1/models",
@@ -207,6 +208,9 @@ fn foreign_names_and_origins_are_refused() {
     assert_eq!(get(&["Host: localhost"]), 200);
     assert_eq!(get(&[&format!("Host: 127.0.0.1:{port}")]), 200);
     assert_eq!(get(&["Host: [::1]:5000"]), 200);
+    assert_eq!(get(&["Host: localhost:"]), 200);
+    assert_eq!(get(&["Host: localhost:65536"]), 400);
+    assert_eq!(get(&["Host: localhost:99999"]), 400);
     assert_eq!(get(&["Origin: https://evil.example"]), 403);
     assert_eq!(get(&["Origin: null"]), 403);
     assert_eq!(get(&[&format!("Origin: http://127.0.0.1:{port}")]), 200);
@@ -263,13 +267,57 @@ fn every_answer_has_the_security_headers() {
 fn configuration_that_makes_no_sense_is_refused() {
     let place = Place::with_flows();
     std::fs::write(place.path().join("empty"), "# none yet\n").unwrap();
+    let twice = ["--listen", "127.0.0.1:5000", "--admin-listen"];
+    let two = ["--train-source", "a=/x.csv,b=/y.csv,a=/z.csv"];
+    let unknown = ["--train-source", "a:phishin=/x.csv"];
+    let gone = ["--train-source", "a:gone.yaml=/x.csv"];
     for (arguments, said) in [
-        (["--max-rows", "0"], "--max-rows is 0"),
-        (["--poll", "0"], "--poll is 0 seconds"),
-        (["--allow-origin", "*"], "--allow-origin *"),
-        (["--keys", "none"], "keys: "),
-        (["--keys", "empty"], "keys: empty holds no key"),
-        (["--max-rate", "0"], "--max-rate is 0"),
+        (&["--max-rows", "0"][..], "--max-rows is 0"),
+        (&["--poll", "0"], "--poll is 0 seconds"),
+        (&["--allow-origin", "*"], "--allow-origin *"),
+        (&["--keys", "none"], "keys: "),
+        (&["--keys", "empty"], "keys: empty holds no key"),
+        (&["--max-rate", "0"], "--max-rate is 0"),
+        (&["--workers", "0"], "--workers is 0: use at least 1"),
+        (
+            &["--prediction-log-bytes", "0"],
+            "--prediction-log-bytes is 0",
+        ),
+        (
+            &["--min-upload-rate", "1e13"],
+            "--min-upload-rate is 10000000000000 bytes",
+        ),
+        (
+            &["--max-uploads-per-client", "33"],
+            "--max-uploads-per-client is 33: use 1 to 32",
+        ),
+        (
+            &["--allow-host", "http://x"],
+            "--allow-host http://x: write each name alone",
+        ),
+        (&["--allow-host", "*"], "--allow-host *: "),
+        (&["--allow-host", "a.example,b:80"], "--allow-host b:80: "),
+        (
+            &[&twice[..], &["127.0.0.1:5000"]].concat(),
+            "--listen 127.0.0.1:5000 and --admin-listen 127.0.0.1:5000 are one address",
+        ),
+        (&[&twice[..], &["[::]:5000"]].concat(), "are one address"),
+        (&two, "--train-source a: two sources have this name"),
+        (&unknown, "--train-source a: no data set `phishin`: give "),
+        (&gone, "--train-source a: "),
+        (
+            &["--netsec", "./gone"],
+            "--netsec ./gone: there is no such program",
+        ),
+        (
+            &["--netsec", "no-netsec"],
+            "--netsec no-netsec: there is no such",
+        ),
+        // A directory is no program.
+        (
+            &["--netsec", "/tmp"],
+            "--netsec /tmp: there is no such program",
+        ),
     ] {
         let refused = command(&place)
             .args(arguments)
@@ -302,4 +350,52 @@ fn thousands_of_idle_connections_keep_nobody_from_being_answered() {
     assert!(began.elapsed().as_secs() < 5);
     let grown = server.resident().saturating_sub(before);
     assert!(grown < 300 << 10, "{grown} KiB more than before");
+}
+
+#[test]
+fn one_client_does_not_take_the_slots_of_all() {
+    let place = Place::with_flows();
+    let (ann, first) = make_key(&place, "ann", "predict");
+    let (bob, second) = make_key(&place, "bob", "predict");
+    let keys = format!("{first};{second}");
+    let arguments = ["--max-uploads", "4"];
+    let server = Server::start_with(&place, &arguments, &[("NETSEC_API_KEYS", &keys)]);
+    let begin = |key: &str| {
+        let mut connection = server.connect();
+        let line = format!("X-API-Key: {key}");
+        let head = connection.head("POST", "/v1/predict/csv", &[&line], Some(100));
+        connection.write(head.as_bytes()).unwrap();
+        connection
+    };
+    let upload = |key: &str| {
+        let lines = [&*format!("X-API-Key: {key}")];
+        let csv = b"duration,bytes,protocol,root\n1,2,tcp,yes\n";
+        server
+            .connect()
+            .call("POST", "/v1/predict/csv", &lines, csv)
+    };
+    let held = [begin(&ann), begin(&ann)];
+    wait_for("the share of one", || upload(&ann).status == 429);
+    let refused = upload(&ann);
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    let said = "this client sends 2 files already, as many as one may at a time: try again later";
+    assert_eq!(refused.json()["detail"].as_str(), Some(said));
+    assert_eq!(upload(&bob).status, 200);
+    drop(held);
+    wait_for("the slots", || upload(&ann).status == 200);
+}
+
+#[test]
+fn what_is_no_http_does_not_fill_the_log() {
+    let place = Place::with_flows();
+    let server = Server::start_behind(&place, "", &[]);
+    let mut connection = server.connect();
+    connection
+        .write(b"\x16\x03\x01 what is this\r\n\r\n")
+        .unwrap();
+    let answer = connection.read();
+    assert!(answer.is_err() || answer.unwrap().status == 400);
+    assert_eq!(server.get("/healthz").status, 200);
+    let log = std::fs::read_to_string(place.path().join("log")).unwrap();
+    assert_eq!(log, "");
 }

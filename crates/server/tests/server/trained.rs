@@ -125,6 +125,20 @@ impl Place {
         appended.unwrap().unwrap()
     }
 
+    /// Registers the champion under another name as well.
+    pub fn register_as(&self, name: &str, other: &str) {
+        let registry = self.registry();
+        let first = registry.history(name).unwrap().entries()[0].clone();
+        let appended = registry.append(other, |_| Ok(Some(first.clone())));
+        appended.unwrap();
+    }
+
+    /// Returns the file of a history's entry, or another one beside them.
+    pub fn in_history(&self, name: &str, file: &str) -> PathBuf {
+        let history = format!("registry/models/{name}/history");
+        self.path().join(history).join(file)
+    }
+
     /// Returns the file that holds a bundle.
     pub fn blob(&self, bundle: Digest) -> PathBuf {
         let name = format!("{bundle}.bin");
