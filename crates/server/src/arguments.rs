@@ -138,6 +138,41 @@ pub struct Arguments {
     /// Bytes of an uploaded file at most
     #[arg(long, env = "NETSEC_MAX_UPLOAD", default_value_t = 16 << 30, value_name = "BYTES")]
     pub max_upload: u64,
+    /// Seconds that an upload may take, from its head to its end
+    #[arg(
+        long,
+        env = "NETSEC_UPLOAD_TIME",
+        default_value_t = 3600.0,
+        value_name = "SECONDS"
+    )]
+    pub upload_time: f64,
+    /// Bytes a second that an upload must have at least, on average over --upload-rate-span
+    #[arg(
+        long,
+        env = "NETSEC_MIN_UPLOAD_RATE",
+        default_value_t = 4096.0,
+        value_name = "BYTES"
+    )]
+    pub min_upload_rate: f64,
+    /// Seconds of waiting for an upload over which its rate is averaged
+    #[arg(
+        long,
+        env = "NETSEC_UPLOAD_RATE_SPAN",
+        default_value_t = 20.0,
+        value_name = "SECONDS"
+    )]
+    pub upload_rate_span: f64,
+    /// Files at a time; each takes a thread and the memory of a batch
+    #[arg(
+        long,
+        env = "NETSEC_MAX_UPLOADS",
+        default_value_t = 32,
+        value_name = "N"
+    )]
+    pub max_uploads: usize,
+    /// Files at a time of one key, or of one address where no keys exist; half of --max-uploads by default
+    #[arg(long, env = "NETSEC_MAX_UPLOADS_PER_CLIENT", value_name = "N")]
+    pub max_uploads_per_client: Option<usize>,
     /// Connections at a time, over all threads
     #[arg(
         long,

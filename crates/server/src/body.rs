@@ -34,9 +34,12 @@ pub async fn read_json(
     })?;
     match read {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) => Err(Problem::bad_request(format!(
-            "the body breaks off: {error}"
-        ))),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a body cannot be read");
+            Err(Problem::bad_request(
+                "the body breaks off before its end: send it again",
+            ))
+        }
         Err(_) => Err(too_large(limit as u64)),
     }
 }

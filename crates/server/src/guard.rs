@@ -3,7 +3,7 @@
 use std::{net::IpAddr, time::Instant};
 
 use actix_web::{
-    Error, HttpResponse,
+    Error, HttpMessage as _, HttpResponse,
     body::{BoxBody, EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
@@ -89,6 +89,9 @@ fn examine(service: &Service, request: &ServiceRequest) -> Result<Option<HttpRes
     if let Some(scope) = needed_scope(request.path(), is_admin) {
         let granted = check_key(service, request.headers(), scope)?;
         check_rate(service, granted)?;
+        if let Some(granted) = granted {
+            request.extensions_mut().insert(granted);
+        }
     }
     Ok(None)
 }

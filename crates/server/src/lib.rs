@@ -28,6 +28,7 @@ mod service;
 mod serving;
 mod sessions;
 mod settings;
+mod slots;
 mod spool;
 mod tls;
 mod upload;

@@ -136,6 +136,17 @@ impl Problem {
         )
     }
 
+    /// A file that cannot be kept while it is scored, status 507; what the system says about it stands in
+    /// the log alone.
+    pub fn no_storage(error: &dyn fmt::Display) -> Self {
+        let directory = std::env::temp_dir();
+        tracing::error!(%error, directory = %directory.display(), "a temporary file cannot be written");
+        Self::new(
+            StatusCode::INSUFFICIENT_STORAGE,
+            "the service has no room for this file at present: try again later, or send it in parts",
+        )
+    }
+
     /// A defect of ours, status 500; what it is stands in the log alone.
     pub fn internal(error: &dyn fmt::Display) -> Self {
         tracing::error!(%error, "a request failed");
@@ -166,6 +177,10 @@ impl ResponseError for Problem {
         let mut response = HttpResponse::build(self.code());
         if self.code() == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+        }
+        if self.code() == StatusCode::REQUEST_TIMEOUT {
+            // The rest of the body would be taken for the next request.
+            response.force_close();
         }
         if let Some(seconds) = self.retry_after {
             response.insert_header((header::RETRY_AFTER, u64::from(seconds)));

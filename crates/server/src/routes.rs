@@ -25,12 +25,11 @@ use actix_web::{
 use dataset::Table;
 use model::RowScore;
 use registry::RegistryError;
-use tokio::sync::Semaphore;
 
 use crate::{
     arguments::Scope, body, detector::Detector, feedback::Feedback, jobs::Jobs, meters::Meters,
     monitor::Monitor, prediction_log::PredictionLog, problem::Problem, rate_limit::RateLimit,
-    serving::Serving, sessions::Sessions, settings::Settings,
+    serving::Serving, sessions::Sessions, settings::Settings, slots::Slots,
 };
 
 /// What every request can reach.
@@ -44,8 +43,8 @@ pub struct Service {
     pub monitor: Monitor,
     pub prediction_log: Option<PredictionLog>,
     pub feedback: Feedback,
-    /// How many more files may be taken at a time.
-    pub uploads: Arc<Semaphore>,
+    /// Where there is room for files.
+    pub slots: Arc<Slots>,
 }
 
 impl Service {

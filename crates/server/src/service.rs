@@ -16,7 +16,6 @@ use actix_web::{
 };
 use artifact::{ErrorKind, Failure};
 use registry::Registry;
-use tokio::sync::Semaphore;
 
 use crate::{
     arguments::Arguments,
@@ -32,11 +31,9 @@ use crate::{
     serving::Serving,
     sessions::Sessions,
     settings::Settings,
+    slots::Slots,
     watch::Watch,
 };
-
-/// Files that are scored at a time; each takes a thread and the memory of a batch.
-const MOST_UPLOADS: usize = 32;
 
 /// Does what the command line asks for; returns the exit code.
 ///
@@ -126,6 +123,7 @@ pub(crate) fn assemble(
     let jobs = Jobs::new(settings.program.clone(), settings.artifacts.clone());
     let log = settings.prediction_log.clone().map(PredictionLog::start);
     let log = log.transpose();
+    let slots = Slots::new(settings.max_uploads, settings.max_uploads_each);
     Ok(Data::new(Service {
         rate_limit: settings.max_rate.map(RateLimit::new),
         serving,
@@ -136,7 +134,7 @@ pub(crate) fn assemble(
         monitor: Monitor::start().map_err(|e| unavailable("the monitor", &e))?,
         prediction_log: log.map_err(|e| unavailable("the prediction log", &e))?,
         feedback: Feedback::default(),
-        uploads: Arc::new(Semaphore::new(MOST_UPLOADS)),
+        slots,
     }))
 }
 

@@ -13,6 +13,7 @@ use crate::{
     keys::KeyRing,
     prediction_log::{self, LogSettings},
     tls::Certificate,
+    upload::UploadLimits,
 };
 
 /// Keys may also stand in this environment variable, separated by `;` or line ends.
@@ -34,6 +35,8 @@ pub struct Settings {
     pub drain: u64,
     pub workers: usize,
     pub max_connections: usize,
+    pub max_uploads: usize,
+    pub max_uploads_each: usize,
     pub admin: Option<SocketAddr>,
     pub sources: Vec<TrainingSource>,
     pub program: PathBuf,
@@ -44,7 +47,7 @@ pub struct Settings {
 pub struct Limits {
     pub body_bytes: usize,
     pub rows: usize,
-    pub upload_bytes: u64,
+    pub upload: UploadLimits,
     pub client_timeout: Duration,
 }
 
@@ -68,7 +71,7 @@ impl Settings {
             limits: Limits {
                 body_bytes: arguments.max_body,
                 rows: arguments.max_rows,
-                upload_bytes: arguments.max_upload,
+                upload: upload(arguments)?,
                 client_timeout: seconds("client-timeout", arguments.client_timeout)?,
             },
             allowed_hosts: hosts(&arguments.allowed_hosts)?,
@@ -77,6 +80,8 @@ impl Settings {
             drain: arguments.drain,
             workers: arguments.workers.unwrap_or_else(cores),
             max_connections: arguments.max_connections,
+            max_uploads: arguments.max_uploads,
+            max_uploads_each: share_of_uploads(arguments)?,
             admin: arguments.admin_listen.0,
             program: training::program(arguments.netsec.as_deref(), !sources.is_empty())?,
             sources,
@@ -123,6 +128,7 @@ fn check_limits(arguments: &Arguments) -> Result<(), Failure> {
         ("max-body", arguments.max_body as u64),
         ("max-rows", arguments.max_rows as u64),
         ("max-upload", arguments.max_upload),
+        ("max-uploads", arguments.max_uploads as u64),
         ("max-connections", arguments.max_connections as u64),
         ("workers", arguments.workers.map_or(1, |n| n as u64)),
         ("prediction-log-bytes", arguments.prediction_log_bytes),
@@ -133,6 +139,33 @@ fn check_limits(arguments: &Arguments) -> Result<(), Failure> {
             "--{name} is 0: use at least 1, or leave it out"
         ))),
         None => Ok(()),
+    }
+}
+
+fn upload(arguments: &Arguments) -> Result<UploadLimits, Failure> {
+    let rate = arguments.min_upload_rate;
+    if !(0.0..=1e12).contains(&rate) {
+        return Err(config(format!(
+            "--min-upload-rate is {rate} bytes a second: use 0, for no limit, to 1000000000000"
+        )));
+    }
+    Ok(UploadLimits {
+        bytes: arguments.max_upload,
+        time: seconds("upload-time", arguments.upload_time)?,
+        pause: seconds("client-timeout", arguments.client_timeout)?,
+        rate,
+        span: seconds("upload-rate-span", arguments.upload_rate_span)?,
+    })
+}
+
+fn share_of_uploads(arguments: &Arguments) -> Result<usize, Failure> {
+    let most = arguments.max_uploads;
+    let half = most.div_ceil(2);
+    match arguments.max_uploads_per_client.unwrap_or(half) {
+        share if (1..=most).contains(&share) => Ok(share),
+        share => Err(config(format!(
+            "--max-uploads-per-client is {share}: use 1 to {most}, which is --max-uploads"
+        ))),
     }
 }
 

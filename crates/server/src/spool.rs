@@ -14,9 +14,12 @@ use std::{
 
 use actix_web::{
     body::{BodySize, MessageBody},
+    http::StatusCode,
     web::Bytes,
 };
 use tempfile::NamedTempFile;
+
+use crate::problem::Problem;
 
 /// Bytes in memory at most; beyond them a file is begun.
 const IN_MEMORY: usize = 4 << 20;
@@ -49,7 +52,7 @@ struct Spool {
     held: usize,
     file: Option<Overflow>,
     limit: u64,
-    end: Option<Result<(), String>>,
+    end: Option<Result<(), Problem>>,
     reader: Option<Waker>,
     is_abandoned: bool,
 }
@@ -66,11 +69,11 @@ impl SpoolWriter {
     /// Adds a piece.
     ///
     /// # Errors
-    /// When nobody reads any more, too much is unread, or the disk is full.
-    pub fn push(&self, piece: Vec<u8>) -> io::Result<()> {
+    /// When nobody reads any more; status 507 when too much is unread, or the disk is full.
+    pub fn push(&self, piece: Vec<u8>) -> Result<(), Problem> {
         let mut spool = lock(&self.0);
         if spool.is_abandoned {
-            return Err(io::ErrorKind::BrokenPipe.into());
+            return Err(Problem::bad_request("nobody reads the answer any more"));
         }
         let limit = spool.limit;
         let fits = spool.held + piece.len() <= IN_MEMORY;
@@ -81,7 +84,7 @@ impl SpoolWriter {
                 spool.memory.push_back(piece.into());
             }
             _ => {
-                let mut file = Overflow::new()?;
+                let mut file = Overflow::new().map_err(|e| Problem::no_storage(&e))?;
                 file.push(&piece, limit)?;
                 spool.file = Some(file);
             }
@@ -91,7 +94,7 @@ impl SpoolWriter {
     }
 
     /// Ends the answer; one that has failed breaks off, so that nobody takes it for whole.
-    pub fn finish(self, result: Result<(), String>) {
+    pub fn finish(self, result: Result<(), Problem>) {
         let mut spool = lock(&self.0);
         spool.end = Some(result);
         wake(&mut spool);
@@ -103,7 +106,7 @@ impl Drop for SpoolWriter {
         let mut spool = lock(&self.0);
         spool
             .end
-            .get_or_insert_with(|| Err("the answer was not ended".to_owned()));
+            .get_or_insert_with(|| Err(Problem::internal(&"an answer was not ended")));
         wake(&mut spool);
     }
 }
@@ -120,12 +123,16 @@ impl Overflow {
         })
     }
 
-    fn push(&mut self, piece: &[u8], limit: u64) -> io::Result<()> {
+    fn push(&mut self, piece: &[u8], limit: u64) -> Result<(), Problem> {
         let written = self.written + piece.len() as u64;
         if written - self.read > limit {
-            return Err(io::Error::other("too much of the answer is unread"));
+            return Err(Problem::new(
+                StatusCode::INSUFFICIENT_STORAGE,
+                "too much of the answer is unread: read it while you send",
+            ));
         }
-        self.writing.write_all(piece)?;
+        let done = self.writing.write_all(piece);
+        done.map_err(|e| Problem::no_storage(&e))?;
         self.written = written;
         Ok(())
     }
@@ -163,7 +170,7 @@ impl Spool {
 impl SpoolBody {
     /// Waits until something is there, or the end: the error of an answer that has failed before it
     /// has begun.
-    pub async fn begun(&self) -> Result<(), String> {
+    pub async fn begun(&self) -> Result<(), Problem> {
         std::future::poll_fn(|context| {
             let mut spool = lock(&self.0);
             if !spool.memory.is_empty() || spool.file.is_some() {
@@ -198,7 +205,7 @@ impl MessageBody for SpoolBody {
         }
         match &spool.end {
             Some(Ok(())) => Poll::Ready(None),
-            Some(Err(reason)) => Poll::Ready(Some(Err(io::Error::other(reason.clone())))),
+            Some(Err(problem)) => Poll::Ready(Some(Err(io::Error::other(problem.to_string())))),
             None => {
                 spool.reader = Some(context.waker().clone());
                 Poll::Pending

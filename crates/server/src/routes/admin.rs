@@ -163,8 +163,8 @@ async fn events(service: Data<Service>, id: Path<u64>) -> Result<HttpResponse, P
         .body(body))
 }
 
-fn send(writer: &SpoolWriter, job: &Job) -> std::io::Result<()> {
-    let text = serde_json::to_string(job).map_err(std::io::Error::other)?;
+fn send(writer: &SpoolWriter, job: &Job) -> Result<(), Problem> {
+    let text = serde_json::to_string(job).map_err(|e| Problem::internal(&e))?;
     writer.push(format!("event: {}\ndata: {text}\n\n", job.state).into_bytes())
 }
 

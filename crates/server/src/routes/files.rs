@@ -13,7 +13,7 @@ use actix_web::{
     http::{StatusCode, header},
     web::{Data, Payload, Query},
 };
-use dataset::{Label, RawBatch, Sink as _, SourceError, Table};
+use dataset::{Label, RawBatch, Sink as _, SinkError, SourceError, Table};
 use formats::{CsvPieces, FileFormat, ParquetExtension};
 use model::{
     RowScore,
@@ -21,7 +21,6 @@ use model::{
     verdict_columns::{VerdictColumns, append_reasons},
 };
 use serde::Deserialize;
-use tokio::sync::OwnedSemaphorePermit;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{Service, refusals};
@@ -29,6 +28,7 @@ use crate::{
     body,
     detector::Detector,
     problem::Problem,
+    slots::{Client, Full, Slot},
     spool::{SpoolWriter, spool},
     upload::Upload,
 };
@@ -60,12 +60,13 @@ pub async fn csv(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let (upload, job) = start(&request, &service, query, payload, &CSV_TYPES)?;
-    let (writer, body) = spool(service.settings.limits.upload_bytes);
+    let (writer, body) = spool(service.settings.limits.upload.bytes);
+    let fault = upload.fault();
     actix_web::rt::task::spawn_blocking(move || {
         let result = job.score_csv(upload, &writer);
-        writer.finish(result);
+        writer.finish(result.map_err(|problem| fault.or(|| problem)));
     });
-    body.begun().await.map_err(refused)?;
+    body.begun().await?;
     Ok(HttpResponse::Ok()
         .content_type("text/csv; charset=utf-8")
         .insert_header((
@@ -114,11 +115,12 @@ pub async fn parquet(
 ) -> Result<HttpResponse, Problem> {
     let (upload, job) = start(&request, &service, query, payload, &PARQUET_TYPES)?;
     let (writer, body) = spool(u64::MAX);
+    let fault = upload.fault();
     actix_web::rt::task::spawn_blocking(move || {
         let result = job.score_parquet(upload, &writer);
-        writer.finish(result);
+        writer.finish(result.map_err(|problem| fault.or(|| problem)));
     });
-    body.begun().await.map_err(refused)?;
+    body.begun().await?;
     Ok(HttpResponse::Ok()
         .content_type(PARQUET_TYPES[0])
         .insert_header((
@@ -142,22 +144,24 @@ fn start(
 ) -> Result<(Upload, Job), Problem> {
     body::check_type(request, types)?;
     let limits = service.settings.limits;
-    body::check_length(request, limits.upload_bytes)?;
+    body::check_length(request, limits.upload.bytes)?;
     let detector = service.detector()?;
-    let permit = Arc::clone(&service.uploads).try_acquire_owned();
-    let permit = permit.map_err(|_| {
-        Problem::too_many(
-            "too many uploads at a time: try again later",
-            Duration::from_secs(1),
-        )
+    let slot = service.slots.take(Client::of(request)).map_err(|full| {
+        let detail = match full {
+            Full::All => "too many uploads at a time: try again later".to_owned(),
+            Full::Share(most) => format!(
+                "this client sends {most} files already, as many as one may at a time: try again later"
+            ),
+        };
+        Problem::too_many(detail, Duration::from_secs(1))
     })?;
-    let upload = Upload::start(payload, limits.upload_bytes, limits.client_timeout);
+    let upload = Upload::start(payload, limits.upload);
     let job = Job {
         service: Data::clone(service),
         detector,
         explain: query.explain,
         columns: None,
-        _permit: permit,
+        _slot: slot,
     };
     Ok((upload, job))
 }
@@ -168,51 +172,55 @@ struct Job {
     detector: Arc<Detector>,
     explain: Option<usize>,
     columns: Option<VerdictColumns>,
-    _permit: OwnedSemaphorePermit,
+    _slot: Slot,
 }
 
 impl Job {
-    fn score_csv(mut self, upload: Upload, out: &SpoolWriter) -> Result<(), String> {
+    fn score_csv(mut self, upload: Upload, out: &SpoolWriter) -> Result<(), Problem> {
         let delimiter = u8::try_from(self.detector.bundle.schema.file.delimiter).unwrap_or(b',');
         let format = FileFormat::Csv {
             delimiter,
             header: None,
         };
         let mut source = formats::read(Box::new(upload), "the upload".to_owned(), &format)
-            .map_err(|e| e.to_string())?;
+            .map_err(|e| explain(&e))?;
         let mut pieces = CsvPieces::new(delimiter);
         while let Some(mut batch) = source.next_batch().map_err(|e| explain(&e))? {
             self.score(&mut batch)?;
-            let piece = pieces.write(&batch).map_err(|e| e.to_string())?;
-            out.push(piece).map_err(|e| e.to_string())?;
+            let piece = pieces.write(&batch);
+            out.push(piece.map_err(|e| explain_sink(&e))?)?;
         }
         Ok(())
     }
 
-    fn score_parquet(mut self, mut upload: Upload, out: &SpoolWriter) -> Result<(), String> {
-        let place = tempfile::tempdir().map_err(|e| internal(&e))?;
+    fn score_parquet(mut self, mut upload: Upload, out: &SpoolWriter) -> Result<(), Problem> {
+        let place = tempfile::tempdir().map_err(|e| Problem::no_storage(&e))?;
         let (input, output) = (place.path().join("in"), place.path().join("out"));
-        let mut file = File::create(&input).map_err(|e| internal(&e))?;
+        let mut file = File::create(&input).map_err(|e| Problem::no_storage(&e))?;
         io::copy(&mut upload, &mut file)
             .and_then(|_| file.flush())
-            .map_err(|e| format!("the upload: {e}"))?;
+            .map_err(|e| upload.fault().or(|| Problem::no_storage(&e)))?;
         self.score_file(&input, &output)?;
-        let mut scored = File::open(&output).map_err(|e| internal(&e))?;
+        let mut scored = File::open(&output).map_err(|e| Problem::internal(&e))?;
         loop {
             let mut piece = Vec::new();
             let mut next = (&mut scored).take(PIECE);
-            if next.read_to_end(&mut piece).map_err(|e| internal(&e))? == 0 {
+            if next
+                .read_to_end(&mut piece)
+                .map_err(|e| Problem::internal(&e))?
+                == 0
+            {
                 return Ok(());
             }
-            out.push(piece).map_err(|e| e.to_string())?;
+            out.push(piece)?;
         }
     }
 
-    fn score_file(&mut self, input: &Path, output: &Path) -> Result<(), String> {
+    fn score_file(&mut self, input: &Path, output: &Path) -> Result<(), Problem> {
         let mut source = formats::open(input, &FileFormat::Parquet).map_err(|e| explain(&e))?;
         // The file's own columns are copied as they are: lists, too, which no cell can hold.
         let sink = ParquetExtension::create(output, input);
-        let mut sink = Box::new(sink.map_err(|e| internal(&e))?);
+        let mut sink = Box::new(sink.map_err(|e| explain_sink(&e))?);
         while let Some(mut batch) = source.next_batch().map_err(|e| explain(&e))? {
             self.score(&mut batch)?;
             sink.write(&batch).map_err(|e| explain_sink(&e))?;
@@ -221,15 +229,16 @@ impl Job {
     }
 
     /// Scores a batch and appends the verdicts.
-    fn score(&mut self, batch: &mut RawBatch) -> Result<(), String> {
+    fn score(&mut self, batch: &mut RawBatch) -> Result<(), Problem> {
         let bundle = &self.detector.bundle;
         let (table, problems) = scoring::read(&bundle.schema, batch);
-        let predictions = scoring::judge(bundle, &table, problems).map_err(|e| internal(&e))?;
+        let predictions =
+            scoring::judge(bundle, &table, problems).map_err(|e| Problem::internal(&e))?;
         let reasons = self
             .explain
             .map(|k| scoring::reasons(bundle, batch, k))
             .transpose()
-            .map_err(|e| internal(&e))?;
+            .map_err(|e| Problem::internal(&e))?;
         self.observe(&table, &predictions);
         let columns = self
             .columns
@@ -268,22 +277,16 @@ impl Job {
 }
 
 /// Says what is wrong with an upload, without the place where it was kept.
-fn explain(error: &SourceError) -> String {
+fn explain(error: &SourceError) -> Problem {
     let (SourceError::Unavailable { reason, .. }
     | SourceError::Malformed { reason, .. }
     | SourceError::Unsupported { reason, .. }) = error;
-    format!("the upload: {reason}")
+    refused(format!("the upload: {reason}"))
 }
 
-fn explain_sink(error: &dataset::SinkError) -> String {
+fn explain_sink(error: &SinkError) -> Problem {
     match error {
-        dataset::SinkError::Rejected { reason, .. } => format!("the answer: {reason}"),
-        dataset::SinkError::Unavailable { .. } => internal(error),
+        SinkError::Rejected { reason, .. } => refused(format!("the answer: {reason}")),
+        SinkError::Unavailable { .. } => Problem::no_storage(error),
     }
-}
-
-/// What the client need not know stands in the log.
-fn internal(error: &dyn std::fmt::Display) -> String {
-    tracing::error!(%error, "a file could not be scored");
-    "a defect of the service: its log says more".to_owned()
 }

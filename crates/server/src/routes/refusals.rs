@@ -40,7 +40,15 @@ const BODY: [(u16, &str); 5] = [
         422,
         "The content cannot be scored, each problem with its place",
     ),
-    (503, "No model is loaded yet"),
+    (503, "No model is loaded yet, or its history cannot be read"),
+];
+
+const FILE: [(u16, &str); 2] = [
+    (
+        408,
+        "The file stood still, came too slowly, or took too long: of an answer that has begun, the rest is missing",
+    ),
+    (507, "The service has no room for the file at present"),
 ];
 
 impl IntoResponses for OfCaller {
@@ -57,9 +65,8 @@ impl IntoResponses for OfJson {
 
 impl IntoResponses for OfFile {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        // A file that breaks off breaks the answer off.
         let mut all = OfJson::responses();
-        all.remove("408");
+        all.extend(refusals(&FILE));
         all
     }
 }

@@ -50,6 +50,12 @@ impl Connection {
         stream.set_nodelay(true).unwrap();
         Self::over(stream, address)
     }
+
+    /// Says that nothing more will be sent.
+    pub fn end_writing(&self) {
+        let stream = self.stream.get_ref();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+    }
 }
 
 impl<S: Read + Write> Connection<S> {

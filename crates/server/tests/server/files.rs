@@ -1,9 +1,13 @@
-use std::{fs, path::Path, time::Instant};
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use dataset::{RawColumn, Sink as _, Source};
 use formats::{FileFormat, ParquetExtension};
 
-use crate::{process::Server, trained::Place};
+use crate::{client::Connection, process::Server, trained::Place};
 
 const HEADER: &str = "note,duration,bytes,protocol,service,root";
 const CSV: &str = "Content-Type: text/csv";
@@ -201,11 +205,8 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-#[test]
-fn parquet_comes_back_as_parquet() {
-    let place = Place::with_flows();
-    let server = Server::start(&place, &[]);
-    let csv = rows(3000);
+/// Returns the records of a CSV file as a Parquet file.
+fn parquet_of(place: &Place, csv: &str) -> Vec<u8> {
     let path = place.path().join("in.parquet");
     let format = FileFormat::Csv {
         delimiter: b',',
@@ -218,8 +219,16 @@ fn parquet_comes_back_as_parquet() {
         sink.write(&batch).unwrap();
     }
     sink.finish().unwrap();
+    fs::read(&path).unwrap()
+}
+
+#[test]
+fn parquet_comes_back_as_parquet() {
+    let place = Place::with_flows();
+    let server = Server::start(&place, &[]);
+    let csv = rows(3000);
+    let body = parquet_of(&place, &csv);
     let lines = ["Content-Type: application/vnd.apache.parquet"];
-    let body = fs::read(&path).unwrap();
     let answer = server
         .connect()
         .call("POST", "/v1/predict/parquet", &lines, &body);
@@ -228,6 +237,10 @@ fn parquet_comes_back_as_parquet() {
     fs::write(&out, &answer.body).unwrap();
     let text = as_csv(formats::open(&out, &FileFormat::Parquet).unwrap());
     let whole = expected(&place, &csv);
+    let format = FileFormat::Csv {
+        delimiter: b',',
+        header: None,
+    };
     let reader = Box::new(std::io::Cursor::new(whole.into_bytes()));
     let expected = as_csv(formats::read(reader, "t".to_owned(), &format).unwrap());
     assert!(
@@ -304,4 +317,114 @@ fn as_csv(mut source: Box<dyn Source>) -> String {
         batches.push(batch);
     }
     String::from_utf8(formats::csv_bytes(&batches, b',').unwrap()).unwrap()
+}
+
+/// Sends a part of an upload and returns the answer's status and detail, after whose end the connection
+/// must be closed.
+fn half_of(server: &Server, path: &str, framing: &str, send: impl Fn(&mut Connection)) -> String {
+    let mut connection = server.connect();
+    let head = connection.head("POST", path, &[framing], None);
+    connection.write(head.as_bytes()).unwrap();
+    send(&mut connection);
+    let answer = connection.read().unwrap();
+    let kind = answer.header("content-type");
+    assert_eq!(kind, Some("application/problem+json"), "{path} {framing}");
+    let began = Instant::now();
+    assert!(connection.read().is_err(), "{path}: another answer");
+    assert!(
+        began.elapsed().as_secs() < 8,
+        "{path} {framing}: it lingers"
+    );
+    let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+    format!("{}: {detail}", answer.status)
+}
+
+#[test]
+fn an_upload_that_stands_still_or_breaks_off_is_told_so() {
+    let arguments = ["--client-timeout", "0.3"];
+    let server = Server::start(&Place::with_flows(), &arguments);
+    let csv = "duration,bytes\n1,";
+    let chunk = format!("{:x}\r\n{csv}\r\n", csv.len());
+    let framings = [
+        ("Content-Length: 1000", csv),
+        ("Transfer-Encoding: chunked", &chunk),
+    ];
+    for path in ["/v1/predict/csv", "/v1/predict/parquet"] {
+        for (framing, text) in framings {
+            let stalled = half_of(&server, path, framing, |c| {
+                c.write(text.as_bytes()).unwrap()
+            });
+            let expected =
+                "408: the upload stood still for 0.3 seconds: send it again, or in parts";
+            assert_eq!(stalled, expected, "{path} {framing}");
+            let broken = half_of(&server, path, framing, |c| {
+                c.write(text.as_bytes()).unwrap();
+                c.end_writing();
+            });
+            let expected = "400: the upload breaks off before its end: send it again";
+            assert_eq!(broken, expected, "{path} {framing}");
+        }
+    }
+}
+
+#[test]
+fn an_upload_that_trickles_or_takes_too_long_is_ended() {
+    let trickle = |connection: &mut Connection| {
+        for _ in 0..20 {
+            // It may hang up at any time.
+            let _ = connection.write(b"d");
+            std::thread::sleep(Duration::from_millis(60));
+        }
+    };
+    let slow = ["--min-upload-rate", "100", "--upload-rate-span", "0.5"];
+    let long = ["--min-upload-rate", "0", "--upload-time", "0.5"];
+    for (arguments, said) in [
+        (slow, "less than 100 a second: send it again, or in parts"),
+        (long, "408: the upload has not ended within 0.5 seconds"),
+    ] {
+        let server = Server::start(&Place::with_flows(), &arguments);
+        let path = "/v1/predict/parquet";
+        let ended = half_of(&server, path, "Content-Length: 1000", trickle);
+        assert!(
+            ended.starts_with("408: ") && ended.contains(said),
+            "{ended}"
+        );
+    }
+}
+
+#[test]
+fn a_file_that_the_disk_has_no_room_for_is_answered_507() {
+    let place = Place::with_flows();
+    let body = parquet_of(&place, &rows(20_000));
+    // No file can be made longer than a few KiB, of which the system says so.
+    let server = Server::start_behind(&place, "trap '' XFSZ; ulimit -f 8", &[]);
+    let lines = ["Content-Type: application/vnd.apache.parquet"];
+    let path = "/v1/predict/parquet";
+    let answer = server.connect().call("POST", path, &lines, &body);
+    let detail =
+        "the service has no room for this file at present: try again later, or send it in parts";
+    let found = (answer.status, answer.json()["detail"].clone());
+    assert_eq!(found, (507, serde_json::json!(detail)));
+    let log = || fs::read_to_string(place.path().join("log")).unwrap();
+    let n_said = |log: String| log.matches("a temporary file cannot be written").count();
+    assert!(
+        log().contains("ERROR") && log().contains("os error"),
+        "{}",
+        log()
+    );
+    assert_eq!(n_said(log()), 1);
+    // What fits in memory needs no disk; what does not, and is not read, breaks off.
+    let mut connection = server.connect();
+    let few = connection.call("POST", "/v1/predict/csv", &[CSV], rows(10).as_bytes());
+    assert_eq!(few.status, 200);
+    // More than the network takes on its way.
+    let text = rows(80_000).replace("n, ", &"n".repeat(1000));
+    let head = connection.head("POST", "/v1/predict/csv", &[CSV], Some(text.len()));
+    connection.write(head.as_bytes()).unwrap();
+    let _ = connection.write(text.as_bytes());
+    // Whether it had begun depends on how much of it the network has taken.
+    if let Ok(answer) = connection.read() {
+        assert_eq!(answer.status, 507, "half an answer looks whole");
+    }
+    assert_eq!(n_said(log()), 2);
 }

@@ -284,6 +284,14 @@ fn configuration_that_makes_no_sense_is_refused() {
             "--prediction-log-bytes is 0",
         ),
         (
+            &["--min-upload-rate", "1e13"],
+            "--min-upload-rate is 10000000000000 bytes",
+        ),
+        (
+            &["--max-uploads-per-client", "33"],
+            "--max-uploads-per-client is 33: use 1 to 32",
+        ),
+        (
             &["--allow-host", "http://x"],
             "--allow-host http://x: write each name alone",
         ),
@@ -342,6 +350,39 @@ fn thousands_of_idle_connections_keep_nobody_from_being_answered() {
     assert!(began.elapsed().as_secs() < 5);
     let grown = server.resident().saturating_sub(before);
     assert!(grown < 300 << 10, "{grown} KiB more than before");
+}
+
+#[test]
+fn one_client_does_not_take_the_slots_of_all() {
+    let place = Place::with_flows();
+    let (ann, first) = make_key(&place, "ann", "predict");
+    let (bob, second) = make_key(&place, "bob", "predict");
+    let keys = format!("{first};{second}");
+    let arguments = ["--max-uploads", "4"];
+    let server = Server::start_with(&place, &arguments, &[("NETSEC_API_KEYS", &keys)]);
+    let begin = |key: &str| {
+        let mut connection = server.connect();
+        let line = format!("X-API-Key: {key}");
+        let head = connection.head("POST", "/v1/predict/csv", &[&line], Some(100));
+        connection.write(head.as_bytes()).unwrap();
+        connection
+    };
+    let upload = |key: &str| {
+        let lines = [&*format!("X-API-Key: {key}")];
+        let csv = b"duration,bytes,protocol,root\n1,2,tcp,yes\n";
+        server
+            .connect()
+            .call("POST", "/v1/predict/csv", &lines, csv)
+    };
+    let held = [begin(&ann), begin(&ann)];
+    wait_for("the share of one", || upload(&ann).status == 429);
+    let refused = upload(&ann);
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    let said = "this client sends 2 files already, as many as one may at a time: try again later";
+    assert_eq!(refused.json()["detail"].as_str(), Some(said));
+    assert_eq!(upload(&bob).status, 200);
+    drop(held);
+    wait_for("the slots", || upload(&ann).status == 200);
 }
 
 #[test]
