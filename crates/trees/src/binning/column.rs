@@ -1,13 +1,14 @@
 //! Where one feature is cut into bins.
 
 use model::trees::CategorySet;
-use ndarray::{ArrayView1, Axis, Slice};
+use ndarray::ArrayView1;
 
 use super::ladder::Ladder;
+use crate::randomness::noise;
 
 /// The most bins that values take; one more is left for missing ones.
 const MAX_VALUE_BINS: usize = 255;
-/// Rows by which a column of many values is cut, evenly spaced, as in LightGBM.
+/// Rows by which a column of many values is cut, drawn at random, as many as in LightGBM.
 pub(super) const SAMPLE_ROWS: usize = 200_000;
 
 /// The bins of one feature: bin `b` holds `thresholds[b - 1] < x <= thresholds[b]`.
@@ -148,9 +149,14 @@ fn few_levels(values: ArrayView1<'_, f32>, most: usize) -> Option<Vec<(f32, usiz
 /// Returns the distinct values of a sample in ascending order with the number of rows of each.
 fn sampled_levels(values: ArrayView1<'_, f32>) -> Vec<(f32, usize)> {
     let step = values.len().div_ceil(SAMPLE_ROWS);
-    let sample = values.slice_axis(Axis(0), Slice::new(0, None, step as isize));
-    let mut keys = Vec::with_capacity(sample.len());
-    for &value in sample {
+    // One of each run of rows, any of them: what comes back every few rows is not passed over.
+    let row_of = |run: usize| match step {
+        1 => run,
+        _ => run * step + noise(0, run as u32) as usize % step.min(values.len() - run * step),
+    };
+    let n_runs = values.len().div_ceil(step);
+    let mut keys = Vec::with_capacity(n_runs);
+    for value in (0..n_runs).map(|run| values[row_of(run)]) {
         if !value.is_nan() {
             // Adding zero turns -0 into 0: they compare equal, so they are one level.
             keys.push(ordered_key(value + 0.0));
