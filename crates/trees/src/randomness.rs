@@ -24,9 +24,10 @@ pub(crate) fn below(rng: &mut ChaCha8Rng, n: usize) -> usize {
     ((u128::from(rng.next_u64()) * n as u128) >> 64) as usize
 }
 
-/// Draws `k` of the features below `n`, in ascending order.
-pub(crate) fn some_features(rng: &mut ChaCha8Rng, n: usize, k: usize) -> Vec<u16> {
-    let mut order: Vec<u16> = (0..=u16::MAX).take(n).collect();
+/// Draws `k` of these, in ascending order.
+pub(crate) fn some_of(rng: &mut ChaCha8Rng, features: &[u16], k: usize) -> Vec<u16> {
+    let mut order = features.to_vec();
+    let n = order.len();
     for i in 0..k {
         let j = i + below(rng, n - i);
         order.swap(i, j);

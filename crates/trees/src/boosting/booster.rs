@@ -22,7 +22,7 @@ use crate::{
     },
     histogram::{Chosen, Layout},
     packing::{Cell, Item, Steps, Word},
-    randomness::{noise, some_features, stream},
+    randomness::{noise, some_of, stream},
     split::categorical::CategoryRules,
 };
 
@@ -36,6 +36,8 @@ pub(super) struct Setting<'a> {
     pub(super) objective: Objective,
     n_classes: usize,
     columns: &'a [Column],
+    /// The features that trees draw from.
+    eligible: Vec<u16>,
     steps: Steps,
     newton: Newton,
     limits: Limits,
@@ -79,15 +81,22 @@ impl<'a> Setting<'a> {
     ) -> Self {
         let bins = cases.bins(matrix);
         let steps = steps(cases);
+        let columns = matrix.columns();
+        let eligible = if params.feature_fraction < 1.0 {
+            splittable(columns, &bins, cases, u64::from(params.min_data_in_leaf))
+        } else {
+            (0..=u16::MAX).take(columns.len()).collect()
+        };
         Self {
             params,
             cases,
             objective: Objective::of(n_classes),
             n_classes,
-            columns: matrix.columns(),
+            columns,
+            eligible,
             newton: newton(params, steps),
             limits: limits(params),
-            layout: Layout::new::<W>(matrix.columns(), &bins, steps),
+            layout: Layout::new::<W>(columns, &bins, steps),
             steps,
             bins,
         }
@@ -105,7 +114,7 @@ impl<'a, W: Word> Booster<'a, W> {
         let base = setting
             .objective
             .base(&cases.labels, weights, setting.n_classes);
-        let features: Vec<u16> = (0..=u16::MAX).take(setting.columns.len()).collect();
+        let features = setting.eligible.clone();
         let chosen = setting.layout.choose(&features);
         let outputs = base.iter().enumerate().map(|(i, margin)| Output {
             class: setting.objective.class_of_output(i),
@@ -125,12 +134,18 @@ impl<'a, W: Word> Booster<'a, W> {
         }
     }
 
-    /// Boosts round by round; with a watch, keeps the rounds up to the best one.
+    /// Boosts round by round; with a watch, keeps the rounds up to the best one. A round that finds no split
+    /// is the last one, unless another draw may find some.
     pub(super) fn run(&mut self, seed: u64, mut watch: Option<Watch<'_>>) -> Vec<Vec<GrownTree>> {
+        let params = self.setting.params;
+        let draws = params.feature_fraction < 1.0 || params.bagging_fraction < 1.0;
         let mut rounds = Vec::new();
-        for round in 0..self.setting.params.n_estimators {
+        for round in 0..params.n_estimators {
             let trees = self.round(seed, round);
             if trees.iter().all(|grown| grown.gains.is_empty()) {
+                if draws {
+                    continue;
+                }
                 break;
             }
             let stop = watch.as_mut().is_some_and(|watch| watch.observe(&trees));
@@ -182,7 +197,7 @@ impl<'a, W: Word> Booster<'a, W> {
         let Setting {
             params,
             cases,
-            columns,
+            ref eligible,
             ..
         } = *self.setting;
         if params.bagging_fraction < 1.0
@@ -191,10 +206,10 @@ impl<'a, W: Word> Booster<'a, W> {
             bag.draw(cases, params.bagging_fraction, self.held_out, rng);
         }
         if params.feature_fraction < 1.0 {
-            let n = columns.len();
-            let drawn = (params.feature_fraction * n as f64).round().max(1.0) as usize;
+            let drawn = (params.feature_fraction * eligible.len() as f64).round();
+            let drawn = (drawn as usize).clamp(1, eligible.len());
             for output in &mut self.outputs {
-                output.features = some_features(rng, n, drawn);
+                output.features = some_of(rng, eligible, drawn);
                 output.chosen = self.setting.layout.choose(&output.features);
             }
         }
@@ -285,6 +300,39 @@ impl<'a, W: Word> Booster<'a, W> {
     fn counts(&self) -> &[u8] {
         let bag = self.bag.as_ref();
         bag.map_or(&self.setting.cases.counts, |bag| &bag.counts)
+    }
+}
+
+/// Returns the features of which a split can leave each side enough rows; all when there is none, so that there is
+/// something to draw.
+fn splittable(columns: &[Column], bins: &[u8], cases: &Cases, min_rows: u64) -> Vec<u16> {
+    let n_rows = cases.n_rows() as u64;
+    let is_enough = |rows: u64| rows >= min_rows && n_rows - rows >= min_rows;
+    let by_column = columns.par_iter().zip(bins.par_chunks_exact(cases.len()));
+    let splits: Vec<bool> = by_column
+        .map(|(column, bins)| {
+            let mut rows = [0u64; 256];
+            for (bin, count) in bins.iter().zip(&cases.counts) {
+                rows[usize::from(*bin)] += u64::from(*count);
+            }
+            if column.is_categorical() {
+                // Sets of categories are not tried out: any column of several may have one.
+                return rows.iter().filter(|rows| **rows > 0).count() > 1;
+            }
+            let missing = column.missing_bin().map_or(0, |bin| rows[bin]);
+            let below = rows[..column.n_values()].iter().scan(0, |sum, rows| {
+                *sum += rows;
+                Some(*sum)
+            });
+            below.flat_map(|rows| [rows, rows + missing]).any(is_enough)
+        })
+        .collect();
+    let all = || (0..=u16::MAX).take(columns.len());
+    let found: Vec<u16> = all().filter(|at| splits[usize::from(*at)]).collect();
+    if found.is_empty() {
+        all().collect()
+    } else {
+        found
     }
 }
 
