@@ -41,6 +41,7 @@ impl Cases {
         check_weights(weights, matrix.n_rows())?;
         let weights = class_weight::join(class_weight, labels, n_classes, weights)?;
         let weights = weights.as_deref();
+        check_sum(weights)?;
         let all_count = weights.is_none_or(|weights| weights.iter().all(|weight| *weight > 0.0));
         let cases = match matrix.distinct_of_row() {
             None if all_count => Self::each_row(labels, weights),
@@ -153,6 +154,21 @@ impl Cases {
             .flat_map_iter(|column| places.iter().map(|place| column[*place as usize]))
             .collect::<Vec<u8>>()
             .into()
+    }
+}
+
+/// Checks that no sum of as many weights, drawn with replacement or not, is more than an `f32` holds.
+fn check_sum(weights: Option<&[f32]>) -> Result<(), TreesError> {
+    let weights = weights.unwrap_or_default();
+    let most = f32::MAX / 2.0 / weights.len().max(1) as f32;
+    match weights.iter().position(|weight| *weight > most) {
+        Some(row) => Err(TreesError::HeavyWeight {
+            row,
+            weight: weights[row],
+            rows: weights.len(),
+            most,
+        }),
+        None => Ok(()),
     }
 }
 

@@ -81,7 +81,12 @@ impl Newton {
     /// Returns the margin that minimises the objective in a leaf, before the learning rate.
     pub(crate) fn margin(&self, gradient: f64, hessian: f64) -> f64 {
         // Every leaf was admitted with this much; an exact sum may be less than the coarse one was.
-        -self.shrink(gradient) / (hessian.max(self.min_hessian) + self.lambda_l2)
+        let curvature = hessian.max(self.min_hessian) + self.lambda_l2;
+        if curvature > 0.0 {
+            -self.shrink(gradient) / curvature
+        } else {
+            0.0
+        }
     }
 
     /// Returns the sums of gradient and hessian.

@@ -48,6 +48,15 @@ pub enum TreesError {
     #[error("row {row} has weight {weight}: weights are finite and not negative")]
     Weight { row: usize, weight: f32 },
     #[error(
+        "row {row} weighs {weight:e}, with its class: {rows} rows weigh at most {most:e} each, scale the weights down"
+    )]
+    HeavyWeight {
+        row: usize,
+        weight: f32,
+        rows: usize,
+        most: f32,
+    },
+    #[error(
         "every row of positive weight has label {label}: at least two classes are needed to learn"
     )]
     OneClass { label: u16 },
@@ -65,6 +74,8 @@ pub enum TreesError {
     FoldClass { fold: usize, label: u16 },
     #[error("validation rows have {have} features where the training rows have {need}")]
     ValidationFeatures { have: usize, need: usize },
+    #[error("no validation row has a positive weight: give at least one")]
+    NoValidation,
 }
 
 impl Classified for TreesError {
@@ -85,6 +96,8 @@ impl Classified for TreesError {
             | Self::Classes { .. }
             | Self::Label { .. }
             | Self::Weight { .. }
+            | Self::HeavyWeight { .. }
+            | Self::NoValidation
             | Self::ValidationFeatures { .. } => ErrorKind::Internal,
         }
     }

@@ -403,7 +403,7 @@ fn packed<W: Word>(cases: &Cases, weights: &[f64], counts: &[u32]) -> (Packing, 
     let drawn = (0..cases.len())
         .filter(|case| counts[*case] > 0)
         .map(|case| Drawn {
-            weight: packing.pack(weights[case], counts[case]),
+            weight: packing.pack_weight(weights[case], counts[case]),
             case: case as u32,
             label: cases.labels[case],
         })

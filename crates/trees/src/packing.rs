@@ -83,6 +83,11 @@ impl Packing {
         W::pack(self.round(value), count, self.count_bits)
     }
 
+    /// Packs a positive weight: as one step at least, so that where there are rows there is weight.
+    pub(crate) fn pack_weight<W: Word>(self, weight: f64, count: u32) -> W {
+        W::pack(self.round(weight).max(1), count, self.count_bits)
+    }
+
     #[inline]
     fn round(self, value: f64) -> i64 {
         (value * self.steps_per_unit + 0.5f64.copysign(value)) as i64

@@ -158,19 +158,18 @@ impl<'a, W: Word, C: Criterion<W>> Search<'a, W, C> {
             return;
         }
         let gain = criterion.score(left) + criterion.score(right) - self.total_score;
-        if gain <= self.gain_to_beat() {
-            return;
+        if gain > self.gain_to_beat() {
+            // A value that no row of the node misses follows the larger child, as most rows do.
+            let heavier = || criterion.count(left) >= criterion.count(right);
+            self.best = Some(Candidate {
+                gain,
+                feature,
+                bin: bin as u8,
+                missing_left: missing_left.unwrap_or_else(heavier),
+                categories: None,
+                left: self.left.clone(),
+            });
         }
-        // A value that no row of the node misses follows the larger child, as most rows do.
-        let heavier = || criterion.count(left) >= criterion.count(right);
-        self.best = Some(Candidate {
-            gain,
-            feature,
-            bin: bin as u8,
-            missing_left: missing_left.unwrap_or_else(heavier),
-            categories: None,
-            left: self.left.clone(),
-        });
     }
 }
 

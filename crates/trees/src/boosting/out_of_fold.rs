@@ -75,12 +75,12 @@ impl GradientBoosting {
         let folds: Vec<u8> = (0..cases.n_rows())
             .map(|i| folds[cases.number(i)])
             .collect();
-        let n_folds = check_folds(&cases, &folds)?;
+        let last = check_folds(&cases, &folds)?;
         let held_out = |fold| HeldOut {
             folds: &folds,
             fold,
         };
-        let held_out: Vec<HeldOut<'_>> = (0..n_folds).map(held_out).collect();
+        let held_out: Vec<HeldOut<'_>> = (0..=last).map(held_out).collect();
         Ok(if cases.n_rows() <= ROWS_OF_I64 {
             let setting = Setting::new::<i64>(self, matrix, &cases, n_classes);
             self.race::<i64>(&setting, &held_out, seed)
@@ -127,7 +127,7 @@ impl GradientBoosting {
     }
 }
 
-/// Checks that each fold has rows and leaves rows of two classes; returns the number of folds.
+/// Checks that each fold has rows and leaves rows of two classes; returns the last fold.
 fn check_folds(cases: &Cases, folds: &[u8]) -> Result<u8, TreesError> {
     let last = folds.iter().copied().max().unwrap_or(0);
     for fold in 0..=last {
@@ -150,5 +150,5 @@ fn check_folds(cases: &Cases, folds: &[u8]) -> Result<u8, TreesError> {
             });
         }
     }
-    Ok(last + 1)
+    Ok(last)
 }

@@ -29,10 +29,24 @@ impl Validation<'_> {
             });
         }
         if self.x.nrows() == 0 {
-            return Err(TreesError::NoRows);
+            return Err(TreesError::NoValidation);
         }
         check_labels(self.labels, self.x.nrows(), n_classes)?;
-        check_weights(self.weights, self.x.nrows())
+        check_weights(self.weights, self.x.nrows())?;
+        if self
+            .weights
+            .is_some_and(|weights| weights.iter().all(|weight| *weight == 0.0))
+        {
+            return Err(TreesError::NoValidation);
+        }
+        match self.x.indexed_iter().find(|(_, value)| value.is_infinite()) {
+            Some(((row, feature), &value)) => Err(TreesError::Infinite {
+                row,
+                feature,
+                value,
+            }),
+            None => Ok(()),
+        }
     }
 }
 

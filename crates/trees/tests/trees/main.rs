@@ -4,6 +4,7 @@
 
 mod boosting;
 mod determinism;
+mod extremes;
 mod forests;
 mod learners;
 mod refusals;

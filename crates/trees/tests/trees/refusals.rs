@@ -323,7 +323,19 @@ fn validation_rows_and_folds_that_do_not_fit_are_refused() {
         boosting.fit_with_validation(&x, &y, 2, None, 1, validation)
     };
     check(with(&Array2::zeros((3, 5)), &[0; 3]), &["5 features", "6"]);
-    check(with(&Array2::zeros((0, 6)), &[]), &["no rows"]);
+    check(with(&Array2::zeros((0, 6)), &[]), &["no validation row"]);
+    let infinite = Array2::from_elem((3, 6), f32::INFINITY);
+    check(with(&infinite, &[0; 3]), &["row 0", "feature 0", "inf"]);
+    let zeros = Array2::zeros((3, 6));
+    let weightless = Validation {
+        x: zeros.view(),
+        labels: &[0; 3],
+        weights: Some(&[0.0; 3]),
+    };
+    check(
+        boosting.fit_with_validation(&x, &y, 2, None, 1, weightless),
+        &["no validation row"],
+    );
     check(with(&Array2::zeros((3, 6)), &[0; 2]), &["2 labels"]);
     let folds = |folds: &[u8]| boosting.out_of_fold(&x, &y, 2, None, 1, folds);
     check(folds(&[0; 99]), &["99 folds"]);
