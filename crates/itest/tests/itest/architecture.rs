@@ -134,6 +134,7 @@ fn servers_are_reached_through_features_of_the_connectors() {
     }
     assert_eq!(full.direct_users("ureq"), ["connectors", "tracking"]);
     assert_eq!(full.direct_users("connectors"), ["orchestrator"]);
+    assert_eq!(full.direct_users("tracking"), ["orchestrator"]);
 }
 
 #[test]
