@@ -6,7 +6,7 @@ use dataset::{Column, ColumnType, Schema, schema::UnknownLevels};
 use model::{ModelBundle, preprocessor::FittedColumn};
 
 use crate::{
-    ExportError, derived,
+    CellType, ExportError, Inputs, derived,
     graph::{Graph, Value},
     limits::{self, Limits},
     messages::{Attribute, Element},
@@ -33,11 +33,27 @@ pub(crate) struct Columns<'a> {
 pub(crate) fn read<'a>(
     graph: &mut Graph,
     bundle: &'a ModelBundle,
+    inputs: Inputs,
 ) -> Result<Columns<'a>, ExportError> {
     graph.section("columns");
     let mut cells = BTreeMap::new();
     for column in bundle.schema.features() {
-        let value = input(graph, &bundle.schema, column)?;
+        let raw = match inputs {
+            Inputs::Columns => graph.input(
+                &column.name,
+                match column.kind {
+                    ColumnType::Text => Element::Text,
+                    _ => Element::Double,
+                },
+                Some(1),
+                describe(column),
+            )?,
+            Inputs::Frame => from_frame(graph, &bundle.schema, column)?,
+        };
+        let value = match column.kind {
+            ColumnType::Text => code(graph, raw, &bundle.schema, column)?,
+            _ => raw,
+        };
         cells.insert(column.name.as_str(), value);
     }
     graph.section("derived");
@@ -71,16 +87,23 @@ pub(crate) fn find(cells: &BTreeMap<&str, Value>, name: &str) -> Result<Value, E
         })
 }
 
-fn input(graph: &mut Graph, schema: &Schema, column: &Column) -> Result<Value, ExportError> {
-    let about = describe(column);
-    if column.kind != ColumnType::Text {
-        return graph.input(&column.name, Element::Double, about);
+/// Adds an input as a column of a data frame comes: of the type that data frames give it, and as a vector,
+/// except where it is the only one.
+fn from_frame(graph: &mut Graph, schema: &Schema, column: &Column) -> Result<Value, ExportError> {
+    let (element, is_whole) = match CellType::of(column) {
+        CellType::Long => (Element::Int64, true),
+        CellType::Double => (Element::Double, false),
+        CellType::Text => (Element::Text, false),
+    };
+    let width = (schema.features().count() == 1).then_some(1);
+    let mut value = graph.input(&column.name, element, width, describe(column))?;
+    if width.is_none() {
+        value = graph.column(value);
     }
-    let levels = column.levels().ok_or_else(|| ExportError::NoLevels {
-        column: column.name.clone(),
-    })?;
-    let texts = graph.input(&column.name, Element::Text, about)?;
-    Ok(code(graph, texts, schema, column, levels))
+    match is_whole {
+        true => Ok(graph.cast(value, Element::Double)),
+        false => Ok(value),
+    }
 }
 
 /// Turns texts into the codes of their levels; a missing token is missing, be it a level or not.
@@ -89,8 +112,10 @@ fn code(
     texts: Value,
     schema: &Schema,
     column: &Column,
-    levels: &[String],
-) -> Value {
+) -> Result<Value, ExportError> {
+    let levels = column.levels().ok_or_else(|| ExportError::NoLevels {
+        column: column.name.clone(),
+    })?;
     let known = (0..).zip(levels).map(|(code, level)| (level, code));
     let missing = schema.missing_tokens.iter().map(|token| (token, MISSING));
     let codes: BTreeMap<&String, i64> = known.chain(missing).collect();
@@ -108,7 +133,7 @@ fn code(
     let missing = graph.number(MISSING as f64);
     let missing = graph.call("Equal", &[codes, missing]);
     let nan = graph.number(f64::NAN);
-    graph.call("Where", &[missing, nan, codes])
+    Ok(graph.call("Where", &[missing, nan, codes]))
 }
 
 fn describe(column: &Column) -> String {

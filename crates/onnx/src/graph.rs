@@ -53,11 +53,12 @@ impl Graph {
         self.section = section;
     }
 
-    /// Adds an input, rows × 1.
+    /// Adds an input, rows × 1, or a vector where there is no width.
     pub(crate) fn input(
         &mut self,
         name: &str,
         element: Element,
+        width: Option<usize>,
         doc_string: String,
     ) -> Result<Value, ExportError> {
         // An empty name means "left out" in ONNX.
@@ -69,7 +70,7 @@ impl Graph {
         self.inputs.push(ValueInfo {
             name: name.to_owned(),
             element,
-            width: Some(1),
+            width,
             doc_string,
         });
         Ok(self.value(name.to_owned()))
@@ -170,6 +171,12 @@ impl Graph {
         let axes = vec![Attribute::ints("axes", vec![1])];
         let largest = self.call_with("ReduceMax", &[numbers], axes);
         self.cast(largest, Element::Bool)
+    }
+
+    /// Makes a vector one column.
+    pub(crate) fn column(&mut self, vector: Value) -> Value {
+        let shape = self.constant(Tensor::ints(&[2], [-1, 1]));
+        self.call("Reshape", &[vector, shape])
     }
 
     /// Makes one column a vector, and that an output.

@@ -4,6 +4,7 @@
 //! runtime that executes what it writes. `docs/onnx.md` says what is in a graph, and how to use it.
 
 mod calibration;
+mod cell_type;
 mod classifier;
 mod columns;
 mod derived;
@@ -20,6 +21,7 @@ mod wire;
 use artifact::Digest;
 use model::ModelBundle;
 
+pub use cell_type::CellType;
 pub use error::ExportError;
 use graph::{Graph, ML_DOMAIN};
 use messages::{Model, OperatorSet};
@@ -45,6 +47,16 @@ pub struct Origin {
     pub bundle: Digest,
 }
 
+/// How a graph takes its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Inputs {
+    /// Each column rows × 1, numbers as doubles: what [`export`] says.
+    Columns,
+    /// As the columns of a data frame come: vectors (rows × 1 where there is one column alone), of the types
+    /// that [`CellType`] says. Outputs are vectors, too: there is no `probabilities`.
+    Frame,
+}
+
 /// An exported model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exported {
@@ -67,11 +79,23 @@ pub struct Exported {
 /// # Errors
 /// [`ExportError`] for what a graph cannot say; nothing is left out silently.
 pub fn export(bundle: &ModelBundle, origin: &Origin) -> Result<Exported, ExportError> {
+    export_for(Inputs::Columns, bundle, origin)
+}
+
+/// Exports a bundle as [`export`] does, for rows that come otherwise.
+///
+/// # Errors
+/// As [`export`].
+pub fn export_for(
+    inputs: Inputs,
+    bundle: &ModelBundle,
+    origin: &Origin,
+) -> Result<Exported, ExportError> {
     let mut graph = Graph::new(&verdict::OUTPUTS);
-    let columns = columns::read(&mut graph, bundle)?;
+    let columns = columns::read(&mut graph, bundle, inputs)?;
     let features = features::encode(&mut graph, &columns, bundle);
     let scores = classifier::score(&mut graph, features, bundle)?;
-    verdict::decide(&mut graph, &scores, columns.refused, bundle);
+    verdict::decide(&mut graph, &scores, columns.refused, bundle, inputs);
     let notes = metadata::notes(bundle);
     let model = Model {
         ir_version: IR_VERSION,

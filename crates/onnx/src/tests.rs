@@ -19,7 +19,7 @@ use model::{
     trees::{Aggregation, Node, Split, Tree, TreeEnsemble},
 };
 
-use super::{ExportError, Exported, Origin, export};
+use super::{ExportError, Exported, Inputs, Origin, export, export_for};
 use reader::Fields;
 
 const SCHEMA: &str = "
@@ -173,6 +173,7 @@ fn check_listing(bundle: &ModelBundle, expected: &Expect) {
 fn value(info: &Fields) -> String {
     let tensor = info.message(2).message(1);
     let element = match tensor.ints(1)[0] {
+        7 => "long",
         8 => "text",
         11 => "double",
         other => panic!("element type {other}"),
@@ -391,6 +392,38 @@ fn a_weighted_sum_over_one_hot_levels_of_several_families_reads_like_this() {
             out probabilities: double[rows, 3]
         "#]],
     );
+}
+
+#[test]
+fn rows_of_a_data_frame_come_and_leave_as_vectors() {
+    let ends = |bundle: &ModelBundle| {
+        let bytes = export_for(Inputs::Frame, bundle, &origin()).unwrap().bytes;
+        let graph = Fields::of(&bytes).message(7);
+        let (inputs, outputs) = (graph.messages(11), graph.messages(12));
+        let all: Vec<String> = inputs.iter().chain(&outputs).map(value).collect();
+        all.join("\n")
+    };
+    let families = SCHEMA.replace("column: y,", "column: y, classes: families,");
+    let families = bundle(schema(&families), scaled(), linear);
+    expect![[r#"
+        bytes: double[rows]
+        port: long[rows]
+        service: text[rows]
+        threat_probability: double[rows]
+        label: text[rows]"#]]
+    .assert_eq(&ends(&families));
+    // MLflow gives the only column of a frame as a table of one column.
+    let one = SCHEMA.replace("  - {name: port, type: integer, values: [-1, 1]}\n", "");
+    let one = one.replace(
+        "  - {name: service, type: text, levels: [dns, http], unknown_levels: accept}\n",
+        "",
+    );
+    let one = bundle(schema(&one), scaled(), linear);
+    expect![[r#"
+        bytes: double[rows, 1]
+        threat_probability: double[rows]
+        label: text[rows]"#]]
+    .assert_eq(&ends(&one));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use dataset::Label;
 use model::ModelBundle;
 
 use crate::{
-    calibration,
+    Inputs, calibration,
     classifier::Scores,
     graph::{Graph, Value},
     messages::{Attribute, Element},
@@ -20,7 +20,13 @@ pub(crate) const OUTPUTS: [&str; 3] = [PROBABILITY, LABEL, CLASSES];
 const NO_CLASS: f64 = -1.0;
 
 /// Adds calibration, the decision at the operating threshold, and the outputs.
-pub(crate) fn decide(graph: &mut Graph, scores: &Scores, refused: Value, bundle: &ModelBundle) {
+pub(crate) fn decide(
+    graph: &mut Graph,
+    scores: &Scores,
+    refused: Value,
+    bundle: &ModelBundle,
+    inputs: Inputs,
+) {
     let calibrated = calibration::apply(graph, scores, &bundle.calibration);
     graph.section("verdict");
     let nan = graph.number(f64::NAN);
@@ -38,7 +44,8 @@ pub(crate) fn decide(graph: &mut Graph, scores: &Scores, refused: Value, bundle:
     graph.output_vector(PROBABILITY, threat, Element::Double);
     let label = name(graph, class, bundle);
     graph.output_vector(LABEL, label, Element::Text);
-    if let Some(threats) = threats {
+    // A column of a data frame holds one number a row.
+    if let (Some(threats), Inputs::Columns) = (threats, inputs) {
         let one = graph.number(1.0);
         let benign = graph.call("Sub", &[one, threat]);
         let classes = graph.concat(&[benign, threats]);

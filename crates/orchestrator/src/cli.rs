@@ -8,7 +8,7 @@ use dataset::SourceUri;
 
 use crate::{
     diff, doctor, duration::Seconds, inspect, models, pipeline, predict, push, schema_file,
-    simulation, stages,
+    simulation, stages, tracking,
 };
 
 /// Trains, evaluates, promotes and applies detectors of network threats.
@@ -54,6 +54,9 @@ enum Command {
     /// List, show, promote and roll back registered models
     #[command(subcommand)]
     Models(models::ModelsCommand),
+    /// Tell a tracking server, MLflow or DagsHub, what it does not know yet
+    #[command(subcommand)]
+    Tracking(tracking::TrackingCommand),
 }
 
 /// Where artifacts lie.
@@ -172,5 +175,6 @@ pub fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
         Some(Command::Schema(command)) => schema_file::run(&command),
         Some(Command::Synth(command)) => simulation::run(&command),
         Some(Command::Models(command)) => models::run(&command),
+        Some(Command::Tracking(command)) => tracking::run(&command),
     }
 }

@@ -17,6 +17,7 @@ mod schema_file;
 mod simulation;
 mod stages;
 mod summary;
+mod tracking;
 
 use std::process::ExitCode;
 

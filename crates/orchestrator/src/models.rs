@@ -12,6 +12,7 @@ use crate::{
     cli::{Place, reason},
     output::print,
     pipeline::registry,
+    tracking,
 };
 
 #[derive(Subcommand)]
@@ -83,16 +84,23 @@ pub fn run(command: &ModelsCommand) -> Result<u8, Failure> {
         ModelsCommand::Promote(a) => {
             let (registry, why) = (registry(&a.model.place), a.why.as_deref());
             let done = registry.promote(&a.model.name, a.version, why, a.force, clock::now())?;
-            tell(&a.model.place, &[done])
+            decided(&a.model, done)
         }
         ModelsCommand::Rollback(a) => {
             let registry = registry(&a.model.place);
             let done = registry.roll_back(&a.model.name, a.to, a.why.as_deref(), clock::now())?;
-            tell(&a.model.place, &[done])
+            decided(&a.model, done)
         }
         ModelsCommand::Export(arguments) => export::run(arguments),
     }?;
     Ok(0)
+}
+
+/// Tells a decision, here and to the tracking server.
+fn decided(model: &Named, entry: Entry) -> Result<(), Failure> {
+    tell(&model.place, &[entry])?;
+    tracking::after_decision(&model.place, &model.name);
+    Ok(())
 }
 
 /// Lists every model, and then fails for those that are damaged.

@@ -19,6 +19,7 @@ use crate::{
     intake::{Intake, check_simulated},
     output::{note, print},
     summary::Summary,
+    tracking,
 };
 
 /// Runs the whole pipeline; returns the exit code.
@@ -37,6 +38,9 @@ pub fn run(arguments: &RunArguments) -> Result<u8, Failure> {
             "error": {"message": failure.to_string(), "exit_code": failure.kind().exit_code()},
         });
         print(&object.to_string())?;
+    }
+    if let Some(run) = &directory {
+        tracking::after_run(&arguments.place, run, ended.as_ref().err());
     }
     ended
 }

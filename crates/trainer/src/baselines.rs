@@ -137,6 +137,7 @@ fn report(
         name: baseline.name().to_owned(),
         family: "baseline".to_owned(),
         cv: MetricSummary::of(&metrics),
+        folds: FoldMetrics::by_metric(&metrics),
         fit_seconds: stopwatch.seconds() / folds.len() as f64,
     })
 }

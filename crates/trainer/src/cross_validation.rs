@@ -1,6 +1,9 @@
 //! Cross-validation: every candidate on every fold, in parallel, with everything fitted inside the fold.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use artifact::Context;
 use dataset::{Label, TrainingSet};
@@ -22,6 +25,8 @@ pub(crate) struct Fold {
 /// What cross-validation says of one candidate.
 pub(crate) struct Outcome {
     pub summary: MetricSummary,
+    /// Scores in each fold, by metric.
+    pub folds: BTreeMap<String, Vec<f64>>,
     /// Raw threat score of every row, by the model that has not seen it.
     pub out_of_fold: Vec<f64>,
     /// Mean over the folds; of a shared fit, the part that its rounds are.
@@ -164,6 +169,7 @@ fn gather(scored: &[Scored], folds: &[Fold], labels: &[Label]) -> Outcome {
     let seconds = scored.iter().map(|of_fold| of_fold.seconds).sum::<f64>();
     Outcome {
         summary: MetricSummary::of(&metrics),
+        folds: FoldMetrics::by_metric(&metrics),
         out_of_fold,
         fit_seconds: seconds / scored.len() as f64,
     }

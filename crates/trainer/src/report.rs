@@ -1,5 +1,7 @@
 //! What the search found, for people and programs.
 
+use std::collections::BTreeMap;
+
 use model::{metrics::RankedScores, threshold::Thresholds};
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +41,9 @@ pub struct CandidateReport {
     pub family: String,
     /// Scores over the folds.
     pub cv: MetricSummary,
+    /// Scores in each fold, by metric; empty in reports of earlier versions.
+    #[serde(default)]
+    pub folds: BTreeMap<String, Vec<f64>>,
     /// Mean seconds of a fit, on one thread, beside other candidates.
     pub fit_seconds: f64,
 }
@@ -61,6 +66,15 @@ pub const METRICS: [&str; 9] = [
 ];
 
 impl FoldMetrics {
+    /// Returns the scores of folds by metric.
+    pub(crate) fn by_metric(folds: &[Self]) -> BTreeMap<String, Vec<f64>> {
+        let of = |at: usize| folds.iter().map(|fold| fold.0[at]).collect();
+        let named = METRICS.iter().enumerate();
+        named
+            .map(|(at, name)| ((*name).to_owned(), of(at)))
+            .collect()
+    }
+
     /// Computes all metrics of raw threat scores.
     pub fn of(scores: &[f64], truth: &[bool]) -> Self {
         let ranked = RankedScores::new(scores, truth);
@@ -81,7 +95,7 @@ impl FoldMetrics {
 
 /// Mean and standard deviation of every metric over folds, by name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct MetricSummary(pub std::collections::BTreeMap<String, Spread>);
+pub struct MetricSummary(pub BTreeMap<String, Spread>);
 
 /// Mean and (population) standard deviation.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

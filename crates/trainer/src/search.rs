@@ -169,6 +169,7 @@ fn reports(candidates: &[(String, Learner)], outcomes: &[Outcome]) -> Vec<Candid
         name: name.clone(),
         family: learner.family().name().to_owned(),
         cv: outcome.summary.clone(),
+        folds: outcome.folds.clone(),
         fit_seconds: outcome.fit_seconds,
     };
     candidates.iter().zip(outcomes).map(one).collect()

@@ -4,6 +4,7 @@ mod bucket;
 mod database;
 mod faults;
 mod http;
+mod mlflow;
 mod mongodb;
 mod peer;
 mod proxy;
@@ -13,6 +14,7 @@ mod server;
 mod sql;
 mod sql_faults;
 mod sql_values;
+mod tracker;
 
 use crate::support::{Called, TINY, Workplace};
 

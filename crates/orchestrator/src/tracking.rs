@@ -1,0 +1,40 @@
+//! `netsec tracking …`, and what a tracking server is told after a run and after a decision on a model.
+
+#[cfg(feature = "tracking")]
+mod server;
+#[cfg(not(feature = "tracking"))]
+#[path = "tracking/absent.rs"]
+mod server;
+
+use std::path::PathBuf;
+
+use artifact::Failure;
+use clap::{Args, Subcommand};
+
+use crate::cli::Place;
+
+pub use server::{after_decision, after_run};
+
+#[derive(Subcommand)]
+pub enum TrackingCommand {
+    /// List what the tracking server does not know yet
+    Status(Place),
+    /// Send what is pending, or the runs that are named, pending or not
+    Sync(SyncArguments),
+}
+
+#[derive(Args)]
+pub struct SyncArguments {
+    /// Run directories, or their names under the artifacts directory; what is pending by default
+    runs: Vec<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Carries out a command.
+pub fn run(command: &TrackingCommand) -> Result<u8, Failure> {
+    match command {
+        TrackingCommand::Status(place) => server::status(place),
+        TrackingCommand::Sync(arguments) => server::sync(&arguments.place, &arguments.runs),
+    }
+}

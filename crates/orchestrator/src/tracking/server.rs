@@ -1,0 +1,170 @@
+//! What is sent to a tracking server, and what is said of it.
+
+use std::path::{Path, PathBuf};
+
+use ::tracking::{Origin, Pending, Sent, Settings, Subject, Tracking, TrackingError};
+use artifact::{Classified as _, ErrorKind, Failure, Run};
+use registry::Registry;
+use serde_json::{Value, json};
+
+use crate::{
+    cli::Place,
+    inspect::find_run,
+    output::{note, print},
+};
+
+/// Tells the server of a run that has ended, where one is named. Whatever happens is a remark: the run has its
+/// own outcome.
+pub fn after_run(place: &Place, run: &Path, failure: Option<&Failure>) {
+    let name = run.file_name().unwrap_or_default().to_string_lossy();
+    let failure = failure.map(ToString::to_string);
+    tell(place, &Subject::Run(name.into_owned()), failure);
+}
+
+/// Tells the server which versions a model's aliases name now.
+pub fn after_decision(place: &Place, model: &str) {
+    tell(place, &Subject::Model(model.to_owned()), None);
+}
+
+fn tell(place: &Place, subject: &Subject, failure: Option<String>) {
+    let Some(settings) = Settings::of_environment() else {
+        return;
+    };
+    let tracking = of(&place.artifacts);
+    let noted = tracking.note(subject.clone(), Origin::of_environment(failure));
+    let sent = noted.and_then(|()| tracking.send(&settings?, subject));
+    match sent {
+        Ok(sent) => {
+            sent.remarks.iter().for_each(|remark| note(remark));
+            note(&format!("tracked: {}", sent.page));
+        }
+        Err(error) => note(&format!(
+            "not tracked yet: {error}; nothing is lost: `{}` sends it later",
+            command(place)
+        )),
+    }
+}
+
+/// Returns the command that sends what is pending in a place.
+fn command(place: &Place) -> String {
+    let usual = Path::new("artifacts");
+    match place.artifacts.as_path() {
+        path if path == usual => "netsec tracking sync".to_owned(),
+        path => format!("netsec tracking sync --artifacts {}", path.display()),
+    }
+}
+
+fn of(root: &Path) -> Tracking {
+    Tracking::new(root, Registry::local(root))
+}
+
+/// Lists what is pending.
+pub fn status(place: &Place) -> Result<u8, Failure> {
+    let pending = of(&place.artifacts).pending()?;
+    let server = Settings::of_environment().transpose()?;
+    let server = server.as_ref().map(Settings::location);
+    if place.json {
+        print(&json!({"server": server, "pending": pending}).to_string())?;
+        return Ok(0);
+    }
+    match &server {
+        Some(location) => print(&format!("server {location}"))?,
+        None => note("MLFLOW_TRACKING_URI names no server"),
+    }
+    if pending.is_empty() {
+        print("nothing is pending")?;
+    }
+    pending.iter().try_for_each(|one| print(&line(one)))?;
+    Ok(0)
+}
+
+fn line(pending: &Pending) -> String {
+    let reason = pending.reason.as_deref().unwrap_or("not tried yet");
+    let (since, attempts) = (&pending.since, pending.attempts);
+    format!(
+        "{}  since {since}, tried {attempts} times: {reason}",
+        title(&pending.subject)
+    )
+}
+
+fn title(subject: &Subject) -> String {
+    match subject {
+        Subject::Run(name) => format!("run {name}"),
+        Subject::Model(name) => format!("aliases of {name}"),
+    }
+}
+
+/// Sends what is pending, or runs that are named; goes on after one that is refused, and ends at a server that
+/// does not answer.
+pub fn sync(place: &Place, runs: &[PathBuf]) -> Result<u8, Failure> {
+    let settings = Settings::of_environment().ok_or_else(|| {
+        let message = "MLFLOW_TRACKING_URI names no server: set it to http://HOST:PORT";
+        Failure::new(ErrorKind::Config, message)
+    })??;
+    let subjects = match runs {
+        [] => pending(place)?,
+        named => named
+            .iter()
+            .map(|run| named_run(place, run))
+            .collect::<Result<_, _>>()?,
+    };
+    let mut told = Vec::new();
+    let mut first = None;
+    for (root, subject) in subjects {
+        let result = of(&root).send(&settings, &subject);
+        told.push(tell_sent(place, &subject, &result)?);
+        if let Err(error) = result {
+            let is_silent = matches!(error, TrackingError::Unavailable { .. });
+            first.get_or_insert(error);
+            if is_silent {
+                break;
+            }
+        }
+    }
+    if place.json {
+        print(&json!(told).to_string())?;
+    } else if told.is_empty() {
+        print("nothing is pending")?;
+    }
+    match first {
+        None => Ok(0),
+        Some(error) => Err(Failure::new(
+            error.kind(),
+            format!("{error}; what is left: `netsec tracking status`"),
+        )),
+    }
+}
+
+fn pending(place: &Place) -> Result<Vec<(PathBuf, Subject)>, Failure> {
+    let pending = of(&place.artifacts).pending()?.into_iter();
+    Ok(pending
+        .map(|one| (place.artifacts.clone(), one.subject))
+        .collect())
+}
+
+fn named_run(place: &Place, run: &Path) -> Result<(PathBuf, Subject), Failure> {
+    let run = Run::open(&find_run(run, Some(&place.artifacts))?, 0)?;
+    Ok((run.root()?, Subject::Run(run.name())))
+}
+
+/// Says what came of one; returns the object for programs.
+fn tell_sent(
+    place: &Place,
+    subject: &Subject,
+    result: &Result<Sent, TrackingError>,
+) -> Result<Value, Failure> {
+    let mut object = json!({"subject": subject});
+    match result {
+        Err(error) => object["error"] = json!(error.to_string()),
+        Ok(sent) => {
+            object["page"] = json!(sent.page);
+            object["remarks"] = json!(sent.remarks);
+            object["requests"] = json!(sent.requests);
+            if !place.json {
+                sent.remarks.iter().for_each(|remark| note(remark));
+                print(&format!("{}: {}", title(subject), sent.page))?;
+            }
+        }
+    }
+    Ok(object)
+}

@@ -1,0 +1,40 @@
+//! The aliases of a registered model, as our registry's history has them.
+
+use registry::{Entry, History};
+
+use crate::{
+    TrackingError,
+    server::{RemoteVersion, Server},
+};
+
+/// Lets `champion` and `challenger` name what they name here. An alias whose version the server does not know
+/// is removed there: one that names another version would say what is not so.
+pub(crate) fn align(server: &Server, name: &str, history: &History) -> Result<(), TrackingError> {
+    let versions = server.versions(name)?;
+    if versions.is_empty() {
+        return Ok(());
+    }
+    let named = [
+        ("champion", history.champion()),
+        ("challenger", history.challenger()),
+    ];
+    for (alias, entry) in named {
+        let version = entry.and_then(|entry| find(&versions, entry));
+        if let (Some(entry), None) = (entry, version) {
+            server.remark(format!(
+                "`{name}` version {} is not on the server, where `{alias}` names nothing: `netsec tracking \
+                 sync {}` sends its run",
+                entry.version, entry.run
+            ));
+        }
+        server.set_alias(name, alias, version)?;
+    }
+    Ok(())
+}
+
+fn find<'a>(versions: &'a [RemoteVersion], entry: &Entry) -> Option<&'a str> {
+    let bundle = entry.bundle.to_string();
+    let mut versions = versions.iter();
+    let found = versions.find(|version| version.bundle.as_ref() == Some(&bundle));
+    found.map(|version| version.version.as_str())
+}

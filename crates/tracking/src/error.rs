@@ -1,0 +1,80 @@
+//! Why something was not tracked.
+
+use std::path::PathBuf;
+
+use artifact::{Classified, ErrorKind, StoreError};
+use registry::RegistryError;
+use thiserror::Error;
+
+/// Why something was not tracked.
+#[derive(Debug, Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum TrackingError {
+    #[error("{variable}: {reason}")]
+    Setting {
+        variable: &'static str,
+        reason: String,
+    },
+    #[error("tracking server {location}: {reason}")]
+    Unavailable { location: String, reason: String },
+    /// The server has no such call: it is an older one, or another program.
+    #[error("tracking server {location}: it has no call {call} ({status})")]
+    Absent {
+        location: String,
+        call: String,
+        status: u16,
+    },
+    #[error("tracking server {location} refuses {call}: {code}: {reason}")]
+    Refused {
+        location: String,
+        call: String,
+        code: String,
+        reason: String,
+    },
+    #[error(
+        "tracking server {location}: it answers {call} with something else than MLflow does: {reason}"
+    )]
+    Answer {
+        location: String,
+        call: String,
+        reason: String,
+    },
+    #[error(
+        "{}: another process is sending what is pending: wait for it, or look at it with `netsec tracking status`",
+        .0.display()
+    )]
+    Busy(PathBuf),
+    #[error("{}: {reason}: remove it, and send its run with `netsec tracking sync RUN`", path.display())]
+    Spool { path: PathBuf, reason: String },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}
+
+impl TrackingError {
+    /// Returns whether the server has said so by this code.
+    pub(crate) fn is(&self, expected: &str) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == expected)
+    }
+
+    /// Returns whether the server lacks the call altogether.
+    pub(crate) fn is_absence(&self) -> bool {
+        matches!(self, Self::Absent { .. })
+    }
+}
+
+impl Classified for TrackingError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Setting { .. } => ErrorKind::Config,
+            Self::Unavailable { .. } | Self::Absent { .. } | Self::Busy(_) => {
+                ErrorKind::Unavailable
+            }
+            Self::Refused { .. } | Self::Answer { .. } => ErrorKind::Unavailable,
+            Self::Spool { .. } => ErrorKind::Internal,
+            Self::Store(error) => error.kind(),
+            Self::Registry(error) => error.kind(),
+        }
+    }
+}

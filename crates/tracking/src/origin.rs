@@ -1,0 +1,41 @@
+//! Who made a run and from which commit, which its directory does not say.
+
+use std::process::{Command, Stdio};
+
+use serde::{Deserialize, Serialize};
+
+/// Who and from where.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Origin {
+    /// Name of the user.
+    pub user: Option<String>,
+    /// Commit of the working directory, as Git names it.
+    pub commit: Option<String>,
+    /// Why the run ended early, if it did.
+    pub failure: Option<String>,
+}
+
+impl Origin {
+    /// Looks both up: now, since neither can be found later.
+    pub fn of_environment(failure: Option<String>) -> Self {
+        let variable = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
+        Self {
+            user: variable("USER").or_else(|| variable("LOGNAME")),
+            commit: commit(),
+            failure,
+        }
+    }
+}
+
+fn commit() -> Option<String> {
+    let mut git = Command::new("git");
+    git.args(["rev-parse", "--verify", "--quiet", "HEAD"]);
+    let output = git
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    Some(text.trim().to_owned()).filter(|commit| output.status.success() && !commit.is_empty())
+}

@@ -1,0 +1,126 @@
+//! Registered models, their versions and aliases.
+
+use serde_json::{Value, json};
+
+use super::{Server, none_if, tag, tags_json, text};
+use crate::{
+    TrackingError,
+    client::{Call, Verb},
+};
+
+/// The tag that a version is found again by: the digest of our bundle.
+pub(crate) const BUNDLE_TAG: &str = "netsec.bundle";
+
+/// A version on the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RemoteVersion {
+    /// The server's own number, which need not be ours.
+    pub version: String,
+    pub bundle: Option<String>,
+}
+
+impl Server {
+    /// Returns whether the server keeps models, and remarks that it does not.
+    pub(crate) fn keeps_models(&self) -> Result<bool, TrackingError> {
+        match self.get("mlflow/registered-models/search", &[("max_results", "1")]) {
+            Err(error) if error.is_absence() => {
+                self.remark(
+                    "the server has no model registry: runs and artifacts alone are logged",
+                );
+                Ok(false)
+            }
+            asked => asked.map(|_| true),
+        }
+    }
+
+    /// Finds or makes a registered model.
+    pub(crate) fn model(&self, name: &str) -> Result<(), TrackingError> {
+        let find = || {
+            let asked = self.get("mlflow/registered-models/get", &[("name", name)]);
+            Ok(none_if(asked, "RESOURCE_DOES_NOT_EXIST")?.map(|_| ()))
+        };
+        let path = "mlflow/registered-models/create";
+        self.ensure(find, path, &json!({"name": name}), |_| Some(()))
+    }
+
+    /// Returns the versions of a model, none where there is no such model.
+    pub(crate) fn versions(&self, name: &str) -> Result<Vec<RemoteVersion>, TrackingError> {
+        let filter = format!("name = '{name}'");
+        let mut found = Vec::new();
+        let mut page = String::new();
+        loop {
+            let mut query = vec![("filter", filter.as_str()), ("max_results", "200")];
+            if !page.is_empty() {
+                query.push(("page_token", page.as_str()));
+            }
+            let answer = self.get("mlflow/model-versions/search", &query)?;
+            let versions = answer["model_versions"].as_array().into_iter().flatten();
+            found.extend(versions.filter_map(RemoteVersion::read));
+            page = answer["next_page_token"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
+            if page.is_empty() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Finds or makes the version that holds a bundle.
+    pub(crate) fn version_of(
+        &self,
+        name: &str,
+        bundle: &str,
+        source: (&str, &str),
+        tags: &[(String, String)],
+    ) -> Result<RemoteVersion, TrackingError> {
+        let find = || {
+            let mut versions = self.versions(name)?.into_iter();
+            Ok(versions.find(|version| version.bundle.as_deref() == Some(bundle)))
+        };
+        let (run_id, place) = source;
+        let body = json!({
+            "name": name, "source": place, "run_id": run_id, "tags": tags_json(tags),
+        });
+        self.ensure(find, "mlflow/model-versions/create", &body, |made| {
+            RemoteVersion::read(&made["model_version"])
+        })
+    }
+
+    /// Lets an alias name a version, or none; where the server has no aliases, that is remarked.
+    pub(crate) fn set_alias(
+        &self,
+        name: &str,
+        alias: &str,
+        version: Option<&str>,
+    ) -> Result<(), TrackingError> {
+        let path = "api/2.0/mlflow/registered-models/alias";
+        let body = match version {
+            Some(version) => json!({"name": name, "alias": alias, "version": version}),
+            None => json!({"name": name, "alias": alias}),
+        };
+        let verb = match version {
+            Some(_) => Verb::Post(&body),
+            None => Verb::Delete(&body),
+        };
+        match self.client.call(&Call { path, verb }) {
+            Err(error) if error.is_absence() => {
+                self.remark("the server knows no aliases (MLflow 2.3 does): champion and challenger are not marked");
+                Ok(())
+            }
+            // Some refuse to remove what is not there.
+            Err(TrackingError::Refused { .. }) if version.is_none() => Ok(()),
+            set => set.map(|_| ()),
+        }
+    }
+}
+
+impl RemoteVersion {
+    fn read(version: &Value) -> Option<Self> {
+        let bundle = tag(&version["tags"], BUNDLE_TAG);
+        Some(Self {
+            version: text(&version["version"])?,
+            bundle: bundle.map(str::to_owned),
+        })
+    }
+}

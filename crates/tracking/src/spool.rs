@@ -1,0 +1,197 @@
+//! What is still to be sent: a small file each, below the artifacts, which are the data themselves.
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, File, TryLockError},
+    path::{Path, PathBuf},
+};
+
+use artifact::{StoreError, clock, create_directory, read_bounded, write_atomic};
+use serde::{Deserialize, Serialize};
+
+use crate::{Origin, TrackingError};
+
+const MAX_BYTES: u64 = 1 << 20;
+const ENDING: &str = ".json";
+
+/// The directory of what is pending.
+#[derive(Debug, Clone)]
+pub(crate) struct Spool {
+    directory: PathBuf,
+}
+
+/// Something that the tracking server does not know yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pending {
+    /// What it is.
+    pub subject: Subject,
+    /// Since when, RFC 3339.
+    pub since: String,
+    /// What cannot be found out later.
+    pub origin: Origin,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// What was in the way the last time.
+    pub reason: Option<String>,
+    /// How far it came.
+    pub progress: Progress,
+}
+
+/// What is to be told to the server.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// A run, by its directory's name.
+    Run(String),
+    /// The aliases of a model, by its name.
+    Model(String),
+}
+
+/// How far the sending of a run came, on one server.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Progress {
+    server: String,
+    run_id: String,
+    sent: BTreeSet<String>,
+}
+
+impl Progress {
+    /// Keeps what was sent to this run of this server, and forgets what was sent elsewhere.
+    pub(crate) fn continue_on(&mut self, server: &str, run_id: &str) {
+        if self.server != server || self.run_id != run_id {
+            *self = Self {
+                server: server.to_owned(),
+                run_id: run_id.to_owned(),
+                sent: BTreeSet::new(),
+            };
+        }
+    }
+
+    pub(crate) fn has(&self, part: &str) -> bool {
+        self.sent.contains(part)
+    }
+
+    pub(crate) fn add(&mut self, part: impl Into<String>) {
+        self.sent.insert(part.into());
+    }
+}
+
+impl Subject {
+    /// Returns its name.
+    pub fn name(&self) -> &str {
+        let (Self::Run(name) | Self::Model(name)) = self;
+        name
+    }
+
+    fn file_name(&self) -> String {
+        match self {
+            Self::Run(name) => format!("run-{name}{ENDING}"),
+            Self::Model(name) => format!("model-{name}{ENDING}"),
+        }
+    }
+}
+
+impl Pending {
+    /// Makes a note that something is to be sent from now on.
+    pub(crate) fn new(subject: Subject, origin: Origin) -> Self {
+        Self {
+            subject,
+            since: clock::rfc3339(clock::now()),
+            origin,
+            attempts: 0,
+            reason: None,
+            progress: Progress::default(),
+        }
+    }
+}
+
+impl Spool {
+    /// Uses the spool of an artifacts root.
+    pub(crate) fn of(root: &Path) -> Self {
+        Self {
+            directory: root.join("tracking"),
+        }
+    }
+
+    /// Writes one down; what was known of it before is replaced.
+    pub(crate) fn write(&self, pending: &Pending) -> Result<(), TrackingError> {
+        create_directory(&self.directory)?;
+        let text = serde_json::to_vec_pretty(pending).expect("a note is plain data");
+        Ok(write_atomic(&self.path(&pending.subject), &text)?)
+    }
+
+    /// Reads one, if it is pending.
+    pub(crate) fn read(&self, subject: &Subject) -> Result<Option<Pending>, TrackingError> {
+        let path = self.path(subject);
+        match path.exists() {
+            true => read(&path).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// Forgets one that is sent.
+    pub(crate) fn remove(&self, subject: &Subject) -> Result<(), TrackingError> {
+        let path = self.path(subject);
+        match fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Err(StoreError::io("remove", &path)(e).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Lists all of them: runs before models, the oldest first.
+    pub(crate) fn list(&self) -> Result<Vec<Pending>, TrackingError> {
+        let mut found = Vec::new();
+        if !self.directory.is_dir() {
+            return Ok(found);
+        }
+        let fail = |e| StoreError::io("list", &self.directory)(e);
+        for entry in fs::read_dir(&self.directory).map_err(fail)? {
+            let path = entry.map_err(fail)?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            // A temporary file begins with a dot.
+            if name.ends_with(ENDING) && !name.starts_with('.') {
+                found.push(read(&path)?);
+            }
+        }
+        let is_model = |pending: &Pending| matches!(pending.subject, Subject::Model(_));
+        found.sort_by_key(|p| (is_model(p), p.since.clone(), p.subject.clone()));
+        Ok(found)
+    }
+
+    /// Keeps other processes from sending at the same time, for as long as the file is open: two that look
+    /// for a run before either has made it would both make it.
+    pub(crate) fn lock(&self) -> Result<File, TrackingError> {
+        create_directory(&self.directory)?;
+        let path = self.directory.join("lock");
+        let fail = |e| TrackingError::from(StoreError::io("lock", &path)(e));
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(fail)?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(TrackingError::Busy(path)),
+            Err(TryLockError::Error(error)) => Err(fail(error)),
+        }
+    }
+
+    fn path(&self, subject: &Subject) -> PathBuf {
+        self.directory.join(subject.file_name())
+    }
+}
+
+fn read(path: &Path) -> Result<Pending, TrackingError> {
+    let bytes = read_bounded(path, MAX_BYTES)?;
+    serde_json::from_slice(&bytes).map_err(|e| TrackingError::Spool {
+        path: path.to_owned(),
+        reason: e.to_string(),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,89 @@
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use expect_test::{Expect, expect};
+
+use super::*;
+
+fn pending(subject: Subject, since: &str) -> Pending {
+    Pending {
+        since: since.to_owned(),
+        ..Pending::new(subject, Origin::default())
+    }
+}
+
+/// Writes some to a spool, and lists it.
+fn check(written: &[Pending], expected: &Expect) {
+    let root = tempfile::tempdir().unwrap();
+    let spool = Spool::of(root.path());
+    written.iter().for_each(|one| spool.write(one).unwrap());
+    let found = spool.list().unwrap();
+    let line = |one: &Pending| format!("{:?} since {}\n", one.subject, one.since);
+    expected.assert_eq(&found.iter().map(line).collect::<String>());
+}
+
+#[test]
+fn runs_come_before_models_and_the_oldest_first() {
+    let [run, model] = [Subject::Run("b".to_owned()), Subject::Model("m".to_owned())];
+    check(
+        &[
+            pending(model, "2026-01-01"),
+            pending(run, "2026-01-03"),
+            pending(Subject::Run("a".to_owned()), "2026-01-02"),
+        ],
+        &expect![[r#"
+            Run("a") since 2026-01-02
+            Run("b") since 2026-01-03
+            Model("m") since 2026-01-01
+        "#]],
+    );
+}
+
+#[test]
+fn one_that_is_written_again_is_there_once() {
+    let run = || Subject::Run("a".to_owned());
+    check(
+        &[pending(run(), "2026-01-02"), pending(run(), "2026-01-05")],
+        &expect![[r#"
+            Run("a") since 2026-01-05
+        "#]],
+    );
+}
+
+#[test]
+fn a_spool_that_was_never_used_is_empty() {
+    check(&[], &expect![""]);
+}
+
+#[test]
+fn one_process_sends_at_a_time() {
+    let root = tempfile::tempdir().unwrap();
+    let spool = Spool::of(root.path());
+    let held = spool.lock().unwrap();
+    assert!(matches!(spool.lock(), Err(TrackingError::Busy(_))));
+    drop(held);
+    spool.lock().unwrap();
+}
+
+#[test]
+fn a_damaged_note_is_named_with_what_to_do() {
+    let root = tempfile::tempdir().unwrap();
+    let spool = Spool::of(root.path());
+    spool
+        .write(&pending(Subject::Run("a".to_owned()), "2026-01-02"))
+        .unwrap();
+    fs::write(root.path().join("tracking/run-a.json"), "{").unwrap();
+    let message = spool.list().unwrap_err().to_string();
+    assert!(message.contains("run-a.json"), "{message}");
+    assert!(message.contains("netsec tracking sync RUN"), "{message}");
+}
+
+#[test]
+fn progress_counts_for_one_run_of_one_server() {
+    let mut progress = Progress::default();
+    progress.continue_on("http://a", "1");
+    progress.add("figures");
+    progress.continue_on("http://a", "1");
+    assert!(progress.has("figures"));
+    progress.continue_on("http://a", "2");
+    assert!(!progress.has("figures"));
+}

@@ -1,0 +1,204 @@
+//! Sending a run, so that a kill at any moment leaves what sending it again completes.
+
+use artifact::clock;
+use model::ModelBundle;
+use onnx::Inputs;
+use registry::{Entry, Evaluation, Registry};
+
+use crate::{
+    TrackingError, flavour,
+    record::{File, Record, Registered},
+    server::{BUNDLE_TAG, NewRun, RemoteRun, Server},
+    spool::Progress,
+};
+
+/// A record on its way to a server.
+pub(crate) struct Upload<'a> {
+    pub server: &'a Server,
+    pub registry: &'a Registry,
+    pub record: &'a Record,
+}
+
+/// Where a run went.
+pub(crate) struct Uploaded {
+    pub experiment: String,
+    pub run: RemoteRun,
+}
+
+impl Upload<'_> {
+    /// Sends what `progress` does not say was sent. `keep` writes the progress down.
+    pub(crate) fn send(
+        &self,
+        files: Vec<File>,
+        progress: &mut Progress,
+        keep: &dyn Fn(&Progress) -> Result<(), TrackingError>,
+    ) -> Result<Uploaded, TrackingError> {
+        let (server, record) = (self.server, self.record);
+        let named = server.experiment_name().unwrap_or(&record.experiment);
+        let experiment = server.experiment(named)?;
+        let run = server.run(&NewRun {
+            experiment: &experiment,
+            id: &record.run,
+            name: &record.run,
+            parent: None,
+            start: record.start,
+            is_absent: false,
+        })?;
+        progress.continue_on(&server.location(), &run.id);
+        if !progress.has("figures") {
+            server.log(&run, &record.batch)?;
+            server.log_inputs(&run, &record.inputs)?;
+            progress.add("figures");
+            keep(progress)?;
+        }
+        if !progress.has("candidates") {
+            self.candidates(&experiment, &run)?;
+            progress.add("candidates");
+            keep(progress)?;
+        }
+        self.files(&run, files, progress)?;
+        keep(progress)?;
+        if let Some(registered) = &record.model
+            && server.keeps_models()?
+        {
+            self.model(&run, registered, progress)?;
+            keep(progress)?;
+        }
+        // Last: a run that is finished on the server is all there.
+        server.finish(&run, record.status, record.end)?;
+        Ok(Uploaded { experiment, run })
+    }
+
+    fn candidates(&self, experiment: &str, parent: &RemoteRun) -> Result<(), TrackingError> {
+        let (server, record) = (self.server, self.record);
+        if record.candidates.is_empty() {
+            return Ok(());
+        }
+        let there = server.nested(experiment, &parent.id)?;
+        for candidate in &record.candidates {
+            let id = format!("{}/{}", record.run, candidate.name);
+            let found = there.get(&id);
+            // Finished last of all, it is all there.
+            if found.is_some_and(|run| run.is_finished) {
+                continue;
+            }
+            let made = match found {
+                Some(run) => run.clone(),
+                None => server.run(&NewRun {
+                    experiment,
+                    id: &id,
+                    name: &candidate.name,
+                    parent: Some(&parent.id),
+                    start: record.start,
+                    is_absent: true,
+                })?,
+            };
+            server.log(&made, &candidate.batch)?;
+            server.finish(&made, "FINISHED", record.end)?;
+        }
+        Ok(())
+    }
+
+    /// Puts files that are not there yet, until it is known that the server takes none.
+    fn files(
+        &self,
+        run: &RemoteRun,
+        files: Vec<File>,
+        progress: &mut Progress,
+    ) -> Result<bool, TrackingError> {
+        for file in files {
+            let part = format!("file {}", file.path);
+            if progress.has(&part) {
+                continue;
+            }
+            let path = file.path.clone();
+            if !self.server.put_artifact(run, &path, &file.bytes()?)? {
+                return Ok(false);
+            }
+            progress.add(part);
+        }
+        Ok(true)
+    }
+
+    /// Registers the model of the run, unless it cannot be had as one.
+    fn model(
+        &self,
+        run: &RemoteRun,
+        registered: &Registered,
+        progress: &mut Progress,
+    ) -> Result<(), TrackingError> {
+        let Registered { name, bundle } = registered;
+        let history = self.registry.history(name)?;
+        let Some(entry) = history.with_bundle(*bundle) else {
+            self.server.remark(format!(
+                "`{name}` has no version of this run's bundle in {}: it is not registered",
+                self.registry.location()
+            ));
+            return Ok(());
+        };
+        if self.flavour(run, name, entry, progress)? {
+            self.server.model(name)?;
+            let source = format!("{}/{}", run.artifacts, flavour::DIRECTORY);
+            let tags = version_tags(entry);
+            let digest = bundle.to_string();
+            self.server
+                .version_of(name, &digest, (&run.id, &source), &tags)?;
+        }
+        crate::aliases::align(self.server, name, &history)
+    }
+
+    /// Puts the model as MLflow loads it; `false` where there is none, which is remarked.
+    fn flavour(
+        &self,
+        run: &RemoteRun,
+        name: &str,
+        entry: &Entry,
+        progress: &mut Progress,
+    ) -> Result<bool, TrackingError> {
+        let bundle = self.registry.bundle(name, entry)?;
+        let evaluation = self.registry.evaluation(name, entry)?;
+        match flavoured(&bundle, &evaluation, name, entry, run) {
+            Ok((files, notes)) => {
+                notes
+                    .iter()
+                    .for_each(|note| self.server.remark(format!("the model: {note}")));
+                self.files(run, files, progress)
+            }
+            Err(error) => {
+                self.server
+                    .remark(format!("the model is not registered: {error}"));
+                Ok(false)
+            }
+        }
+    }
+}
+
+fn flavoured(
+    bundle: &ModelBundle,
+    evaluation: &Evaluation,
+    name: &str,
+    entry: &Entry,
+    run: &RemoteRun,
+) -> Result<(Vec<File>, Vec<String>), onnx::ExportError> {
+    let origin = onnx::Origin {
+        model: name.to_owned(),
+        version: entry.version,
+        bundle: entry.bundle,
+    };
+    let exported = onnx::export_for(Inputs::Frame, bundle, &origin)?;
+    let made = clock::parse(&entry.at).unwrap_or_default();
+    let example = &evaluation.canary.table;
+    let files = flavour::files(bundle, exported.bytes, &run.id, made, example);
+    Ok((files, exported.notes))
+}
+
+fn version_tags(entry: &Entry) -> Vec<(String, String)> {
+    [
+        (BUNDLE_TAG, entry.bundle.to_string()),
+        ("netsec.version", entry.version.to_string()),
+        ("netsec.run", entry.run.clone()),
+        ("netsec.simulated", entry.simulated.to_string()),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .into()
+}
