@@ -3,10 +3,7 @@
 mod layout;
 mod survey;
 
-use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use artifact::{ErrorKind, Failure, printable};
 use clap::Args;

@@ -390,7 +390,7 @@ fn a_disk_that_is_really_full_is_survived_and_serves_again_once_there_is_space()
 fn a_push_onto_a_full_disk_says_so_once_and_leaves_the_old_file() {
     let place = Workplace::new();
     place.write_tiny(20_000);
-    let disk = SmallDisk::mount(&place.path("disk"), "64k")
+    let disk = SmallDisk::mount(&place.path("disk"), "8k")
         .expect("this lane runs as root and may mount a tmpfs");
     for file in [
         "disk/a.csv",
