@@ -104,14 +104,3 @@ impl From<Trouble> for SinkError {
         }
     }
 }
-
-/// Says what reading back has failed with as what loading has.
-pub(crate) fn as_sink_error(error: SourceError) -> SinkError {
-    match error {
-        SourceError::Unavailable { location, reason } => {
-            SinkError::Unavailable { location, reason }
-        }
-        SourceError::Malformed { location, reason }
-        | SourceError::Unsupported { location, reason } => SinkError::Rejected { location, reason },
-    }
-}

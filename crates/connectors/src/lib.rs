@@ -7,6 +7,7 @@
 mod backoff;
 #[cfg(any(feature = "mongodb", feature = "s3", feature = "sql"))]
 mod failure;
+mod file;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "mongodb")]
@@ -24,8 +25,10 @@ mod s3;
 mod spool;
 #[cfg(feature = "sql")]
 mod sql;
+mod staging;
+mod written;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use artifact::{Digest, ErrorKind, Failure};
 use dataset::{Destination, LoadMode, Schema, Source, SourceUri};
@@ -54,10 +57,7 @@ pub const VARIABLES: &[&str] = &[
 /// [`ErrorKind::Usage`] for a scheme that is not known or not supported, and what opening fails with.
 pub fn open(uri: &SourceUri, schema: &Schema) -> Result<Box<dyn Source>, Failure> {
     let refuse = |message: String| Err(Failure::new(ErrorKind::Usage, message));
-    if let Some(path) = uri.local_path() {
-        if path.as_os_str().is_empty() {
-            return refuse("the address of the records is empty: give a path or a URI".to_owned());
-        }
+    if let Some(path) = local_path(uri)? {
         return open_file(&path, schema);
     }
     match uri.scheme() {
@@ -73,9 +73,7 @@ pub fn open(uri: &SourceUri, schema: &Schema) -> Result<Box<dyn Source>, Failure
         Some("postgres" | "postgresql" | "mysql" | "sqlite") => {
             Ok(Box::new(sql::SqlSource::open(uri, schema)?))
         }
-        Some("file") => refuse(format!(
-            "{uri} names a host: write file:///PATH for a file of this machine, or the path alone"
-        )),
+        Some("file") => refuse(of_a_host(uri)),
         Some(scheme) => refuse(unsupported(scheme)),
         None => refuse(format!("{uri} lacks a slash: write scheme://…")),
     }
@@ -116,6 +114,23 @@ pub fn is_simulated(uri: &SourceUri) -> bool {
     uri.scheme() == Some("synth")
 }
 
+/// Returns the path of an address that is one.
+fn local_path(uri: &SourceUri) -> Result<Option<PathBuf>, Failure> {
+    let path = uri.local_path();
+    if path
+        .as_ref()
+        .is_some_and(|path| path.as_os_str().is_empty())
+    {
+        let message = "the address of the records is empty: give a path or a URI";
+        return Err(Failure::new(ErrorKind::Usage, message));
+    }
+    Ok(path)
+}
+
+fn of_a_host(uri: &SourceUri) -> String {
+    format!("{uri} names a host: write file:///PATH for a file of this machine, or the path alone")
+}
+
 fn open_file(path: &Path, schema: &Schema) -> Result<Box<dyn Source>, Failure> {
     let names = schema.file_columns();
     let layout = Layout::of(&schema.file, names);
@@ -123,8 +138,8 @@ fn open_file(path: &Path, schema: &Schema) -> Result<Box<dyn Source>, Failure> {
     Ok(formats::open(path, &format)?)
 }
 
-/// Opens the destination that a URI names, to load records of a schema into; nothing is asked of it
-/// before it begins.
+/// Opens the destination that a URI names, a file or what a feature supports, to load records of a schema
+/// into; nothing is asked of it before it begins.
 ///
 /// # Errors
 /// [`ErrorKind::Usage`] for what is no destination or not supported, and what opening fails with.
@@ -133,7 +148,12 @@ pub fn destination(
     schema: &Schema,
     mode: LoadMode,
 ) -> Result<Box<dyn Destination>, Failure> {
+    if let Some(path) = local_path(uri)? {
+        let opened = file::FileDestination::open(uri, path, schema, &mode)?;
+        return Ok(Box::new(opened));
+    }
     let message = match uri.scheme() {
+        Some("file") => of_a_host(uri),
         #[cfg(feature = "mongodb")]
         Some("mongodb" | "mongodb+srv") => {
             let opened = mongodb::MongoDestination::open(uri, schema, mode)?;
@@ -151,11 +171,11 @@ pub fn destination(
             unsupported(scheme)
         }
         _ => format!(
-            "{uri}: records are pushed to mongodb://HOST/DATABASE?collection=NAME, to \
-             postgres://HOST/DATABASE?table=NAME, mysql:// or sqlite:// alike, or to s3://BUCKET/KEY"
+            "{uri}: records are pushed to a file (.csv, .jsonl, .parquet), to \
+             mongodb://HOST/DATABASE?collection=NAME, to postgres://HOST/DATABASE?table=NAME, mysql:// or \
+             sqlite:// alike, or to s3://BUCKET/KEY"
         ),
     };
-    let _ = (schema, mode);
     Err(Failure::new(ErrorKind::Usage, message))
 }
 
@@ -187,6 +207,7 @@ pub fn identity(uri: &SourceUri) -> Option<Digest> {
 /// Lets servers forget what was on its way to them from this process, which is about to end, and removes
 /// what it keeps on disk meanwhile.
 pub fn abandon() {
+    staging::abandon();
     #[cfg(feature = "s3")]
     s3::abandon();
 }

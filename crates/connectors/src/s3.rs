@@ -13,7 +13,6 @@ mod identity;
 mod object;
 mod probe;
 mod source;
-mod staging;
 mod transport;
 mod upload;
 
@@ -21,9 +20,4 @@ pub(crate) use destination::S3Destination;
 pub(crate) use identity::identity;
 pub(crate) use probe::probe;
 pub(crate) use source::S3Source;
-
-/// Removes what this process keeps on disk for S3, and lets servers forget its uploads.
-pub(crate) fn abandon() {
-    staging::abandon();
-    upload::abandon();
-}
+pub(crate) use upload::abandon;

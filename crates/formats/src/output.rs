@@ -1,6 +1,7 @@
 //! Where written bytes go: a file that appears whole or not at all, or memory.
 
 use std::{
+    error::Error,
     fs::File,
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
@@ -22,10 +23,12 @@ impl PendingFile {
     pub(crate) fn create(path: &Path) -> Result<Self, SinkError> {
         if path.is_dir() {
             // Otherwise noticed only once everything has been written.
-            return Err(unavailable(path, &"it is a directory: name a file in it"));
+            return Err(SinkError::Unavailable {
+                location: path.display().to_string(),
+                reason: "it is a directory: name a file in it".to_owned(),
+            });
         }
-        let (temporary, file) =
-            create_temporary(path).map_err(|e| unavailable(path, &explained(&e)))?;
+        let (temporary, file) = create_temporary(path).map_err(|e| unavailable(path, &e))?;
         Ok(Self {
             writer: BufWriter::with_capacity(1 << 16, file),
             temporary,
@@ -107,15 +110,18 @@ impl Write for TextFile {
     }
 }
 
-/// Returns an error's text with what to do about it.
-pub(crate) fn explained(error: &io::Error) -> String {
-    format!("{error}{}", remedy(error))
-}
-
-pub(crate) fn unavailable(path: &Path, error: &impl std::fmt::Display) -> SinkError {
+/// Says why a file cannot be written and, where that is known, what to do about it.
+pub(crate) fn unavailable(path: &Path, error: &(dyn Error + 'static)) -> SinkError {
+    let is_of_system = |error: &&(dyn Error + 'static)| error.is::<io::Error>();
+    // Parquet's errors hold those of the system.
+    let cause = Some(error).filter(is_of_system).or_else(|| error.source());
+    let cause = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
     SinkError::Unavailable {
         location: path.display().to_string(),
-        reason: error.to_string(),
+        reason: match cause {
+            Some(cause) => format!("{cause}{}", remedy(cause)),
+            None => error.to_string(),
+        },
     }
 }
 

@@ -52,10 +52,9 @@ impl ParquetExtension {
     /// # Errors
     /// [`SinkError::Unavailable`] when it cannot be made, or the input not be read.
     pub fn create(path: &Path, input: &Path) -> Result<Self, SinkError> {
-        let fail = |e: &dyn std::fmt::Display| unavailable(input, &e.to_string());
-        let file = File::open(input).map_err(|e| fail(&e))?;
-        let copy = file.try_clone().map_err(|e| fail(&e))?;
-        let reader = SerializedFileReader::new(copy).map_err(|e| fail(&e))?;
+        let file = File::open(input).map_err(|e| unavailable(input, &e))?;
+        let copy = file.try_clone().map_err(|e| unavailable(input, &e))?;
+        let reader = SerializedFileReader::new(copy).map_err(|e| unavailable(input, &e))?;
         Ok(Self {
             location: path.display().to_string(),
             path: path.to_owned(),

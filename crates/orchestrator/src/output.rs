@@ -1,6 +1,6 @@
 //! What the program says: results on standard output, remarks on standard error.
 
-use std::io::Write as _;
+use std::{io::Write as _, path::Path};
 
 use artifact::{ErrorKind, Failure};
 
@@ -22,4 +22,18 @@ pub fn print(text: &str) -> Result<(), Failure> {
 )]
 pub fn note(text: &str) {
     eprintln!("note: {text}");
+}
+
+/// Refuses to replace the input: what was left out or refused of it would be lost.
+pub fn refuse_same_file(input: &Path, output: &Path) -> Result<(), Failure> {
+    match (input.canonicalize(), output.canonicalize()) {
+        (Ok(input), Ok(output)) if input == output => Err(Failure::new(
+            ErrorKind::Usage,
+            format!(
+                "{} is the input as well: write to another file",
+                output.display()
+            ),
+        )),
+        _ => Ok(()),
+    }
 }

@@ -3,10 +3,7 @@
 mod layout;
 mod survey;
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use artifact::{ErrorKind, Failure, printable};
 use clap::Args;
@@ -22,7 +19,7 @@ use serde_json::json;
 
 use crate::{
     cli::Place,
-    output::{note, print},
+    output::{note, print, refuse_same_file},
     pipeline::registry,
 };
 use survey::Survey;
@@ -105,20 +102,6 @@ fn model_name(registry: &Registry, given: Option<&str>) -> Result<String, Failur
         [only] => only.clone(),
         _ => "phishing".to_owned(),
     })
-}
-
-/// Refuses to replace the input: what a refused row held may not stand in the output.
-fn refuse_same_file(input: &Path, output: &Path) -> Result<(), Failure> {
-    match (input.canonicalize(), output.canonicalize()) {
-        (Ok(input), Ok(output)) if input == output => Err(Failure::new(
-            ErrorKind::Usage,
-            format!(
-                "{} is the input as well: write to another file",
-                output.display()
-            ),
-        )),
-        _ => Ok(()),
-    }
 }
 
 /// Makes the output, delimited as the data set's files are, always with a line of names. From Parquet

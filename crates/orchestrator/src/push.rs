@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::{
     cli::{Place, Progress},
     config::schema_of,
-    output::print,
+    output::{print, refuse_same_file},
 };
 use cleaning::{Cleaner, Duplicates};
 use quarantine::Quarantine;
@@ -24,8 +24,8 @@ pub struct PushArguments {
     /// Where the records are: a path, file://…, or what else `netsec run --source` takes
     #[arg(long, value_name = "URI")]
     from: SourceUri,
-    /// Where they go: mongodb://HOST/DATABASE?collection=NAME, postgres://HOST/DATABASE?table=NAME,
-    /// mysql://, sqlite:// or s3://BUCKET/KEY
+    /// Where they go: a file (.csv, .jsonl, .parquet), mongodb://HOST/DATABASE?collection=NAME,
+    /// postgres://HOST/DATABASE?table=NAME, mysql://, sqlite:// or s3://BUCKET/KEY
     #[arg(long, value_name = "URI")]
     to: SourceUri,
     /// Data set: phishing, nsl_kdd, or the path of a schema file
@@ -110,12 +110,29 @@ impl PushArguments {
         {
             return refuse("--max-bad-share is not between 0 and 1".to_owned());
         }
+        self.check_files()?;
         let mode = match self.mode {
             Mode::Append => LoadMode::Append,
             Mode::Replace => LoadMode::Replace,
             Mode::Upsert => LoadMode::Upsert(self.key.clone()),
         };
         connectors::destination(&self.to, schema, mode)
+    }
+
+    /// Refuses to write over a file that is read or written as well.
+    fn check_files(&self) -> Result<(), Failure> {
+        let Some(to) = self.to.local_path() else {
+            return Ok(());
+        };
+        if let Some(from) = self.from.local_path() {
+            refuse_same_file(&from, &to)?;
+        }
+        if self.quarantine.as_ref() == Some(&to) {
+            let to = to.display();
+            let message = format!("{to} is named by --to and by --quarantine: give two files");
+            return Err(Failure::new(ErrorKind::Usage, message));
+        }
+        Ok(())
     }
 }
 

@@ -16,7 +16,7 @@ use mongodb::{
 };
 
 use super::{connection::Connection, document::Writer, source::MongoSource};
-use crate::failure::{Cause, as_sink_error};
+use crate::{failure::Cause, written::as_sink_error};
 
 /// Documents of one request at most.
 const REQUEST_DOCUMENTS: usize = 1000;

@@ -8,8 +8,7 @@ use std::{
 };
 
 use dataset::{
-    ColumnType, Destination, LoadMode, Loaded, RawBatch, RawColumn, Schema, Sink, SinkError,
-    Source, SourceError, SourceUri, Tally, TextColumn,
+    Destination, LoadMode, Loaded, RawBatch, Schema, Sink, SinkError, SourceError, SourceUri, Tally,
 };
 use formats::{FileFormat, Layout};
 
@@ -17,12 +16,13 @@ use super::{
     address::{Address, Keys},
     connection::Connection,
     source::S3Source,
-    staging::Staging,
     upload::Upload,
 };
 use crate::{
-    failure::{Cause, as_sink_error},
+    failure::Cause,
     spool::no_room,
+    staging::Staging,
+    written::{as_sink_error, tally, whole},
 };
 
 /// What objects below a prefix are, unless the address says.
@@ -102,7 +102,8 @@ impl S3Destination {
 
     /// Begins the temporary file.
     fn create(&self) -> Result<State, SinkError> {
-        let staging = Staging::new().map_err(|e| self.unavailable(no_room("the file", &e)))?;
+        let staging =
+            Staging::elsewhere().map_err(|e| self.unavailable(no_room("the file", &e)))?;
         let sink = formats::create(&staging.path().join(self.file_name()), &self.format)?;
         Ok(State::Writing(sink, staging))
     }
@@ -278,45 +279,6 @@ fn content_type(key: &str) -> &'static str {
         _ if ending.ends_with(".gz") => "application/gzip",
         _ => "application/octet-stream",
     }
-}
-
-/// Returns a batch with every column of the schema: a file is of the columns of its first rows.
-fn whole(batch: &RawBatch, schema: &Schema) -> RawBatch {
-    let mut whole = batch.clone();
-    let n_rows = batch.n_rows();
-    for name in schema.file_columns() {
-        if batch.position(&name).is_some() {
-            continue;
-        }
-        let kind = schema.column(&name).map(|column| column.kind);
-        whole.columns.push(match kind {
-            Some(ColumnType::Number) => RawColumn::Number(vec![f64::NAN; n_rows]),
-            _ => RawColumn::Text((0..n_rows).map(|_| None).collect()),
-        });
-        whole.names.push(name);
-    }
-    whole
-}
-
-/// Counts and digests rows; a text without characters is how files write a missing cell.
-fn tally(source: &mut dyn Source) -> Result<Tally, SinkError> {
-    let mut tally = Tally::default();
-    while let Some(mut batch) = source.next_batch().map_err(as_sink_error)? {
-        for column in &mut batch.columns {
-            if let RawColumn::Text(texts) = column {
-                *texts = filled(texts);
-            }
-        }
-        tally.add_batch(&batch);
-    }
-    Ok(tally)
-}
-
-fn filled(texts: &TextColumn) -> TextColumn {
-    let cells = texts.iter();
-    cells
-        .map(|cell| cell.filter(|text| !text.is_empty()))
-        .collect()
 }
 
 #[cfg(test)]

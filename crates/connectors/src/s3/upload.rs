@@ -309,7 +309,7 @@ impl Known {
 }
 
 /// Lets the server forget the uploads of this process, which is about to end.
-pub(super) fn abandon() {
+pub(crate) fn abandon() {
     for known in std::mem::take(&mut *pending()) {
         known.runtime.block_on(known.abort());
     }

@@ -24,7 +24,10 @@ use super::{
     rows::Rows,
     source::read_rows,
 };
-use crate::failure::{Cause, Trouble, as_sink_error};
+use crate::{
+    failure::{Cause, Trouble},
+    written::as_sink_error,
+};
 use record::{Record, Recorder};
 use table::Table;
 

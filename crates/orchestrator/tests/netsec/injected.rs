@@ -386,6 +386,32 @@ fn a_disk_that_is_really_full_is_survived_and_serves_again_once_there_is_space()
     }
 }
 
+#[test]
+fn a_push_onto_a_full_disk_says_so_once_and_leaves_the_old_file() {
+    let place = Workplace::new();
+    place.write_tiny(20_000);
+    let disk = SmallDisk::mount(&place.path("disk"), "8k")
+        .expect("this lane runs as root and may mount a tmpfs");
+    for file in [
+        "disk/a.csv",
+        "disk/a.csv.gz",
+        "disk/a.jsonl",
+        "disk/a.parquet",
+    ] {
+        place.write(file, "old");
+        let fixed = ["push", "--dataset", "tiny.yaml", "--from", "tiny.csv"];
+        let full = place.call(&[&fixed[..], &["--mode", "replace", "--to", file]].concat());
+        assert_eq!(full.code, 69, "{file}: {}", full.err);
+        let said = format!("error: cannot write {file}: No space left on device");
+        assert!(full.err.starts_with(&said), "{}", full.err);
+        assert!(full.err.contains("free some space"), "{}", full.err);
+        assert_eq!(full.err.lines().count(), 1, "{}", full.err);
+        assert_eq!(fs::read(place.path(file)).unwrap(), b"old");
+        fs::remove_file(place.path(file)).unwrap();
+        assert_eq!(fs::read_dir(&disk.0).unwrap().count(), 0);
+    }
+}
+
 /// Calls `netsec` as a user without any rights.
 fn call_as_nobody(place: &Workplace, arguments: &[&str]) -> (i32, String) {
     let binary = place.path("netsec");

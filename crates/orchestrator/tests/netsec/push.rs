@@ -1,4 +1,6 @@
-//! `netsec push` as far as it goes without a server.
+//! `netsec push` into files, and into databases as far as it goes without a server.
+
+mod files;
 
 use crate::support::Workplace;
 
@@ -13,8 +15,10 @@ fn check(arguments: &[&str], code: i32, word: &str) {
 
 #[test]
 fn what_is_no_destination_is_refused_with_what_is_one() {
-    check(&["--to", "out.csv"], 64, "pushed to mongodb://");
-    check(&["--to", "synth://phishing"], 64, "pushed to mongodb://");
+    check(&["--to", "synth://phishing"], 64, "pushed to a file");
+    check(&["--to", "http://h/out.csv"], 64, "to mongodb://");
+    check(&["--to", "file://host/out.csv"], 64, "names a host");
+    check(&["--to", ""], 64, "is empty");
 }
 
 #[test]
