@@ -127,7 +127,15 @@ fn servers_are_reached_through_features_of_the_connectors() {
             assert!(!reaches(&full, stage), "{stage} reaches {dependency}");
         }
     }
-    for driver in ["mongodb", "sqlx", "ureq", "zip", "aws-sdk-s3", "aws-config"] {
+    for driver in [
+        "mongodb",
+        "sqlx",
+        "ureq",
+        "zip",
+        "aws-sdk-s3",
+        "aws-config",
+        "aws-sigv4",
+    ] {
         assert_eq!(full.direct_users(driver), ["connectors"], "{driver}");
     }
     assert_eq!(full.direct_users("connectors"), ["orchestrator"]);

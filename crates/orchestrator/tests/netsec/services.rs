@@ -2,6 +2,7 @@
 
 mod bucket;
 mod database;
+mod dynamodb;
 mod faults;
 mod http;
 mod mongodb;
@@ -13,6 +14,7 @@ mod server;
 mod sql;
 mod sql_faults;
 mod sql_values;
+mod table;
 
 use crate::support::{Called, TINY, Workplace};
 
