@@ -1,7 +1,6 @@
 //! A client with a runtime of its own: requests are signed, have a time limit and are repeated.
 //!
-//! Five operations are asked for, so that their JSON is written here: the SDK for all of them takes longer to
-//! be built than the rest of this connector.
+//! Five operations are asked for, so that their JSON is written here and the SDK of all of them need not be built.
 
 use std::sync::Arc;
 
