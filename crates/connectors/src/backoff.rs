@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use artifact::clock;
 
-#[cfg(any(feature = "mongodb", feature = "s3", feature = "sql"))]
+#[cfg(any(
+    feature = "dynamodb",
+    feature = "mongodb",
+    feature = "s3",
+    feature = "sql"
+))]
 use crate::failure::Trouble;
 
 /// Attempts at one request, the first included.
@@ -19,16 +24,36 @@ pub(crate) fn may_try_again(trouble: &Trouble, failed: &mut u32) -> bool {
 }
 
 /// Returns the wait before the next attempt, and says so, when there is to be one.
-#[cfg(any(feature = "mongodb", feature = "s3", feature = "sql"))]
+#[cfg(any(
+    feature = "dynamodb",
+    feature = "mongodb",
+    feature = "s3",
+    feature = "sql"
+))]
 pub(crate) fn next(trouble: &Trouble, failed: &mut u32) -> Option<Duration> {
     *failed += 1;
-    if !trouble.cause.is_transient() || *failed >= ATTEMPTS {
+    if !trouble.cause.is_transient() || *failed >= attempts(trouble) {
         return None;
     }
     let wait = wait(*failed);
     let reason = format!("{}: {}", trouble.asked, trouble.reason);
     announce(&trouble.location, &reason, *failed, wait);
     Some(wait)
+}
+
+/// Returns how often a request is made: capacity that is used up comes back with time, a server may not.
+#[cfg(any(
+    feature = "dynamodb",
+    feature = "mongodb",
+    feature = "s3",
+    feature = "sql"
+))]
+fn attempts(trouble: &Trouble) -> u32 {
+    match trouble.cause {
+        #[cfg(feature = "dynamodb")]
+        crate::failure::Cause::Busy => 2 * ATTEMPTS,
+        _ => ATTEMPTS,
+    }
 }
 
 /// Says that something has failed, and waits.

@@ -29,8 +29,11 @@ pub(crate) enum Cause {
     Permission,
     /// The address or what was asked is wrong.
     Wrong,
+    /// The server has more to do than it takes on.
+    #[cfg(feature = "dynamodb")]
+    Busy,
     /// What was asked for is not there.
-    #[cfg(feature = "s3")]
+    #[cfg(any(feature = "dynamodb", feature = "s3"))]
     Missing,
     /// What is read or written is no longer what it was.
     #[cfg(feature = "s3")]
@@ -43,7 +46,7 @@ impl Cause {
     /// Returns whether whoever has written the address has to change it.
     fn is_of_the_address(self) -> bool {
         match self {
-            #[cfg(feature = "s3")]
+            #[cfg(any(feature = "dynamodb", feature = "s3"))]
             Self::Missing => true,
             cause => cause == Self::Wrong,
         }
@@ -51,7 +54,12 @@ impl Cause {
 
     /// Returns whether the same request may succeed a moment later.
     pub(crate) fn is_transient(self) -> bool {
-        matches!(self, Self::Unreachable | Self::Interrupted | Self::TimedOut)
+        match self {
+            Self::Unreachable | Self::Interrupted | Self::TimedOut => true,
+            #[cfg(feature = "dynamodb")]
+            Self::Busy => true,
+            _ => false,
+        }
     }
 }
 
@@ -63,12 +71,16 @@ impl Trouble {
                  address looks at one step after another"
             }
             Cause::Interrupted => "run it again",
+            #[cfg(feature = "dynamodb")]
+            Cause::Busy => {
+                "give the table more capacity, or ask for less of it: rcu=UNITS and wcu=UNITS in the address"
+            }
             #[cfg(feature = "s3")]
             Cause::Changed => "run it again",
             Cause::TimedOut => "run it again, or set time_limit=SECONDS in the address",
             Cause::Credentials => self.login_advice,
             Cause::Permission => "let this user do that, or use another",
-            #[cfg(feature = "s3")]
+            #[cfg(any(feature = "dynamodb", feature = "s3"))]
             Cause::Missing => "check the address; docs/connectors.md lists what it may hold",
             Cause::Wrong => "docs/connectors.md lists what an address may hold",
             Cause::Refused => "",

@@ -3,19 +3,46 @@
 //!
 //! Owns the schemes, and how servers are asked. Must not know stages, models or the command line.
 
-#[cfg(any(feature = "http", feature = "mongodb", feature = "s3", feature = "sql"))]
+#[cfg(any(feature = "dynamodb", feature = "s3"))]
+mod aws;
+#[cfg(any(
+    feature = "dynamodb",
+    feature = "http",
+    feature = "mongodb",
+    feature = "s3",
+    feature = "sql"
+))]
 mod backoff;
-#[cfg(any(feature = "mongodb", feature = "s3", feature = "sql"))]
+#[cfg(feature = "dynamodb")]
+mod dynamodb;
+#[cfg(any(
+    feature = "dynamodb",
+    feature = "mongodb",
+    feature = "s3",
+    feature = "sql"
+))]
 mod failure;
 mod file;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "mongodb")]
 mod mongodb;
-#[cfg(any(feature = "http", feature = "mongodb", feature = "s3", feature = "sql"))]
+#[cfg(any(
+    feature = "dynamodb",
+    feature = "http",
+    feature = "mongodb",
+    feature = "s3",
+    feature = "sql"
+))]
 mod parameter;
 #[cfg_attr(
-    not(any(feature = "http", feature = "mongodb", feature = "s3", feature = "sql")),
+    not(any(
+        feature = "dynamodb",
+        feature = "http",
+        feature = "mongodb",
+        feature = "s3",
+        feature = "sql"
+    )),
     expect(dead_code)
 )]
 mod probe;
@@ -51,7 +78,8 @@ pub const VARIABLES: &[&str] = &[
 
 /// Opens the source that a URI names: a path, `file://…`, `synth://NAME?rows=N` or, with the feature
 /// `http`, `http(s)://…`, with the feature `mongodb`, `mongodb(+srv)://HOST/DATABASE?collection=NAME`,
-/// with the feature `s3`, `s3://BUCKET/KEY` and, with the feature `sql`, `postgres://`, `mysql://` and `sqlite://` with `?table=` or `?query=`.
+/// with the feature `s3`, `s3://BUCKET/KEY`, with the feature `dynamodb`, `dynamodb://TABLE` and, with the
+/// feature `sql`, `postgres://`, `mysql://` and `sqlite://` with `?table=` or `?query=`.
 ///
 /// # Errors
 /// [`ErrorKind::Usage`] for a scheme that is not known or not supported, and what opening fails with.
@@ -63,6 +91,8 @@ pub fn open(uri: &SourceUri, schema: &Schema) -> Result<Box<dyn Source>, Failure
     match uri.scheme() {
         // What it says of a wrong address is said of the one without secrets.
         Some("synth") => Ok(Box::new(synth::parse_uri(&uri.to_string())?)),
+        #[cfg(feature = "dynamodb")]
+        Some("dynamodb") => Ok(Box::new(dynamodb::DynamoSource::open(uri, schema)?)),
         #[cfg(feature = "http")]
         Some("http" | "https") => Ok(Box::new(http::HttpSource::open(uri, schema)?)),
         #[cfg(feature = "mongodb")]
@@ -154,6 +184,11 @@ pub fn destination(
     }
     let message = match uri.scheme() {
         Some("file") => of_a_host(uri),
+        #[cfg(feature = "dynamodb")]
+        Some("dynamodb") => {
+            let opened = dynamodb::DynamoDestination::open(uri, schema, mode)?;
+            return Ok(Box::new(opened));
+        }
         #[cfg(feature = "mongodb")]
         Some("mongodb" | "mongodb+srv") => {
             let opened = mongodb::MongoDestination::open(uri, schema, mode)?;
@@ -173,7 +208,7 @@ pub fn destination(
         _ => format!(
             "{uri}: records are pushed to a file (.csv, .jsonl, .parquet), to \
              mongodb://HOST/DATABASE?collection=NAME, to postgres://HOST/DATABASE?table=NAME, mysql:// or \
-             sqlite:// alike, or to s3://BUCKET/KEY"
+             sqlite:// alike, to s3://BUCKET/KEY or to dynamodb://TABLE"
         ),
     };
     Err(Failure::new(ErrorKind::Usage, message))
@@ -182,6 +217,8 @@ pub fn destination(
 /// Tries the steps to a source that is a server; there are none to a file.
 pub fn probe(uri: &SourceUri) -> Probed {
     match uri.scheme() {
+        #[cfg(feature = "dynamodb")]
+        Some("dynamodb") => dynamodb::probe(uri),
         #[cfg(feature = "http")]
         Some("http" | "https") => http::probe(uri),
         #[cfg(feature = "mongodb")]
@@ -198,6 +235,8 @@ pub fn probe(uri: &SourceUri) -> Probed {
 /// server, say, and whoever asks it. Most sources have nothing of the kind.
 pub fn identity(uri: &SourceUri) -> Option<Digest> {
     match uri.scheme() {
+        #[cfg(feature = "dynamodb")]
+        Some("dynamodb") => Some(dynamodb::identity()),
         #[cfg(feature = "s3")]
         Some("s3") => Some(s3::identity(uri)),
         _ => None,
@@ -222,7 +261,8 @@ fn unsupported(scheme: &str) -> String {
         None => format!(
             "`{scheme}://` is not supported: give a path, file://… or synth://NAME?rows=N, or with \
              `cargo build --release -p orchestrator --features full` one of the addresses of \
-             docs/connectors.md: https://, mongodb://, postgres://, mysql://, sqlite://, s3://"
+             docs/connectors.md: https://, mongodb://, postgres://, mysql://, sqlite://, s3://, \
+             dynamodb://"
         ),
     }
 }
@@ -230,6 +270,7 @@ fn unsupported(scheme: &str) -> String {
 /// Returns the feature that supports a scheme.
 fn feature_of(scheme: &str) -> Option<&'static str> {
     match scheme {
+        "dynamodb" => Some("dynamodb"),
         "http" | "https" => Some("http"),
         "mongodb" | "mongodb+srv" => Some("mongodb"),
         "postgres" | "postgresql" | "mysql" | "sqlite" => Some("sql"),

@@ -5,19 +5,25 @@
 mod address;
 mod client;
 mod connection;
-mod credentials;
 mod destination;
 mod download;
 mod failure;
-mod identity;
 mod object;
 mod probe;
 mod source;
-mod transport;
 mod upload;
 
+use artifact::Digest;
+use dataset::SourceUri;
+
+use address::Address;
 pub(crate) use destination::S3Destination;
-pub(crate) use identity::identity;
 pub(crate) use probe::probe;
 pub(crate) use source::S3Source;
 pub(crate) use upload::abandon;
+
+/// Returns a digest of what else than its address says what is read.
+pub(crate) fn identity(uri: &SourceUri) -> Digest {
+    let is_anonymous = Address::parse(uri).is_ok_and(|address| address.is_anonymous);
+    crate::aws::identity(is_anonymous, &["AWS_ENDPOINT_URL_S3"])
+}

@@ -25,7 +25,7 @@ pub struct PushArguments {
     #[arg(long, value_name = "URI")]
     from: SourceUri,
     /// Where they go: a file (.csv, .jsonl, .parquet), mongodb://HOST/DATABASE?collection=NAME,
-    /// postgres://HOST/DATABASE?table=NAME, mysql://, sqlite:// or s3://BUCKET/KEY
+    /// postgres://HOST/DATABASE?table=NAME, mysql://, sqlite://, s3://BUCKET/KEY or dynamodb://TABLE
     #[arg(long, value_name = "URI")]
     to: SourceUri,
     /// Data set: phishing, nsl_kdd, or the path of a schema file

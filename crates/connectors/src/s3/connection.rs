@@ -9,17 +9,17 @@ use aws_sdk_s3::{
 };
 use dataset::{SourceError, SourceUri};
 use tokio::{
-    runtime::{Handle, Runtime},
+    runtime::Handle,
     time::{sleep, timeout},
 };
 
 use super::{
     address::Address,
     client::prepare,
-    credentials::Login,
-    failure::{LOGIN_ADVICE, chain, judge},
+    failure::{LOGIN_ADVICE, judge},
 };
 use crate::{
+    aws::{Login, Threads, chain},
     backoff,
     failure::{Cause, Trouble},
 };
@@ -29,9 +29,6 @@ pub(crate) struct Connection {
     threads: Arc<Threads>,
     pub store: Store,
 }
-
-/// Where requests run; taken when it is dropped.
-struct Threads(Option<Runtime>);
 
 /// What asks, from whichever task.
 #[derive(Clone)]
@@ -56,13 +53,8 @@ impl Connection {
             location: address.location.clone(),
             reason,
         };
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("s3")
-            .enable_all()
-            .build()
-            .map_err(|e| refuse(format!("cannot start a thread: {e}")))?;
-        let prepared = runtime.block_on(prepare(&address)).map_err(refuse)?;
+        let threads = Threads::start("s3").map_err(refuse)?;
+        let prepared = threads.block_on(prepare(&address)).map_err(refuse)?;
         let store = Store {
             client: prepared.client,
             address: Arc::new(address),
@@ -71,7 +63,7 @@ impl Connection {
             login: prepared.login,
         };
         Ok(Self {
-            threads: Arc::new(Threads(Some(runtime))),
+            threads: Arc::new(threads),
             store,
         })
     }
@@ -91,21 +83,11 @@ impl Connection {
     }
 
     pub(crate) fn handle(&self) -> &Handle {
-        let runtime = self.threads.0.as_ref();
-        runtime.expect("it is taken by drop alone").handle()
+        self.threads.handle()
     }
 
     pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.handle().block_on(future)
-    }
-}
-
-impl Drop for Threads {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            // A look-up of a name that hangs must not hold the program up.
-            runtime.shutdown_background();
-        }
     }
 }
 

@@ -14,10 +14,12 @@ use tokio::{task::JoinSet, time::timeout};
 
 use super::{
     connection::Store,
-    failure::chain,
     object::{CHANGED, Content},
 };
-use crate::failure::{Cause, Trouble};
+use crate::{
+    aws::chain,
+    failure::{Cause, Trouble},
+};
 
 /// Bytes that are asked for at once.
 pub(super) const PART_BYTES: u64 = 8 << 20;

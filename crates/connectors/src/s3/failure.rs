@@ -4,7 +4,10 @@ use std::error::Error;
 
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
-use crate::failure::Cause;
+use crate::{
+    aws::{chain, of_connecting},
+    failure::Cause,
+};
 
 /// What to look at when key or secret are wrong.
 pub(super) const LOGIN_ADVICE: &str = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN, or \
@@ -34,14 +37,8 @@ where
         SdkError::ResponseError(_) => (Cause::Interrupted, chain(error)),
         SdkError::DispatchFailure(failure) => {
             let reason = chain(error);
-            let cause = match () {
-                () if reason.contains("certificate") => Cause::Refused,
-                // The time limit of a request is ours: these are of connecting.
-                () if failure.is_timeout() => Cause::Unreachable,
-                () if failure.is_io() || reason.contains("tcp connect") => Cause::Unreachable,
-                () if failure.is_user() => Cause::Wrong,
-                () => Cause::Interrupted,
-            };
+            let (is_timeout, is_io) = (failure.is_timeout(), failure.is_io());
+            let cause = of_connecting(&reason, is_timeout, is_io, failure.is_user());
             (cause, reason)
         }
         _ => (Cause::Wrong, chain(error)),
@@ -85,18 +82,4 @@ fn advice(code: &str) -> &'static str {
         "RequestTimeTooSkewed" => "; set this machine's clock",
         _ => "",
     }
-}
-
-/// Says what an error is and what is behind it, each once.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut said: Vec<String> = Vec::new();
-    let mut next = error.source().or(Some(error));
-    while let Some(error) = next {
-        let text = error.to_string();
-        if !said.iter().any(|before| before.contains(&text)) {
-            said.push(text);
-        }
-        next = error.source();
-    }
-    said.join(": ")
 }

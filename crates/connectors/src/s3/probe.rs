@@ -1,17 +1,15 @@
 //! Whether objects can be read: one step after another, so that the failing one is named.
 
-use std::fmt::{self, Display, Formatter};
-
-use dataset::{SourceError, SourceUri};
-use hyper_util::client::proxy::matcher::Matcher;
+use dataset::SourceUri;
 
 use super::{
     address::Keys,
     connection::{Connection, Store},
 };
 use crate::{
+    aws::{Place, approach, official},
     failure::{Cause, Trouble},
-    probe::{Ended, Probed, listed, reach, resolve},
+    probe::{Ended, Probed},
 };
 
 /// Tries name, port, TLS, credentials and permission; ends with the first that fails.
@@ -27,21 +25,10 @@ fn steps(uri: &SourceUri, probed: &mut Probed) -> Result<(), Ended> {
         format!("bucket {}, region {}", c.address().bucket, c.store.region)
     })?;
     let store = &connection.store;
-    let wrong = |reason| SourceError::Unsupported {
-        location: store.address.location.clone(),
-        reason,
-    };
-    let (place, proxy) = probed.step("endpoint", way(store).map_err(wrong), said)?;
-    let (next, asked) = match &proxy {
-        Some(proxy) => (proxy, format!("connect to the proxy {proxy}, on the way")),
-        None => (&place, "connect".to_owned()),
-    };
-    let unreachable = |reason| store.trouble(&asked, Cause::Unreachable, reason);
-    let found = resolve(&next.host, next.port).map_err(unreachable);
-    let found = probed.step("name", found, |found| listed(found))?;
-    let reached = reach(&found).map_err(unreachable);
-    probed.step("port", reached, |at| format!("{at} answers"))?;
-    ask(&connection, place.is_encrypted, probed)
+    let trouble = |asked: &str, cause, reason| store.trouble(asked, cause, reason);
+    let location = &store.address.location;
+    let is_encrypted = approach(probed, location, place(store), trouble)?;
+    ask(&connection, is_encrypted, probed)
 }
 
 /// Asks the server: what it says tells TLS, credentials and permission apart.
@@ -100,78 +87,13 @@ async fn look(store: &Store) -> Result<String, Trouble> {
     }
 }
 
-/// Where a server or a proxy listens.
-struct Place {
-    host: String,
-    port: u16,
-    is_encrypted: bool,
-}
-
-impl Display for Place {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.host, self.port)
-    }
-}
-
-fn said((place, proxy): &(Place, Option<Place>)) -> String {
-    match proxy {
-        Some(proxy) => format!("{place} by the proxy {proxy}, which HTTPS_PROXY or its like names"),
-        None => place.to_string(),
-    }
-}
-
-/// Returns where the server is, and the proxy before it.
-fn way(store: &Store) -> Result<(Place, Option<Place>), String> {
-    let place = place(store)?;
-    let scheme = if place.is_encrypted { "https" } else { "http" };
-    let url = format!("{scheme}://{place}/").parse();
-    let url = url.map_err(|e| format!("the endpoint {place} is none: {e}"))?;
-    let proxy = Matcher::from_env().intercept(&url).map(|found| {
-        let uri = found.uri();
-        let is_encrypted = uri.scheme_str() == Some("https");
-        Place {
-            host: uri.host().unwrap_or_default().to_owned(),
-            port: uri.port_u16().unwrap_or(usual(is_encrypted)),
-            is_encrypted,
-        }
-    });
-    Ok((place, proxy))
-}
-
-fn usual(is_encrypted: bool) -> u16 {
-    if is_encrypted { 443 } else { 80 }
-}
-
 fn place(store: &Store) -> Result<Place, String> {
-    let Some(endpoint) = &store.endpoint else {
-        let (bucket, region) = (&store.address.bucket, &store.region);
-        let end = if region.starts_with("cn-") { ".cn" } else { "" };
-        return Ok(Place {
-            host: format!("{bucket}.s3.{region}.amazonaws.com{end}"),
+    match &store.endpoint {
+        Some(endpoint) => Place::of(endpoint),
+        None => Ok(Place {
+            host: official(&format!("{}.s3", store.address.bucket), &store.region),
             port: 443,
             is_encrypted: true,
-        });
-    };
-    let refuse = || {
-        format!(
-            "the endpoint is no https://HOST:PORT: {}",
-            dataset::without_secrets(endpoint)
-        )
-    };
-    let (scheme, rest) = endpoint.split_once("://").ok_or_else(refuse)?;
-    let is_encrypted = match scheme {
-        "https" => true,
-        "http" => false,
-        _ => return Err(refuse()),
-    };
-    let place = rest.split('/').next().unwrap_or_default();
-    let (host, port) = match place.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port.parse().map_err(|_| refuse())?),
-        _ => (place, usual(is_encrypted)),
-    };
-    Ok(Place {
-        host: host.to_owned(),
-        port,
-        is_encrypted,
-    })
+        }),
+    }
 }

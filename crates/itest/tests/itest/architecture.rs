@@ -129,7 +129,14 @@ fn servers_are_reached_through_features_of_the_connectors() {
             assert!(!reaches(&full, stage), "{stage} reaches {dependency}");
         }
     }
-    for driver in ["mongodb", "sqlx", "zip", "aws-sdk-s3", "aws-config"] {
+    for driver in [
+        "mongodb",
+        "sqlx",
+        "zip",
+        "aws-sdk-s3",
+        "aws-config",
+        "aws-sigv4",
+    ] {
         assert_eq!(full.direct_users(driver), ["connectors"], "{driver}");
     }
     assert_eq!(full.direct_users("ureq"), ["connectors", "tracking"]);

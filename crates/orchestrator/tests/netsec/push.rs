@@ -22,15 +22,22 @@ fn what_is_no_destination_is_refused_with_what_is_one() {
 }
 
 #[test]
-#[cfg(not(all(feature = "mongodb", feature = "s3", feature = "sql")))]
+#[cfg(not(all(
+    feature = "dynamodb",
+    feature = "mongodb",
+    feature = "s3",
+    feature = "sql"
+)))]
 fn a_build_without_a_feature_names_it_for_sources_and_destinations() {
     let all = [
         ("mongodb", "mongodb://me:hunter2@h/db?collection=c"),
         ("sql", "postgres://me:hunter2@h/db?table=t"),
         ("sql", "sqlite://records.db?table=t"),
         ("s3", "s3://me:hunter2@bucket/key.csv"),
+        ("dynamodb", "dynamodb://me:hunter2@table"),
     ];
     let is_built = |feature| match feature {
+        "dynamodb" => cfg!(feature = "dynamodb"),
         "mongodb" => cfg!(feature = "mongodb"),
         "s3" => cfg!(feature = "s3"),
         _ => cfg!(feature = "sql"),

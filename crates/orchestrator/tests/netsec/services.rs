@@ -2,6 +2,7 @@
 
 mod bucket;
 mod database;
+mod dynamodb;
 mod faults;
 mod http;
 mod mlflow;
@@ -14,6 +15,7 @@ mod server;
 mod sql;
 mod sql_faults;
 mod sql_values;
+mod table;
 mod tracker;
 
 use crate::support::{Called, TINY, Workplace};

@@ -27,13 +27,13 @@ pub(super) fn tiny(rows: usize) -> Workplace {
 }
 
 /// Calls a command through a port and returns its JSON.
-fn call(place: &Workplace, port: u16, arguments: &[&str]) -> Value {
+pub(super) fn call(place: &Workplace, port: u16, arguments: &[&str]) -> Value {
     let called = place.call_in(arguments, &environment(port));
     assert_eq!(called.code, 0, "{arguments:?}: {}", called.err);
     serde_json::from_str(&called.out).unwrap()
 }
 
-fn push(place: &Workplace, port: u16, from: &str, to: &str, more: &[&str]) -> Value {
+pub(super) fn push(place: &Workplace, port: u16, from: &str, to: &str, more: &[&str]) -> Value {
     let fixed = ["push", "--json", "--from", from, "--to", to];
     call(place, port, &[&fixed[..], more].concat())
 }

@@ -1,13 +1,9 @@
 //! What else than an address says what is read: where the server is, and as whom it is asked.
 
 use artifact::Digest;
-use dataset::SourceUri;
 
-use super::address::Address;
-
-/// What says it, whoever asks.
-const PLACES: [&str; 7] = [
-    "AWS_ENDPOINT_URL_S3",
+/// What says it of every service, whoever asks.
+const PLACES: [&str; 6] = [
     "AWS_ENDPOINT_URL",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
     "AWS_CONFIG_FILE",
@@ -17,16 +13,20 @@ const PLACES: [&str; 7] = [
 ];
 const KEY: &str = "AWS_ACCESS_KEY_ID";
 
-/// Returns a digest of the environment of an address.
-pub(crate) fn identity(uri: &SourceUri) -> Digest {
-    let is_anonymous = Address::parse(uri).is_ok_and(|address| address.is_anonymous);
-    digest(is_anonymous, &variable)
+/// Returns a digest of the environment; a service has further variables that say where it is.
+pub(crate) fn identity(is_anonymous: bool, places: &[&str]) -> Digest {
+    digest(is_anonymous, places, &variable)
 }
 
-fn digest(is_anonymous: bool, variable: &dyn Fn(&str) -> Option<String>) -> Digest {
+fn digest(
+    is_anonymous: bool,
+    places: &[&str],
+    variable: &dyn Fn(&str) -> Option<String>,
+) -> Digest {
     // A key that comes with a token is another one each hour.
     let is_kept = !is_anonymous && variable("AWS_SESSION_TOKEN").is_none();
-    let names = PLACES.into_iter().chain(is_kept.then_some(KEY));
+    let names = places.iter().copied().chain(PLACES);
+    let names = names.chain(is_kept.then_some(KEY));
     let values = names.map(|name| format!("{name}={}\0", variable(name).unwrap_or_default()));
     Digest::of(values.collect::<String>().as_bytes())
 }
@@ -42,7 +42,7 @@ mod tests {
 
     fn check(is_anonymous: bool, one: &str, other: &str, is_same: bool) {
         let of = |text: &str| {
-            digest(is_anonymous, &|name| {
+            digest(is_anonymous, &["AWS_REGION"], &|name| {
                 let mut set = text.split(' ').filter_map(|part| part.split_once('='));
                 set.find(|(n, _)| *n == name).map(|(_, v)| v.to_owned())
             })
@@ -59,5 +59,6 @@ mod tests {
         check(false, &token(a, "x"), &token(b, "y"), true);
         check(false, "AWS_CONFIG_FILE=a", "AWS_CONFIG_FILE=b", false);
         check(true, "AWS_ENDPOINT_URL=a", "AWS_ENDPOINT_URL=b", false);
+        check(true, "AWS_REGION=a", "AWS_REGION=b", false);
     }
 }

@@ -38,7 +38,8 @@ impl Login {
     }
 
     /// Returns whether nothing was found yet.
-    pub(super) fn is_new(&self) -> bool {
+    #[cfg(feature = "s3")]
+    pub(crate) fn is_new(&self) -> bool {
         self.known().last.is_none()
     }
 
@@ -50,7 +51,7 @@ impl Login {
     }
 
     /// Takes out of a text what is secret.
-    pub(super) fn masked(&self, text: &str) -> String {
+    pub(crate) fn masked(&self, text: &str) -> String {
         let known = self.known();
         let secrets = known.secrets.iter();
         secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "***"))

@@ -5,13 +5,14 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use aws_sdk_s3::config::SharedHttpClient;
 use aws_smithy_http_client::{
     Connector,
     proxy::ProxyConfig,
     tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
-use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnectorSettings, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rustls::{
     RootCertStore,
@@ -23,30 +24,42 @@ use super::identity::variable;
 /// A PEM file of the certificates to trust in place of the system's.
 const CA_VARIABLE: &str = "AWS_CA_BUNDLE";
 
-/// Makes what requests go over.
+/// Makes what an SDK's requests go over.
 pub(super) fn client() -> Result<SharedHttpClient, String> {
+    let context = context()?;
+    // Each has a pool of its own, and the SDK asks for one with each request.
+    let kept = Mutex::new(BTreeMap::<_, SharedHttpConnector>::new());
+    Ok(http_client_fn(move |settings, _| {
+        let key = (settings.connect_timeout(), settings.read_timeout());
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let connector = kept.entry(key).or_insert_with(|| made(settings, &context));
+        connector.clone()
+    }))
+}
+
+/// Makes what requests of our own go over.
+#[cfg(feature = "dynamodb")]
+pub(crate) fn connector() -> Result<SharedHttpConnector, String> {
+    let settings = HttpConnectorSettings::builder().connect_timeout(super::settings::CONNECT);
+    Ok(made(&settings.build(), &context()?))
+}
+
+fn made(settings: &HttpConnectorSettings, context: &TlsContext) -> SharedHttpConnector {
+    let builder = Connector::builder()
+        .connector_settings(settings.clone())
+        .proxy_config(ProxyConfig::from_env())
+        .tls_provider(Provider::Rustls(CryptoMode::Ring))
+        .tls_context(context.clone());
+    SharedHttpConnector::new(builder.build())
+}
+
+fn context() -> Result<TlsContext, String> {
     let trusted = match variable(CA_VARIABLE) {
         None => TrustStore::default(),
         Some(path) => trusted(&path).map_err(|e| format!("{CA_VARIABLE}={path}: {e}"))?,
     };
     let context = TlsContext::builder().with_trust_store(trusted).build();
-    let context = context.map_err(|e| e.to_string())?;
-    // Each has a pool of its own, and the SDK asks for one with each request.
-    let kept = Mutex::new(BTreeMap::<_, SharedHttpConnector>::new());
-    Ok(http_client_fn(move |settings, components| {
-        let key = (settings.connect_timeout(), settings.read_timeout());
-        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let connector = kept.entry(key).or_insert_with(|| {
-            let mut builder = Connector::builder()
-                .connector_settings(settings.clone())
-                .proxy_config(ProxyConfig::from_env())
-                .tls_provider(Provider::Rustls(CryptoMode::Ring))
-                .tls_context(context.clone());
-            builder.set_sleep_impl(components.sleep_impl());
-            SharedHttpConnector::new(builder.build())
-        });
-        connector.clone()
-    }))
+    context.map_err(|e| e.to_string())
 }
 
 /// Reads a file of certificates and leaves out what is none: the SDK would panic at it.
