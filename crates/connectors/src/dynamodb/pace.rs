@@ -5,28 +5,32 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, sleep_until};
+use artifact::clock::Stopwatch;
+use tokio::time::sleep;
 
 /// Lets requests wait until what earlier ones have used is paid off.
-#[derive(Debug)]
 pub(super) struct Pace {
     /// Units a second; any number where there is none.
     rate: Option<u32>,
-    free_at: Mutex<Option<Instant>>,
+    clock: Stopwatch,
+    /// By the clock, in seconds.
+    free_at: Mutex<f64>,
 }
 
 impl Pace {
     pub(super) fn new(rate: Option<u32>) -> Self {
         Self {
             rate,
-            free_at: Mutex::new(None),
+            clock: Stopwatch::start(),
+            free_at: Mutex::new(0.0),
         }
     }
 
     pub(super) async fn wait(&self) {
         let at = *self.free_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = at {
-            sleep_until(at).await;
+        let left = at - self.clock.seconds();
+        if left > 0.0 {
+            sleep(Duration::from_secs_f64(left)).await;
         }
     }
 
@@ -37,8 +41,6 @@ impl Pace {
         };
         let seconds = (units / f64::from(rate)).clamp(0.0, 3600.0);
         let mut free_at = self.free_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let from = free_at.map_or(now, |at| at.max(now));
-        *free_at = Some(from + Duration::from_secs_f64(seconds));
+        *free_at = free_at.max(self.clock.seconds()) + seconds;
     }
 }
