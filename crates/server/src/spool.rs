@@ -8,18 +8,20 @@ use std::{
     fs::File,
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     task::{Context, Poll, Waker},
+    time::Duration,
 };
 
 use actix_web::{
     body::{BodySize, MessageBody},
     http::StatusCode,
+    rt::{self, time::sleep},
     web::Bytes,
 };
 use tempfile::NamedTempFile;
 
-use crate::problem::Problem;
+use crate::{problem::Problem, slots::Slot};
 
 /// Bytes in memory at most; beyond them a file is begun.
 const IN_MEMORY: usize = 4 << 20;
@@ -41,7 +43,9 @@ pub fn spool(limit: u64) -> (SpoolWriter, SpoolBody) {
         limit,
         end: None,
         reader: None,
+        n_read: 0,
         is_abandoned: false,
+        slot: None,
     }));
     (SpoolWriter(Arc::clone(&spool)), SpoolBody(spool))
 }
@@ -54,7 +58,11 @@ struct Spool {
     limit: u64,
     end: Option<Result<(), Problem>>,
     reader: Option<Waker>,
+    /// Pieces that were read.
+    n_read: u64,
     is_abandoned: bool,
+    /// What the client has taken for as long as some of its answer is kept.
+    slot: Option<Arc<Slot>>,
 }
 
 /// What did not fit in memory; it follows what is in memory.
@@ -151,7 +159,17 @@ impl Overflow {
 }
 
 impl Spool {
+    /// Gives back all that it takes.
+    fn abandon(&mut self) {
+        self.is_abandoned = true;
+        self.memory.clear();
+        self.held = 0;
+        self.file = None;
+        self.slot = None;
+    }
+
     fn next(&mut self) -> io::Result<Option<Bytes>> {
+        self.n_read += 1;
         if let Some(piece) = self.memory.pop_front() {
             self.held -= piece.len();
             return Ok(Some(piece));
@@ -168,6 +186,13 @@ impl Spool {
 }
 
 impl SpoolBody {
+    /// Keeps a slot for as long as the answer, and lets go of both once all is written and nobody has read any of it
+    /// for so long. Before that a client may still be sending, and most read nothing meanwhile.
+    pub fn keep(&self, slot: Arc<Slot>, pause: Duration) {
+        lock(&self.0).slot = Some(slot);
+        rt::spawn(let_go(Arc::downgrade(&self.0), pause));
+    }
+
     /// Waits until something is there, or the end: the error of an answer that has failed before it
     /// has begun.
     pub async fn begun(&self) -> Result<(), Problem> {
@@ -216,7 +241,28 @@ impl MessageBody for SpoolBody {
 
 impl Drop for SpoolBody {
     fn drop(&mut self) {
-        lock(&self.0).is_abandoned = true;
+        lock(&self.0).abandon();
+    }
+}
+
+async fn let_go(spool: Weak<Mutex<Spool>>, pause: Duration) {
+    let mut seen = None;
+    loop {
+        sleep(pause).await;
+        let Some(spool) = spool.upgrade() else {
+            return;
+        };
+        let mut spool = lock(&spool);
+        if spool.is_abandoned {
+            return;
+        }
+        let now = spool.end.is_some().then_some(spool.n_read);
+        if now.is_some() && now == seen {
+            spool.end = Some(Err(Problem::bad_request("the answer was not read in time")));
+            spool.abandon();
+            return;
+        }
+        seen = now;
     }
 }
 

@@ -13,7 +13,7 @@ use actix_web::{
     http::{StatusCode, header},
     web::{Data, Payload, Query},
 };
-use dataset::{Label, RawBatch, Sink as _, SinkError, SourceError, Table};
+use dataset::{Label, RawBatch, RawColumn, Sink as _, SinkError, SourceError, Table};
 use formats::{CsvPieces, FileFormat, ParquetExtension};
 use model::{
     RowScore,
@@ -60,7 +60,9 @@ pub async fn csv(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let (upload, job) = start(&request, &service, query, payload, &CSV_TYPES)?;
-    let (writer, body) = spool(service.settings.limits.upload.bytes);
+    let limits = service.settings.limits;
+    let (writer, body) = spool(limits.upload.bytes);
+    body.keep(Arc::clone(&job.slot), limits.client_timeout);
     let fault = upload.fault();
     actix_web::rt::task::spawn_blocking(move || {
         let result = job.score_csv(upload, &writer);
@@ -115,6 +117,10 @@ pub async fn parquet(
 ) -> Result<HttpResponse, Problem> {
     let (upload, job) = start(&request, &service, query, payload, &PARQUET_TYPES)?;
     let (writer, body) = spool(u64::MAX);
+    body.keep(
+        Arc::clone(&job.slot),
+        service.settings.limits.client_timeout,
+    );
     let fault = upload.fault();
     actix_web::rt::task::spawn_blocking(move || {
         let result = job.score_parquet(upload, &writer);
@@ -161,7 +167,8 @@ fn start(
         detector,
         explain: query.explain,
         columns: None,
-        _slot: slot,
+        slot: Arc::new(slot),
+        unpacked: 0,
     };
     Ok((upload, job))
 }
@@ -172,7 +179,9 @@ struct Job {
     detector: Arc<Detector>,
     explain: Option<usize>,
     columns: Option<VerdictColumns>,
-    _slot: Slot,
+    slot: Arc<Slot>,
+    /// Bytes of the rows read so far.
+    unpacked: u64,
 }
 
 impl Job {
@@ -187,6 +196,7 @@ impl Job {
         let mut pieces = CsvPieces::new(delimiter);
         while let Some(mut batch) = source.next_batch().map_err(|e| explain(&e))? {
             self.check_names(&batch, "its first line must be the names of the columns")?;
+            self.check_size(&batch)?;
             self.score(&mut batch)?;
             let piece = pieces.write(&batch);
             out.push(piece.map_err(|e| explain_sink(&e))?)?;
@@ -224,6 +234,7 @@ impl Job {
         let mut sink = Box::new(sink.map_err(|e| explain_sink(&e))?);
         while let Some(mut batch) = source.next_batch().map_err(|e| explain(&e))? {
             self.check_names(&batch, "it is of something else than the model knows")?;
+            self.check_size(&batch)?;
             self.score(&mut batch)?;
             sink.write(&batch).map_err(|e| explain_sink(&e))?;
         }
@@ -245,6 +256,21 @@ impl Job {
             known.join(", ")
         );
         Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail))
+    }
+
+    /// Refuses what unpacks to more than an upload may have: a few bytes may stand for many rows. A cell counts as
+    /// a byte at least, as its delimiter does.
+    fn check_size(&mut self, batch: &RawBatch) -> Result<(), Problem> {
+        let bytes = batch.columns.iter().map(|column| match column {
+            RawColumn::Text(texts) => texts.n_bytes() + texts.len(),
+            RawColumn::Number(numbers) => 2 * numbers.len(),
+        });
+        self.unpacked += bytes.sum::<usize>() as u64;
+        let limit = self.service.settings.limits.upload.bytes;
+        if self.unpacked > limit {
+            return Err(body::too_large(limit));
+        }
+        Ok(())
     }
 
     /// Scores a batch and appends the verdicts.

@@ -1,6 +1,9 @@
+use std::future::poll_fn;
+
 use actix_web::{body::to_bytes, rt::System};
 
 use super::*;
+use crate::slots::{Client, Slots};
 
 fn piece(byte: u8, n: usize) -> Vec<u8> {
     vec![byte; n]
@@ -73,4 +76,42 @@ fn too_much_unread_and_nobody_to_read_end_the_writing() {
     drop(body);
     let error = writer.push(piece(3, 1)).unwrap_err();
     assert_eq!(error.to_string(), "nobody reads the answer any more");
+}
+
+#[test]
+fn an_answer_that_nobody_reads_once_it_is_written_is_let_go_with_its_slot() {
+    let slots = Slots::new(1, 1);
+    let pause = Duration::from_millis(50);
+    System::new().block_on(async {
+        let (writer, body) = spool(1 << 30);
+        body.keep(Arc::new(slots.take(Client::Unknown).unwrap()), pause);
+        writer.push(piece(1, 2 * IN_MEMORY)).unwrap();
+        // As long as it is not ended, the client may be sending.
+        sleep(4 * pause).await;
+        assert!(lock(&body.0).file.is_some() && slots.take(Client::Unknown).is_err());
+        writer.finish(Ok(()));
+        sleep(4 * pause).await;
+        assert!(lock(&body.0).file.is_none() && slots.take(Client::Unknown).is_ok());
+        assert!(to_bytes(body).await.is_err());
+    });
+}
+
+#[test]
+fn an_answer_that_is_read_slowly_comes_whole_and_its_slot_is_free_behind_it() {
+    let slots = Slots::new(1, 1);
+    let pause = Duration::from_millis(100);
+    System::new().block_on(async {
+        let (writer, mut body) = spool(1 << 30);
+        body.keep(Arc::new(slots.take(Client::Unknown).unwrap()), pause);
+        (0..8).for_each(|_| writer.push(piece(1, 10)).unwrap());
+        writer.finish(Ok(()));
+        let mut n_bytes = 0;
+        while let Some(piece) = poll_fn(|context| Pin::new(&mut body).poll_next(context)).await {
+            n_bytes += piece.unwrap().len();
+            sleep(pause / 2).await;
+        }
+        assert_eq!(n_bytes, 80);
+        drop(body);
+        assert!(slots.take(Client::Unknown).is_ok());
+    });
 }

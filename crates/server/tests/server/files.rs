@@ -219,6 +219,26 @@ fn a_gzip_bomb_is_refused() {
     assert_eq!((answer.status, answer.text().lines().count()), (200, 6));
 }
 
+#[test]
+fn what_unpacks_to_more_than_an_upload_may_have_breaks_off() {
+    let server = Server::start(&Place::with_flows(), &["--max-upload", "1000000"]);
+    let send = |n_rows: usize| {
+        let text = format!("{HEADER}\n{}", "n,1,1,tcp,,true\n".repeat(n_rows));
+        let packed = gzip(text.as_bytes());
+        assert!(packed.len() < 100_000, "{}", packed.len());
+        let mut connection = server.connect();
+        let head = connection.head("POST", "/v1/predict/csv", &[CSV], Some(packed.len()));
+        connection.write(head.as_bytes()).unwrap();
+        connection.write(&packed).unwrap();
+        connection.read()
+    };
+    assert_eq!(send(30_000).unwrap().text().lines().count(), 30_001);
+    match send(300_000) {
+        Err(_) => {}
+        Ok(answer) => assert_eq!(answer.status, 413, "{} bytes", answer.body.len()),
+    }
+}
+
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut encoder, bytes).unwrap();
