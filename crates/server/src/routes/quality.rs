@@ -2,6 +2,7 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
+    http::StatusCode,
     web::{Data, Payload},
 };
 use dataset::drift::DriftReport;
@@ -146,7 +147,13 @@ async fn newest_version(
     blocking(move || {
         let history = service.serving.registry().history(&name);
         let history = history.map_err(|e| of_history(&name, &e))?;
-        Ok((history.next_version() - 1).max(serving))
+        let newest = history.next_version() - 1;
+        if newest < serving {
+            let detail =
+                "the registry does not show its versions at present: send the labels again later";
+            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail));
+        }
+        Ok(newest)
     })
     .await
 }

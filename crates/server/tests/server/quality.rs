@@ -121,7 +121,9 @@ fn late_labels_give_live_precision_and_recall() {
 
 #[test]
 fn bad_feedback_is_refused_and_nothing_of_it_counted() {
-    let server = Server::start(&Place::with_flows(), &[]);
+    // The registry stays: it knows the versions.
+    let place = Place::with_flows();
+    let server = Server::start(&place, &[]);
     let body = json!({"feedback": [
         {"version": 1, "predicted": "dos", "actual": "dos"},
         {"version": 2, "predicted": "DoS", "actual": "normal"},
@@ -213,6 +215,11 @@ fn labels_of_any_registered_version_count_also_after_a_rollback() {
         (&version["minimum"], &version["maximum"]),
         (&json!(1), &json!(null))
     );
+    let (registry, away) = (place.path().join("registry"), place.path().join("away"));
+    std::fs::rename(&registry, &away).unwrap();
+    assert_eq!((label(1).status, label(2).status), (200, 503));
+    std::fs::rename(&away, &registry).unwrap();
+    assert_eq!(label(2).status, 200);
     std::fs::write(place.in_history("flows", "00000009.json"), "{").unwrap();
     assert_eq!((label(1).status, label(2).status), (200, 503));
 }
