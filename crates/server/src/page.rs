@@ -172,7 +172,10 @@ fn metrics(detector: &Detector) -> String {
 
 fn record_form(detector: &Detector) -> String {
     let profile = &detector.bundle.profile;
-    let field = |column: &Column| field(column, profile.column(&column.name).and_then(typical));
+    let field = |column: &Column| {
+        let known = profile.column(&column.name);
+        field(column, known.and_then(|known| typical(column, known)))
+    };
     let fields: String = detector.columns().iter().map(field).collect();
     format!(
         "<section><h2>One record</h2><form id=\"record\" novalidate><div class=\"fields\">{fields}</div>\
@@ -208,15 +211,30 @@ fn field(column: &Column, typical: Option<String>) -> String {
     format!("<label>{name}{optional}{control}</label>")
 }
 
-/// Returns the value that is most frequent in the training data, or the one in the middle.
-fn typical(column: &ColumnProfile) -> Option<String> {
-    match &column.values {
+/// Returns the value that is most frequent in the training data, or of those that the column may hold the one nearest
+/// to the middle.
+fn typical(column: &Column, profile: &ColumnProfile) -> Option<String> {
+    match &profile.values {
         Values::Levels(levels) => {
             let level = levels.iter().max_by_key(|level| level.count)?;
             Some(level.text.clone())
         }
         Values::Hashed(_) => None,
-        Values::Numbers(numbers) => numbers.quantiles.quantile(0.5).map(format_number),
+        Values::Numbers(numbers) => {
+            let middle = numbers.quantiles.quantile(0.5)?;
+            let distance = |value: &&f64| (**value - middle).abs();
+            Some(match (&column.domain, column.kind) {
+                (_, ColumnType::Boolean) => (middle >= 0.5).to_string(),
+                (Domain::Values(values), _) => {
+                    let nearest = values
+                        .iter()
+                        .min_by(|a, b| distance(a).total_cmp(&distance(b)));
+                    format_number(*nearest?)
+                }
+                (_, ColumnType::Integer) => format_number(middle.round()),
+                _ => format_number(middle),
+            })
+        }
     }
 }
 

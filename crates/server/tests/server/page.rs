@@ -26,6 +26,11 @@ fn the_page_shows_the_model_and_a_form_of_its_columns() {
     ] {
         assert!(text.contains(part), "no `{part}` in {text}");
     }
+    let (_, usual) = text
+        .split_once("name=\"duration\" data-kind=\"number\" data-typical=\"")
+        .unwrap();
+    let (usual, _) = usual.split_once('"').unwrap();
+    assert!(usual.parse::<u32>().is_ok(), "{usual} is no whole number");
     assert!(
         !text.contains("name=\"id\""),
         "a column that is never used is asked for"
