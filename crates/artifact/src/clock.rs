@@ -1,6 +1,6 @@
 //! The one clock of the workspace: wall time reaches manifests and reports, never a payload.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
@@ -36,6 +36,22 @@ impl Stopwatch {
     }
 }
 
+/// The wait before a second attempt, without its chance.
+const FIRST_WAIT: Duration = Duration::from_millis(200);
+
+/// Returns the wait before the attempt after the `failed`th: 200 ms that double each time, to 102 s at most, and vary
+/// by half so that clients that failed together do not come back together.
+pub fn backoff(failed: u32) -> Duration {
+    let nanoseconds = now().timestamp_subsec_nanos();
+    // The last digits of the clock are as good as chance here, and reach no result.
+    jittered(failed, f64::from(nanoseconds % 100_000) / 100_000.0)
+}
+
+fn jittered(failed: u32, chance: f64) -> Duration {
+    let doubled = FIRST_WAIT * 2u32.saturating_pow(failed.clamp(1, 10) - 1);
+    doubled.mul_f64(0.5 + chance)
+}
+
 /// Formats a moment as RFC 3339 in UTC with milliseconds: `2026-02-03T10:11:12.345Z`.
 pub fn rfc3339(moment: Timestamp) -> String {
     moment.to_rfc3339_opts(SecondsFormat::Millis, true)
@@ -59,4 +75,18 @@ pub fn parse(text: &str) -> Result<Timestamp, String> {
         .and_then(|date| date.and_hms_opt(0, 0, 0))
         .map(|naive| naive.and_utc())
         .ok_or_else(|| format!("`{text}` is not a time: write 2026-02-03T10:11:12Z or 2026-02-03"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_and_vary_by_half() {
+        let between = |failed| [0.0, 1.0].map(|chance| jittered(failed, chance).as_millis());
+        assert_eq!(between(1), [100, 300]);
+        assert_eq!(between(2), [200, 600]);
+        assert_eq!(between(4), [800, 2400]);
+        assert!(jittered(u32::MAX, 1.0) < Duration::from_secs(200));
+    }
 }

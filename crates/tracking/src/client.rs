@@ -5,7 +5,7 @@ mod retry;
 
 use std::{cell::Cell, time::Duration};
 
-use artifact::without_secrets;
+use artifact::{clock, without_secrets};
 use serde_json::Value;
 use ureq::{Agent, RequestBuilder};
 use url::Url;
@@ -133,7 +133,7 @@ impl Client {
         if *failed >= self.settings.attempts {
             return Err(self.unavailable(reason));
         }
-        let wait = asked.unwrap_or_else(|| retry::wait(*failed));
+        let wait = asked.unwrap_or_else(|| clock::backoff(*failed));
         let (location, attempt, wait_ms) = (self.location(), *failed, wait.as_millis() as u64);
         tracing::info!(location, reason, attempt, wait_ms, "failed, trying again");
         std::thread::sleep(wait);
