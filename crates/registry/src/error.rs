@@ -4,7 +4,7 @@ use artifact::{Classified, CodecError, ErrorKind};
 use model::ScoringError;
 use thiserror::Error;
 
-use crate::BlobError;
+use crate::{BlobError, Seal};
 
 /// Error of the registry and its stages.
 #[derive(Debug, Error)]
@@ -26,6 +26,18 @@ pub enum RegistryError {
         reason: String,
         advice: String,
     },
+    #[error(
+        "registry at {location}: version {version} of `{name}` {seal}; once it is looked at, `netsec models sign \
+         {name} --version {version}` signs it with the key that NETSEC_SIGNING_KEY names"
+    )]
+    Untrusted {
+        location: String,
+        name: String,
+        version: u64,
+        seal: Seal,
+    },
+    #[error("key file {path}: {reason}")]
+    Key { path: String, reason: String },
     #[error("cannot write a `{kind}`: {source}")]
     Encoding {
         kind: &'static str,
@@ -113,9 +125,11 @@ impl Classified for RegistryError {
             | Self::NeverChampion { .. }
             | Self::OtherEvaluation { .. } => ErrorKind::Usage,
             Self::NoChampion { .. } | Self::Contended { .. } => ErrorKind::Unavailable,
-            Self::Declined { .. } | Self::EmptyHoldout => ErrorKind::Rejected,
+            Self::Declined { .. } | Self::EmptyHoldout | Self::Untrusted { .. } => {
+                ErrorKind::Rejected
+            }
             Self::Scoring(error) => error.kind(),
-            Self::Resamples { .. } | Self::Margin { .. } => ErrorKind::Config,
+            Self::Resamples { .. } | Self::Margin { .. } | Self::Key { .. } => ErrorKind::Config,
         }
     }
 }

@@ -9,7 +9,9 @@ mod error;
 mod evaluation;
 mod history;
 mod local;
+mod manifest;
 mod promotion;
+mod signature;
 mod store;
 
 pub use blob::{BlobError, BlobStore};
@@ -21,5 +23,7 @@ pub use evaluation::{
 };
 pub use history::{Action, Entry, History, VersionState};
 pub use local::LocalDirectory;
+pub use manifest::{Kind, Manifest, ManifestBlob};
 pub use promotion::{Override, Promotion, PromotionConfig, PromotionRecord};
-pub use store::{Registry, check_name};
+pub use signature::{SigningKey, TrustedKeys};
+pub use store::{Registry, Seal, VersionCheck, check_name};

@@ -160,6 +160,7 @@ impl Promotion {
         let mut against: Vec<String> = too_little(evaluation).into_iter().collect();
         against.extend(minima(&bundle.schema, evaluation));
         against.extend(against_champion(&self.config, &evaluation.comparison));
+        self.registry.seal(&self.name, &draft)?;
         against.extend(self.query_written(&draft, evaluation)?);
 
         let appended = self.registry.append(&self.name, |history| {
@@ -175,8 +176,13 @@ impl Promotion {
         draft: &Entry,
         evaluation: &Evaluation,
     ) -> Result<Option<String>, RegistryError> {
-        let written = self.registry.bundle(&self.name, draft)?;
-        Ok(evaluation.canary.query(&written).err())
+        match self.registry.bundle(&self.name, draft) {
+            Ok(written) => Ok(evaluation.canary.query(&written).err()),
+            Err(RegistryError::Untrusted { seal, .. }) => Ok(Some(format!(
+                "the version {seal}: set NETSEC_SIGNING_KEY, or sign it (`netsec models sign`) and promote it by hand"
+            ))),
+            Err(error) => Err(error),
+        }
     }
 
     /// Writes the entry for the history as it stands; none when the bundle is known already.

@@ -1,11 +1,18 @@
 //! The registry: bundles under their digests, and one history a model.
 
+mod manifests;
+
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use artifact::{Artifact, CodecError, Digest, clock, codec};
 use model::{ModelBundle, TrainingGroups};
 
-use crate::{Action, BlobStore, Entry, Evaluation, History, LocalDirectory, RegistryError};
+pub use manifests::{Seal, VersionCheck};
+
+use crate::{
+    Action, BlobStore, Entry, Evaluation, History, LocalDirectory, RegistryError, SigningKey,
+    TrustedKeys,
+};
 
 /// How often an append is tried when others append at the same time. Each failure means that one of
 /// them has succeeded, so a writer among 16 that never wins by chance is one in 10^7.
@@ -15,12 +22,18 @@ const MAX_ATTEMPTS: u32 = 250;
 #[derive(Clone)]
 pub struct Registry {
     blobs: Arc<dyn BlobStore>,
+    signing: Option<Arc<SigningKey>>,
+    trusted: Option<Arc<TrustedKeys>>,
 }
 
 impl Registry {
     /// Uses a store of blobs.
     pub fn new(blobs: Arc<dyn BlobStore>) -> Self {
-        Self { blobs }
+        Self {
+            blobs,
+            signing: None,
+            trusted: None,
+        }
     }
 
     /// Uses the registry of an artifacts root.
@@ -160,8 +173,10 @@ impl Registry {
     /// Reads the bundle of an entry and checks it against the entry's digest.
     ///
     /// # Errors
-    /// [`RegistryError::Codec`] or [`RegistryError::Damaged`].
+    /// [`RegistryError::Codec`] or [`RegistryError::Damaged`], and [`RegistryError::Untrusted`] when no key that
+    /// this registry trusts has signed it.
     pub fn bundle(&self, name: &str, entry: &Entry) -> Result<ModelBundle, RegistryError> {
+        self.check_seal(name, entry)?;
         let bundle: ModelBundle = self.read(name, entry, entry.bundle)?;
         self.check_origin(name, entry, &bundle)?;
         Ok(bundle)
@@ -217,6 +232,7 @@ impl Registry {
     /// # Errors
     /// As [`Registry::bundle`].
     pub fn bundle_bytes(&self, name: &str, entry: &Entry) -> Result<Vec<u8>, RegistryError> {
+        self.check_seal(name, entry)?;
         let (bytes, bundle) = self.read_with_bytes(name, entry, entry.bundle)?;
         self.check_origin(name, entry, &bundle)?;
         Ok(bytes)

@@ -1,0 +1,124 @@
+//! Who vouches for a version: Ed25519 keys (RFC 8032) in the PEM that OpenSSL writes.
+//!
+//! `openssl genpkey -algorithm ed25519` makes a key, `openssl pkey -pubout` the public half that others
+//! trust, and `openssl pkeyutl -verify -rawin` checks what is signed here.
+
+use std::{fmt, path::Path};
+
+use artifact::{Digest, read_bounded};
+use ed25519_compact::{KeyPair, PublicKey, Signature};
+
+use crate::RegistryError;
+
+/// Thousands of keys fit; what is larger is some other file.
+const MAX_KEY_FILE_BYTES: u64 = 1 << 20;
+const PUBLIC_KEY_END: &str = "-----END PUBLIC KEY-----";
+
+/// The private key that new versions are signed with.
+pub struct SigningKey(KeyPair);
+
+impl SigningKey {
+    /// Reads a private key from a PEM file (PKCS #8).
+    ///
+    /// # Errors
+    /// [`RegistryError::Key`].
+    pub fn read(path: &Path) -> Result<Self, RegistryError> {
+        let text = read(path)?;
+        let refused = |_| {
+            let reason = if text.contains("ENCRYPTED") {
+                "it is encrypted, and nobody is there to type its password: `openssl pkey` decrypts it"
+            } else {
+                "it holds no private Ed25519 key: `openssl genpkey -algorithm ed25519` makes one"
+            };
+            key_error(path, reason)
+        };
+        KeyPair::from_pem(&text).map(Self).map_err(refused)
+    }
+
+    /// Signs bytes; the same bytes get the same signature.
+    pub fn sign(&self, bytes: &[u8]) -> Vec<u8> {
+        self.0.sk.sign(bytes, None).to_vec()
+    }
+
+    /// Returns the name of the key, as [`TrustedKeys`] names it.
+    pub fn name(&self) -> String {
+        name(&self.0.pk)
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SigningKey({})", self.name())
+    }
+}
+
+/// The public keys whose signatures count.
+#[derive(Debug, Clone)]
+pub struct TrustedKeys(Vec<PublicKey>);
+
+impl TrustedKeys {
+    /// Reads public keys from a PEM file, one after the other.
+    ///
+    /// # Errors
+    /// [`RegistryError::Key`], also when there is none.
+    pub fn read(path: &Path) -> Result<Self, RegistryError> {
+        let text = read(path)?;
+        let mut keys = Vec::new();
+        for (at, pem) in text.split_inclusive(PUBLIC_KEY_END).enumerate() {
+            if pem.trim().is_empty() {
+                continue;
+            }
+            // A weak key is one for which anybody can make a signature.
+            let key = PublicKey::from_pem(pem).and_then(|key| key.validate().map(|()| key));
+            keys.push(key.map_err(|_| {
+                let n = at + 1;
+                key_error(
+                    path,
+                    &format!(
+                        "what stands {n}. there is no public Ed25519 key: `openssl pkey -in KEY -pubout` \
+                         writes that of a private one"
+                    ),
+                )
+            })?);
+        }
+        if keys.is_empty() {
+            return Err(key_error(
+                path,
+                "it is empty, so that nothing could be trusted",
+            ));
+        }
+        Ok(Self(keys))
+    }
+
+    /// Returns the name of the key that has signed the bytes, or `None` when none of these has.
+    pub fn signer(&self, bytes: &[u8], signature: &[u8]) -> Option<String> {
+        let signature = Signature::from_slice(signature).ok()?;
+        let signer = self
+            .0
+            .iter()
+            .find(|key| key.verify(bytes, &signature).is_ok());
+        signer.map(name)
+    }
+}
+
+/// Names a key by the first digits of the SHA-256 of its DER form, which
+/// `openssl pkey -pubin -outform der | sha256sum` prints as well.
+fn name(key: &PublicKey) -> String {
+    Digest::of(&key.to_der()).short()
+}
+
+fn read(path: &Path) -> Result<String, RegistryError> {
+    let bytes = read_bounded(path, MAX_KEY_FILE_BYTES);
+    let bytes = bytes.map_err(|e| key_error(path, &e.to_string()))?;
+    String::from_utf8(bytes).map_err(|_| key_error(path, "it is not PEM, but binary"))
+}
+
+fn key_error(path: &Path, reason: &str) -> RegistryError {
+    RegistryError::Key {
+        path: path.display().to_string(),
+        reason: reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
