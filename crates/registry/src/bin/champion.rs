@@ -6,7 +6,7 @@ use registry::{Champion, Registry};
 
 fn main() -> ExitCode {
     harness::stage_main(|config, run| {
-        let registry = Registry::local(&run.root()?);
+        let registry = Registry::local(&run.root()?).keyed_by_environment()?;
         Ok(Champion::new(registry, config.section::<String>("model")?))
     })
 }

@@ -11,7 +11,7 @@ fn main() -> ExitCode {
 }
 
 fn stage(config: &RunConfig, run: &Run) -> Result<Promotion, Failure> {
-    let registry = Registry::local(&run.root()?);
+    let registry = Registry::local(&run.root()?).keyed_by_environment()?;
     let name: String = config.section("model")?;
     let section = config.of_stage::<Promotion>()?;
     Ok(Promotion::new(

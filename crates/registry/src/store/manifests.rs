@@ -1,6 +1,9 @@
 //! Manifests of versions: written before a version enters the history, signed, and asked for before it is used.
 
-use std::sync::Arc;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use artifact::{Digest, codec};
 use serde::{Serialize, Serializer};
@@ -68,6 +71,35 @@ pub struct VersionCheck {
 }
 
 impl Registry {
+    /// Signs with a private key, and trusts public ones, from PEM files where such are given.
+    ///
+    /// # Errors
+    /// [`RegistryError::Key`].
+    pub fn keyed(
+        self,
+        signing: Option<&Path>,
+        trusted: Option<&Path>,
+    ) -> Result<Self, RegistryError> {
+        let signs = match signing {
+            Some(path) => self.signing(SigningKey::read(path)?),
+            None => self,
+        };
+        match trusted {
+            Some(path) => Ok(signs.trusting(TrustedKeys::read(path)?)),
+            None => Ok(signs),
+        }
+    }
+
+    /// As [`Registry::keyed`], with the files that `NETSEC_SIGNING_KEY` and `NETSEC_TRUSTED_KEYS` name.
+    ///
+    /// # Errors
+    /// [`RegistryError::Key`].
+    pub fn keyed_by_environment(self) -> Result<Self, RegistryError> {
+        let file = |variable| std::env::var_os(variable).map(PathBuf::from);
+        let (signing, trusted) = (file("NETSEC_SIGNING_KEY"), file("NETSEC_TRUSTED_KEYS"));
+        self.keyed(signing.as_deref(), trusted.as_deref())
+    }
+
     /// Signs every version that is registered from now on.
     pub fn signing(mut self, key: SigningKey) -> Self {
         self.signing = Some(Arc::new(key));
@@ -78,6 +110,11 @@ impl Registry {
     pub fn trusting(mut self, keys: TrustedKeys) -> Self {
         self.trusted = Some(Arc::new(keys));
         self
+    }
+
+    /// Returns the name of the key that versions are signed with, if any.
+    pub fn signer(&self) -> Option<String> {
+        self.signing.as_ref().map(|key| key.name())
     }
 
     /// Writes the manifest of an entry's version, and the signature when this registry signs.
