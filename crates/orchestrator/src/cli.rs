@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use artifact::Failure;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use dataset::SourceUri;
+use registry::Registry;
 
 use crate::{
     diff, doctor, duration::Seconds, inspect, models, pipeline, predict, push, schema_file,
@@ -73,6 +74,40 @@ pub struct Place {
     /// Print JSON for programs instead of text for people
     #[arg(long)]
     pub json: bool,
+    #[command(flatten)]
+    pub keys: SealKeys,
+}
+
+/// Who vouches for the registry's versions.
+#[derive(Args, Clone)]
+pub struct SealKeys {
+    /// Load only versions that one of these public keys has signed: a PEM file
+    #[arg(
+        long,
+        env = "NETSEC_TRUSTED_KEYS",
+        value_name = "FILE",
+        hide_short_help = true
+    )]
+    trusted_keys: Option<PathBuf>,
+    /// Sign what is registered with this private key: a PEM file
+    #[arg(
+        long,
+        env = "NETSEC_SIGNING_KEY",
+        value_name = "FILE",
+        hide_short_help = true
+    )]
+    signing_key: Option<PathBuf>,
+}
+
+impl SealKeys {
+    /// Lets a registry sign and trust as was asked for.
+    ///
+    /// # Errors
+    /// [`registry::RegistryError::Key`].
+    pub fn given_to(&self, registry: Registry) -> Result<Registry, Failure> {
+        let (signing, trusted) = (self.signing_key.as_deref(), self.trusted_keys.as_deref());
+        Ok(registry.keyed(signing, trusted)?)
+    }
 }
 
 /// What `netsec run` takes.

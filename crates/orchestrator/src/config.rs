@@ -59,7 +59,13 @@ impl Default for Config {
 
 /// Says of each variable that looks like ours that nothing reads it.
 pub fn unread_variables() -> Vec<String> {
-    let own = ["NETSEC_ARTIFACTS", "NETSEC_LOG", "NETSEC_DATA_DIR"];
+    let own = [
+        "NETSEC_ARTIFACTS",
+        "NETSEC_LOG",
+        "NETSEC_DATA_DIR",
+        "NETSEC_SIGNING_KEY",
+        "NETSEC_TRUSTED_KEYS",
+    ];
     let known = [&own, connectors::VARIABLES].concat();
     let unread = std::env::vars_os()
         .filter_map(|(name, _)| name.into_string().ok())

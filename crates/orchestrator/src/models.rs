@@ -1,6 +1,7 @@
 //! `netsec models …`: the registry on the command line.
 
 mod export;
+mod integrity;
 mod show;
 
 use artifact::{Classified as _, ErrorKind, Failure, clock};
@@ -27,6 +28,10 @@ pub enum ModelsCommand {
     Promote(PromoteArguments),
     /// Make the former champion the champion again
     Rollback(RollbackArguments),
+    /// Hash every file of the registry again, and look at who signed what
+    Verify(integrity::VerifyArguments),
+    /// Sign a version with the private key that --signing-key names
+    Sign(integrity::SignArguments),
     /// Write a version to a file, for other runtimes or as it is
     Export(export::ExportArguments),
 }
@@ -82,15 +87,17 @@ pub fn run(command: &ModelsCommand) -> Result<u8, Failure> {
         ModelsCommand::Show(model) => show::run(model),
         ModelsCommand::History(arguments) => history(arguments),
         ModelsCommand::Promote(a) => {
-            let (registry, why) = (registry(&a.model.place), a.why.as_deref());
+            let (registry, why) = (registry(&a.model.place)?, a.why.as_deref());
             let done = registry.promote(&a.model.name, a.version, why, a.force, clock::now())?;
             decided(&a.model, done)
         }
         ModelsCommand::Rollback(a) => {
-            let registry = registry(&a.model.place);
+            let registry = registry(&a.model.place)?;
             let done = registry.roll_back(&a.model.name, a.to, a.why.as_deref(), clock::now())?;
             decided(&a.model, done)
         }
+        ModelsCommand::Verify(arguments) => integrity::verify(arguments),
+        ModelsCommand::Sign(arguments) => integrity::sign(arguments),
         ModelsCommand::Export(arguments) => export::run(arguments),
     }?;
     Ok(0)
@@ -105,7 +112,7 @@ fn decided(model: &Named, entry: Entry) -> Result<(), Failure> {
 
 /// Lists every model, and then fails for those that are damaged.
 fn list(place: &Place) -> Result<(), Failure> {
-    let registry = registry(place);
+    let registry = registry(place)?;
     let names = registry.names()?;
     let mut damaged = Vec::new();
     let mut models = Vec::new();
@@ -156,7 +163,7 @@ fn refuse(damaged: Vec<RegistryError>) -> Result<(), Failure> {
 
 fn history(arguments: &HistoryArguments) -> Result<(), Failure> {
     let model = &arguments.model;
-    let registry = registry(&model.place);
+    let registry = registry(&model.place)?;
     let history = registry.existing(&model.name)?;
     let Some(at) = &arguments.at else {
         tell(&model.place, history.entries())?;

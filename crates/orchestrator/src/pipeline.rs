@@ -60,6 +60,7 @@ fn attempt(arguments: &RunArguments, directory: &mut Option<PathBuf>) -> Result<
     config.model = Some(name.clone());
     check_simulated(&config.source, &schema)?;
     check_holdout(&config, &schema)?;
+    let registry = registry(&arguments.place)?;
     let intake = Intake::of(arguments, &config, &schema)?;
     let snapshot = intake.snapshot();
     if !arguments.place.json {
@@ -75,7 +76,7 @@ fn attempt(arguments: &RunArguments, directory: &mut Option<PathBuf>) -> Result<
     let chain = Chain {
         run: &run,
         config: &config,
-        registry: registry(&arguments.place),
+        registry,
         name: &name,
         forced: arguments.force.then(|| Override {
             why: arguments.why.clone().unwrap_or_default(),
@@ -155,8 +156,8 @@ fn keep_schema(run: &Run, schema: &Schema) -> Result<(), Failure> {
 }
 
 /// Returns the registry of a place.
-pub fn registry(place: &Place) -> Registry {
-    Registry::local(&place.artifacts)
+pub fn registry(place: &Place) -> Result<Registry, Failure> {
+    place.keys.given_to(Registry::local(&place.artifacts))
 }
 
 fn opening_line(schema: &Schema, source: &SourceUri, simulated: bool) -> String {

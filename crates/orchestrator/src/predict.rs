@@ -45,7 +45,7 @@ pub struct PredictArguments {
 /// Scores every row of the input; exits with 65 when none could be scored.
 pub fn run(arguments: &PredictArguments) -> Result<u8, Failure> {
     refuse_same_file(&arguments.input, &arguments.output)?;
-    let registry = registry(&arguments.place);
+    let registry = registry(&arguments.place)?;
     let model = model_name(&registry, arguments.model.as_deref())?;
     let (entry, bundle) = registry.champion(&model)?;
     let format = layout::of_input(&arguments.input, &bundle.schema)?;

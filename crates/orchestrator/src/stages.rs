@@ -14,7 +14,7 @@ use transformation::Transformation;
 use validation::Validation;
 
 use crate::{
-    cli::Progress,
+    cli::{Progress, SealKeys},
     config::Config,
     given_holdout::{AdoptHoldout, given_holdout},
     inspect::find_run,
@@ -50,6 +50,8 @@ pub struct StageArguments {
     /// Print JSON for programs instead of text for people
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    keys: SealKeys,
 }
 
 /// Runs one stage on what the run directory holds for it.
@@ -116,10 +118,11 @@ impl Again<'_> {
     }
 
     fn registry(&self) -> Result<Registry, Failure> {
-        Ok(match &self.arguments.artifacts {
+        let registry = match &self.arguments.artifacts {
             Some(root) => Registry::local(root),
             None => Registry::local(&self.run.root()?),
-        })
+        };
+        self.arguments.keys.given_to(registry)
     }
 
     fn model(&self) -> Result<String, Failure> {

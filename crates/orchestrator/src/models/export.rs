@@ -42,7 +42,7 @@ pub fn run(arguments: &ExportArguments) -> Result<(), Failure> {
         format,
         output,
     } = arguments;
-    let registry: Registry = registry(&model.place);
+    let registry: Registry = registry(&model.place)?;
     let entry = registry.entry(&model.name, *version)?;
     let (bytes, notes) = match format {
         Format::Bundle => (registry.bundle_bytes(&model.name, &entry)?, Vec::new()),

@@ -15,7 +15,7 @@ const MOST_IMPORTANT: usize = 10;
 
 /// Prints a table for people, or JSON for programs.
 pub fn run(model: &Named) -> Result<(), Failure> {
-    let registry: Registry = registry(&model.place);
+    let registry: Registry = registry(&model.place)?;
     let history = registry.existing(&model.name)?;
     let (entry, bundle) = registry.champion(&model.name)?;
     let shown = Shown {

@@ -13,6 +13,7 @@ mod faults;
 #[cfg(feature = "faults")]
 mod injected;
 mod inspection;
+mod integrity;
 #[cfg(unix)]
 mod interruption;
 mod predictions;

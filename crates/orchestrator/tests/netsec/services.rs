@@ -7,6 +7,7 @@ mod faults;
 mod http;
 mod mlflow;
 mod mongodb;
+mod openssl;
 mod peer;
 mod proxy;
 mod s3;
