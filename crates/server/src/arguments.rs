@@ -43,6 +43,9 @@ pub struct Arguments {
         value_name = "DIR"
     )]
     pub artifacts: PathBuf,
+    /// Serve only versions that one of these public keys has signed: a PEM file
+    #[arg(long, env = "NETSEC_TRUSTED_KEYS", value_name = "FILE")]
+    pub trusted_keys: Option<PathBuf>,
     /// Model to serve; by default `phishing`, else `phishing-simulated`, else the only one there is
     #[arg(long, env = "NETSEC_MODEL", value_name = "NAME")]
     pub model: Option<String>,

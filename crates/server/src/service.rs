@@ -47,6 +47,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     }
     let settings = Settings::of(arguments)?;
     let registry = Registry::local(&settings.artifacts);
+    let registry = registry.keyed(None, arguments.trusted_keys.as_deref())?;
     let serving = Arc::new(Serving::new(registry, settings.model.clone()));
     let first = serving.reload();
     if arguments.check {

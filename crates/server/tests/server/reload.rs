@@ -7,6 +7,8 @@ use std::{
     thread,
 };
 
+use ed25519_compact::{KeyPair, Seed};
+
 use crate::{
     process::{Server, wait_for},
     trained::{FLOW, Place},
@@ -55,6 +57,34 @@ fn a_candidate_that_answers_otherwise_than_it_was_evaluated_is_refused() {
     });
     thread::sleep(std::time::Duration::from_millis(300));
     assert_eq!(version(&server), 1);
+}
+
+#[test]
+fn a_champion_serves_only_once_a_trusted_key_has_signed_it() {
+    let place = Place::with_flows();
+    let pair = KeyPair::from_seed(Seed::from_slice(&[7; 32]).unwrap());
+    let (private, public) = (
+        place.path().join("private.pem"),
+        place.path().join("public.pem"),
+    );
+    fs::write(&private, pair.sk.to_pem()).unwrap();
+    fs::write(&public, pair.pk.to_pem()).unwrap();
+    let signing = place.registry().keyed(Some(&private), None).unwrap();
+    let server = Server::start(
+        &place,
+        &["--poll", "0.05", "--trusted-keys", public.to_str().unwrap()],
+    );
+    assert_eq!(server.get("/readyz").status, 503);
+    let first = place.registry().entry("flows", None).unwrap();
+    signing.seal("flows", &first).unwrap();
+    wait_for("the signed version 1", || {
+        server.get("/readyz").status == 200
+    });
+    let second = place.promote("flows", |bundle| bundle.training.seed = 99);
+    thread::sleep(std::time::Duration::from_millis(300));
+    assert_eq!(version(&server), 1);
+    signing.seal("flows", &second).unwrap();
+    wait_for("the signed version 2", || version(&server) == 2);
 }
 
 /// Champions that come in the test under load; every tenth is damaged.
