@@ -168,7 +168,10 @@ fn is_named(dependency: &str, source: &str) -> bool {
 #[test]
 fn every_dependency_is_used_by_the_crate_that_names_it() {
     let mut idle = Vec::new();
-    for member in metadata().workspace_packages() {
+    // `workspace-hack` asks for features of what it names, and for nothing else.
+    let metadata = metadata();
+    let members = metadata.workspace_packages().into_iter();
+    for member in members.filter(|member| member.name.as_str() != "workspace-hack") {
         let directory = member.manifest_path.parent().unwrap();
         for dependency in &member.dependencies {
             let name = dependency.rename.as_ref().unwrap_or(&dependency.name);

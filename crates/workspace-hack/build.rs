@@ -1,0 +1,3 @@
+//! Makes cargo regard the build dependencies.
+
+fn main() {}
