@@ -65,8 +65,12 @@ impl BlobStore for LocalDirectory {
 
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BlobError> {
         let path = self.path(key)?;
-        if !path.exists() {
-            return Ok(None);
+        match fs::metadata(&path) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(self.error("read", key, e)),
+            Ok(found) if found.is_file() => {}
+            // A pipe that nobody writes to would never be read to its end.
+            Ok(_) => return Err(self.error("read", key, "it is no file: move it out of there")),
         }
         read_bounded(&path, MAX_BLOB_BYTES)
             .map(Some)

@@ -6,6 +6,7 @@ use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use artifact::{Artifact, CodecError, Digest, clock, codec};
 use model::{ModelBundle, TrainingGroups};
+use serde_json::error::Category;
 
 pub use manifests::{Seal, VersionCheck};
 
@@ -105,7 +106,7 @@ impl Registry {
         let damaged = |reason: String| self.damaged_entry(key, reason);
         let bytes = self.blobs.get(key)?;
         let bytes = bytes.ok_or_else(|| damaged("is missing".to_owned()))?;
-        let entry: Entry = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
+        let entry: Entry = serde_json::from_slice(&bytes).map_err(|e| damaged(no_entry(&e)))?;
         if entry.sequence != sequence {
             let found = entry.sequence;
             return Err(damaged(format!(
@@ -514,6 +515,18 @@ fn find<'a>(history: &'a History, name: &str, version: u64) -> Result<&'a Entry,
             known: known.join(", "),
         }
     })
+}
+
+/// Says in plain words why bytes are no entry.
+fn no_entry(error: &serde_json::Error) -> String {
+    let (line, column) = (error.line(), error.column());
+    match error.classify() {
+        Category::Eof => format!("is cut short, at line {line}, column {column}"),
+        Category::Syntax | Category::Io => {
+            format!("is no JSON, at line {line}, column {column}")
+        }
+        Category::Data => error.to_string(),
+    }
 }
 
 fn entry_key(name: &str, sequence: u64) -> String {

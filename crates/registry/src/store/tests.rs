@@ -217,6 +217,44 @@ fn a_file_that_is_no_entry_is_named() {
     assert_eq!(registry.history("m").unwrap().entries().len(), 1);
 }
 
+/// Damages the first entry of a history; returns what is said of it.
+fn said_of_first(damage: impl Fn(&Path)) -> String {
+    let place = tempfile::tempdir().unwrap();
+    let registry = Registry::local(place.path());
+    registry.append("m", |_| Ok(Some(entry("a")))).unwrap();
+    damage(&place.path().join("registry/models/m/history/00000001.json"));
+    registry.history("m").unwrap_err().to_string()
+}
+
+#[test]
+fn what_is_wrong_with_an_entry_is_said_in_plain_words() {
+    let written = |text: &'static str| said_of_first(|path| std::fs::write(path, text).unwrap());
+    for (text, said) in [
+        (
+            "{\"sequence\": 1,",
+            "`: is cut short, at line 1, column 15; put",
+        ),
+        (
+            "{\n\"sequence\" 1}",
+            "`: is no JSON, at line 2, column 12; put",
+        ),
+    ] {
+        let found = written(text);
+        assert!(found.contains(said), "{text}: {found}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_the_place_of_an_entry_is_refused_and_not_waited_for() {
+    let said = said_of_first(|path| {
+        std::fs::remove_file(path).unwrap();
+        let made = Command::new("mkfifo").arg(path).status().unwrap();
+        assert!(made.success());
+    });
+    assert!(said.contains("00000001.json`: it is no file"), "{said}");
+}
+
 #[test]
 fn hidden_and_temporary_files_are_no_entries() {
     let place = tempfile::tempdir().unwrap();
