@@ -130,9 +130,14 @@ impl ParquetSource {
         if n_bytes == 0 {
             return Err(malformed(&location, "it is empty"));
         }
-        let file = SerializedFileReader::new(reader)
-            .map_err(|e| malformed(&location, &format!("not a whole Parquet file: {e}")))?;
         let refuse = |reason: String| malformed(&location, &reason);
+        check_ends(&reader, n_bytes).map_err(refuse)?;
+        let file = SerializedFileReader::new(reader).map_err(|_| {
+            malformed(
+                &location,
+                "not a whole Parquet file: its footer cannot be read",
+            )
+        })?;
         check_ranges(file.metadata(), n_bytes).map_err(refuse)?;
         check_compression(file.metadata()).map_err(refuse)?;
         let schema = file.metadata().file_metadata().schema_descr_ptr();
@@ -202,7 +207,7 @@ impl ParquetSource {
     }
 
     fn explain(&self, error: &ParquetError) -> SourceError {
-        malformed(&self.location, &format!("damaged: {error}"))
+        malformed(&self.location, &damage(error))
     }
 }
 
@@ -217,14 +222,8 @@ fn contain<T>(
     let before = CONTAINED.replace(true);
     let result = catch_unwind(AssertUnwindSafe(read));
     CONTAINED.set(before);
-    result.unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied());
-        let reason = format!("damaged: {}", text.unwrap_or("the parser gave up"));
-        Err(malformed(location, &reason))
-    })
+    // What the panic says is of the parser's inside.
+    result.unwrap_or_else(|_| Err(malformed(location, "damaged: its pages cannot be read")))
 }
 
 thread_local! {
@@ -244,6 +243,29 @@ fn keep_contained_panics_quiet() {
             }
         }));
     });
+}
+
+/// Says that a file is damaged; the kind of error that the library puts before its words tells nobody anything.
+fn damage(error: &ParquetError) -> String {
+    match error {
+        ParquetError::General(said) | ParquetError::NYI(said) | ParquetError::EOF(said) => {
+            format!("damaged: {said}")
+        }
+        _ => "damaged: its pages cannot be read".to_owned(),
+    }
+}
+
+/// Checks how a file begins and ends: most that is no Parquet file is told by that.
+fn check_ends<R: ChunkReader>(reader: &R, n_bytes: u64) -> Result<(), String> {
+    let four = |start: u64| reader.get_bytes(start, 4).unwrap_or_default();
+    let (first, last) = (four(0), four(n_bytes.saturating_sub(4)));
+    let reason = match (&first[..], &last[..]) {
+        (b"PAR1", b"PAR1") => return Ok(()),
+        (b"PARE", _) | (_, b"PARE") => "it is encrypted: write it without encryption",
+        (b"PAR1", _) => "it is cut short, as it does not end with PAR1",
+        _ => "it does not begin with PAR1",
+    };
+    Err(format!("not a whole Parquet file: {reason}"))
 }
 
 /// Checks that every column lies inside the file; the parser takes it for granted.

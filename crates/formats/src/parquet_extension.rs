@@ -53,12 +53,20 @@ impl ParquetExtension {
     /// [`SinkError::Unavailable`] when it cannot be made, or the input not be read.
     pub fn create(path: &Path, input: &Path) -> Result<Self, SinkError> {
         let file = File::open(input).map_err(|e| unavailable(input, &e))?;
-        let copy = file.try_clone().map_err(|e| unavailable(input, &e))?;
-        let reader = SerializedFileReader::new(copy).map_err(|e| unavailable(input, &e))?;
+        Self::of_file(path, file)
+    }
+
+    /// As [`Self::create`], of an open file, which may have no name.
+    ///
+    /// # Errors
+    /// As [`Self::create`].
+    pub fn of_file(path: &Path, input: File) -> Result<Self, SinkError> {
+        let copy = input.try_clone().map_err(|e| unavailable(path, &e))?;
+        let reader = SerializedFileReader::new(copy).map_err(|e| unavailable(path, &e))?;
         Ok(Self {
             location: path.display().to_string(),
             path: path.to_owned(),
-            input: file,
+            input,
             metadata: Arc::new(reader.metadata().clone()),
             next_group: 0,
             pending: Vec::new(),

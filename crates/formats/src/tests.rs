@@ -111,7 +111,22 @@ fn other_formats_under_a_text_name_are_named() {
     assert!(check(b"PK\x03\x04....", &CSV).contains("ZIP"));
     assert!(check(b"\xff\xfea\0,\0", &CSV).contains("UTF-16"));
     assert!(check(&gzip(b"PAR1...."), &FileFormat::JsonLines).contains("Parquet"));
-    assert!(check(b"a,b\n1,2\n", &FileFormat::Parquet).contains("not a whole Parquet file"));
+}
+
+#[test]
+fn what_is_no_whole_parquet_file_is_told_by_its_ends() {
+    let check = |bytes: &[u8], said: &str| {
+        let expected = format!("input: not a whole Parquet file: {said}");
+        assert_eq!(check(bytes, &FileFormat::Parquet), expected);
+    };
+    check(b"a,b\n1,2\n", "it does not begin with PAR1");
+    check(b"PAR", "it does not begin with PAR1");
+    check(b"PAR1....", "it is cut short, as it does not end with PAR1");
+    check(
+        b"PAR1....PARE",
+        "it is encrypted: write it without encryption",
+    );
+    check(b"PAR1\xff\xff\xff\x7fPAR1", "its footer cannot be read");
 }
 
 #[test]

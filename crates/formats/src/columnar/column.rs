@@ -6,9 +6,10 @@ use parquet::{
     basic::{ConvertedType, LogicalType, TimeUnit, Type},
     column::reader::{ColumnReader, ColumnReaderImpl},
     data_type::{ByteArray, DataType},
-    errors::ParquetError,
     schema::types::ColumnDescriptor,
 };
+
+use super::damage;
 
 /// What the physical values of a column mean.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -400,7 +401,7 @@ fn read_values<D: DataType>(
     while done < n {
         let (rows, _, got) = reader
             .read_records(n - done, Some(levels), None, &mut values)
-            .map_err(|e: ParquetError| format!("damaged: {e}"))?;
+            .map_err(|e| damage(&e))?;
         // A required column has no levels of its own.
         if levels.len() == done {
             levels.resize(done + got, 0);
