@@ -158,8 +158,9 @@
   };
   const outcome = ({ id, version, verdict }) => {
     if (!version) return `Training ${id} has ended.`;
-    const promoted = verdict && verdict.promoted;
-    return `Training ${id} made version ${version}, which ${promoted ? "serves now" : "was not promoted"}.`;
+    const { promoted, reasons = [] } = verdict || {};
+    const why = reasons.length ? `: ${reasons.join("; ")}` : "";
+    return `Training ${id} made version ${version}, which ${promoted ? "serves now" : "was declined" + why}.`;
   };
   const follow = (id) => {
     const bar = $("training"), stage = $("stage"), button = $("train").querySelector("button");

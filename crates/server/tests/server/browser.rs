@@ -120,7 +120,7 @@ fn press(browser: &mut Chromium, form: &str, place: &str, expected: &str) {
 fn administrators_promote_roll_back_reload_and_train() {
     let place = Place::with_flows();
     place.promote("flows", |bundle| bundle.training.seed = 9);
-    let ending = "sleep 1; echo '{\"version\":7,\"verdict\":{\"promoted\":false}}'";
+    let ending = "sleep 1; echo '{\"version\":7,\"verdict\":{\"promoted\":false,\"reasons\":[\"too few\"]}}'";
     let program = stand_in(&place, ending);
     let arguments = [
         "--admin-listen",
@@ -156,6 +156,6 @@ fn administrators_promote_roll_back_reload_and_train() {
     let share = browser.evaluate("document.getElementById('training').value");
     assert_eq!(share, json!(0.5));
     browser.picture("page-administration.png", 1200, false);
-    browser.wait("document.getElementById('stage').textContent.endsWith('version 7, which was not promoted.')");
+    browser.wait("document.getElementById('stage').textContent.endsWith('version 7, which was declined: too few.')");
     assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
 }
