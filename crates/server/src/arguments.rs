@@ -1,6 +1,10 @@
 //! The command line and the environment of the service.
 
-use std::{net::SocketAddr, path::PathBuf, str::FromStr};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    str::FromStr,
+};
 
 use clap::{Parser, ValueEnum};
 
@@ -13,6 +17,7 @@ pub struct Arguments {
         long,
         env = "NETSEC_LISTEN",
         default_value = "127.0.0.1:5000",
+        value_parser = listener_address,
         value_name = "ADDRESS:PORT"
     )]
     pub listen: SocketAddr,
@@ -231,14 +236,29 @@ pub struct Arguments {
 pub struct AdminAddress(pub Option<SocketAddr>);
 
 impl FromStr for AdminAddress {
-    type Err = std::net::AddrParseError;
+    type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "off" {
-            return Ok(Self(None));
+        match text {
+            "off" => Ok(Self(None)),
+            _ => listener_address(text).map(|address| Self(Some(address))),
         }
-        text.parse().map(|address| Self(Some(address)))
     }
+}
+
+/// Reads an address with its port. Of names `localhost` alone is known: another would have to be looked up.
+fn listener_address(text: &str) -> Result<SocketAddr, String> {
+    let of_localhost = || {
+        let (name, port) = text.rsplit_once(':')?;
+        let port = port.parse().ok()?;
+        name.eq_ignore_ascii_case("localhost")
+            .then_some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+    };
+    let address = text.parse().ok().or_else(of_localhost);
+    address.ok_or_else(|| {
+        "write an address and a port, such as 127.0.0.1:5000, 0.0.0.0:5000, [::1]:5000 or localhost:5000"
+            .to_owned()
+    })
 }
 
 /// What a key may do.

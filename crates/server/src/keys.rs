@@ -45,6 +45,12 @@ impl KeyRing {
             .map(|keys| Self { keys })
     }
 
+    /// Adds other keys.
+    pub fn with(mut self, other: Self) -> Self {
+        self.keys.extend(other.keys);
+        self
+    }
+
     /// Returns whether the service asks for no key.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()

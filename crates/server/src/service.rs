@@ -51,6 +51,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let serving = Arc::new(Serving::new(registry, settings.model.clone()));
     let first = serving.reload();
     if arguments.check {
+        settings.check_surroundings()?;
         first?;
         print("the configuration is sound, and the champion loads and answers")?;
         return Ok(0);

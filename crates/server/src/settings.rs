@@ -1,5 +1,6 @@
 //! The service's settings, checked: what the command line and the environment may not say together.
 
+mod surroundings;
 mod training;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
@@ -179,20 +180,21 @@ fn certificate(arguments: &Arguments) -> Result<Option<Certificate>, Failure> {
 }
 
 fn prediction_log(arguments: &Arguments) -> Result<Option<LogSettings>, Failure> {
-    let Some(directory) = &arguments.prediction_log else {
-        return Ok(None);
-    };
     let share = arguments.prediction_log_share;
     if !(share > 0.0 && share <= 1.0) {
         return Err(config(format!(
             "--prediction-log-share is {share}: use a share above 0, at most 1"
         )));
     }
+    let age = seconds("prediction-log-age", arguments.prediction_log_age)?;
+    let Some(directory) = &arguments.prediction_log else {
+        return Ok(None);
+    };
     let settings = LogSettings {
         directory: directory.clone(),
         share,
         bytes: arguments.prediction_log_bytes,
-        age: seconds("prediction-log-age", arguments.prediction_log_age)?,
+        age,
         keep: arguments.prediction_log_keep,
     };
     prediction_log::prepare(&settings).map_err(|e| {
@@ -268,8 +270,7 @@ fn read_keys(arguments: &Arguments) -> Result<FromFiles<KeyRing>, Failure> {
     let parse = move |contents: &[Vec<u8>]| {
         let bytes = contents.first().map_or(&[][..], Vec::as_slice);
         let text = std::str::from_utf8(bytes).map_err(|_| "the file is not UTF-8".to_owned())?;
-        let more = std::env::var(KEYS_VARIABLE).unwrap_or_default();
-        let ring = KeyRing::parse(&format!("{text}\n{}", more.replace(';', "\n")))?;
+        let ring = KeyRing::parse(text)?.with(keys_of_environment()?);
         match &named {
             Some(path) if ring.is_empty() => Err(format!(
                 "{path} holds no key: make one with `--new-key NAME`"
@@ -278,4 +279,11 @@ fn read_keys(arguments: &Arguments) -> Result<FromFiles<KeyRing>, Failure> {
         }
     };
     FromFiles::read("keys", paths, parse).map_err(|e| config(format!("keys: {e}")))
+}
+
+/// Reads the keys of the environment, whose lines end with `;` as well.
+fn keys_of_environment() -> Result<KeyRing, String> {
+    let text = std::env::var(KEYS_VARIABLE).unwrap_or_default();
+    let parsed = KeyRing::parse(&text.replace(';', "\n"));
+    parsed.map_err(|e| format!("{KEYS_VARIABLE}, {e}"))
 }

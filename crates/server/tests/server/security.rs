@@ -1,4 +1,5 @@
 use crate::{
+    administration::stand_in,
     process::{Server, command, wait_for},
     trained::{FLOW, Place},
 };
@@ -271,6 +272,7 @@ fn configuration_that_makes_no_sense_is_refused() {
     let two = ["--train-source", "a=/x.csv,b=/y.csv,a=/z.csv"];
     let unknown = ["--train-source", "a:phishin=/x.csv"];
     let gone = ["--train-source", "a:gone.yaml=/x.csv"];
+    let program = stand_in(&place, "exit 0");
     for (arguments, said) in [
         (&["--max-rows", "0"][..], "--max-rows is 0"),
         (&["--poll", "0"], "--poll is 0 seconds"),
@@ -313,6 +315,26 @@ fn configuration_that_makes_no_sense_is_refused() {
             &["--netsec", "no-netsec"],
             "--netsec no-netsec: there is no such",
         ),
+        (
+            &["--prediction-log-share", "NaN"],
+            "--prediction-log-share is NaN",
+        ),
+        (
+            &["--prediction-log-share", "2"],
+            "--prediction-log-share is 2",
+        ),
+        (
+            &["--artifacts", "/nope"],
+            "--artifacts /nope: there is no such directory",
+        ),
+        (
+            &["--netsec", "/bin/true"],
+            "--netsec /bin/true: it does not say that it is `netsec`",
+        ),
+        (
+            &["--train-source", "a=/nope.csv", "--netsec", &program],
+            "--train-source a: there is no file at its path",
+        ),
         // A directory is no program.
         (
             &["--netsec", "/tmp"],
@@ -328,6 +350,36 @@ fn configuration_that_makes_no_sense_is_refused() {
         let error = String::from_utf8(refused.stderr).unwrap();
         assert!(error.contains(said), "{arguments:?}: {error}");
     }
+}
+
+/// Checks what is said of a setting of the environment, with the exit code.
+#[track_caller]
+fn check_variable(name: &str, value: &str, code: i32, said: &str) {
+    let place = Place::with_flows();
+    let mut command = command(&place);
+    let told = command.arg("--check").env(name, value).output().unwrap();
+    assert_eq!(told.status.code(), Some(code), "{told:?}");
+    let error = String::from_utf8(told.stderr).unwrap();
+    assert!(error.contains(said), "{error}");
+}
+
+#[test]
+fn settings_of_the_environment_that_make_no_sense_are_named() {
+    check_variable(
+        "NETSEC_API_KEYS",
+        "x",
+        78,
+        "keys: NETSEC_API_KEYS, line 1: 1 words",
+    );
+    check_variable("TMPDIR", "/nope", 78, "no file can be made in /nope: ");
+    check_variable("NETSEC_LISTEN", "svc:5000", 64, "or localhost:5000");
+    check_variable("NETSEC_LISTEN", "localhost:5000", 0, "");
+    check_variable(
+        "NETSEC_ADMIN_LISTEN",
+        "localhost:5000x",
+        64,
+        "or localhost:5000",
+    );
 }
 
 #[test]
