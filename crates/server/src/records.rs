@@ -21,6 +21,7 @@ use crate::{
     problem::{Faults, Problem},
 };
 pub use cells::{Cell, Layout, Places};
+pub use literals::{name_in_path, shown};
 pub use object::{Object, read_as};
 use record::Record;
 pub use whole::Whole;
@@ -127,7 +128,7 @@ pub fn known_json(body: &[u8]) -> Result<Cow<'_, [u8]>, Problem> {
     let known = literals::as_texts(body).map_or(Cow::Borrowed(body), Cow::Owned);
     match serde_json::from_slice::<IgnoredAny>(&known) {
         Ok(_) => Ok(known),
-        Err(error) => Err(no_json(&error)),
+        Err(error) => Err(no_json(&known, &error)),
     }
 }
 
@@ -136,11 +137,38 @@ pub fn known_json(body: &[u8]) -> Result<Cow<'_, [u8]>, Problem> {
 /// # Errors
 /// Status 400 when it is none.
 pub fn value(known: &[u8]) -> Result<&RawValue, Problem> {
-    serde_json::from_slice(known).map_err(|error| no_json(&error))
+    serde_json::from_slice(known).map_err(|error| no_json(known, &error))
 }
 
-fn no_json(error: &serde_json::Error) -> Problem {
-    Problem::bad_request(format!("the body is no JSON: {error}"))
+/// Says where a text stops being JSON.
+fn no_json(text: &[u8], error: &serde_json::Error) -> Problem {
+    let (line, column) = (error.line(), error.column());
+    let detail = match character_at(text, line, column) {
+        _ if text.trim_ascii().is_empty() => "the body is empty: send JSON".to_owned(),
+        _ if error.is_eof() => {
+            format!("the body is no JSON: it is cut short, at line {line}, column {column}")
+        }
+        Some(found) => format!(
+            "the body is no JSON: `{found}` does not belong at line {line}, column {column}"
+        ),
+        None => format!("the body is no JSON from line {line}, column {column} on"),
+    };
+    Problem::bad_request(detail)
+}
+
+/// Returns the character at a place, both of whose numbers begin with 1, when it can be shown; columns are counted in
+/// bytes.
+fn character_at(text: &[u8], line: usize, column: usize) -> Option<char> {
+    let line = text
+        .split(|byte| *byte == b'\n')
+        .nth(line.checked_sub(1)?)?;
+    // A control character in a text is noticed one place before it.
+    if line.get(column).is_some_and(u8::is_ascii_control) {
+        return None;
+    }
+    let rest = line.get(column.checked_sub(1)?..)?;
+    let found = std::str::from_utf8(rest).ok()?.chars().next()?;
+    (!found.is_control()).then_some(found)
 }
 
 fn check_utf8(body: &[u8]) -> Result<(), Problem> {
@@ -169,7 +197,7 @@ fn checked<T>(
             return Ok((parsed, result));
         }
     }
-    Err(no_json(&error))
+    Err(no_json(body, &error))
 }
 
 impl<'d> Rows<'d> {
@@ -267,9 +295,9 @@ impl<'d> Rows<'d> {
     pub fn unknown(&mut self, name: &str) {
         let (root, row) = (self.root, self.n_rows);
         self.faults.note(|| {
-            let shown: String = name.chars().take(60).collect();
-            let problem = no_column(self.detector, &shown);
-            (format!("{root}[{row}].{shown}"), problem)
+            let name = name_in_path(name);
+            let problem = no_column(self.detector, &name);
+            (format!("{root}[{row}].{name}"), problem)
         });
     }
 
@@ -339,7 +367,7 @@ fn read_cell(reader: &CellReader<'_>, column: &Column, value: Value<'_>) -> Resu
         }
         (Value::Truth(truth), _) => wrong(if truth { "true" } else { "false" }),
         (Value::Text(text), ColumnType::Text) => reader.read(column, RawCell::Text(text)),
-        (Value::Text(text), _) => wrong(text),
+        (Value::Text(text), _) => wrong(&shown(text)),
         (Value::Other(what), _) => wrong(what),
     }
 }
@@ -377,7 +405,7 @@ impl<'de> Visitor<'de> for Document<'_, '_> {
                 }
                 _ => {
                     map.next_value::<IgnoredAny>()?;
-                    let path = || name.chars().take(60).collect();
+                    let path = || name_in_path(&name);
                     let faults = &mut self.request.rows.faults;
                     faults.push(path, "unknown, or given twice: give `records` once");
                 }

@@ -7,7 +7,7 @@ use serde::{
     de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
-use super::{Rows, Value, no_column};
+use super::{Rows, Value, name_in_path, no_column};
 use crate::detector::Field;
 
 /// A value that was read before its column was known.
@@ -48,7 +48,7 @@ impl Layout {
     fn path_of_name(self, at: usize, name: &str) -> String {
         match self {
             Self::Split => format!("dataframe_split.columns[{at}]"),
-            Self::Columns(root) => format!("{root}.{}", shortened(name)),
+            Self::Columns(root) => format!("{root}.{}", name_in_path(name)),
             Self::Tensors => format!("inputs[{at}].name"),
         }
     }
@@ -81,13 +81,9 @@ impl Layout {
     fn said_of(self, name: &str, problem: &str) -> String {
         match self {
             Self::Columns(_) => problem.to_owned(),
-            _ => format!("{}: {problem}", shortened(name)),
+            _ => format!("{}: {problem}", name_in_path(name)),
         }
     }
-}
-
-fn shortened(name: &str) -> String {
-    name.chars().take(60).collect()
 }
 
 /// What the columns of a frame or the tensors of a request are to the model.
@@ -116,7 +112,7 @@ impl<'n> Places<'n> {
                 }
                 Some(Field::PassedOver) => None,
                 None => {
-                    let problem = || no_column(detector, &shortened(name));
+                    let problem = || no_column(detector, &name_in_path(name));
                     let note = || (path(), layout.said_of(name, &problem()));
                     rows.faults.note(note);
                     None
@@ -209,7 +205,7 @@ impl<'n> Places<'n> {
         let mut is_even = true;
         for (at, list) in others {
             is_even = false;
-            let (name, first) = (self.names[at], shortened(self.names[0]));
+            let (name, first) = (self.names[at], name_in_path(self.names[0]));
             let problem = format!("{} values, but `{first}` has {n}", list.len());
             let path = || self.layout.path_of_list(at, name);
             rows.faults.push(path, self.layout.said_of(name, &problem));

@@ -32,6 +32,32 @@ pub fn as_texts(json: &[u8]) -> Option<Vec<u8>> {
     found.then_some(repaired)
 }
 
+/// Characters of a text that are shown at most.
+const SHOWN: usize = 60;
+/// Characters of a name that a path has at most: columns have shorter ones, clients may send any.
+const OF_NAME: usize = 300;
+
+/// Shows a text of a request so that it is not taken for a number; what was a number is shown as it was written.
+pub fn shown(text: &str) -> String {
+    let start = cut(text, SHOWN);
+    if is_no_json_number(text.as_bytes()) {
+        return start;
+    }
+    format!("\"{start}\"")
+}
+
+/// Returns a name as a path has it.
+pub fn name_in_path(name: &str) -> String {
+    cut(name, OF_NAME)
+}
+
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 fn is_no_json_number(token: &[u8]) -> bool {
     match token {
         b"NaN" | b"Infinity" | b"-Infinity" => true,

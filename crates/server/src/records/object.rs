@@ -8,6 +8,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
+use super::{literals, name_in_path};
 use crate::problem::Faults;
 
 /// An object whose members have not been looked into yet.
@@ -96,7 +97,7 @@ impl<'a> Object<'a> {
 
     /// Returns where a member stands.
     pub fn path_of(&self, name: &str) -> String {
-        let name: String = name.chars().take(60).collect();
+        let name = name_in_path(name);
         if self.path.is_empty() {
             return name;
         }
@@ -136,7 +137,8 @@ fn shown(value: &RawValue) -> String {
     match text.as_bytes().first() {
         Some(b'[') => "a list".to_owned(),
         Some(b'{') => "an object".to_owned(),
-        _ => text.trim_matches('"').chars().take(60).collect(),
+        Some(b'"') => literals::shown(text.trim_matches('"')),
+        _ => name_in_path(text),
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::{Rows, Value};
+use super::{Rows, Value, shown};
 use crate::detector::{Detector, Field};
 
 /// Reads a record as the next row.
@@ -83,8 +83,7 @@ impl<'de> Visitor<'de> for Record<'_, '_> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<(), E> {
-        let shown: String = text.chars().take(60).collect();
-        self.refuse(&shown)
+        self.refuse(&shown(text))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {

@@ -44,7 +44,7 @@ fn every_kind_of_bad_cell_is_refused_at_its_place() {
     check_changed("\"duration\":40,", "", at, "missing");
     check_changed("40", "null", at, "missing");
     check_changed("40", "1.5", at, "`1.5` is not a whole number");
-    check_changed("40", "\"40\"", at, "`40` is not a whole number");
+    check_changed("40", "\"40\"", at, "`\"40\"` is not a whole number");
     check_changed("40", "true", at, "`true` is not a whole number");
     check_changed("40", "[40]", at, "`a list` is not a whole number");
     check_changed("40", "{\"a\":{}}", at, "`an object` is not a whole number");
@@ -64,7 +64,7 @@ fn every_kind_of_bad_cell_is_refused_at_its_place() {
         "false",
         "\"false\"",
         "records[1].root",
-        "`false` is not true or false",
+        "`\"false\"` is not true or false",
     );
     check_changed("false", "2", "records[1].root", "`2` is not true or false");
 }
@@ -111,6 +111,55 @@ fn how_many_reasons_are_asked_for_is_said_once_and_refused_at_its_place() {
     assert_eq!(refused(r#""top":"2""#), (422, json!("top")));
     assert_eq!(refused(r#""top":1e999"#), (422, json!("top")));
     assert_eq!(refused(r#""top":2,"top":3"#), (422, json!("top")));
+}
+
+/// Checks what is said of a body that is no JSON, also where another parser reads it.
+#[track_caller]
+fn check_no_json(body: &str, said: &str) {
+    let server = server();
+    for path in ["/v1/predict", "/v1/feedback"] {
+        let answer = server.post(path, body);
+        assert_eq!(answer.status, 400, "{}", answer.text());
+        assert_eq!(answer.json()["detail"], json!(said), "{path} {body}");
+    }
+}
+
+#[test]
+fn what_is_no_json_is_told_where_it_stops_being_it() {
+    check_no_json("", "the body is empty: send JSON");
+    let cut = "the body is no JSON: it is cut short, at line 2, column 5";
+    check_no_json("{\"a\":\n[{\"b\"", cut);
+    let at = |c: char, line: u8, column: u8| {
+        format!("the body is no JSON: `{c}` does not belong at line {line}, column {column}")
+    };
+    check_no_json("records", &at('r', 1, 1));
+    check_no_json("{\"a\":\n 5,}", &at('}', 2, 4));
+    check_no_json("{\"a\" 5}", &at('5', 1, 6));
+    check_no_json("{\"ä\":é}", &at('é', 1, 7));
+    check_no_json("{} x", &at('x', 1, 4));
+    check_no_json(
+        "{\"a\":\"\u{1}\"}",
+        "the body is no JSON from line 1, column 6 on",
+    );
+}
+
+#[test]
+fn a_long_name_stands_whole_in_its_path() {
+    let name = "x".repeat(200);
+    let path = format!("records[1].{name}");
+    check_changed(
+        "{",
+        &format!("{{\"{name}\":1,"),
+        &path,
+        "there is no such column",
+    );
+    let cut = format!("records[1].{}…", "x".repeat(300));
+    check_changed(
+        "{",
+        &format!("{{\"{}\":1,", "x".repeat(400)),
+        &cut,
+        "there is no such column",
+    );
 }
 
 #[test]
@@ -316,6 +365,8 @@ fn bodies_of_another_type_or_compressed_are_refused() {
         ("Content-Type: application/x-www-form-urlencoded", 415),
         ("Content-Encoding: gzip", 415),
         ("Content-Type: application/json; charset=utf-8", 200),
+        ("Content-Type: application/json; Charset=\"UTF-8\"", 200),
+        ("Content-Type: application/json; charset=latin1", 415),
         ("Accept: */*", 200),
     ] {
         let answer = server

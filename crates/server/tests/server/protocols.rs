@@ -132,7 +132,7 @@ fn bad_invocations_are_refused_with_their_places() {
         422,
         json!([
             {"path": "instances.root[1]", "problem": "`2` is not true or false"},
-            {"path": "instances.duration[1]", "problem": "`1` is not a whole number"},
+            {"path": "instances.duration[1]", "problem": "`\"1\"` is not a whole number"},
         ]),
     );
     let lists = "a list of values does not say which column each is of: give records by column name, a list \
@@ -166,7 +166,7 @@ fn the_open_inference_protocol_gives_what_records_give() {
     let body = json!({"id": "a", "inputs": [
         tensor("duration", "INT64", &json!([40, 40])),
         {"name": "bytes", "shape": [2, 1], "datatype": "FP64", "data": [12.5, 12.5]},
-        tensor("protocol", "BYTES", &json!(["tcp", "tcp"])),
+        {"name": "protocol", "shape": [2, 1], "datatype": "BYTES", "data": [["tcp"], ["tcp"]]},
         tensor("service", "BYTES", &json!(["http", "http"])),
         tensor("root", "BOOL", &json!([false, false])),
     ]});
@@ -365,7 +365,7 @@ fn bad_tensors_are_refused_with_their_places() {
             {"path": "inputs[0].data[1]", "problem": "duration: `128` is no INT8"},
             {"path": "inputs[1].data[1]", "problem": "protocol: `sctp` is not one of icmp, tcp, udp"},
             {"path": "inputs[2].data[1]", "problem": "root: `2` is not true or false"},
-            {"path": "inputs[3].data[1]", "problem": "bytes: `1` is no FP32"},
+            {"path": "inputs[3].data[1]", "problem": "bytes: `\"1\"` is no FP32"},
         ]),
     );
     check(
@@ -388,6 +388,30 @@ fn bad_tensors_are_refused_with_their_places() {
             {"path": "inputs[0].datatype", "problem": "protocol: INT64 does not suit the column: use BYTES"},
             {"path": "inputs[2].data[0]", "problem": "duration: `1.5` is not a whole number"},
         ]),
+    );
+    let nested = |shape: Value, data: Value| {
+        let duration =
+            json!({"name": "duration", "shape": shape, "datatype": "INT64", "data": data});
+        let protocol = tensor("protocol", "BYTES", &json!(["tcp"]));
+        json!({"inputs": [duration, protocol, tensor("root", "BOOL", &json!([true]))]})
+    };
+    let problem = "1 lists of a value do not have the shape [1]: use [1, 1]";
+    check(
+        &nested(json!([1]), json!([[1]])),
+        json!([{"path": "inputs[0].shape", "problem": problem}]),
+    );
+    check(
+        &nested(json!([2, 1]), json!([[1], [1, 2]])),
+        json!([{"path": "inputs[0].data[1]", "problem": "2 values, where one stands for a row"}]),
+    );
+    let problem = "`a list` is not a list of values, nor one of lists with a value each";
+    check(
+        &nested(json!([1, 1]), json!([[1], 2])),
+        json!([{"path": "inputs[0].data", "problem": problem}]),
+    );
+    check(
+        &nested(json!([1, 1]), json!([[-1]])),
+        json!([{"path": "inputs[0].data[0]", "problem": "duration: -1 is not between 0 and 1000"}]),
     );
     check(
         &json!({"inputs": []}),

@@ -155,7 +155,7 @@ fn feedback_of_another_shape_is_refused_with_every_place() {
         {"path": "more", "problem": "unknown: give `feedback`"},
         {"path": "feedback[0]", "problem": "`5` is not an object: give `version`, `predicted`, `actual`"},
         {"path": "feedback[1].x", "problem": "unknown: give `version`, `predicted`, `actual`"},
-        {"path": "feedback[1].version", "problem": "`1` is not a whole number of at least 0"},
+        {"path": "feedback[1].version", "problem": "`\"1\"` is not a whole number of at least 0"},
         {"path": "feedback[1].actual", "problem": "missing: give the name of a label"},
         {"path": "feedback[2].predicted", "problem": "no such label; the model knows normal, dos"},
     ]);

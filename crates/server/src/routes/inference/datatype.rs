@@ -2,7 +2,7 @@
 
 use dataset::{Column, ColumnType, format_number};
 
-use crate::records::Cell;
+use crate::records::{Cell, shown};
 
 /// The datatype that a tensor claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +104,7 @@ impl Datatype {
             }
             (_, Cell::Number(number)) => format_number(*number),
             (_, Cell::Truth(truth)) => truth.to_string(),
-            (_, Cell::Text(text)) => text.chars().take(60).collect(),
+            (_, Cell::Text(text)) => shown(text),
             (_, Cell::Other(what)) => (*what).to_owned(),
         };
         Err(format!("`{shown}` is no {}", self.name))

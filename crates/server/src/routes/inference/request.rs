@@ -135,10 +135,11 @@ fn read_tensor<'a>(at: usize, value: &'a RawValue, faults: &mut Faults) -> Optio
         }
         found
     });
-    let shape = tensor.need("shape", "a list of whole numbers", faults);
-    let data: Option<Vec<Cell<'_>>> = tensor.need("data", "a list of values, as JSON", faults);
+    let shape: Option<Vec<Whole>> = tensor.need("shape", "a list of whole numbers", faults);
+    let data = read_data(&tensor, faults);
     if let (Some(shape), Some(data)) = (shape, &data) {
-        check_shape(&tensor, shape, data.len() as u64, faults);
+        let shape: Vec<u64> = shape.into_iter().map(|Whole(size)| size).collect();
+        check_shape(&tensor, &shape, data.len() as u64, faults);
     }
     Some(Tensor {
         name: name?,
@@ -147,10 +148,34 @@ fn read_tensor<'a>(at: usize, value: &'a RawValue, faults: &mut Faults) -> Optio
     })
 }
 
-fn check_shape(tensor: &Object<'_>, shape: Vec<Whole>, n: u64, faults: &mut Faults) {
-    let shape: Vec<u64> = shape.into_iter().map(|Whole(size)| size).collect();
-    if shape != [n] && shape != [n, 1] {
-        let problem = format!("{n} values do not have the shape {shape:?}: use [{n}] or [{n}, 1]");
-        faults.push(|| tensor.path_of("shape"), problem);
+/// Reads the values of a tensor; in two dimensions they may stand each in a list of its own, as NumPy writes them.
+fn read_data<'a>(tensor: &Object<'a>, faults: &mut Faults) -> Option<Vec<Cell<'a>>> {
+    if !is_nested(tensor) {
+        return tensor.need("data", "a list of values, as JSON", faults);
     }
+    let what = "a list of values, nor one of lists with a value each";
+    let rows: Vec<Vec<Cell<'a>>> = tensor.need("data", what, faults)?;
+    let n_rows = rows.len();
+    for (at, row) in rows.iter().enumerate().filter(|(_, row)| row.len() != 1) {
+        let problem = format!("{} values, where one stands for a row", row.len());
+        faults.push(|| format!("{}[{at}]", tensor.path_of("data")), problem);
+    }
+    let cells: Vec<Cell<'a>> = rows.into_iter().flatten().collect();
+    (cells.len() == n_rows).then_some(cells)
+}
+
+fn is_nested(tensor: &Object<'_>) -> bool {
+    let data = tensor.member("data").map_or("", RawValue::get);
+    let inner = data.strip_prefix('[').unwrap_or_default();
+    inner.trim_start().starts_with('[')
+}
+
+fn check_shape(tensor: &Object<'_>, shape: &[u64], n: u64, faults: &mut Faults) {
+    let problem = match is_nested(tensor) {
+        _ if shape == [n, 1] => return,
+        false if shape == [n] => return,
+        false => format!("{n} values do not have the shape {shape:?}: use [{n}] or [{n}, 1]"),
+        true => format!("{n} lists of a value do not have the shape {shape:?}: use [{n}, 1]"),
+    };
+    faults.push(|| tensor.path_of("shape"), problem);
 }
