@@ -22,7 +22,7 @@ pub async fn read_json(
     limit: usize,
     time: Duration,
 ) -> Result<Bytes, Problem> {
-    check_type(request, &["application/json"])?;
+    check_type(request, &JSON)?;
     check_length(request, limit as u64)?;
     let read = timeout(time, payload.to_bytes_limited(limit)).await;
     let read = read.map_err(|_| {
@@ -44,25 +44,56 @@ pub async fn read_json(
     }
 }
 
+/// What a path takes.
+pub struct Kind {
+    /// Media types, the usual one first.
+    pub types: &'static [&'static str],
+    /// Codings that it is unpacked from (`Content-Encoding`).
+    pub encodings: &'static [&'static str],
+    /// What to do about another coding.
+    pub advice: &'static str,
+}
+
+const JSON: Kind = Kind {
+    types: &["application/json"],
+    encodings: &[],
+    advice: "JSON comes uncompressed: send it so, without `Content-Encoding`",
+};
+
 /// Checks what a body claims to be; one that claims nothing is taken for what is expected.
 ///
 /// # Errors
 /// Status 415.
-pub fn check_type(request: &HttpRequest, expected: &[&str]) -> Result<(), Problem> {
+pub fn check_type(request: &HttpRequest, expected: &Kind) -> Result<(), Problem> {
     let refuse = |detail: String| Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail);
+    let is_in = |given: &str, known: &[&str]| known.iter().any(|k| given.eq_ignore_ascii_case(k));
     if let Some(encoding) = text_of(request, &header::CONTENT_ENCODING)?
-        && !encoding.eq_ignore_ascii_case("identity")
+        && !is_in(encoding, &["identity"])
+        && !is_in(encoding, expected.encodings)
     {
-        return Err(refuse("send the body uncompressed".to_owned()));
+        return Err(refuse(expected.advice.to_owned()));
     }
     let Some(given) = text_of(request, &header::CONTENT_TYPE)? else {
         return Ok(());
     };
-    let given = given.split(';').next().unwrap_or_default().trim();
-    if expected.iter().any(|e| given.eq_ignore_ascii_case(e)) {
+    let mut parts = given.split(';').map(str::trim);
+    if !is_in(parts.next().unwrap_or_default(), expected.types) {
+        return Err(refuse(format!("send {}", expected.types.join(" or "))));
+    }
+    let charset = parts.find_map(charset).unwrap_or("utf-8");
+    if is_in(charset, &["utf-8", "utf8", "us-ascii"]) {
         return Ok(());
     }
-    Err(refuse(format!("send {}", expected.join(" or "))))
+    Err(refuse(
+        "text is read as UTF-8 alone: convert it, and send it with `charset=utf-8`".to_owned(),
+    ))
+}
+
+/// Returns the value of a parameter of a media type, where that is the character set.
+fn charset(parameter: &str) -> Option<&str> {
+    let (name, value) = parameter.split_once('=')?;
+    let is_charset = name.trim().eq_ignore_ascii_case("charset");
+    is_charset.then(|| value.trim().trim_matches('"'))
 }
 
 /// Checks the length that a body claims, before any of it is read.

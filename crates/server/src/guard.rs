@@ -18,7 +18,7 @@ use crate::{
     arguments::Scope,
     keys::Granted,
     problem::Problem,
-    routes::{Service, is_inference, needed_scope},
+    routes::{MODEL_FIELDS, Service, is_inference, needed_scope},
     sessions,
 };
 
@@ -283,7 +283,14 @@ fn dress(service: &Service, origin: Option<&HeaderValue>, headers: &mut HeaderMa
     if allowed {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed());
     }
+}
+
+/// Names the fields that pages of other origins may read.
+fn exposed() -> HeaderValue {
+    let fields = format!("{}, retry-after", MODEL_FIELDS.join(", "));
+    HeaderValue::from_str(&fields).unwrap_or(HeaderValue::from_static("retry-after"))
 }
 
 fn text<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<Option<&'h str>, Problem> {

@@ -17,7 +17,6 @@ use std::sync::Arc;
 
 use actix_web::{
     HttpRequest, HttpResponse, Resource, Route,
-    error::QueryPayloadError,
     guard,
     http::{StatusCode, header},
     web::{self, Bytes, FormConfig, PathConfig, Payload, QueryConfig, ServiceConfig},
@@ -31,6 +30,7 @@ use crate::{
     monitor::Monitor, prediction_log::PredictionLog, problem::Problem, rate_limit::RateLimit,
     serving::Serving, sessions::Sessions, settings::Settings, slots::Slots,
 };
+pub use files::MODEL_FIELDS;
 
 /// What every request can reach.
 pub struct Service {
@@ -126,8 +126,7 @@ impl Service {
 /// Declares every path of the public listener.
 pub fn configure(config: &mut ServiceConfig) {
     let bad_path = |_, _: &_| Problem::not_found("there is nothing at this path").into();
-    let bad_query =
-        |error: QueryPayloadError, _: &_| Problem::bad_request(error.to_string()).into();
+    let bad_query = |_, request: &HttpRequest| files::bad_query(request).into();
     let bad_form = |_, _: &_| Problem::bad_request("the form has no `key`").into();
     config
         .app_data(FormConfig::default().limit(4096).error_handler(bad_form))

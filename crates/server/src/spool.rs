@@ -19,7 +19,6 @@ use actix_web::{
     rt::{self, time::sleep},
     web::Bytes,
 };
-use tempfile::NamedTempFile;
 
 use crate::{problem::Problem, slots::Slot};
 
@@ -65,10 +64,9 @@ struct Spool {
     slot: Option<Arc<Slot>>,
 }
 
-/// What did not fit in memory; it follows what is in memory.
+/// What did not fit in memory; it follows what is in memory. Its file has no name: a kill leaves nothing.
 struct Overflow {
-    writing: NamedTempFile,
-    reading: File,
+    file: File,
     written: u64,
     read: u64,
 }
@@ -121,11 +119,8 @@ impl Drop for SpoolWriter {
 
 impl Overflow {
     fn new() -> io::Result<Self> {
-        let writing = NamedTempFile::new()?;
-        let reading = writing.reopen()?;
         Ok(Self {
-            writing,
-            reading,
+            file: tempfile::tempfile()?,
             written: 0,
             read: 0,
         })
@@ -139,7 +134,8 @@ impl Overflow {
                 "too much of the answer is unread: read it while you send",
             ));
         }
-        let done = self.writing.write_all(piece);
+        let end = self.file.seek(SeekFrom::Start(self.written));
+        let done = end.and_then(|_| self.file.write_all(piece));
         done.map_err(|e| Problem::no_storage(&e))?;
         self.written = written;
         Ok(())
@@ -151,8 +147,8 @@ impl Overflow {
         if piece.is_empty() {
             return Ok(None);
         }
-        self.reading.seek(SeekFrom::Start(self.read))?;
-        self.reading.read_exact(&mut piece)?;
+        self.file.seek(SeekFrom::Start(self.read))?;
+        self.file.read_exact(&mut piece)?;
         self.read += piece.len() as u64;
         Ok(Some(piece.into()))
     }

@@ -2,14 +2,14 @@
 
 use std::{
     fs::File,
-    io::{self, Read as _, Write as _},
+    io::{self, Cursor, Read as _, Seek as _},
     path::Path,
     sync::Arc,
     time::Duration,
 };
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpRequest, HttpResponse, HttpResponseBuilder,
     http::{StatusCode, header},
     web::{Data, Payload, Query},
 };
@@ -25,7 +25,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{Service, refusals};
 use crate::{
-    body,
+    body::{self, Kind},
     detector::Detector,
     problem::Problem,
     slots::{Client, Full, Slot},
@@ -51,7 +51,15 @@ pub struct FileQuery {
     request_body(content = String, content_type = "text/csv"),
     responses(
         (status = 200, description = "The file with verdicts", body = String,
-            content_type = "text/csv"),
+            content_type = "text/csv",
+            headers(
+                ("netsec-model" = String, description = "Name of the model that answers"),
+                ("netsec-model-version" = u64, description = "Its version"),
+                ("netsec-model-digest" = String, description = "SHA-256 digest of its bundle"),
+                ("netsec-model-simulated" = bool,
+                    description = "Whether it has learned from generated rows"),
+                ("netsec-threshold" = f64,
+                    description = "The probability from which on a record is called a threat"))),
         refusals::OfFile))]
 pub async fn csv(
     request: HttpRequest,
@@ -59,8 +67,9 @@ pub async fn csv(
     query: Query<FileQuery>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let (upload, job) = start(&request, &service, query, payload, &CSV_TYPES)?;
+    let (upload, job) = start(&request, &service, query, payload, &CSV)?;
     let limits = service.settings.limits;
+    let detector = Arc::clone(&job.detector);
     let (writer, body) = spool(limits.upload.bytes);
     body.keep(Arc::clone(&job.slot), limits.client_timeout);
     let fault = upload.fault();
@@ -69,7 +78,7 @@ pub async fn csv(
         writer.finish(result.map_err(|problem| fault.or(|| problem)));
     });
     body.begun().await?;
-    Ok(HttpResponse::Ok()
+    Ok(signed(&detector)
         .content_type("text/csv; charset=utf-8")
         .insert_header((
             header::CONTENT_DISPOSITION,
@@ -78,19 +87,39 @@ pub async fn csv(
         .body(body))
 }
 
+/// Says what may stand behind the `?` of a file's path.
+pub fn bad_query(request: &HttpRequest) -> Problem {
+    let given = shortened(request.query_string());
+    Problem::bad_request(format!(
+        "`?{given}` is not understood: nothing but `?explain=N` may stand behind the path, with a whole number of at \
+         least 0"
+    ))
+}
+
 /// Bytes of an answer's file that are passed on at a time.
 const PIECE: u64 = 1 << 20;
-const CSV_TYPES: [&str; 4] = [
-    "text/csv",
-    "application/csv",
-    "text/plain",
-    "application/octet-stream",
-];
-const PARQUET_TYPES: [&str; 3] = [
-    "application/vnd.apache.parquet",
-    "application/x-parquet",
-    "application/octet-stream",
-];
+const CSV: Kind = Kind {
+    types: &[
+        "text/csv",
+        "application/csv",
+        "text/plain",
+        "application/gzip",
+        "application/x-gzip",
+        "application/octet-stream",
+    ],
+    encodings: &["gzip", "x-gzip"],
+    advice: "a CSV file may come as it is or packed with gzip, nothing else: send it so",
+};
+const PARQUET: Kind = Kind {
+    types: &[
+        PARQUET_TYPE,
+        "application/x-parquet",
+        "application/octet-stream",
+    ],
+    encodings: &[],
+    advice: "a Parquet file is compressed within: send it as it is, without `Content-Encoding`",
+};
+const PARQUET_TYPE: &str = "application/vnd.apache.parquet";
 
 /// A Parquet file.
 #[derive(ToSchema)]
@@ -107,7 +136,15 @@ pub struct ParquetFile(Vec<u8>);
     request_body(content = inline(ParquetFile), content_type = "application/vnd.apache.parquet"),
     responses(
         (status = 200, description = "The file with verdicts", body = inline(ParquetFile),
-            content_type = "application/vnd.apache.parquet"),
+            content_type = "application/vnd.apache.parquet",
+            headers(
+                ("netsec-model" = String, description = "Name of the model that answers"),
+                ("netsec-model-version" = u64, description = "Its version"),
+                ("netsec-model-digest" = String, description = "SHA-256 digest of its bundle"),
+                ("netsec-model-simulated" = bool,
+                    description = "Whether it has learned from generated rows"),
+                ("netsec-threshold" = f64,
+                    description = "The probability from which on a record is called a threat"))),
         refusals::OfFile))]
 pub async fn parquet(
     request: HttpRequest,
@@ -115,7 +152,8 @@ pub async fn parquet(
     query: Query<FileQuery>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let (upload, job) = start(&request, &service, query, payload, &PARQUET_TYPES)?;
+    let (upload, job) = start(&request, &service, query, payload, &PARQUET)?;
+    let detector = Arc::clone(&job.detector);
     let (writer, body) = spool(u64::MAX);
     body.keep(
         Arc::clone(&job.slot),
@@ -127,8 +165,8 @@ pub async fn parquet(
         writer.finish(result.map_err(|problem| fault.or(|| problem)));
     });
     body.begun().await?;
-    Ok(HttpResponse::Ok()
-        .content_type(PARQUET_TYPES[0])
+    Ok(signed(&detector)
+        .content_type(PARQUET_TYPE)
         .insert_header((
             header::CONTENT_DISPOSITION,
             "attachment; filename=\"verdicts.parquet\"",
@@ -136,7 +174,33 @@ pub async fn parquet(
         .body(body))
 }
 
-fn refused(reason: String) -> Problem {
+/// Names of the header fields that say which model has answered, where the answer is a file.
+pub const MODEL_FIELDS: [&str; 5] = [
+    "netsec-model",
+    "netsec-model-version",
+    "netsec-model-digest",
+    "netsec-model-simulated",
+    "netsec-threshold",
+];
+
+/// Begins an answer that says which model has given it.
+fn signed(detector: &Detector) -> HttpResponseBuilder {
+    let of = &detector.reference;
+    let values = [
+        of.name.clone(),
+        of.version.to_string(),
+        of.digest.clone(),
+        of.simulated.to_string(),
+        detector.bundle.thresholds.operating.to_string(),
+    ];
+    let mut answer = HttpResponse::Ok();
+    for field in MODEL_FIELDS.into_iter().zip(values) {
+        answer.insert_header(field);
+    }
+    answer
+}
+
+fn refused(reason: impl Into<String>) -> Problem {
     Problem::new(StatusCode::UNPROCESSABLE_ENTITY, reason)
 }
 
@@ -146,9 +210,9 @@ fn start(
     service: &Data<Service>,
     query: Query<FileQuery>,
     payload: Payload,
-    types: &[&str],
+    kind: &Kind,
 ) -> Result<(Upload, Job), Problem> {
-    body::check_type(request, types)?;
+    body::check_type(request, kind)?;
     let limits = service.settings.limits;
     body::check_length(request, limits.upload.bytes)?;
     let detector = service.detector()?;
@@ -191,8 +255,13 @@ impl Job {
             delimiter,
             header: None,
         };
-        let mut source = formats::read(Box::new(upload), "the upload".to_owned(), &format)
-            .map_err(|e| explain(&e))?;
+        let text = begins(upload, |head| match head {
+            b"PAR1" => Err("the upload is a Parquet file: send it to `/v1/predict/parquet`"),
+            b"PK\x03\x04" => Err("the upload is a ZIP archive: unpack it, or pack it with gzip"),
+            _ => Ok(()),
+        })?;
+        let source = formats::read(text, "the upload".to_owned(), &format);
+        let mut source = source.map_err(|e| explain(&e))?;
         let mut pieces = CsvPieces::new(delimiter);
         while let Some(mut batch) = source.next_batch().map_err(|e| explain(&e))? {
             self.check_names(&batch, "its first line must be the names of the columns")?;
@@ -204,15 +273,25 @@ impl Job {
         Ok(())
     }
 
-    fn score_parquet(mut self, mut upload: Upload, out: &SpoolWriter) -> Result<(), Problem> {
+    fn score_parquet(mut self, upload: Upload, out: &SpoolWriter) -> Result<(), Problem> {
+        let fault = upload.fault();
+        let mut upload = begins(upload, |head| match head {
+            b"PAR1" | b"PARE" => Ok(()),
+            _ => Err(
+                "the upload is no Parquet file, as it does not begin with PAR1: a CSV file goes to \
+                 `/v1/predict/csv`",
+            ),
+        })?;
+        // It has no name: a kill leaves nothing of it.
+        let mut input = tempfile::tempfile().map_err(|e| Problem::no_storage(&e))?;
+        io::copy(&mut upload, &mut input)
+            .and_then(|_| input.rewind())
+            .map_err(|e| fault.or(|| Problem::no_storage(&e)))?;
         let place = tempfile::tempdir().map_err(|e| Problem::no_storage(&e))?;
-        let (input, output) = (place.path().join("in"), place.path().join("out"));
-        let mut file = File::create(&input).map_err(|e| Problem::no_storage(&e))?;
-        io::copy(&mut upload, &mut file)
-            .and_then(|_| file.flush())
-            .map_err(|e| upload.fault().or(|| Problem::no_storage(&e)))?;
-        self.score_file(&input, &output)?;
+        let output = place.path().join("out");
+        self.score_file(input, &output)?;
         let mut scored = File::open(&output).map_err(|e| Problem::internal(&e))?;
+        drop(place);
         loop {
             let mut piece = Vec::new();
             let mut next = (&mut scored).take(PIECE);
@@ -227,10 +306,12 @@ impl Job {
         }
     }
 
-    fn score_file(&mut self, input: &Path, output: &Path) -> Result<(), Problem> {
-        let mut source = formats::open(input, &FileFormat::Parquet).map_err(|e| explain(&e))?;
+    fn score_file(&mut self, input: File, output: &Path) -> Result<(), Problem> {
+        let copy = input.try_clone().map_err(|e| Problem::no_storage(&e))?;
+        let source = formats::read_file(copy, "the upload".to_owned(), &FileFormat::Parquet);
+        let mut source = source.map_err(|e| explain(&e))?;
         // The file's own columns are copied as they are: lists, too, which no cell can hold.
-        let sink = ParquetExtension::create(output, input);
+        let sink = ParquetExtension::of_file(output, input);
         let mut sink = Box::new(sink.map_err(|e| explain_sink(&e))?);
         while let Some(mut batch) = source.next_batch().map_err(|e| explain(&e))? {
             self.check_names(&batch, "it is of something else than the model knows")?;
@@ -319,6 +400,21 @@ impl Job {
         let scores: Vec<Option<RowScore>> = predictions.iter().map(score_of).collect();
         self.service.observe_table(&self.detector, table, &scores);
     }
+}
+
+/// Looks at the first four bytes of an upload; the reader that is given back starts with them again. An empty one is
+/// for others to refuse.
+fn begins(
+    mut upload: Upload,
+    check: impl Fn(&[u8]) -> Result<(), &'static str>,
+) -> Result<Box<dyn io::Read + Send>, Problem> {
+    let mut head = Vec::new();
+    let read = (&mut upload).take(4).read_to_end(&mut head);
+    read.map_err(|e| upload.fault().or(|| Problem::internal(&e)))?;
+    if !head.is_empty() {
+        check(&head).map_err(refused)?;
+    }
+    Ok(Box::new(Cursor::new(head).chain(upload)))
 }
 
 fn shortened(name: &str) -> String {

@@ -12,7 +12,7 @@ use crate::{client::Connection, process::Server, trained::Place};
 const HEADER: &str = "note,duration,bytes,protocol,service,root";
 const CSV: &str = "Content-Type: text/csv";
 
-fn rows(n: usize) -> String {
+pub fn rows(n: usize) -> String {
     let row = |i: usize| {
         let (duration, bytes) = (i * 7 % 101, i * 13 % 1000);
         format!("\"n, {i}\",{duration},{bytes},tcp,,true\n")
@@ -96,8 +96,17 @@ fn reasons_are_appended_on_request() {
         text.lines().next().unwrap().ends_with(",problem,reasons"),
         "{text}"
     );
-    assert_eq!(call("?explian=1").status, 400);
-    assert_eq!(call("?explain=-1").status, 400);
+    for query in ["?explian=1", "?explain=-1", "?explain=abc"] {
+        let refused = call(query);
+        let detail = format!(
+            "`{query}` is not understood: nothing but `?explain=N` may stand behind the path, with a whole number of at \
+             least 0"
+        );
+        assert_eq!(
+            (refused.status, &refused.json()["detail"]),
+            (400, &detail.into())
+        );
+    }
 }
 
 #[test]
@@ -239,14 +248,14 @@ fn what_unpacks_to_more_than_an_upload_may_have_breaks_off() {
     }
 }
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut encoder, bytes).unwrap();
     encoder.finish().unwrap()
 }
 
 /// Returns the records of a CSV file as a Parquet file.
-fn parquet_of(place: &Place, csv: &str) -> Vec<u8> {
+pub fn parquet_of(place: &Place, csv: &str) -> Vec<u8> {
     let path = place.path().join("in.parquet");
     let format = FileFormat::Csv {
         delimiter: b',',
@@ -384,21 +393,23 @@ fn half_of(server: &Server, path: &str, framing: &str, send: impl Fn(&mut Connec
 
 #[test]
 fn an_upload_that_stands_still_or_breaks_off_is_told_so() {
-    let arguments = ["--client-timeout", "0.3"];
+    let arguments = ["--client-timeout", "1"];
     let server = Server::start(&Place::with_flows(), &arguments);
-    let csv = "duration,bytes\n1,";
-    let chunk = format!("{:x}\r\n{csv}\r\n", csv.len());
-    let framings = [
-        ("Content-Length: 1000", csv),
-        ("Transfer-Encoding: chunked", &chunk),
-    ];
-    for path in ["/v1/predict/csv", "/v1/predict/parquet"] {
+    for (path, begun) in [
+        ("/v1/predict/csv", "duration,bytes\n1,"),
+        ("/v1/predict/parquet", "PAR1, and more"),
+    ] {
+        let chunk = format!("{:x}\r\n{begun}\r\n", begun.len());
+        let framings = [
+            ("Content-Length: 1000", begun),
+            ("Transfer-Encoding: chunked", &chunk),
+        ];
         for (framing, text) in framings {
             let stalled = half_of(&server, path, framing, |c| {
                 c.write(text.as_bytes()).unwrap()
             });
             let expected =
-                "408: the upload stood still for 0.3 seconds: send it again, or in parts";
+                "408: the upload stood still for 1.0 seconds: send it again, or in parts";
             assert_eq!(stalled, expected, "{path} {framing}");
             let broken = half_of(&server, path, framing, |c| {
                 c.write(text.as_bytes()).unwrap();
@@ -427,7 +438,7 @@ fn an_upload_that_trickles_or_takes_too_long_is_ended() {
         (long, "408: the upload has not ended within 0.5 seconds"),
     ] {
         let server = Server::start(&Place::with_flows(), &arguments);
-        let path = "/v1/predict/parquet";
+        let path = "/v1/predict/csv";
         let ended = half_of(&server, path, "Content-Length: 1000", trickle);
         assert!(
             ended.starts_with("408: ") && ended.contains(said),

@@ -12,6 +12,7 @@ mod files;
 mod health;
 mod input;
 mod log;
+mod media;
 mod models;
 mod mutations;
 mod page;

@@ -97,6 +97,13 @@ impl Server {
         assert!(sent.success());
     }
 
+    /// Returns how many files below a directory the process holds open, also those without a name.
+    pub fn open_files_below(&self, directory: &std::path::Path) -> usize {
+        let entries = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
+        let open = entries.filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok());
+        open.filter(|path| path.starts_with(directory)).count()
+    }
+
     /// Returns the memory that the process holds, in KiB.
     pub fn resident(&self) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());
