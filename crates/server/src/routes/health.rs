@@ -7,7 +7,9 @@ use crate::problem::Problem;
 
 /// The service lives.
 #[utoipa::path(get, path = "/healthz", tag = "health",
-    responses((status = 200, description = "It lives", body = String, content_type = "text/plain")),
+    responses(
+        (status = 200, description = "It lives", body = String, content_type = "text/plain"),
+        refusals::OfAnybody),
     security(()))]
 pub async fn live() -> HttpResponse {
     HttpResponse::Ok()
@@ -19,8 +21,7 @@ pub async fn live() -> HttpResponse {
 #[utoipa::path(get, path = "/readyz", tag = "health",
     responses(
         (status = 200, description = "It predicts", body = String, content_type = "text/plain"),
-        (status = 503, description = "No model is loaded yet", body = Problem,
-            content_type = "application/problem+json")),
+        refusals::OfReadiness),
     security(()))]
 pub async fn ready(service: Data<Service>) -> Result<HttpResponse, Problem> {
     service.detector()?;

@@ -61,7 +61,7 @@ pub struct InferTensor {
     /// `BOOL`, `INT8` to `INT64`, `UINT8` to `UINT64`, `FP16` to `FP64`, or `BYTES` for texts; the values agree
     /// with it, and it suits the column.
     pub datatype: String,
-    /// The values; `null` where one is missing.
+    /// The values; `null` where one is missing. Of shape `[n, 1]` each may stand in a list of its own.
     #[schema(value_type = Vec<Object>)]
     pub data: Vec<Value>,
 }
@@ -111,7 +111,7 @@ pub struct Ready {
 
 /// The service lives.
 #[utoipa::path(get, path = "/v2/health/live", tag = "other protocols",
-    responses((status = 200, description = "It lives", body = Live)),
+    responses((status = 200, description = "It lives", body = Live), refusals::OfAnybody),
     security(()))]
 pub async fn live() -> HttpResponse {
     answer_json(br#"{"live":true}"#.to_vec())
@@ -121,8 +121,7 @@ pub async fn live() -> HttpResponse {
 #[utoipa::path(get, path = "/v2/health/ready", tag = "other protocols",
     responses(
         (status = 200, description = "It predicts", body = Ready),
-        (status = 503, description = "No model is loaded yet", body = Problem,
-            content_type = "application/problem+json")),
+        refusals::OfReadiness),
     security(()))]
 pub async fn server_ready(service: Data<Service>) -> Result<HttpResponse, Problem> {
     service.detector()?;

@@ -117,8 +117,7 @@ pub async fn invocations(
 #[utoipa::path(get, path = "/ping", tag = "other protocols",
     responses(
         (status = 200, description = "It predicts", body = String, content_type = "text/plain"),
-        (status = 503, description = "No model is loaded yet", body = Problem,
-            content_type = "application/problem+json")),
+        refusals::OfReadiness),
     security(()))]
 pub async fn ping(service: Data<Service>) -> Result<HttpResponse, Problem> {
     health::ready(service).await
