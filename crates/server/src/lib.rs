@@ -8,6 +8,7 @@ mod answer;
 mod arguments;
 mod body;
 mod detector;
+mod diagnosis;
 mod feedback;
 mod from_files;
 #[cfg(feature = "fuzzing")]

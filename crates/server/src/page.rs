@@ -13,48 +13,78 @@ use dataset::{
 use model::resampling::Interval;
 use registry::{Action, Entry, History};
 
-use crate::{detector::Detector, jobs::TrainingSource};
+use crate::{detector::Detector, diagnosis::Diagnosis, jobs::TrainingSource};
 
 pub const STYLE: &str = include_str!("page/page.css");
 pub const SCRIPT: &str = include_str!("page/page.js");
 
-/// What the page shows besides the model.
+/// What the page shows.
+pub struct Page<'a> {
+    /// The model that serves.
+    pub detector: Option<&'a Detector>,
+    /// Its history, or why that cannot be read.
+    pub history: Option<Result<History, String>>,
+    pub traffic: Traffic,
+    /// What is wrong with the registry, if anything is.
+    pub diagnosis: Option<&'a Diagnosis>,
+    /// What may be trained on; for administrators alone.
+    pub sources: Option<&'a [TrainingSource]>,
+}
+
+/// What came in since the start.
 pub struct Traffic {
     pub records: u64,
     pub threats: u64,
     pub drift: Option<DriftReport>,
 }
 
-/// Writes the page; instead of the model's history it may show why that cannot be read, and `sources`
-/// are there for administrators alone.
-pub fn render(
-    detector: Option<&Detector>,
-    history: Option<&Result<History, String>>,
-    traffic: &Traffic,
-    sources: Option<&[TrainingSource]>,
-) -> String {
-    let known = history.and_then(|history| history.as_ref().ok());
-    let administration = sources.map(|sources| administration::render(detector, known, sources));
-    let administration = administration.unwrap_or_default();
-    let body = match detector {
-        None => {
-            "<section><h2>No model yet</h2><p>Train one with <code>netsec run</code>: the \
-                 service takes it up by itself, and this page shows it.</p></section>"
-                .to_owned()
-                + &administration
-        }
-        Some(detector) => [
-            warning(detector),
-            champion(detector),
-            administration,
-            record_form(detector),
-            file_form(detector),
-            traffic_section(traffic),
-            history.map_or_else(String::new, history_section),
-        ]
-        .concat(),
-    };
-    frame(&body)
+impl Page<'_> {
+    /// Writes the page.
+    pub fn render(&self) -> String {
+        let administration = administration::render(self);
+        let body = match self.detector {
+            None => without_model(self.diagnosis) + &administration,
+            Some(detector) => [
+                warning(detector),
+                champion(detector),
+                administration,
+                record_form(detector),
+                file_form(detector),
+                traffic_section(&self.traffic),
+                self.history
+                    .as_ref()
+                    .map_or_else(String::new, history_section),
+            ]
+            .concat(),
+        };
+        frame(&body)
+    }
+}
+
+fn without_model(diagnosis: Option<&Diagnosis>) -> String {
+    match diagnosis {
+        Some(found) if !found.is_absence => format!(
+            "<section><h2>No model</h2><p class=\"fault\" role=\"alert\">{}</p></section>",
+            sentence(&found.public)
+        ),
+        _ => "<section><h2>No model yet</h2><p>Train one with <code>netsec run</code>: the service takes it up by \
+             itself, and this page shows it.</p></section>"
+            .to_owned(),
+    }
+}
+
+/// Writes what programs are told as a sentence for people: what stands between backticks is code.
+fn sentence(said: &str) -> String {
+    let mut all = String::new();
+    for (at, part) in said.split('`').enumerate() {
+        let part = escape(part);
+        all += &match at % 2 {
+            1 => format!("<code>{part}</code>"),
+            _ => part,
+        };
+    }
+    let first = all.chars().next().map_or(0, char::len_utf8);
+    all[..first].to_uppercase() + &all[first..] + "."
 }
 
 /// Writes the page that asks for a key.
@@ -114,7 +144,7 @@ fn champion(detector: &Detector) -> String {
             ),
         ),
         ("Chosen model", escape(&bundle.training.candidate)),
-        ("Champion since", escape(&entry.at)),
+        ("Champion since", moment(&entry.at)),
         ("Run", escape(&entry.run)),
         (
             "Called a threat from",
@@ -371,7 +401,7 @@ fn drift_table(report: &DriftReport) -> String {
 fn history_section(history: &Result<History, String>) -> String {
     let content = match history {
         Ok(history) => history_table(history.entries()),
-        Err(said) => format!("<p class=\"fault\" role=\"alert\">{}</p>", escape(said)),
+        Err(said) => format!("<p class=\"fault\" role=\"alert\">{}</p>", sentence(said)),
     };
     format!("<section><h2>History</h2>{content}</section>")
 }
@@ -388,7 +418,7 @@ fn history_table(history: &[Entry]) -> String {
         let why: Vec<String> = why.map(escape).collect();
         format!(
             "<tr><td>{}</td><td>{action}</td><td class=\"n\">{}</td><td>{}</td></tr>",
-            escape(&entry.at),
+            moment(&entry.at),
             entry.version,
             why.join("; ")
         )
@@ -399,6 +429,18 @@ fn history_table(history: &[Entry]) -> String {
          <tr><th scope=\"col\">when</th><th scope=\"col\">what</th><th scope=\"col\" class=\"n\">version\
          </th><th scope=\"col\">why</th></tr></thead><tbody>{rows}</tbody></table></div>"
     )
+}
+
+/// Writes a time, which is RFC 3339 in UTC, for people.
+fn moment(at: &str) -> String {
+    let whole = escape(at);
+    match (at.get(..10), at.get(11..16), at.ends_with('Z')) {
+        (Some(day), Some(time), true) => {
+            let (day, time) = (escape(day), escape(time));
+            format!("<time datetime=\"{whole}\">{day} {time} UTC</time>")
+        }
+        _ => whole,
+    }
 }
 
 /// Writes a text so that it is text in HTML, in attributes too.

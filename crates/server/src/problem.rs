@@ -158,12 +158,9 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, detail)
     }
 
-    /// No model to answer with, status 503.
-    pub fn not_ready() -> Self {
-        Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "no model is loaded yet: `netsec run` trains one, and the service takes it up by itself",
-        )
+    /// Something that the answer needs cannot be had at present, status 503.
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
     }
 
     /// A file that cannot be kept while it is scored, status 507; what the system says about it stands in

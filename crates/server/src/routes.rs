@@ -6,6 +6,7 @@ mod explain;
 mod files;
 mod front;
 mod health;
+mod histories;
 mod inference;
 mod invocations;
 mod models;
@@ -16,21 +17,20 @@ mod refusals;
 use std::sync::Arc;
 
 use actix_web::{
-    HttpRequest, HttpResponse, Resource, Route,
-    guard,
-    http::{StatusCode, header},
+    HttpRequest, HttpResponse, Resource, Route, guard,
+    http::header,
     web::{self, Bytes, FormConfig, PathConfig, Payload, QueryConfig, ServiceConfig},
 };
 use dataset::Table;
 use model::RowScore;
-use registry::RegistryError;
 
 use crate::{
-    arguments::Scope, body, detector::Detector, feedback::Feedback, jobs::Jobs, meters::Meters,
-    monitor::Monitor, prediction_log::PredictionLog, problem::Problem, rate_limit::RateLimit,
-    serving::Serving, sessions::Sessions, settings::Settings, slots::Slots,
+    arguments::Scope, body, detector::Detector, diagnosis::Diagnosis, feedback::Feedback,
+    jobs::Jobs, meters::Meters, monitor::Monitor, prediction_log::PredictionLog, problem::Problem,
+    rate_limit::RateLimit, serving::Serving, sessions::Sessions, settings::Settings, slots::Slots,
 };
 pub use files::MODEL_FIELDS;
+pub use histories::Histories;
 
 /// What every request can reach.
 pub struct Service {
@@ -45,19 +45,27 @@ pub struct Service {
     pub feedback: Feedback,
     /// Where there is room for files.
     pub slots: Arc<Slots>,
+    pub histories: Histories,
 }
 
 impl Service {
     /// Returns the model that serves.
     ///
     /// # Errors
-    /// Status 503 when there is none yet.
+    /// Status 503 when there is none, and why.
     pub fn detector(&self) -> Result<Arc<Detector>, Problem> {
         let current = self.serving.current();
-        current
+        let current = current.as_ref().map(Arc::clone);
+        current.ok_or_else(|| Problem::unavailable(self.diagnosis().public.clone()))
+    }
+
+    /// Returns why no model serves.
+    pub fn diagnosis(&self) -> Arc<Diagnosis> {
+        let found = self.serving.diagnosis();
+        // Nothing is wrong with a model that has been taken up in between.
+        found
             .as_ref()
-            .map(Arc::clone)
-            .ok_or_else(Problem::not_ready)
+            .map_or_else(|| Arc::new(Diagnosis::unseen()), Arc::clone)
     }
 
     /// Takes note of scored rows of cells: counts, drift, log.
@@ -90,13 +98,6 @@ impl Service {
         if let Some(log) = &self.prediction_log {
             log.observe_table(detector, table, &scored);
         }
-    }
-
-    /// Looks at everything that may have changed since the last look; what went wrong is in the log.
-    pub fn look(&self) {
-        // It is tried again.
-        let _ = self.serving.reload();
-        self.look_at_files();
     }
 
     /// Looks at the files that the configuration names.
@@ -276,41 +277,6 @@ fn json(text: Vec<u8>) -> HttpResponse {
     HttpResponse::Ok()
         .content_type(header::ContentType::json())
         .body(text)
-}
-
-/// Says what went wrong with the registry: absences to the caller, everything else to the log.
-fn of_registry(error: &RegistryError) -> Problem {
-    match error {
-        RegistryError::BadName { .. }
-        | RegistryError::NoModel { .. }
-        | RegistryError::NoVersion { .. } => Problem::not_found(error.to_string()),
-        _ => Problem::internal(error),
-    }
-}
-
-/// Says that the history of a model cannot be read: to the caller which file it is, to the log the rest.
-fn of_history(name: &str, error: &RegistryError) -> Problem {
-    match error {
-        RegistryError::Damaged { .. } | RegistryError::Blob(_) => {
-            tracing::error!(model = name, %error, "history cannot be read");
-            let detail = unreadable_history(name, error);
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail)
-        }
-        _ => of_registry(error),
-    }
-}
-
-fn unreadable_history(name: &str, error: &RegistryError) -> String {
-    let cause = match error {
-        // Without the reason, which may quote the file, and the place on this machine.
-        RegistryError::Damaged { key, .. } => {
-            format!("`{key}` in the registry is damaged, missing, or no entry of it")
-        }
-        _ => "the registry does not give it".to_owned(),
-    };
-    format!(
-        "the history of `{name}` cannot be read: {cause}; `netsec models list` says why and what to do"
-    )
 }
 
 /// Runs what blocks on another thread.

@@ -27,13 +27,16 @@ use crate::{
     monitor::Monitor,
     prediction_log::PredictionLog,
     rate_limit::RateLimit,
-    routes::{self, Service},
+    routes::{self, Histories, Service},
     serving::Serving,
     sessions::Sessions,
     settings::Settings,
     slots::Slots,
     watch::Watch,
 };
+
+/// How long the first look at the registry may hold the start back.
+const FIRST_LOOK: Duration = Duration::from_secs(5);
 
 /// Does what the command line asks for; returns the exit code.
 ///
@@ -49,10 +52,9 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let registry = Registry::local(&settings.artifacts);
     let registry = registry.keyed(None, arguments.trusted_keys.as_deref())?;
     let serving = Arc::new(Serving::new(registry, settings.model.clone()));
-    let first = serving.reload();
     if arguments.check {
         settings.check_surroundings()?;
-        first?;
+        serving.reload()?;
         print("the configuration is sound, and the champion loads and answers")?;
         return Ok(0);
     }
@@ -85,13 +87,11 @@ fn serve(arguments: &Arguments, settings: Settings, serving: Arc<Serving>) -> Re
     } else {
         "http"
     };
-    let keys = settings.keys.current();
-    let greeting = greeting(scheme, &public, admin.as_ref(), &keys, &serving);
-    drop(keys);
     let service = assemble(settings, serving)?;
-    let watched = Data::clone(&service);
-    let watch = Watch::start(service.settings.poll, move || watched.look())
-        .map_err(|e| unavailable("the watch over the registry", &e))?;
+    let watches = watches(&service).map_err(|e| unavailable("the watch over the registry", &e))?;
+    let keys = service.settings.keys.current();
+    let greeting = greeting(scheme, &public, admin.as_ref(), &keys, &service.serving);
+    drop(keys);
     let result = actix_web::rt::System::new().block_on(async {
         let failed = |e: std::io::Error| unavailable("the service", &e);
         let public = start(&service, public, Manner::public(&service.settings)).map_err(failed)?;
@@ -107,11 +107,23 @@ fn serve(arguments: &Arguments, settings: Settings, serving: Arc<Serving>) -> Re
         Ok(0)
     });
     service.jobs.stop();
-    drop(watch);
+    drop(watches);
     if let Some(log) = &service.prediction_log {
         log.finish();
     }
     result
+}
+
+/// Starts to watch the registry and, apart from it, the configuration's files: while a registry on a network does not
+/// answer, keys are taken out all the same.
+fn watches(service: &Data<Service>) -> std::io::Result<[Watch; 2]> {
+    let (registry, files) = (Data::clone(service), Data::clone(service));
+    let every = service.settings.poll;
+    // What went wrong is in the log, and it is tried again.
+    let registry = Watch::start(every, move || drop(registry.serving.reload()))?;
+    let files = Watch::start(every, move || files.look_at_files())?;
+    registry.wait_for_first_look(FIRST_LOOK);
+    Ok([registry, files])
 }
 
 /// Puts together what requests reach, and starts what looks at their rows.
@@ -137,6 +149,7 @@ pub(crate) fn assemble(
         prediction_log: log.map_err(|e| unavailable("the prediction log", &e))?,
         feedback: Feedback::default(),
         slots,
+        histories: Histories::default(),
     }))
 }
 
@@ -251,7 +264,7 @@ fn greeting(
         Err(_) => "an address that the system does not tell".to_owned(),
     };
     let model = match &*serving.current() {
-        None => "no model yet: `netsec run` trains one, and it is taken up by itself".to_owned(),
+        None => without_model(serving),
         Some(detector) => {
             let simulated = if detector.bundle.simulated {
                 ", trained on SIMULATED data, not on real traffic"
@@ -273,6 +286,14 @@ fn greeting(
         url(public),
         admin.unwrap_or_default()
     )
+}
+
+/// Says to those who start the service why it serves nothing.
+fn without_model(serving: &Serving) -> String {
+    match &*serving.diagnosis() {
+        Some(found) if !found.is_absence => format!("no model: {}", found.private),
+        _ => "no model yet: `netsec run` trains one, and it is taken up by itself".to_owned(),
+    }
 }
 
 fn administrators(keys: &KeyRing) -> &'static str {

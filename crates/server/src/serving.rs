@@ -8,7 +8,7 @@ use std::sync::{
 use arc_swap::{ArcSwapOption, Guard};
 use registry::{Entry, Registry, RegistryError};
 
-use crate::detector::Detector;
+use crate::{detector::Detector, diagnosis::Diagnosis};
 
 /// Names that are served when none is asked for, the first that has a champion.
 const USUAL_NAMES: [&str; 2] = ["phishing", "phishing-simulated"];
@@ -18,6 +18,8 @@ pub struct Serving {
     registry: Registry,
     wanted: Option<String>,
     current: ArcSwapOption<Detector>,
+    /// What the last look has found wrong; read by requests while another look may take its time.
+    diagnosis: ArcSwapOption<Diagnosis>,
     /// Held while a candidate is loaded, so that two of them do not overtake each other.
     loading: Mutex<Loading>,
     taken_up: AtomicU64,
@@ -47,6 +49,7 @@ impl Serving {
             registry,
             wanted,
             current: ArcSwapOption::empty(),
+            diagnosis: ArcSwapOption::from_pointee(Diagnosis::unseen()),
             loading: Mutex::default(),
             taken_up: AtomicU64::new(0),
             refused: AtomicU64::new(0),
@@ -56,6 +59,11 @@ impl Serving {
     /// Returns the model that serves; a request keeps it to its end, whatever is swapped meanwhile.
     pub fn current(&self) -> Guard<Option<Arc<Detector>>> {
         self.current.load()
+    }
+
+    /// Returns what is wrong with the registry, as far as the last look has shown it.
+    pub fn diagnosis(&self) -> Guard<Option<Arc<Diagnosis>>> {
+        self.diagnosis.load()
     }
 
     /// Returns how many champions were taken up, and how many looks found no sound one.
@@ -76,6 +84,8 @@ impl Serving {
     pub fn reload(&self) -> Result<Reload, RegistryError> {
         let mut loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         let result = self.take_up();
+        let diagnosis = result.as_ref().err().map(Diagnosis::of);
+        self.diagnosis.store(diagnosis.map(Arc::new));
         let said = match &result {
             Ok(Reload::Unchanged) => String::new(),
             Ok(Reload::Swapped) => "swapped".to_owned(),
@@ -127,7 +137,9 @@ impl Serving {
         for name in usual.chain(only(&known)) {
             match self.registry.entry(name, None) {
                 Ok(entry) => return Ok((name.to_owned(), entry)),
-                Err(error) => found = Err(error),
+                Err(error) if error.is_absence() => found = Err(error),
+                // A simulated model does not take the place of a real one that is damaged.
+                Err(error) => return Err(error),
             }
         }
         found

@@ -1,4 +1,4 @@
-//! Watches registry and files: a thread that takes up a new champion soon after it was made.
+//! Watches registry and files: a thread that takes up soon what has changed.
 
 use std::{
     sync::{Arc, Condvar, Mutex, PoisonError},
@@ -6,48 +6,81 @@ use std::{
     time::Duration,
 };
 
+/// How long a look that is being taken is waited for at the end: a file system may never answer.
+const LAST_LOOK: Duration = Duration::from_secs(1);
+
 /// Ends the watching when it is dropped.
 pub struct Watch {
-    stop: Arc<(Mutex<bool>, Condvar)>,
+    shared: Arc<Shared>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    has_looked: bool,
+    is_to_stop: bool,
+    has_stopped: bool,
+}
+
 impl Watch {
-    /// Starts to look every so often; the first look has been taken by the caller.
+    /// Starts to look, at once and then every so often.
     ///
     /// # Errors
     /// When the system starts no thread.
     pub fn start(every: Duration, look: impl Fn() + Send + 'static) -> std::io::Result<Self> {
-        let stop = Arc::new((Mutex::new(false), Condvar::new()));
-        let stopped = Arc::clone(&stop);
+        let shared = Arc::<Shared>::default();
+        let watched = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("watch".to_owned())
             .spawn(move || {
-                while !wait(&stopped, every) {
+                loop {
                     look();
+                    watched.set(|state| state.has_looked = true);
+                    if watched.wait(every, |state| state.is_to_stop) {
+                        break;
+                    }
                 }
+                watched.set(|state| state.has_stopped = true);
             })?;
         Ok(Self {
-            stop,
+            shared,
             thread: Some(thread),
         })
     }
+
+    /// Waits for the first look, but no longer than this.
+    pub fn wait_for_first_look(&self, most: Duration) {
+        self.shared.wait(most, |state| state.has_looked);
+    }
 }
 
-/// Waits for a while; returns whether it is to stop.
-fn wait(stop: &(Mutex<bool>, Condvar), time: Duration) -> bool {
-    let (flag, woken) = stop;
-    let guard = flag.lock().unwrap_or_else(PoisonError::into_inner);
-    let waited = woken.wait_timeout_while(guard, time, |stop| !*stop);
-    *waited.unwrap_or_else(PoisonError::into_inner).0
+impl Shared {
+    fn set(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner));
+        self.changed.notify_all();
+    }
+
+    /// Waits for a while; returns whether something has come about.
+    fn wait(&self, time: Duration, has_come: impl Fn(&State) -> bool) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self
+            .changed
+            .wait_timeout_while(state, time, |state| !has_come(state));
+        has_come(&waited.unwrap_or_else(PoisonError::into_inner).0)
+    }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        let (flag, woken) = &*self.stop;
-        *flag.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        woken.notify_all();
-        if let Some(thread) = self.thread.take() {
+        self.shared.set(|state| state.is_to_stop = true);
+        let has_stopped = self.shared.wait(LAST_LOOK, |state| state.has_stopped);
+        if let Some(thread) = self.thread.take().filter(|_| has_stopped) {
             // Its panic has been printed; there is nothing left to save.
             let _ = thread.join();
         }

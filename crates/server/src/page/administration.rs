@@ -2,25 +2,36 @@
 
 use registry::History;
 
-use super::escape;
-use crate::{detector::Detector, jobs::TrainingSource};
+use super::{Page, escape, sentence};
+use crate::jobs::TrainingSource;
 
-/// Writes the section; `page.js` sends what its forms hold.
-pub fn render(
-    detector: Option<&Detector>,
-    history: Option<&History>,
-    sources: &[TrainingSource],
-) -> String {
-    let of_model = match (detector, history) {
-        (Some(detector), Some(history)) => model_forms(&detector.name, history),
+/// Writes the section, for administrators alone; `page.js` sends what its forms hold.
+pub fn render(page: &Page<'_>) -> String {
+    let Some(sources) = page.sources else {
+        return String::new();
+    };
+    let of_model = match (page.detector, &page.history) {
+        (Some(detector), Some(Ok(history))) => model_forms(&detector.name, history),
         _ => String::new(),
     };
     format!(
-        "<section id=\"administration\"><h2>Administration</h2><p id=\"done\" role=\"status\"></p>{of_model}\
+        "<section id=\"administration\"><h2>Administration</h2>{}<p id=\"done\" role=\"status\"></p>{of_model}\
          <form data-action=\"/reload\" data-done=\"The registry was looked at.\"><h3>Registry</h3>\
          <button class=\"second\">Look at it now</button></form>{}</section>",
+        found(page),
         training_form(sources)
     )
+}
+
+/// Says what the last look at the registry has found wrong.
+fn found(page: &Page<'_>) -> String {
+    match page.diagnosis {
+        Some(found) if !found.is_absence || page.detector.is_some() => {
+            let said = sentence(&found.private);
+            format!("<p class=\"fault\" role=\"alert\">{said}</p>")
+        }
+        _ => String::new(),
+    }
 }
 
 fn model_forms(name: &str, history: &History) -> String {

@@ -10,9 +10,9 @@ use registry::{Entry, RegistryError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{READS, Service, at, blocking, json, models::HistoryEntry, read};
+use super::{READS, Service, at, blocking, histories, json, models::HistoryEntry, read, refusals};
 use crate::{
-    body,
+    body, diagnosis,
     jobs::{Job, Refusal, TrainingSource},
     problem::{Faults, Problem},
     records::{self, Object, Whole},
@@ -43,6 +43,41 @@ pub fn configure(config: &mut ServiceConfig) {
         ));
 }
 
+/// On which source to train.
+#[expect(dead_code, reason = "it is there for the description alone")]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TrainOrder {
+    /// Name of a source that the configuration lists.
+    source: String,
+}
+
+/// Which version is to be the champion.
+#[expect(dead_code, reason = "it is there for the description alone")]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PromoteOrder {
+    /// A registered version.
+    #[schema(minimum = 1)]
+    version: u64,
+    /// Also against the rules of promotion; `why` is needed then.
+    force: Option<bool>,
+    /// The reason, kept in the history.
+    why: Option<String>,
+}
+
+/// Which former champion is to be the champion again.
+#[expect(dead_code, reason = "it is there for the description alone")]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RollbackOrder {
+    /// The version; the champion before this one where none is given.
+    #[schema(minimum = 1)]
+    to: Option<u64>,
+    /// The reason, kept in the history.
+    why: Option<String>,
+}
+
 /// What came of a reload.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Reloaded {
@@ -53,8 +88,18 @@ pub struct Reloaded {
 }
 
 /// Looks at the registry now, and at the configuration's files.
-async fn reload(service: Data<Service>) -> Result<HttpResponse, Problem> {
-    let reloaded = blocking(move || take_up(&service)).await?;
+#[utoipa::path(post, path = "/reload", tag = "administration",
+    responses(
+        (status = 200, description = "What serves now", body = Reloaded),
+        (status = 404, description = "There is no model yet", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 409, description = "The candidate was refused", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 503, description = "The registry does not answer, or has no champion", body = Problem,
+            content_type = "application/problem+json"),
+        refusals::OfCaller))]
+pub async fn reload(service: Data<Service>) -> Result<HttpResponse, Problem> {
+    let reloaded = histories::asked(&service, histories::CHANGING, take_up).await?;
     answer(StatusCode::OK, &reloaded)
 }
 
@@ -68,7 +113,13 @@ fn take_up(service: &Service) -> Result<Reloaded, Problem> {
 }
 
 /// Begins a training on a source that the configuration lists.
-async fn train(
+#[utoipa::path(post, path = "/train", tag = "administration",
+    request_body(content = TrainOrder, content_type = "application/json"),
+    responses(
+        (status = 202, description = "It has begun", body = Job,
+            headers(("location" = String, description = "Where the job is told of"))),
+        refusals::OfOrder))]
+pub async fn train(
     request: HttpRequest,
     service: Data<Service>,
     payload: Payload,
@@ -116,19 +167,37 @@ fn read_source(body: &[u8], sources: &[TrainingSource]) -> Result<TrainingSource
 }
 
 /// Lists the trainings since the start.
-async fn jobs(service: Data<Service>) -> Result<HttpResponse, Problem> {
+#[utoipa::path(get, path = "/jobs", tag = "administration",
+    responses((status = 200, description = "The latest 50, the oldest first", body = Vec<Job>),
+        refusals::OfCaller))]
+pub async fn jobs(service: Data<Service>) -> Result<HttpResponse, Problem> {
     answer(StatusCode::OK, &service.jobs.list())
 }
 
 /// Tells how a training stands.
-async fn job(service: Data<Service>, id: Path<u64>) -> Result<HttpResponse, Problem> {
+#[utoipa::path(get, path = "/jobs/{id}", tag = "administration",
+    params(("id" = u64, Path, description = "Number of a job")),
+    responses(
+        (status = 200, description = "The job", body = Job),
+        (status = 404, description = "There is no such job", body = Problem,
+            content_type = "application/problem+json"),
+        refusals::OfCaller))]
+pub async fn job(service: Data<Service>, id: Path<u64>) -> Result<HttpResponse, Problem> {
     let job = service.jobs.find(*id).ok_or_else(no_job)?;
     let job: Job = job.borrow().clone();
     answer(StatusCode::OK, &job)
 }
 
 /// Tells how a training goes on, as server-sent events, until it has ended.
-async fn events(service: Data<Service>, id: Path<u64>) -> Result<HttpResponse, Problem> {
+#[utoipa::path(get, path = "/jobs/{id}/events", tag = "administration",
+    params(("id" = u64, Path, description = "Number of a job")),
+    responses(
+        (status = 200, description = "Events `running`, `done` or `failed`, each with the job as its data",
+            body = String, content_type = "text/event-stream"),
+        (status = 404, description = "There is no such job", body = Problem,
+            content_type = "application/problem+json"),
+        refusals::OfCaller))]
+pub async fn events(service: Data<Service>, id: Path<u64>) -> Result<HttpResponse, Problem> {
     let mut job = service.jobs.find(*id).ok_or_else(no_job)?;
     let (writer, body) = spool(1 << 20);
     actix_web::rt::spawn(async move {
@@ -158,7 +227,15 @@ fn no_job() -> Problem {
 }
 
 /// Makes a version the champion, and takes it up.
-async fn promote(
+#[utoipa::path(post, path = "/models/{name}/promote", tag = "administration",
+    params(("name" = String, Path, description = "Name of a registered model")),
+    request_body(content = PromoteOrder, content_type = "application/json"),
+    responses(
+        (status = 200, description = "The entry of the history that was made", body = HistoryEntry),
+        (status = 404, description = "There is no such model", body = Problem,
+            content_type = "application/problem+json"),
+        refusals::OfOrder))]
+pub async fn promote(
     request: HttpRequest,
     service: Data<Service>,
     name: Path<String>,
@@ -176,31 +253,43 @@ async fn promote(
             }
             Some((version?, force.unwrap_or_default(), why))
         })?;
-    let entry = blocking(move || {
+    let entry = histories::asked(&service, histories::CHANGING, move |service| {
         let registry = service.serving.registry();
         let done = registry.promote(&name, version, why.as_deref(), force, clock::now());
-        then_take_up(&service, done)
+        then_take_up(service, done)
     });
     answer(StatusCode::OK, &HistoryEntry::from(&entry.await?))
 }
 
-/// Makes the former champion the champion again, and takes it up.
-async fn roll_back(
+/// Makes the former champion the champion again, and takes it up; without a body the one before.
+#[utoipa::path(post, path = "/models/{name}/rollback", tag = "administration",
+    params(("name" = String, Path, description = "Name of a registered model")),
+    request_body(content = Option<RollbackOrder>, content_type = "application/json"),
+    responses(
+        (status = 200, description = "The entry of the history that was made", body = HistoryEntry),
+        (status = 404, description = "There is no such model", body = Problem,
+            content_type = "application/problem+json"),
+        refusals::OfOrder))]
+pub async fn roll_back(
     request: HttpRequest,
     service: Data<Service>,
     name: Path<String>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let body = read_body(&request, &service, payload).await?;
-    let (to, why) = read_fields(&body, &["to", "why"], |asked, faults| {
+    let body = match body.trim_ascii() {
+        b"" | b"null" => b"{}",
+        _ => &body[..],
+    };
+    let (to, why) = read_fields(body, &["to", "why"], |asked, faults| {
         let to = asked.get("to", Whole::WHAT, faults);
         let why: Option<String> = asked.get("why", "a text", faults);
         Some((to.map(|Whole(to)| to), why))
     })?;
-    let entry = blocking(move || {
+    let entry = histories::asked(&service, histories::CHANGING, move |service| {
         let registry = service.serving.registry();
         let done = registry.roll_back(&name, to, why.as_deref(), clock::now());
-        then_take_up(&service, done)
+        then_take_up(service, done)
     });
     answer(StatusCode::OK, &HistoryEntry::from(&entry.await?))
 }
@@ -225,47 +314,7 @@ fn refusal(error: &RegistryError) -> Problem {
         ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::CONFLICT,
     };
-    Problem::new(status, advised(error))
-}
-
-/// Says what went wrong, and what to send about it; the registry itself advises those at a command line.
-fn advised(error: &RegistryError) -> String {
-    match error {
-        RegistryError::NoChampion {
-            name,
-            version,
-            reasons,
-        } => format!(
-            "`{name}` has no champion: version {version} was declined ({reasons}); `POST /train` trains \
-             another, `POST /models/{name}/promote` with `force` and `why` overrides"
-        ),
-        RegistryError::Declined {
-            name,
-            version,
-            reasons,
-        } => format!(
-            "`{name}`: version {version} was declined ({reasons}); give `\"force\": true` and `why` to override"
-        ),
-        RegistryError::NothingToRollBack { name } => format!(
-            "`{name}`: no champion before this one is left to roll back to; give `to` to return to a later one"
-        ),
-        RegistryError::NeverChampion { name, version } => format!(
-            "`{name}`: version {version} has never been the champion: `POST /models/{name}/promote` makes it so"
-        ),
-        RegistryError::OtherEvaluation { evaluated, bundle } => format!(
-            "the evaluation is of bundle {evaluated}, not of {bundle}: `POST /train` makes a version with its own"
-        ),
-        RegistryError::Codec { key, source, .. } => damaged(key, source),
-        RegistryError::Damaged { key, reason, .. } => damaged(key, reason),
-        _ => error.to_string(),
-    }
-}
-
-fn damaged(key: &str, reason: &dyn std::fmt::Display) -> String {
-    format!(
-        "the registry's `{key}`: {reason}; `POST /models/{{name}}/rollback` with `to` returns to another \
-         version, `POST /train` trains one"
-    )
+    Problem::new(status, diagnosis::advised(error))
 }
 
 async fn read_body(

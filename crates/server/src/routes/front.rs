@@ -5,13 +5,15 @@ use actix_web::{
     http::{StatusCode, header},
     web::{Data, Form},
 };
+use registry::History;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
-use super::{Service, blocking, of_history};
+use super::{Service, blocking, histories, refusals};
 use crate::{
     arguments::Scope,
     guard,
-    page::{self, Traffic},
+    page::{self, Page, Traffic},
     problem::Problem,
     sessions::COOKIE,
 };
@@ -21,39 +23,66 @@ const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'sel
      img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Shows the page, or asks for a key.
+#[utoipa::path(get, path = "/", tag = "page",
+    responses(
+        (status = 200, description = "The page", body = String, content_type = "text/html"),
+        refusals::OfAnybody),
+    security(()))]
 pub async fn page(request: HttpRequest, service: Data<Service>) -> Result<HttpResponse, Problem> {
     let may = |scope| guard::check_key(&service, request.headers(), scope).is_ok();
     if !may(Scope::Predict) {
         return Ok(html(StatusCode::OK, page::render_key_form(false)));
     }
     let administers = request.app_data::<guard::IsAdmin>().is_some() && may(Scope::Admin);
+    let detector = service.detector().ok();
+    let history = match &detector {
+        Some(detector) => Some(history_of(&service, detector.name.clone()).await),
+        None => None,
+    };
     let text = blocking(move || {
-        let current = service.serving.current();
-        let detector = current.as_deref();
-        let history = detector.map(|d| {
-            let read = service.serving.registry().history(&d.name);
-            read.map_err(|e| of_history(&d.name, &e).to_string())
-        });
+        let detector = detector.as_deref();
         let (records, threats) = service.meters.records();
-        let drift = detector.map(|d| service.monitor.report(d));
-        let traffic = Traffic {
-            records,
-            threats,
-            drift,
+        let diagnosis = service.serving.diagnosis();
+        let page = Page {
+            detector,
+            history,
+            traffic: Traffic {
+                records,
+                threats,
+                drift: detector.map(|d| service.monitor.report(d)),
+            },
+            diagnosis: diagnosis.as_deref(),
+            sources: administers.then_some(service.settings.sources.as_slice()),
         };
-        let sources = administers.then_some(service.settings.sources.as_slice());
-        Ok(page::render(detector, history.as_ref(), &traffic, sources))
+        Ok(page.render())
     });
     Ok(html(StatusCode::OK, text.await?))
 }
 
+/// Reads the history of the model that serves, or says why it cannot be read: the rest of the page is shown all the
+/// same.
+async fn history_of(service: &Data<Service>, name: String) -> Result<History, String> {
+    let read = move |service: &Service| histories::read(service, &name);
+    let asked = histories::asked(service, histories::READING, read).await;
+    asked.map_err(|problem| problem.to_string())
+}
+
 /// What the form for a key holds.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub struct KeyForm {
+    /// The key.
     key: String,
 }
 
 /// Opens a session for a browser that has given a key.
+#[utoipa::path(post, path = "/session", tag = "page",
+    request_body(content = KeyForm, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 303, description = "The session is open: its cookie is set, and the page is next"),
+        (status = 401, description = "The key is not known: the form again", body = String,
+            content_type = "text/html"),
+        refusals::OfAnybody),
+    security(()))]
 pub async fn open_session(
     request: HttpRequest,
     service: Data<Service>,

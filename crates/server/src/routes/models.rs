@@ -8,7 +8,7 @@ use registry::{Action, Entry, History};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Service, blocking, json, of_history, of_registry, refusals};
+use super::{Service, histories, json, refusals};
 use crate::problem::Problem;
 
 /// A registered model.
@@ -78,18 +78,18 @@ impl From<&Entry> for HistoryEntry {
 /// Lists the registered models.
 #[utoipa::path(get, path = "/v1/models", tag = "models",
     responses((status = 200, description = "Every model", body = Vec<RegisteredModel>),
+        (status = 503, description = "The registry cannot be read at present", body = Problem,
+            content_type = "application/problem+json"),
         refusals::OfCaller))]
 pub async fn list(service: Data<Service>) -> Result<HttpResponse, Problem> {
-    let models = blocking(move || {
-        let registry = service.serving.registry();
+    let models = histories::asked(&service, histories::READING, |service| {
         let current = service.serving.current();
-        let names = registry.names().map_err(|e| of_registry(&e))?;
         let describe = |name: &String| {
             let served = current.as_ref().filter(|d| d.name == *name);
             let served = served.map(|d| d.entry.version);
-            let history = registry.history(name).map_err(|e| of_history(name, &e));
-            describe(name, served, history)
+            describe(name, served, histories::read(service, name))
         };
+        let names = histories::names(service)?;
         Ok(names.iter().map(describe).collect::<Vec<_>>())
     });
     answer(&models.await?)
@@ -123,18 +123,14 @@ fn describe(name: &str, served: Option<u64>, history: Result<History, Problem>) 
         (status = 200, description = "Every entry", body = Vec<HistoryEntry>),
         (status = 404, description = "No such model", body = Problem,
             content_type = "application/problem+json"),
-        (status = 503, description = "A file of this history is damaged", body = Problem,
+        (status = 503, description = "A file of this history is damaged, or the registry does not answer", body = Problem,
             content_type = "application/problem+json"),
         refusals::OfCaller))]
 pub async fn history(service: Data<Service>, name: Path<String>) -> Result<HttpResponse, Problem> {
-    let entries = blocking(move || {
-        let history = service.serving.registry().existing(&name);
-        let history = history.map_err(|e| of_history(&name, &e))?;
-        Ok(history
-            .entries()
-            .iter()
-            .map(HistoryEntry::from)
-            .collect::<Vec<_>>())
+    let entries = histories::asked(&service, histories::READING, move |service| {
+        let history = histories::read(service, &name)?;
+        let entries = history.entries().iter();
+        Ok(entries.map(HistoryEntry::from).collect::<Vec<_>>())
     });
     answer(&entries.await?)
 }

@@ -2,7 +2,6 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::StatusCode,
     web::{Data, Payload},
 };
 use dataset::drift::DriftReport;
@@ -10,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::{Service, blocking, json, of_history, refusals};
+use super::{Service, blocking, histories, json, refusals};
 use crate::{
     detector::{Detector, ModelRef},
     feedback::LiveQuality,
@@ -143,15 +142,13 @@ async fn newest_version(
     {
         return Ok(serving);
     }
-    let (service, name) = (Data::clone(service), detector.name.clone());
-    blocking(move || {
-        let history = service.serving.registry().history(&name);
-        let history = history.map_err(|e| of_history(&name, &e))?;
-        let newest = history.next_version() - 1;
+    let name = detector.name.clone();
+    histories::asked(service, histories::READING, move |service| {
+        let newest = histories::read(service, &name)?.next_version() - 1;
         if newest < serving {
-            let detail =
-                "the registry does not show its versions at present: send the labels again later";
-            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail));
+            return Err(Problem::unavailable(
+                "the registry does not show its versions at present: send the labels again later",
+            ));
         }
         Ok(newest)
     })

@@ -17,6 +17,10 @@ fn admin(server: &Server, method: &str, path: &str, body: &Value) -> Answer {
     Connection::open(server.admin.unwrap()).call(method, path, &lines, body.as_bytes())
 }
 
+fn page_of(server: &Server) -> String {
+    admin(server, "GET", "/", &json!(null)).text()
+}
+
 #[test]
 fn the_public_listener_administers_nothing() {
     let server = Server::start(&Place::with_flows(), &ADMIN);
@@ -42,6 +46,10 @@ fn a_reload_takes_the_champion_up_at_once() {
     let entry = place.promote("flows", |bundle| bundle.training.seed = 10);
     fs::write(place.blob(entry.bundle), b"damaged").unwrap();
     let refused = admin(&server, "POST", "/reload", &json!({}));
+    assert!(
+        page_of(&server).contains("cannot be used: "),
+        "the page of administration does not say it"
+    );
     assert_eq!(refused.status, 409, "{}", refused.text());
     assert_eq!(server.get("/v1/models").json()[0]["champion"], json!(3));
     assert_eq!(
@@ -122,7 +130,7 @@ fn bad_orders_are_refused_with_every_place() {
     check_refusal(
         "/models/flows/rollback",
         &json!({"to": "1"}),
-        &json!([{"path": "to", "problem": "`1` is not a whole number of at least 0"}]),
+        &json!([{"path": "to", "problem": "`\"1\"` is not a whole number of at least 0"}]),
     );
     check_refusal(
         "/train",
@@ -156,11 +164,67 @@ fn what_cannot_be_done_is_told_with_what_to_send() {
         refused("/models/flows/promote", json!({"version": 2})),
         refused("/models/flows/promote", json!({"version": 9})),
     ] {
-        assert!(
-            !said.contains("netsec ") && !said.contains("--"),
-            "advice for a command line: {said}"
-        );
+        assert!(!said.contains("--"), "advice for a command line: {said}");
     }
+    let blob = refused("/reload", json!({}));
+    let (_, advice) = blob.split_once("; ").unwrap();
+    assert_eq!(
+        advice,
+        "put this file back from a copy of the registry, or serve another version: `POST /models/{name}/rollback` \
+         with its number as `to`, or `POST /train`; `netsec models list` names all damage"
+    );
+    fs::write(place.in_history("flows", "00000002.json"), "{\"sequence\":").unwrap();
+    let expected = "`models/flows/history/00000002.json` in the registry is cut short, at line 1, column 12; put \
+         this file back from a copy of the registry, or move it away where it does not belong there; `netsec models \
+         list` names all damage";
+    for said in [
+        refused("/reload", json!({})),
+        refused("/models/flows/promote", json!({"version": 1})),
+        refused("/models/flows/rollback", json!({})),
+    ] {
+        assert_eq!(said, expected);
+    }
+}
+
+#[test]
+fn a_rollback_needs_no_body() {
+    let place = Place::with_flows();
+    place.promote("flows", |bundle| bundle.training.seed = 9);
+    let server = Server::start(&place, &ADMIN);
+    let mut connection = Connection::open(server.admin.unwrap());
+    let back = connection.call("POST", "/models/flows/rollback", &[], b"");
+    assert_eq!((back.status, &back.json()["version"]), (200, &json!(1)));
+}
+
+#[test]
+fn administration_is_described_on_its_own_listener_alone() {
+    let source = ["--train-source", "daily=/data/daily.csv"];
+    let server = Server::start(&Place::with_flows(), &[&ADMIN[..], &source].concat());
+    let public = server.get("/openapi.json").json();
+    let own = admin(&server, "GET", "/openapi.json", &json!(null)).json();
+    let n_paths = |document: &Value| document["paths"].as_object().unwrap().len();
+    for (path, method) in [
+        ("/reload", "post"),
+        ("/train", "post"),
+        ("/jobs", "get"),
+        ("/jobs/{id}", "get"),
+        ("/jobs/{id}/events", "get"),
+        ("/models/{name}/promote", "post"),
+        ("/models/{name}/rollback", "post"),
+    ] {
+        let operation = &own["paths"][path][method];
+        assert_eq!(operation["tags"], json!(["administration"]), "{path}");
+        for status in ["401", "403", "405", "421", "429"] {
+            assert!(
+                operation["responses"][status].is_object(),
+                "{path} {status}"
+            );
+        }
+        assert!(public["paths"][path].is_null(), "{path}");
+    }
+    assert_eq!(n_paths(&own), n_paths(&public) + 7);
+    let sources = &own["components"]["schemas"]["TrainOrder"]["properties"]["source"]["enum"];
+    assert_eq!(sources, &json!(["daily"]));
 }
 
 #[test]

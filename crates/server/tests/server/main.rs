@@ -20,6 +20,7 @@ mod predictions;
 mod process;
 mod protocols;
 mod quality;
+mod registry;
 mod reload;
 mod security;
 mod sound;

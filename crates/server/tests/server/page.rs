@@ -23,6 +23,7 @@ fn the_page_shows_the_model_and_a_form_of_its_columns() {
         "<option>icmp</option><option>tcp</option><option>udp</option>",
         "bytes <span class=\"soft\">(may be empty)</span>",
         "promoted",
+        " UTC</time>",
     ] {
         assert!(text.contains(part), "no `{part}` in {text}");
     }

@@ -1,0 +1,139 @@
+//! What the registry's errors mean to those who are told: everybody without its inside, administrators with it.
+
+use registry::RegistryError;
+
+/// Why no model can be taken up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnosis {
+    /// Whether there is nothing to be taken up yet, and nothing wrong.
+    pub is_absence: bool,
+    /// What everybody is told: no names, no files.
+    pub public: String,
+    /// What administrators are told: what is wrong with which file, and what to do.
+    pub private: String,
+}
+
+impl Diagnosis {
+    /// Explains why a look at the registry has found no model to serve.
+    pub fn of(error: &RegistryError) -> Self {
+        Self {
+            is_absence: error.is_absence() && !is_choice(error),
+            public: format!("no model is loaded{}", absence(error)),
+            private: advised(error),
+        }
+    }
+
+    /// Says that the registry has not answered since the start.
+    pub fn unseen() -> Self {
+        let said = "no model is loaded yet: the registry has not answered so far, and is looked at again by itself";
+        Self {
+            is_absence: false,
+            public: said.to_owned(),
+            private: said.to_owned(),
+        }
+    }
+}
+
+const LOG: &str =
+    "the service's log and its page for administration say which file it is and what to do";
+
+/// Says why there is no model, as the end of a sentence.
+fn absence(error: &RegistryError) -> String {
+    match error {
+        _ if is_choice(error) => {
+            " yet: the one to serve is not registered, others are: `--model` chooses one of them".to_owned()
+        }
+        RegistryError::NoModel { .. } => {
+            " yet: `netsec run` trains one, and the service takes it up by itself".to_owned()
+        }
+        RegistryError::NoChampion { .. } => {
+            " yet: none has been promoted, and the service takes up the first that is by itself".to_owned()
+        }
+        RegistryError::Damaged { key, .. } if is_of_history(key) => {
+            format!(": the model's history in the registry is damaged; {LOG}")
+        }
+        RegistryError::Damaged { .. } | RegistryError::Codec { .. } => {
+            format!(": a file of the champion in the registry is damaged or missing; {LOG}")
+        }
+        RegistryError::Blob(_) => {
+            ": the registry cannot be read at present; it is looked at again by itself, and the service's log \
+             says more"
+                .to_owned()
+        }
+        _ => ": the champion was refused; the service's log and its page for administration say why".to_owned(),
+    }
+}
+
+/// Returns whether there are models, but not the one that was asked for.
+fn is_choice(error: &RegistryError) -> bool {
+    let RegistryError::NoModel { known, .. } = error else {
+        return false;
+    };
+    !known.is_empty() && !known.starts_with("none yet")
+}
+
+/// Returns whether a key of the registry is one of a model's history, and not a blob's.
+fn is_of_history(key: &str) -> bool {
+    key.starts_with("models/")
+}
+
+/// Says to administrators what went wrong, and what to send about it; the registry itself advises those at a command
+/// line.
+pub fn advised(error: &RegistryError) -> String {
+    match error {
+        RegistryError::NoChampion {
+            name,
+            version,
+            reasons,
+        } => format!(
+            "`{name}` has no champion: version {version} was declined ({reasons}); `POST /train` trains \
+             another, `POST /models/{name}/promote` with `force` and `why` overrides"
+        ),
+        RegistryError::Declined {
+            name,
+            version,
+            reasons,
+        } => format!(
+            "`{name}`: version {version} was declined ({reasons}); give `\"force\": true` and `why` to override"
+        ),
+        RegistryError::NothingToRollBack { name } => format!(
+            "`{name}`: no champion before this one is left to roll back to; give `to` to return to a later one"
+        ),
+        RegistryError::NeverChampion { name, version } => format!(
+            "`{name}`: version {version} has never been the champion: `POST /models/{name}/promote` makes it so"
+        ),
+        RegistryError::OtherEvaluation { evaluated, bundle } => format!(
+            "the evaluation is of bundle {evaluated}, not of {bundle}: `POST /train` makes a version with its own"
+        ),
+        _ if is_choice(error) => {
+            format!("{error}: start the service with `--model` to choose one of them")
+        }
+        RegistryError::Codec { key, source, .. } => damaged(key, source),
+        RegistryError::Damaged { key, reason, .. } => damaged(key, reason),
+        _ => error.to_string(),
+    }
+}
+
+/// Names a damaged file, and what brings it back: nothing can be done to a model whose history is not sound.
+fn damaged(key: &str, reason: &dyn std::fmt::Display) -> String {
+    let advice = if is_of_history(key) {
+        "put this file back from a copy of the registry, or move it away where it does not belong there; \
+         `netsec models list` names all damage"
+    } else {
+        "put this file back from a copy of the registry, or serve another version: `POST \
+         /models/{name}/rollback` with its number as `to`, or `POST /train`; `netsec models list` names all damage"
+    };
+    format!("`{key}` in the registry {}; {advice}", said_of(reason))
+}
+
+/// Continues a sentence whose subject is a file, whatever its reason begins with.
+fn said_of(reason: &dyn std::fmt::Display) -> String {
+    let reason = reason.to_string();
+    if ["is ", "holds "]
+        .iter()
+        .any(|verb| reason.starts_with(verb))
+    {
+        return reason;
+    }
+    format!("cannot be used: {reason}")
+}
