@@ -112,6 +112,11 @@ impl Detector {
         }
     }
 
+    /// Returns every name that a record may have, with what it stands for.
+    pub fn fields(&self) -> &BTreeMap<String, Field> {
+        &self.fields
+    }
+
     /// Returns the known column whose name is nearest to another.
     pub fn nearest(&self, name: &str) -> Option<&str> {
         artifact::yaml::nearest(name, self.columns.iter().map(|c| c.name.as_str()))

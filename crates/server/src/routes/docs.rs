@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use actix_web::{
-    HttpResponse,
+    HttpRequest, HttpResponse,
     http::header,
     web::{Data, Path},
 };
@@ -16,10 +16,15 @@ use utoipa::{
 use utoipa_swagger_ui::Config;
 
 use super::{
-    Service, explain, files, health, inference, invocations, json as answer_json, models, predict,
-    quality,
+    Service, admin, explain, files, front, health, inference, invocations, json as answer_json,
+    models, predict, quality, refusals,
 };
-use crate::{detector::Detector, problem::Problem};
+use crate::{
+    detector::{Detector, Field},
+    guard::IsAdmin,
+    jobs::TrainingSource,
+    problem::Problem,
+};
 
 /// Swagger UI's own files and inline styles, and nothing from elsewhere.
 const DOCS_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
@@ -55,9 +60,17 @@ pub struct Record(BTreeMap<String, Value>);
 #[openapi(
     info(
         title = "Network-security threat detection",
-        description = "Verdicts on network-security records by the champion of a model registry."
+        description = "Verdicts on network-security records by the champion of a model registry. Each listener \
+            describes what it serves: that for administration all of it, the public one all but the paths of \
+            administration."
     ),
+    servers((url = "/", description = "The listener that gives this description")),
     paths(
+        front::page,
+        front::open_session,
+        openapi,
+        to_index,
+        index,
         health::live,
         health::ready,
         health::metrics,
@@ -98,10 +111,42 @@ impl Modify for Keys {
     }
 }
 
+/// What the listener for administration has besides.
+#[derive(OpenApi)]
+#[openapi(
+    paths(
+        admin::reload,
+        admin::promote,
+        admin::roll_back,
+        admin::train,
+        admin::jobs,
+        admin::job,
+        admin::events
+    ),
+    components(schemas(Problem))
+)]
+struct Administration;
+
 /// Describes the service; a record's columns are those of the model that serves.
-pub async fn openapi(service: Data<Service>) -> Result<HttpResponse, Problem> {
-    let mut document =
-        serde_json::to_value(Description::openapi()).map_err(|e| Problem::internal(&e))?;
+#[utoipa::path(get, path = "/openapi.json", tag = "documentation",
+    responses(
+        (status = 200, description = "This description", body = Object, content_type = "application/json"),
+        refusals::OfAnybody),
+    security(()))]
+pub async fn openapi(
+    request: HttpRequest,
+    service: Data<Service>,
+) -> Result<HttpResponse, Problem> {
+    let is_admin = request.app_data::<IsAdmin>().is_some();
+    let mut description = Description::openapi();
+    if is_admin {
+        description.merge(Administration::openapi());
+    }
+    let mut document = serde_json::to_value(description).map_err(|e| Problem::internal(&e))?;
+    if is_admin {
+        let source = &mut document["components"]["schemas"]["TrainOrder"]["properties"]["source"];
+        describe_sources(source, &service.settings.sources);
+    }
     if let Some(detector) = &*service.serving.current() {
         let schemas = &mut document["components"]["schemas"];
         schemas["Record"] = record_schema(detector);
@@ -115,13 +160,27 @@ pub async fn openapi(service: Data<Service>) -> Result<HttpResponse, Problem> {
     Ok(answer_json(document.to_string().into_bytes()))
 }
 
+/// Names the sources that the configuration lists, if it lists any.
+fn describe_sources(schema: &mut Value, sources: &[TrainingSource]) {
+    let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+    if !names.is_empty() {
+        schema["enum"] = json!(names);
+    }
+}
+
 /// Describes a record as JSON Schema.
 fn record_schema(detector: &Detector) -> Value {
     let columns = detector.columns().iter();
-    let properties: Map<String, Value> = columns
+    let mut properties: Map<String, Value> = columns
         .clone()
         .map(|column| (column.name.clone(), column_schema(column)))
         .collect();
+    let passed_over = json!({"description": "May be there, and is passed over."});
+    for (name, field) in detector.fields() {
+        if *field == Field::PassedOver {
+            properties.insert(name.clone(), passed_over.clone());
+        }
+    }
     let required: Vec<&str> = columns
         .filter(|column| !column.may_be_missing)
         .map(|column| column.name.as_str())
@@ -169,7 +228,24 @@ fn column_schema(column: &dataset::Column) -> Value {
     Value::Object(schema)
 }
 
+/// Swagger UI: this description, to be read and tried out.
+#[utoipa::path(get, path = "/docs/", tag = "documentation",
+    responses(
+        (status = 200, description = "The page", body = String, content_type = "text/html"),
+        refusals::OfAnybody),
+    security(()))]
+#[expect(
+    dead_code,
+    reason = "it is there for the description alone: `swagger` gives the page with its files"
+)]
+fn index() {}
+
 /// Sends the reader to the index, so that its files are found beside it.
+#[utoipa::path(get, path = "/docs", tag = "documentation",
+    responses(
+        (status = 308, description = "It is at `/docs/`"),
+        refusals::OfAnybody),
+    security(()))]
 pub async fn to_index() -> HttpResponse {
     HttpResponse::PermanentRedirect()
         .insert_header((header::LOCATION, "/docs/"))

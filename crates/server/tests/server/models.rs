@@ -26,17 +26,18 @@ fn models_and_their_histories_are_told() {
 fn a_damaged_history_is_told_of_and_takes_nothing_else_down() {
     let place = Place::with_flows();
     place.register_as("flows", "other");
-    let server = Server::start(&place, &["--model", "flows"]);
+    let server = Server::start_behind(&place, "", &["--model", "flows"]);
     let healthy = json!({
         "name": "other", "serving": false, "champion": 1, "challenger": null, "versions": 1,
     });
     let entry = std::fs::read_to_string(place.in_history("flows", "00000001.json")).unwrap();
-    for (file, content) in [
+    let damages = [
         ("00000002.json", &entry[..100]),
         // Of another history: it says that it is the first.
         ("00000002.json", &entry),
         ("notes.txt", "put back on Monday"),
-    ] {
+    ];
+    for (n, (file, content)) in damages.into_iter().enumerate() {
         let path = place.in_history("flows", file);
         std::fs::write(&path, content).unwrap();
         let said = format!(
@@ -58,12 +59,19 @@ fn a_damaged_history_is_told_of_and_takes_nothing_else_down() {
         assert_eq!(page.status, 200);
         for part in [
             "<h2>flows version 1</h2>",
-            "role=\"alert\">the history of `flows` cannot",
+            "role=\"alert\">The history of <code>flows</code> cannot",
         ] {
             assert!(page.text().contains(part), "no `{part}` in {}", page.text());
         }
         let body = format!(r#"{{"records":[{FLOW}]}}"#);
         assert_eq!(server.post("/v1/predict", &body).status, 200);
+        // However often it is asked for, the log says it once.
+        let log = std::fs::read_to_string(place.path().join("log")).unwrap();
+        assert_eq!(
+            log.matches("history cannot be read").count(),
+            n + 1,
+            "{log}"
+        );
         std::fs::remove_file(&path).unwrap();
     }
     for name in [
@@ -122,11 +130,27 @@ fn the_description_names_every_path_and_the_columns_of_the_model() {
         "/v1/explain",
         "/v1/models/{name}/history",
         "/readyz",
+        "/",
+        "/session",
+        "/docs",
+        "/docs/",
+        "/openapi.json",
     ] {
         assert!(
             document["paths"][path].is_object(),
             "{path} is not described"
         );
+    }
+    for (path, of_path) in document["paths"].as_object().unwrap() {
+        for (method, operation) in of_path.as_object().unwrap() {
+            for status in ["400", "403", "405", "421"] {
+                let known = &operation["responses"][status];
+                assert!(
+                    known.is_object(),
+                    "{method} {path} does not tell of {status}"
+                );
+            }
+        }
     }
     let record = &document["components"]["schemas"]["Record"];
     assert_eq!(
@@ -135,6 +159,9 @@ fn the_description_names_every_path_and_the_columns_of_the_model() {
     );
     assert_eq!(record["required"], json!(["duration", "protocol", "root"]));
     assert_eq!(record["additionalProperties"], json!(false));
+    for passed_over in ["attack", "id"] {
+        assert!(record["properties"][passed_over].is_object(), "{record}");
+    }
 }
 
 #[test]
