@@ -78,6 +78,16 @@ pub struct RollbackOrder {
     why: Option<String>,
 }
 
+/// One event of a training.
+#[expect(dead_code, reason = "it is there for the description alone")]
+#[derive(ToSchema)]
+pub struct JobEvent {
+    /// The job's state: `running`, `done` or `failed`.
+    event: String,
+    /// The job, as JSON.
+    data: String,
+}
+
 /// What came of a reload.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 pub struct Reloaded {
@@ -192,8 +202,8 @@ pub async fn job(service: Data<Service>, id: Path<u64>) -> Result<HttpResponse, 
 #[utoipa::path(get, path = "/jobs/{id}/events", tag = "administration",
     params(("id" = u64, Path, description = "Number of a job")),
     responses(
-        (status = 200, description = "Events `running`, `done` or `failed`, each with the job as its data",
-            body = String, content_type = "text/event-stream"),
+        (status = 200, description = "One event after another, to the end of the training", body = JobEvent,
+            content_type = "text/event-stream"),
         (status = 404, description = "There is no such job", body = Problem,
             content_type = "application/problem+json"),
         refusals::OfCaller))]
