@@ -8,6 +8,12 @@ pub trait BlobStore: Send + Sync {
     /// Returns where the bytes lie, for people; never with a secret in it.
     fn location(&self) -> String;
 
+    /// Returns whether it is asked by requests, which take time and cost money: what never changes is then asked for
+    /// once.
+    fn is_remote(&self) -> bool {
+        false
+    }
+
     /// Returns the bytes of a key, or `None` when there is no such key.
     ///
     /// # Errors
@@ -33,6 +39,18 @@ pub trait BlobStore: Send + Sync {
     /// # Errors
     /// [`BlobError`].
     fn list(&self, prefix: &str) -> Result<Vec<String>, BlobError>;
+}
+
+/// Returns whether a text is a key.
+pub fn is_key(text: &str) -> bool {
+    let is_word = |part: &str| {
+        !part.is_empty()
+            && !part.starts_with('.')
+            && part
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c))
+    };
+    text.split('/').all(is_word)
 }
 
 /// Why the registry's bytes could not be read or written.

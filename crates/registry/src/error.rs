@@ -1,6 +1,8 @@
 //! Why the registry or one of its stages fails.
 
-use artifact::{Classified, CodecError, ErrorKind};
+use std::path::PathBuf;
+
+use artifact::{Classified, CodecError, ErrorKind, StoreError};
 use model::ScoringError;
 use thiserror::Error;
 
@@ -12,6 +14,16 @@ use crate::{BlobError, Seal};
 pub enum RegistryError {
     #[error(transparent)]
     Blob(#[from] BlobError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("`{address}` is no place of a registry: give a directory or s3://BUCKET/PREFIX")]
+    BadLocation { address: String },
+    #[error(
+        "registry at {location} keeps no run `{run}`: `netsec runs kept` lists those that it keeps"
+    )]
+    NoRun { location: String, run: String },
+    #[error("{} is there already: `netsec verify` checks it", directory.display())]
+    RunIsThere { directory: PathBuf },
     #[error("registry at {location}, `{key}`: {source}; {advice}")]
     Codec {
         location: String,
@@ -112,12 +124,16 @@ impl Classified for RegistryError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Blob(error) => error.kind(),
+            Self::Store(error) => error.kind(),
             Self::Codec { .. }
             | Self::Damaged { .. }
             | Self::Encoding { .. }
             | Self::Canary { .. }
             | Self::UnknownBundle => ErrorKind::Internal,
-            Self::BadName { .. }
+            Self::BadLocation { .. }
+            | Self::NoRun { .. }
+            | Self::RunIsThere { .. }
+            | Self::BadName { .. }
             | Self::NoModel { .. }
             | Self::NoVersion { .. }
             | Self::AlreadyChampion { .. }

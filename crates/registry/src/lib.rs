@@ -9,12 +9,13 @@ mod error;
 mod evaluation;
 mod history;
 mod local;
+mod location;
 mod manifest;
 mod promotion;
 mod signature;
 mod store;
 
-pub use blob::{BlobError, BlobStore};
+pub use blob::{BlobError, BlobStore, is_key};
 pub use champion::{Champion, Incumbent};
 pub use error::RegistryError;
 pub use evaluation::{
@@ -23,7 +24,8 @@ pub use evaluation::{
 };
 pub use history::{Action, Entry, History, VersionState};
 pub use local::LocalDirectory;
+pub use location::Location;
 pub use manifest::{Kind, Manifest, ManifestBlob};
 pub use promotion::{Override, Promotion, PromotionConfig, PromotionRecord};
 pub use signature::{SigningKey, TrustedKeys};
-pub use store::{Registry, Seal, VersionCheck, check_name};
+pub use store::{KeptFile, KeptRun, Registry, Seal, VersionCheck, check_name};

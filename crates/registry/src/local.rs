@@ -7,7 +7,7 @@ use std::{
 
 use artifact::{create_directory, read_bounded, write_atomic, write_new};
 
-use crate::{BlobError, BlobStore};
+use crate::{BlobError, BlobStore, blob::is_key};
 
 const MAX_BLOB_BYTES: u64 = 8 << 30;
 
@@ -25,14 +25,7 @@ impl LocalDirectory {
     }
 
     fn path(&self, key: &str) -> Result<PathBuf, BlobError> {
-        let is_word = |part: &str| {
-            !part.is_empty()
-                && !part.starts_with('.')
-                && part
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c))
-        };
-        if key.split('/').all(is_word) {
+        if is_key(key) {
             Ok(self.root.join(key))
         } else {
             Err(self.error(

@@ -1,6 +1,8 @@
 //! The registry: bundles under their digests, and one history a model.
 
+mod kept_run;
 mod manifests;
+mod memory;
 
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
@@ -8,7 +10,9 @@ use artifact::{Artifact, CodecError, Digest, clock, codec};
 use model::{ModelBundle, TrainingGroups};
 use serde_json::error::Category;
 
+pub use kept_run::{KeptFile, KeptRun};
 pub use manifests::{Seal, VersionCheck};
+use memory::Memory;
 
 use crate::{
     Action, BlobStore, Entry, Evaluation, History, LocalDirectory, RegistryError, SigningKey,
@@ -25,6 +29,7 @@ pub struct Registry {
     blobs: Arc<dyn BlobStore>,
     signing: Option<Arc<SigningKey>>,
     trusted: Option<Arc<TrustedKeys>>,
+    memory: Arc<Memory>,
 }
 
 impl Registry {
@@ -34,6 +39,7 @@ impl Registry {
             blobs,
             signing: None,
             trusted: None,
+            memory: Arc::default(),
         }
     }
 
@@ -45,6 +51,11 @@ impl Registry {
     /// Returns where the registry lies.
     pub fn location(&self) -> String {
         self.blobs.location()
+    }
+
+    /// Returns whether it lies elsewhere, so that what it keeps is out of a broken disk's reach.
+    pub fn is_remote(&self) -> bool {
+        self.blobs.is_remote()
     }
 
     /// Returns the names of all models, ascending.
@@ -74,10 +85,37 @@ impl Registry {
     /// or is missing in between.
     pub fn history(&self, name: &str) -> Result<History, RegistryError> {
         check_name(name)?;
-        match self.listed_history(name) {
-            Err(RegistryError::Damaged { .. }) => self.listed_history(name),
+        let read = match self.blobs.is_remote() {
+            true => self.followed_history(name),
+            false => self.listed_history(name),
+        };
+        match read {
+            Err(RegistryError::Damaged { .. }) => {
+                self.memory.forget(name);
+                self.listed_history(name)
+            }
             read => read,
         }
+    }
+
+    /// Reads what has come behind the entries that are known: one request where there is nothing new.
+    fn followed_history(&self, name: &str) -> Result<History, RegistryError> {
+        let Some(mut entries) = self.memory.recall(name) else {
+            let history = self.listed_history(name)?;
+            self.memory.note(name, history.entries());
+            return Ok(history);
+        };
+        loop {
+            let sequence = entries.len() as u64 + 1;
+            let key = entry_key(name, sequence);
+            let Some(bytes) = self.blobs.get(&key)? else {
+                break;
+            };
+            entries.push(self.parsed_entry(&key, sequence, &bytes)?);
+        }
+        let history = self.sound_history(name, entries)?;
+        self.memory.extend(name, history.entries());
+        Ok(history)
     }
 
     fn listed_history(&self, name: &str) -> Result<History, RegistryError> {
@@ -98,15 +136,23 @@ impl Registry {
                 break;
             }
         }
+        self.sound_history(name, entries)
+    }
+
+    fn sound_history(&self, name: &str, entries: Vec<Entry>) -> Result<History, RegistryError> {
         History::new(entries)
             .map_err(|(sequence, reason)| self.damaged_entry(&entry_key(name, sequence), reason))
     }
 
     fn listed_entry(&self, key: &str, sequence: u64) -> Result<Entry, RegistryError> {
-        let damaged = |reason: String| self.damaged_entry(key, reason);
         let bytes = self.blobs.get(key)?;
-        let bytes = bytes.ok_or_else(|| damaged("is missing".to_owned()))?;
-        let entry: Entry = serde_json::from_slice(&bytes).map_err(|e| damaged(no_entry(&e)))?;
+        let bytes = bytes.ok_or_else(|| self.damaged_entry(key, "is missing".to_owned()))?;
+        self.parsed_entry(key, sequence, &bytes)
+    }
+
+    fn parsed_entry(&self, key: &str, sequence: u64, bytes: &[u8]) -> Result<Entry, RegistryError> {
+        let damaged = |reason: String| self.damaged_entry(key, reason);
+        let entry: Entry = serde_json::from_slice(bytes).map_err(|e| damaged(no_entry(&e)))?;
         if entry.sequence != sequence {
             let found = entry.sequence;
             return Err(damaged(format!(
@@ -270,8 +316,17 @@ impl Registry {
         };
         let bytes = codec::encode(artifact).map_err(wrap)?;
         let digest = codec::verify(&bytes, A::KIND).map_err(wrap)?;
-        self.blobs.put(&blob_key(digest), &bytes)?;
+        self.write_blob(&blob_key(digest), &bytes)?;
         Ok(digest)
+    }
+
+    /// Writes bytes unless these very ones are there: a bucket would keep both as versions, and a damaged one is
+    /// mended.
+    fn write_blob(&self, key: &str, bytes: &[u8]) -> Result<(), RegistryError> {
+        match self.blobs.get(key) {
+            Ok(Some(there)) if there == bytes => Ok(()),
+            _ => Ok(self.blobs.put(key, bytes)?),
+        }
     }
 
     fn read<A: Artifact>(

@@ -1,17 +1,20 @@
-//! The stage `promotion` as a program of its own, on the registry beside the run.
+//! The stage `promotion` as a program of its own, on the registry of the run, which must be a directory.
 
 use std::process::ExitCode;
 
 use artifact::{Failure, Run, clock};
+use dataset::SourceUri;
 use harness::RunConfig;
-use registry::{Promotion, Registry};
+use registry::{Location, Promotion};
 
 fn main() -> ExitCode {
     harness::stage_main(stage)
 }
 
 fn stage(config: &RunConfig, run: &Run) -> Result<Promotion, Failure> {
-    let registry = Registry::local(&run.root()?).keyed_by_environment()?;
+    let kept: Option<SourceUri> = config.section("registry")?;
+    let registry = Location::open_directory(kept.as_ref(), &run.root()?)?;
+    let registry = registry.keyed_by_environment()?;
     let name: String = config.section("model")?;
     let section = config.of_stage::<Promotion>()?;
     Ok(Promotion::new(

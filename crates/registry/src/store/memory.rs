@@ -1,0 +1,61 @@
+//! Entries that were read before: they never change, so that a store that is asked by requests is asked for each
+//! once.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use artifact::clock::Stopwatch;
+
+use crate::Entry;
+
+/// Seconds after which a history is read as a whole again: somebody may have put another one in its place.
+const HOLDS: f64 = 600.0;
+
+/// The histories of a registry, as far as they were read.
+#[derive(Default)]
+pub(super) struct Memory(Mutex<BTreeMap<String, Remembered>>);
+
+struct Remembered {
+    entries: Vec<Entry>,
+    since: Stopwatch,
+}
+
+impl Memory {
+    /// Returns the entries of a model that were read not long ago; none when it has to be read as a whole.
+    pub(super) fn recall(&self, name: &str) -> Option<Vec<Entry>> {
+        let histories = self.histories();
+        let known = histories.get(name)?;
+        (known.since.seconds() < HOLDS).then(|| known.entries.clone())
+    }
+
+    /// Notes a history that was read as a whole.
+    pub(super) fn note(&self, name: &str, entries: &[Entry]) {
+        let remembered = Remembered {
+            entries: entries.to_vec(),
+            since: Stopwatch::start(),
+        };
+        self.histories().insert(name.to_owned(), remembered);
+    }
+
+    /// Notes entries that have come behind those that are known.
+    pub(super) fn extend(&self, name: &str, entries: &[Entry]) {
+        if let Some(known) = self.histories().get_mut(name)
+            && known.entries.len() < entries.len()
+        {
+            known.entries = entries.to_vec();
+        }
+    }
+
+    pub(super) fn forget(&self, name: &str) {
+        self.histories().remove(name);
+    }
+
+    fn histories(&self) -> MutexGuard<'_, BTreeMap<String, Remembered>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

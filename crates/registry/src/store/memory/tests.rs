@@ -1,0 +1,128 @@
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
+use artifact::Digest;
+
+use crate::{Action, BlobError, BlobStore, Entry, LocalDirectory, Registry};
+
+/// A store that is asked by requests, and counts them.
+struct Remote {
+    inner: LocalDirectory,
+    requests: AtomicUsize,
+}
+
+impl Remote {
+    fn counted(&self) -> &LocalDirectory {
+        self.requests.fetch_add(1, Relaxed);
+        &self.inner
+    }
+}
+
+impl BlobStore for Remote {
+    fn location(&self) -> String {
+        self.inner.location()
+    }
+
+    fn is_remote(&self) -> bool {
+        true
+    }
+
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BlobError> {
+        self.counted().get(key)
+    }
+
+    fn put(&self, key: &str, bytes: &[u8]) -> Result<(), BlobError> {
+        self.counted().put(key, bytes)
+    }
+
+    fn put_if_absent(&self, key: &str, bytes: &[u8]) -> Result<bool, BlobError> {
+        self.counted().put_if_absent(key, bytes)
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<String>, BlobError> {
+        self.counted().list(prefix)
+    }
+}
+
+struct Watched {
+    place: tempfile::TempDir,
+    writer: Registry,
+    store: Arc<Remote>,
+    reader: Registry,
+}
+
+impl Watched {
+    fn new() -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let store = Arc::new(Remote {
+            inner: LocalDirectory::new(place.path().join("registry")),
+            requests: AtomicUsize::new(0),
+        });
+        Self {
+            writer: Registry::local(place.path()),
+            reader: Registry::new(store.clone()),
+            store,
+            place,
+        }
+    }
+
+    fn append(&self) {
+        let digest = Digest::of(b"the only version");
+        let entry = Entry {
+            sequence: 0,
+            at: "2026-02-03T00:00:00Z".to_owned(),
+            action: Action::Declined,
+            version: 1,
+            bundle: digest,
+            training_groups: digest,
+            evaluation: digest,
+            run: "a".to_owned(),
+            simulated: false,
+            reasons: Vec::new(),
+            why: None,
+        };
+        self.writer
+            .append("m", |_| Ok(Some(entry.clone())))
+            .unwrap();
+    }
+
+    /// Looks at the history; gives the entries that were read, or the error, and the requests that it took.
+    fn look(&self) -> (Result<usize, String>, usize) {
+        let before = self.store.requests.load(Relaxed);
+        let read = self.reader.history("m");
+        let read = read.map(|h| h.entries().len()).map_err(|e| e.to_string());
+        (read, self.store.requests.load(Relaxed) - before)
+    }
+}
+
+#[test]
+fn a_look_at_a_known_history_is_one_request_and_one_more_for_each_new_entry() {
+    let watched = Watched::new();
+    assert_eq!(watched.look(), (Ok(0), 1));
+    (0..3).for_each(|_| watched.append());
+    assert_eq!(watched.look(), (Ok(3), 4));
+    assert_eq!(watched.look(), (Ok(3), 1));
+    watched.append();
+    assert_eq!(watched.look(), (Ok(4), 2));
+    assert_eq!(watched.look(), (Ok(4), 1));
+}
+
+#[test]
+fn a_new_entry_that_is_damaged_is_named_each_time_and_read_once_it_is_mended() {
+    let watched = Watched::new();
+    watched.append();
+    assert_eq!(watched.look(), (Ok(1), 2));
+    let history = watched.place.path().join("registry/models/m/history");
+    watched.append();
+    let second = history.join("00000002.json");
+    let whole = std::fs::read(&second).unwrap();
+    std::fs::write(&second, &whole[..whole.len() / 2]).unwrap();
+    for _ in 0..2 {
+        let error = watched.look().0.unwrap_err();
+        assert!(error.contains("00000002.json"), "{error}");
+    }
+    std::fs::write(&second, whole).unwrap();
+    assert_eq!(watched.look().0, Ok(2));
+}
