@@ -64,7 +64,7 @@ impl Cause {
 }
 
 impl Trouble {
-    fn advice(&self) -> &'static str {
+    pub(crate) fn advice(&self) -> &'static str {
         match self.cause {
             Cause::Unreachable => {
                 "check host and port and whether the server runs; `netsec doctor --source` with this \

@@ -1,7 +1,7 @@
 //! From the URI of records to their source or destination: files, simulated data and, a feature each,
-//! databases.
+//! databases. From the URI of a bucket to a registry's blobs.
 //!
-//! Owns the schemes, and how servers are asked. Must not know stages, models or the command line.
+//! Owns the schemes, and how servers are asked. Must not know what stages do, nor the command line.
 
 #[cfg(any(feature = "dynamodb", feature = "s3"))]
 mod aws;
@@ -56,6 +56,8 @@ mod staging;
 mod written;
 
 use std::path::{Path, PathBuf};
+#[cfg(feature = "s3")]
+use std::sync::Arc;
 
 use artifact::{Digest, ErrorKind, Failure};
 use dataset::{Destination, LoadMode, Schema, Source, SourceUri};
@@ -227,6 +229,34 @@ pub fn probe(uri: &SourceUri) -> Probed {
         Some("s3") => s3::probe(uri),
         #[cfg(feature = "sql")]
         Some("postgres" | "postgresql" | "mysql" | "sqlite") => sql::probe(uri),
+        _ => Probed::default(),
+    }
+}
+
+/// Opens the bucket of a registry, `s3://BUCKET/PREFIX`; nothing is asked of it yet.
+///
+/// # Errors
+/// [`ErrorKind::Usage`] for an address that is no place of a registry.
+#[cfg(feature = "s3")]
+pub fn registry_bucket(uri: &SourceUri) -> Result<Arc<dyn registry::BlobStore>, Failure> {
+    Ok(Arc::new(s3::S3Blobs::open(uri)?))
+}
+
+/// Says that a registry cannot lie in a bucket without the feature `s3`.
+///
+/// # Errors
+/// [`ErrorKind::Usage`], always.
+#[cfg(not(feature = "s3"))]
+pub fn registry_bucket<T>(uri: &SourceUri) -> Result<T, Failure> {
+    let scheme = uri.scheme().unwrap_or_default();
+    Err(Failure::new(ErrorKind::Usage, unsupported(scheme)))
+}
+
+/// Tries the steps to the bucket of a registry, whether it keeps versions, and whether it can be written.
+pub fn probe_registry(uri: &SourceUri) -> Probed {
+    match uri.scheme() {
+        #[cfg(feature = "s3")]
+        Some("s3") => s3::probe_registry(uri),
         _ => Probed::default(),
     }
 }

@@ -20,6 +20,8 @@ pub struct Probe {
     pub check: &'static str,
     /// What was found.
     pub outcome: Result<String, Failure>,
+    /// Whether it works, but not as well as it could; what was found says what to do.
+    pub is_doubtful: bool,
 }
 
 /// Marks that a step has failed.
@@ -42,6 +44,7 @@ impl Probed {
                 self.0.push(Probe {
                     check,
                     outcome: Err(error.into().into()),
+                    is_doubtful: false,
                 });
                 Err(Ended)
             }
@@ -52,6 +55,16 @@ impl Probed {
         self.0.push(Probe {
             check,
             outcome: Ok(said.into()),
+            is_doubtful: false,
+        });
+    }
+
+    #[cfg(feature = "s3")]
+    pub(crate) fn warn(&mut self, check: &'static str, said: impl Into<String>) {
+        self.0.push(Probe {
+            check,
+            outcome: Ok(said.into()),
+            is_doubtful: true,
         });
     }
 }

@@ -1,8 +1,9 @@
-//! S3 and what speaks like it: objects as sources of records, and as their destinations.
+//! S3 and what speaks like it: objects as sources of records, as their destinations, and as a registry's blobs.
 //!
 //! Owns its runtime, which nobody else sees: every call blocks.
 
 mod address;
+mod blobs;
 mod client;
 mod connection;
 mod destination;
@@ -17,8 +18,9 @@ use artifact::Digest;
 use dataset::SourceUri;
 
 use address::Address;
+pub(crate) use blobs::S3Blobs;
 pub(crate) use destination::S3Destination;
-pub(crate) use probe::probe;
+pub(crate) use probe::{probe, probe_registry};
 pub(crate) use source::S3Source;
 pub(crate) use upload::abandon;
 

@@ -16,7 +16,7 @@ use super::{
     address::{Address, Keys},
     connection::Connection,
     source::S3Source,
-    upload::Upload,
+    upload::{Content, Upload},
 };
 use crate::{
     failure::Cause,
@@ -204,7 +204,7 @@ impl Destination for S3Destination {
             load: self.load.clone(),
             is_addition: self.is_addition,
             content_type: content_type(&self.key),
-            file: Arc::new(Mutex::new(file)),
+            content: Content::File(Arc::new(Mutex::new(file))),
             n_bytes,
         };
         self.connection.block_on(upload.run())?;

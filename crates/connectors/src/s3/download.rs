@@ -30,11 +30,12 @@ const BEGINNINGS: u32 = 3;
 /// A server is given up that sends less than this in each time limit.
 const LEAST_BYTES: u64 = 1 << 10;
 
-/// Downloads an object; one that changes meanwhile is begun anew, so that no file is of two versions.
-pub(super) async fn download(store: Store, key: String) -> Result<File, Trouble> {
+/// Downloads an object of at most `most` bytes; one that changes meanwhile is begun anew, so that no file is of two
+/// versions.
+pub(super) async fn download(store: Store, key: String, most: u64) -> Result<File, Trouble> {
     let mut beginnings = 1;
     loop {
-        match attempt(&store, &key).await {
+        match attempt(&store, &key, most).await {
             Err(trouble) if trouble.cause == Cause::Changed && beginnings < BEGINNINGS => {
                 tracing::warn!(key, reason = trouble.reason, "changed, reading it anew");
                 beginnings += 1;
@@ -44,8 +45,12 @@ pub(super) async fn download(store: Store, key: String) -> Result<File, Trouble>
     }
 }
 
-async fn attempt(store: &Store, key: &str) -> Result<File, Trouble> {
+async fn attempt(store: &Store, key: &str, most: u64) -> Result<File, Trouble> {
     let (content, body) = store.open(key).await?;
+    if content.n_bytes > most {
+        let reason = format!("it has {} bytes, at most {most} are read", content.n_bytes);
+        return Err(store.trouble(&format!("read `{key}`"), Cause::Refused, reason));
+    }
     let file = tempfile::tempfile().map_err(|e| no_spool(store, key, &e))?;
     let spool = Spool {
         store: store.clone(),

@@ -30,10 +30,19 @@ impl Store {
         if let Keys::One(key) = &self.address.keys {
             return Ok(vec![key.clone()]);
         }
+        self.listed(|page| self.meant(page).map(str::to_owned).collect())
+            .await
+    }
+
+    /// Returns the keys that are taken from each page of the listing, in their order.
+    pub(super) async fn listed(
+        &self,
+        take: impl Fn(&ListObjectsV2Output) -> Vec<String>,
+    ) -> Result<Vec<String>, Trouble> {
         let (mut keys, mut token) = (Vec::new(), None);
         loop {
             let page = self.page(token.as_deref(), None).await?;
-            keys.extend(self.meant(&page).map(str::to_owned));
+            keys.extend(take(&page));
             if keys.len() > MAX_OBJECTS {
                 let reason = format!("they are more than {MAX_OBJECTS}: name a longer prefix");
                 return Err(self.trouble("list objects", Cause::Wrong, reason));

@@ -4,6 +4,7 @@ use dataset::SourceUri;
 
 use super::{
     address::Keys,
+    blobs::S3Blobs,
     connection::{Connection, Store},
 };
 use crate::{
@@ -21,14 +22,54 @@ pub(crate) fn probe(uri: &SourceUri) -> Probed {
 }
 
 fn steps(uri: &SourceUri, probed: &mut Probed) -> Result<(), Ended> {
-    let connection = probed.step("address", Connection::open(uri), |c| {
-        format!("bucket {}, region {}", c.address().bucket, c.store.region)
-    })?;
+    let connection = probed.step("address", Connection::open(uri), place_of)?;
+    reach(&connection, probed)
+}
+
+/// Tries what leads to a registry as well, and whether its bucket is as a registry wants it.
+pub(crate) fn probe_registry(uri: &SourceUri) -> Probed {
+    let mut probed = Probed::default();
+    // What ended it stands in the list.
+    let _ = steps_to_registry(uri, &mut probed);
+    probed
+}
+
+fn steps_to_registry(uri: &SourceUri, probed: &mut Probed) -> Result<(), Ended> {
+    let blobs = probed.step("address", S3Blobs::open(uri), |b| place_of(b.connection()))?;
+    reach(blobs.connection(), probed)?;
+    match blobs.see_versions() {
+        Ok(()) => probed.ok("versions", "kept: what is written over can be had back"),
+        Err(why) => probed.warn("versions", why),
+    }
+    match blobs.try_out() {
+        Err(trouble) if trouble.cause == Cause::Permission => {
+            let why = trouble.reason;
+            probed.warn(
+                "writing",
+                format!("{why}: enough for a server, too little for a run"),
+            );
+        }
+        outcome => {
+            probed.step("writing", outcome, |()| {
+                "of two writers one is told so".to_owned()
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn place_of(connection: &Connection) -> String {
+    let store = &connection.store;
+    format!("bucket {}, region {}", store.address.bucket, store.region)
+}
+
+/// Tries name, port, TLS, credentials and permission of a bucket.
+fn reach(connection: &Connection, probed: &mut Probed) -> Result<(), Ended> {
     let store = &connection.store;
     let trouble = |asked: &str, cause, reason| store.trouble(asked, cause, reason);
     let location = &store.address.location;
     let is_encrypted = approach(probed, location, place(store), trouble)?;
-    ask(&connection, is_encrypted, probed)
+    ask(connection, is_encrypted, probed)
 }
 
 /// Asks the server: what it says tells TLS, credentials and permission apart.

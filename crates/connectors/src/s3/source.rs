@@ -85,7 +85,7 @@ impl S3Source {
         while self.coming.len() < ahead
             && let Some(key) = keys.pop_front()
         {
-            let task = download(self.connection.store.clone(), key.clone());
+            let task = download(self.connection.store.clone(), key.clone(), u64::MAX);
             self.coming
                 .push_back((key, self.connection.handle().spawn(task)));
         }

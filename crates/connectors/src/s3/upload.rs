@@ -1,4 +1,4 @@
-//! A file as an object: visible once it is whole, and nothing left of one that is not.
+//! A file or bytes as an object: visible once it is whole, and nothing left of one that is not.
 
 use std::{
     fs::File,
@@ -28,17 +28,25 @@ const MAX_PARTS: u64 = 9_000;
 /// How long the end of the program waits for the server to forget an upload.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// A file on its way.
+/// What is on its way to become an object.
 #[derive(Clone)]
 pub(super) struct Upload {
     pub store: Store,
     pub key: String,
+    /// Tells this upload from what others write.
     pub load: String,
     /// Whether what is there already must stay.
     pub is_addition: bool,
     pub content_type: &'static str,
-    pub file: Arc<Mutex<File>>,
+    pub content: Content,
     pub n_bytes: u64,
+}
+
+/// What is read again whenever a part has to be sent again.
+#[derive(Clone)]
+pub(super) enum Content {
+    File(Arc<Mutex<File>>),
+    Bytes(Bytes),
 }
 
 impl Upload {
@@ -220,7 +228,13 @@ impl Upload {
     }
 
     fn read(&self, range: Range<u64>) -> Result<Bytes, Trouble> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        let file = match &self.content {
+            Content::File(file) => file,
+            Content::Bytes(bytes) => {
+                return Ok(bytes.slice(range.start as usize..range.end as usize));
+            }
+        };
+        let mut file = file.lock().unwrap_or_else(PoisonError::into_inner);
         let mut read = || -> io::Result<Vec<u8>> {
             file.seek(SeekFrom::Start(range.start))?;
             let mut bytes = vec![0; (range.end - range.start) as usize];
