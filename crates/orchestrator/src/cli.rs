@@ -8,8 +8,8 @@ use dataset::SourceUri;
 use registry::Registry;
 
 use crate::{
-    diff, doctor, duration::Seconds, inspect, models, pipeline, predict, push, schema_file,
-    simulation, stages, tracking,
+    diff, doctor, duration::Seconds, inspect, kept_runs, models, pipeline, predict, push,
+    schema_file, simulation, stages, tracking,
 };
 
 /// Trains, evaluates, promotes and applies detectors of network threats.
@@ -30,8 +30,8 @@ enum Command {
     Run(RunArguments),
     /// Run one stage again on an existing run directory
     Stage(stages::StageArguments),
-    /// List the run directories
-    Runs(Place),
+    /// List the run directories, or fetch one that the registry keeps
+    Runs(kept_runs::RunsArguments),
     /// Show the stages of a run, their artifacts, counts and times
     Show(inspect::RunArgument),
     /// Check every artifact and file of a run against its manifest
@@ -71,6 +71,10 @@ pub struct Place {
         value_name = "DIR"
     )]
     pub artifacts: PathBuf,
+    /// The registry: a directory or, built with the feature s3, s3://BUCKET/PREFIX; the directory `registry`
+    /// below the artifacts by default
+    #[arg(long, env = "NETSEC_REGISTRY", value_name = "DIR|URI")]
+    pub registry: Option<SourceUri>,
     /// Print JSON for programs instead of text for people
     #[arg(long)]
     pub json: bool,
@@ -199,7 +203,7 @@ pub fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
         None => pipeline::run(&arguments.run),
         Some(Command::Run(run)) => pipeline::run(&run),
         Some(Command::Stage(stage)) => stages::run(&stage),
-        Some(Command::Runs(place)) => inspect::runs(&place),
+        Some(Command::Runs(runs)) => kept_runs::run(&runs),
         Some(Command::Show(run)) => inspect::show(&run),
         Some(Command::Verify(run)) => inspect::verify(&run),
         Some(Command::Report(run)) => inspect::report(&run),

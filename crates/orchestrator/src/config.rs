@@ -11,7 +11,7 @@ use trainer::TrainingConfig;
 use transformation::TransformationConfig;
 use validation::ValidationConfig;
 
-use crate::cli::RunArguments;
+use crate::{cli::RunArguments, registries};
 
 /// The configuration as a file, the environment and `--set` give it; kept in every run directory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,6 +31,8 @@ pub struct Config {
     pub holdout: Option<SourceUri>,
     /// Name to register under; the schema's when left out.
     pub model: Option<String>,
+    /// Where the registry is; below the artifacts when left out.
+    pub registry: Option<SourceUri>,
     pub ingestion: IngestionConfig,
     pub validation: ValidationConfig,
     pub transformation: TransformationConfig,
@@ -47,6 +49,7 @@ impl Default for Config {
             source: SourceUri::new("synth://phishing?rows=11055"),
             holdout: None,
             model: None,
+            registry: None,
             ingestion: IngestionConfig::default(),
             validation: ValidationConfig::default(),
             transformation: TransformationConfig::default(),
@@ -63,6 +66,7 @@ pub fn unread_variables() -> Vec<String> {
         "NETSEC_ARTIFACTS",
         "NETSEC_LOG",
         "NETSEC_DATA_DIR",
+        "NETSEC_REGISTRY",
         "NETSEC_SIGNING_KEY",
         "NETSEC_TRUSTED_KEYS",
     ];
@@ -107,6 +111,7 @@ impl Config {
             let message = "ingestion.max_rows is 0: use 1 or more, or null for all";
             return Err(Failure::new(ErrorKind::Config, message));
         }
+        registries::check(self.registry.as_ref())?;
         self.validation.check()?;
         self.transformation.check()?;
         self.training.candidates()?;

@@ -1,6 +1,7 @@
 //! `netsec doctor`: whether everything that a run needs is there, and what to do where it is not.
 
 mod disk;
+mod registry;
 mod source;
 
 use std::{
@@ -12,7 +13,6 @@ use artifact::{ErrorKind, Failure, Run, clock};
 use clap::Args;
 use dataset::SourceUri;
 use ingestion::FeatureStore;
-use registry::{Registry, RegistryError};
 use serde::Serialize;
 use serde_json::json;
 
@@ -112,20 +112,18 @@ fn examine(arguments: &DoctorArguments) -> Vec<Finding> {
     let mut findings = vec![threads()];
     findings.extend(disk::examine(root));
     findings.extend(runs(root));
-    findings.extend(registry(root));
-    findings.extend(feature_store(root));
-    findings.extend(environment());
-    let config = match configuration(arguments.config.as_deref()) {
-        Ok((config, said)) => {
-            findings.push(Finding::ok("configuration", said));
-            config
-        }
+    let (config, found) = match configuration(arguments.config.as_deref()) {
+        Ok((config, said)) => (config, Finding::ok("configuration", said)),
         Err(failure) => {
             let advice = "docs/netsec.yaml lists every key";
-            findings.push(Finding::fail("configuration", &failure, advice));
-            Config::default()
+            let found = Finding::fail("configuration", &failure, advice);
+            (Config::default(), found)
         }
     };
+    findings.extend(registry::examine(&arguments.place, &config));
+    findings.extend(feature_store(root));
+    findings.extend(environment());
+    findings.push(found);
     findings.extend(dataset_and_source(arguments, &config));
     findings
 }
@@ -186,80 +184,6 @@ fn runs(root: &Path) -> Vec<Finding> {
         Finding::ok("runs", format!("{n}, {unfinished} of them unfinished")),
     );
     findings
-}
-
-/// Loads every champion as a server would, and asks it what it was asked when it was promoted.
-fn registry(root: &Path) -> Vec<Finding> {
-    const CHECK: &str = "registry";
-    let registry = Registry::local(root);
-    let names = match registry.names() {
-        Ok(names) => names,
-        Err(error) => return vec![Finding::fail(CHECK, &error.into(), "")],
-    };
-    if names.is_empty() {
-        return vec![Finding::ok(CHECK, "no models yet: `netsec run` trains one")];
-    }
-    let of_model = |name: &String| match champion(&registry, name) {
-        Ok(said) => {
-            let mut findings = vec![Finding::ok(CHECK, said)];
-            findings.extend(lacking(&registry, name));
-            findings.extend(clocks(&registry, name));
-            findings
-        }
-        Err(failure) => vec![Finding::fail(CHECK, &failure, "")],
-    };
-    names.iter().flat_map(of_model).collect()
-}
-
-/// Looks for versions besides the champion that could not come back.
-fn lacking(registry: &Registry, name: &str) -> Vec<Finding> {
-    let history = registry.history(name);
-    let found = history.and_then(|history| registry.lacking(name, &history));
-    let warn = |error: &RegistryError| Finding::warn("registry", error.to_string());
-    found.map_or_else(|e| vec![warn(&e)], |all| all.iter().map(warn).collect())
-}
-
-/// Looks for entries that stand behind one of a later time, and for a last one that lies ahead of now.
-fn clocks(registry: &Registry, name: &str) -> Vec<Finding> {
-    // That it cannot be read is said already.
-    let history = registry.history(name).unwrap_or_default();
-    let back = history.times_that_run_back().into_iter();
-    let mut said: Vec<String> = back
-        .map(|(before, entry)| {
-            format!(
-                "{name}: entry {} of {} stands behind entry {} of {}: a clock was wrong, \
-                 `netsec models history --at` goes by the latest time so far",
-                entry.sequence, entry.at, before.sequence, before.at
-            )
-        })
-        .collect();
-    let last = history.entries().last();
-    if let Some(last) = last.filter(|last| last.lies_ahead_of(clock::now())) {
-        said.push(format!(
-            "{name}: the last entry, {}, is of {}, which has not come yet: set the clocks of the \
-             machines that write to the registry",
-            last.sequence, last.at
-        ));
-    }
-    let warn = |said| Finding::warn("registry", said);
-    said.into_iter().map(warn).collect()
-}
-
-fn champion(registry: &Registry, name: &str) -> Result<String, Failure> {
-    let history = registry.existing(name)?;
-    let n = history.versions().len();
-    if history.champion().is_none() {
-        return Ok(format!("{name}: {n} versions, no champion"));
-    }
-    let (entry, bundle) = registry.champion(name)?;
-    let evaluation = registry.evaluation(name, &entry)?;
-    registry.training_groups(name, &entry)?;
-    let asked = evaluation.canary.query(&bundle);
-    asked.map_err(|reason| Failure::new(ErrorKind::Internal, format!("{name}: {reason}")))?;
-    Ok(format!(
-        "{name}: {n} versions, champion {} loads and answers",
-        entry.version
-    ))
 }
 
 fn feature_store(root: &Path) -> Vec<Finding> {

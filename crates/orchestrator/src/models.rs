@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::{
     cli::{Place, reason},
     output::print,
-    pipeline::registry,
+    registries::registry,
     tracking,
 };
 

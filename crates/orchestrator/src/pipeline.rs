@@ -13,11 +13,13 @@ use transformation::Transformation;
 use validation::Validation;
 
 use crate::{
-    cli::{Place, RunArguments},
+    cli::RunArguments,
     config::{Config, unread_variables},
     given_holdout::{check_holdout, given_holdout},
     intake::{Intake, check_simulated},
+    kept_runs,
     output::{note, print},
+    registries,
     summary::Summary,
     tracking,
 };
@@ -58,9 +60,14 @@ fn attempt(arguments: &RunArguments, directory: &mut Option<PathBuf>) -> Result<
     registry::check_name(&name)?;
     // Kept in the run directory, where stages that run alone look it up.
     config.model = Some(name.clone());
+    let (place, configured) = (&arguments.place, config.registry.as_ref());
+    let location = registries::location(place.registry.as_ref(), configured, &place.artifacts)?;
+    let registry = registries::open(&location, &place.keys)?;
+    if place.registry.is_some() || configured.is_some() {
+        config.registry = Some(location.absolute());
+    }
     check_simulated(&config.source, &schema)?;
     check_holdout(&config, &schema)?;
-    let registry = registry(&arguments.place)?;
     let intake = Intake::of(arguments, &config, &schema)?;
     let snapshot = intake.snapshot();
     if !arguments.place.json {
@@ -76,7 +83,7 @@ fn attempt(arguments: &RunArguments, directory: &mut Option<PathBuf>) -> Result<
     let chain = Chain {
         run: &run,
         config: &config,
-        registry,
+        registry: registry.clone(),
         name: &name,
         forced: arguments.force.then(|| Override {
             why: arguments.why.clone().unwrap_or_default(),
@@ -87,6 +94,13 @@ fn attempt(arguments: &RunArguments, directory: &mut Option<PathBuf>) -> Result<
     progress.finish();
     outcome.map_err(|e| with_report(e, &run))?;
     report::write(&run, None)?;
+    if let Err(error) = kept_runs::keep(&registry, &run) {
+        note(&format!(
+            "the registry does not keep all of the run yet: {error}; `netsec stage promotion --run {}` \
+             completes it",
+            run.name()
+        ));
+    }
     let mut summary = Summary::of(&run, &config, &name, stopwatch.seconds())?;
     summary.snapshot = snapshot;
     print(&if arguments.place.json {
@@ -135,6 +149,8 @@ impl Chain<'_> {
         let evaluating = Evaluating::new(config.evaluation.clone());
         let (evaluation,) = run.execute(&evaluating, (bundle, holdout, incumbent), report)?;
 
+        // What is promoted can be looked into, whatever happens from now on.
+        kept_runs::keep(&self.registry, run)?;
         let promotion = Promotion::new(
             config.promotion.clone(),
             self.registry.clone(),
@@ -153,11 +169,6 @@ fn keep_schema(run: &Run, schema: &Schema) -> Result<(), Failure> {
     let text = yaml::to_text(schema).map_err(|e| Failure::new(ErrorKind::Internal, e))?;
     run.keep(SCHEMA_FILE, text.as_bytes())?;
     Ok(())
-}
-
-/// Returns the registry of a place.
-pub fn registry(place: &Place) -> Result<Registry, Failure> {
-    place.keys.given_to(Registry::local(&place.artifacts))
 }
 
 fn opening_line(schema: &Schema, source: &SourceUri, simulated: bool) -> String {

@@ -20,7 +20,7 @@ use serde_json::json;
 use crate::{
     cli::Place,
     output::{note, print, refuse_same_file},
-    pipeline::registry,
+    registries::registry,
 };
 use survey::Survey;
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use artifact::{ErrorKind, Failure, Manifest, Run, Stage, StoreError, clock};
 use clap::Args;
-use dataset::{Schema, ValidatedDataset};
+use dataset::{Schema, SourceUri, ValidatedDataset};
 use harness::{RunConfig, config::SOURCE_VARIABLE};
 use ingestion::{Ingestion, SCHEMA_FILE};
 use registry::{Champion, Evaluating, Promotion, Registry};
@@ -18,7 +18,9 @@ use crate::{
     config::Config,
     given_holdout::{AdoptHoldout, given_holdout},
     inspect::find_run,
+    kept_runs,
     output::print,
+    registries,
 };
 
 /// The stages in the order of a run.
@@ -44,6 +46,9 @@ pub struct StageArguments {
     /// Directory with the registry; the one that the run directory lies in by default
     #[arg(long, value_name = "DIR")]
     artifacts: Option<PathBuf>,
+    /// The registry, as for `netsec run`; the one that the run was made with by default
+    #[arg(long, value_name = "DIR|URI")]
+    registry: Option<SourceUri>,
     /// Progress on standard error: a bar on a terminal, JSON lines, or nothing
     #[arg(long, value_enum, default_value = "auto")]
     progress: Progress,
@@ -99,13 +104,7 @@ impl Again<'_> {
             Transformation::NAME => self.alone(&Transformation::new(config.transformation)),
             Training::NAME => self.alone(&Training::new(config.training)),
             Evaluating::NAME => self.alone(&Evaluating::new(config.evaluation)),
-            Promotion::NAME => self.alone(&Promotion::new(
-                config.promotion,
-                self.registry()?,
-                self.model()?,
-                self.run.name(),
-                clock::now(),
-            )),
+            Promotion::NAME => self.promote(),
             other => Err(Failure::new(
                 ErrorKind::Usage,
                 format!("no stage `{other}`: {}", NAMES.join(", ")),
@@ -117,12 +116,29 @@ impl Again<'_> {
         harness::execute_stage(&self.run, stage, self.arguments.progress.into())
     }
 
+    /// Promotes once the registry keeps the run, and lets it keep what came of that as well.
+    fn promote(&self) -> Result<PathBuf, Failure> {
+        let registry = self.registry()?;
+        kept_runs::keep(&registry, &self.run)?;
+        let step = self.alone(&Promotion::new(
+            self.config.promotion.clone(),
+            registry.clone(),
+            self.model()?,
+            self.run.name(),
+            clock::now(),
+        ))?;
+        kept_runs::keep(&registry, &self.run)?;
+        Ok(step)
+    }
+
     fn registry(&self) -> Result<Registry, Failure> {
-        let registry = match &self.arguments.artifacts {
-            Some(root) => Registry::local(root),
-            None => Registry::local(&self.run.root()?),
+        let root = match &self.arguments.artifacts {
+            Some(root) => root.clone(),
+            None => self.run.root()?,
         };
-        self.arguments.keys.given_to(registry)
+        let (flag, kept) = (self.arguments.registry.as_ref(), &self.config.registry);
+        let location = registries::location(flag, kept.as_ref(), &root)?;
+        registries::open(&location, &self.arguments.keys)
     }
 
     fn model(&self) -> Result<String, Failure> {

@@ -9,7 +9,7 @@ use registry::Registry;
 use serde_json::json;
 
 use super::Named;
-use crate::{output::print, pipeline::registry};
+use crate::{output::print, registries::registry};
 
 #[derive(Args)]
 pub struct ExportArguments {

@@ -6,7 +6,7 @@ use registry::{Registry, VersionCheck};
 use serde_json::json;
 
 use super::Named;
-use crate::{cli::Place, output::print, pipeline::registry};
+use crate::{cli::Place, output::print, registries::registry};
 
 #[derive(Args)]
 pub struct VerifyArguments {

@@ -8,7 +8,7 @@ use registry::{Entry, Evaluation, History, Registry};
 use serde_json::{Value, json};
 
 use super::Named;
-use crate::{output::print, pipeline::registry};
+use crate::{output::print, registries::registry};
 
 /// Features that are named, the most important first.
 const MOST_IMPORTANT: usize = 10;

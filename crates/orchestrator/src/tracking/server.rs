@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use ::tracking::{Origin, Pending, Sent, Settings, Subject, Tracking, TrackingError};
 use artifact::{Classified as _, ErrorKind, Failure, Run};
+use harness::RunConfig;
 use registry::Registry;
 use serde_json::{Value, json};
 
@@ -11,6 +12,7 @@ use crate::{
     cli::Place,
     inspect::find_run,
     output::{note, print},
+    registries,
 };
 
 /// Tells the server of a run that has ended, where one is named. Whatever happens is a remark: the run has its
@@ -30,9 +32,13 @@ fn tell(place: &Place, subject: &Subject, failure: Option<String>) {
     let Some(settings) = Settings::of_environment() else {
         return;
     };
-    let tracking = of(&place.artifacts);
-    let noted = tracking.note(subject.clone(), Origin::of_environment(failure));
-    let sent = noted.and_then(|()| tracking.send(&settings?, subject));
+    let root = &place.artifacts;
+    let noted = of(root).note(subject.clone(), Origin::of_environment(failure));
+    let sent = noted.map_err(Failure::from);
+    let sent = sent.and_then(|()| {
+        let tracking = Tracking::new(root, registry_of(place, root, subject)?);
+        Ok(tracking.send(&settings?, subject)?)
+    });
     match sent {
         Ok(sent) => {
             sent.remarks.iter().for_each(|remark| note(remark));
@@ -54,8 +60,23 @@ fn command(place: &Place) -> String {
     }
 }
 
+/// Returns what knows what is pending, which lies beside the runs wherever the registry is.
 fn of(root: &Path) -> Tracking {
     Tracking::new(root, Registry::local(root))
+}
+
+/// Opens the registry of a run, which its configuration names, or of a model.
+fn registry_of(place: &Place, root: &Path, subject: &Subject) -> Result<Registry, Failure> {
+    let configured = match subject {
+        // Of a run that has gone, the tracking itself says so.
+        Subject::Run(name) => RunConfig::of(&root.join(name))
+            .and_then(|config| config.section("registry"))
+            .unwrap_or_default(),
+        Subject::Model(_) => None,
+    };
+    let flag = place.registry.as_ref();
+    let location = registries::location(flag, configured.as_ref(), root)?;
+    registries::open(&location, &place.keys)
 }
 
 /// Lists what is pending.
@@ -111,7 +132,8 @@ pub fn sync(place: &Place, runs: &[PathBuf]) -> Result<u8, Failure> {
     let mut told = Vec::new();
     let mut first = None;
     for (root, subject) in subjects {
-        let result = of(&root).send(&settings, &subject);
+        let registry = registry_of(place, &root, &subject)?;
+        let result = Tracking::new(&root, registry).send(&settings, &subject);
         told.push(tell_sent(place, &subject, &result)?);
         if let Err(error) = result {
             let is_silent = matches!(error, TrackingError::Unavailable { .. });

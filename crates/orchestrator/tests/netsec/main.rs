@@ -20,6 +20,7 @@ mod predictions;
 mod push;
 #[cfg(feature = "real-data")]
 mod real_data;
+mod registry_place;
 mod report;
 mod runs;
 mod same_rows;
