@@ -7,6 +7,7 @@ use std::{
 };
 
 use clap::{Parser, ValueEnum};
+use dataset::SourceUri;
 
 /// Serves the champion of a model registry: predictions, explanations, a page for people.
 #[derive(Parser, Debug, Clone)]
@@ -40,7 +41,7 @@ pub struct Arguments {
     /// The program `netsec`; by default the one beside this program, else the one on the path
     #[arg(long, env = "NETSEC_PROGRAM", value_name = "FILE")]
     pub netsec: Option<PathBuf>,
-    /// Directory with the model registry
+    /// Directory with the model registry, unless --registry names another place, and of trainings
     #[arg(
         long,
         env = "NETSEC_ARTIFACTS",
@@ -48,6 +49,10 @@ pub struct Arguments {
         value_name = "DIR"
     )]
     pub artifacts: PathBuf,
+    /// The registry: a directory or, built with the feature s3, s3://BUCKET/PREFIX; the directory `registry`
+    /// below the artifacts by default
+    #[arg(long, env = "NETSEC_REGISTRY", value_name = "DIR|URI")]
+    pub registry: Option<SourceUri>,
     /// Serve only versions that one of these public keys has signed: a PEM file
     #[arg(long, env = "NETSEC_TRUSTED_KEYS", value_name = "FILE")]
     pub trusted_keys: Option<PathBuf>,

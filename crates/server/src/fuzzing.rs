@@ -12,7 +12,6 @@ use actix_web::{
 };
 use artifact::{ErrorKind, Failure};
 use clap::Parser as _;
-use registry::Registry;
 
 use crate::{Arguments, service, serving::Serving, settings::Settings};
 
@@ -34,7 +33,7 @@ pub fn start(flags: &[&str]) -> Result<impl Fn(&str, &str, &[u8]) -> Answer + us
     let arguments = Arguments::try_parse_from(line);
     let arguments = &arguments.map_err(|e| Failure::new(ErrorKind::Usage, e.to_string()))?;
     let settings = Settings::of(arguments)?;
-    let registry = Registry::local(&settings.artifacts);
+    let registry = service::open_registry(&settings)?;
     let serving = Arc::new(Serving::new(registry, settings.model.clone()));
     serving.reload()?;
     let service = service::assemble(settings, serving)?;

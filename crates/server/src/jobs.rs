@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    ffi::OsString,
     io::{self, BufRead as _, BufReader, Read},
     path::PathBuf,
     process::{Child, ChildStderr, ChildStdout, Command, Stdio},
@@ -62,7 +63,7 @@ pub struct Job {
 /// All trainings since the start.
 pub struct Jobs {
     program: PathBuf,
-    artifacts: PathBuf,
+    place: Vec<OsString>,
     state: Mutex<State>,
 }
 
@@ -83,11 +84,11 @@ pub enum Refusal {
 }
 
 impl Jobs {
-    /// Makes the list; `program` is `netsec`.
-    pub fn new(program: PathBuf, artifacts: PathBuf) -> Self {
+    /// Makes the list; `program` is `netsec`, and `place` its arguments that say where its registry is.
+    pub fn new(program: PathBuf, place: Vec<OsString>) -> Self {
         Self {
             program,
-            artifacts,
+            place,
             state: Mutex::default(),
         }
     }
@@ -184,8 +185,8 @@ impl Jobs {
     fn spawn_as(&self, mut command: Command, source: &TrainingSource) -> io::Result<Child> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         command
-            .args(["run", "--json", "--progress", "json", "--artifacts"])
-            .arg(&self.artifacts)
+            .args(["run", "--json", "--progress", "json"])
+            .args(&self.place)
             .args(["--source", &source.uri])
             .env("RAYON_NUM_THREADS", (cores / 2).max(1).to_string())
             .stdin(Stdio::null())

@@ -15,6 +15,8 @@ use actix_web::{
     web::Data,
 };
 use artifact::{ErrorKind, Failure};
+#[cfg(feature = "s3")]
+use connectors::registry_bucket as bucket;
 use registry::Registry;
 
 use crate::{
@@ -49,8 +51,7 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         return Ok(0);
     }
     let settings = Settings::of(arguments)?;
-    let registry = Registry::local(&settings.artifacts);
-    let registry = registry.keyed(None, arguments.trusted_keys.as_deref())?;
+    let registry = open_registry(&settings)?;
     let serving = Arc::new(Serving::new(registry, settings.model.clone()));
     if arguments.check {
         settings.check_surroundings()?;
@@ -59,6 +60,27 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
         return Ok(0);
     }
     serve(arguments, settings, serving)
+}
+
+/// Opens the registry where it is, with the keys that it trusts; nothing is asked of it yet.
+///
+/// # Errors
+/// When it is in a bucket, and the address is wrong or this build reaches none; when the keys cannot be read.
+pub(crate) fn open_registry(settings: &Settings) -> Result<Registry, Failure> {
+    let registry = match &settings.registry {
+        Some(location) => location.open(bucket)?,
+        None => Registry::local(&settings.artifacts),
+    };
+    Ok(registry.keyed(None, settings.trusted_keys.as_deref())?)
+}
+
+#[cfg(not(feature = "s3"))]
+fn bucket(uri: &dataset::SourceUri) -> Result<Arc<dyn registry::BlobStore>, Failure> {
+    let message = format!(
+        "{uri}: this build reaches no bucket: build it with the feature `s3`: cargo build --release -p server \
+         --features s3"
+    );
+    Err(Failure::new(ErrorKind::Config, message))
 }
 
 /// Lets the service have as many files and connections open as the system allows at most.
@@ -134,7 +156,7 @@ pub(crate) fn assemble(
     settings: Settings,
     serving: Arc<Serving>,
 ) -> Result<Data<Service>, Failure> {
-    let jobs = Jobs::new(settings.program.clone(), settings.artifacts.clone());
+    let jobs = Jobs::new(settings.program.clone(), settings.place());
     let log = settings.prediction_log.clone().map(PredictionLog::start);
     let log = log.transpose();
     let slots = Slots::new(settings.max_uploads, settings.max_uploads_each);

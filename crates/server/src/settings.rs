@@ -3,9 +3,11 @@
 mod surroundings;
 mod training;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
 
 use artifact::{ErrorKind, Failure};
+use dataset::SourceUri;
+use registry::Location;
 
 use crate::{
     arguments::Arguments,
@@ -24,6 +26,10 @@ const KEYS_VARIABLE: &str = "NETSEC_API_KEYS";
 #[derive(Debug)]
 pub struct Settings {
     pub artifacts: PathBuf,
+    /// None: below the artifacts.
+    pub registry: Option<Location>,
+    /// The file of the keys whose signatures count; none when none is asked for.
+    pub trusted_keys: Option<PathBuf>,
     pub model: Option<String>,
     pub keys: FromFiles<KeyRing>,
     pub max_rate: Option<f64>,
@@ -65,6 +71,8 @@ impl Settings {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             artifacts: arguments.artifacts.clone(),
+            registry: registry(arguments)?,
+            trusted_keys: arguments.trusted_keys.clone(),
             model: arguments.model.clone(),
             max_rate: rate(arguments.max_rate)?,
             tls: certificate(arguments)?,
@@ -89,6 +97,28 @@ impl Settings {
             keys,
         })
     }
+}
+
+impl Settings {
+    /// Returns what tells the program `netsec` where the registry is and whom it trusts.
+    pub fn place(&self) -> Vec<OsString> {
+        let mut place = vec!["--artifacts".into(), self.artifacts.clone().into()];
+        if let Some(registry) = &self.registry {
+            place.extend(["--registry".into(), registry.to_string().into()]);
+        }
+        if let Some(keys) = &self.trusted_keys {
+            place.extend(["--trusted-keys".into(), keys.clone().into()]);
+        }
+        place
+    }
+}
+
+/// Finds where the registry is; a variable without a value names no place.
+fn registry(arguments: &Arguments) -> Result<Option<Location>, Failure> {
+    let given = arguments.registry.as_ref();
+    let named = given.filter(|address| **address != SourceUri::default());
+    let location = named.map(Location::try_from).transpose();
+    location.map_err(|e| config(format!("--registry: {e}")))
 }
 
 /// Refuses to be reached from other machines without a key.

@@ -21,6 +21,7 @@ mod process;
 mod protocols;
 mod quality;
 mod registry;
+mod registry_place;
 mod reload;
 mod security;
 mod sound;

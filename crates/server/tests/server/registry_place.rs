@@ -1,0 +1,52 @@
+//! Where the registry is.
+
+use std::fs;
+
+use crate::{
+    administration::stand_in,
+    client::Connection,
+    process::{Server, command, wait_for},
+    trained::Place,
+};
+
+#[test]
+fn a_registry_in_another_directory_is_served_and_what_is_no_place_of_one_is_refused() {
+    let (place, trained) = (Place::empty(), Place::with_flows());
+    let elsewhere = trained.path().join("registry").display().to_string();
+    let server = Server::start(&place, &["--registry", &elsewhere]);
+    assert_eq!(server.get("/readyz").status, 200);
+    let by_variable = [("NETSEC_REGISTRY", elsewhere.as_str())];
+    let server = Server::start_with(&place, &[], &by_variable);
+    assert_eq!(server.get("/readyz").status, 200);
+    // As files of compose pass on what is not set.
+    let server = Server::start_with(&trained, &[], &[("NETSEC_REGISTRY", "")]);
+    assert_eq!(server.get("/readyz").status, 200);
+
+    for address in ["https://host/models", "s3://bucket/a*"] {
+        let refused = command(&place).args(["--registry", address]).output();
+        let refused = refused.unwrap();
+        assert_ne!(refused.status.code(), Some(0), "{address}");
+        let said = String::from_utf8(refused.stderr).unwrap();
+        assert!(said.contains(address), "{said}");
+    }
+}
+
+#[test]
+fn a_training_registers_where_the_service_reads() {
+    let place = Place::with_flows();
+    let program = stand_in(&place, "exit 0");
+    let registry = place.path().join("registry").display().to_string();
+    let source = ["--train-source", "daily=daily.csv", "--netsec", &program];
+    let listen = ["--admin-listen", "127.0.0.1:0", "--registry", &registry];
+    let server = Server::start(&place, &[&source[..], &listen].concat());
+    let mut administration = Connection::open(server.admin.unwrap());
+    let kind = ["Content-Type: application/json"];
+    let begun = administration.call("POST", "/train", &kind, br#"{"source":"daily"}"#);
+    assert_eq!(begun.status, 202, "{}", begun.text());
+    let asked = place.path().join("asked");
+    wait_for("the training", || asked.exists());
+    let words = format!("--registry {registry}");
+    wait_for(&words, || {
+        fs::read_to_string(&asked).is_ok_and(|asked| asked.contains(&words))
+    });
+}
