@@ -27,7 +27,11 @@ impl Workspace {
 
     /// Reads the workspace as it is when `netsec` is built with every connector.
     fn with_every_connector() -> Self {
-        let features = CargoOpt::SomeFeatures(vec!["orchestrator/full".to_owned()]);
+        Self::with("orchestrator/full")
+    }
+
+    fn with(feature: &str) -> Self {
+        let features = CargoOpt::SomeFeatures(vec![feature.to_owned()]);
         Self::of(MetadataCommand::new().features(features))
     }
 
@@ -171,6 +175,34 @@ fn the_service_serves_and_does_not_learn() {
         assert!(reached.contains(own), "server does not reach {own}");
     }
     assert_eq!(workspace.direct_users("actix-web"), ["server"]);
+}
+
+#[test]
+fn the_service_reaches_buckets_with_a_feature_and_learns_no_more_with_it() {
+    let workspace = Workspace::with("server/s3");
+    let reached = workspace.reached("server");
+    for own in ["connectors", "aws-sdk-s3"] {
+        assert!(reached.contains(own), "server does not reach {own}");
+    }
+    for forbidden in [
+        "trainer",
+        "trees",
+        "transformation",
+        "ingestion",
+        "mongodb",
+        "sqlx",
+        "ureq",
+    ] {
+        assert!(!reached.contains(forbidden), "server reaches {forbidden}");
+    }
+    assert_eq!(
+        workspace.direct_users("connectors"),
+        ["orchestrator", "server"]
+    );
+    assert_eq!(workspace.direct_users("aws-sdk-s3"), ["connectors"]);
+    // The trait is the registry's, who knows nobody that implements it.
+    assert!(workspace.direct["connectors"].contains("registry"));
+    assert!(!workspace.reached("registry").contains("connectors"));
 }
 
 #[test]

@@ -22,6 +22,8 @@ pub enum Fault {
     /// The first request of HTTP whose first line holds the text is passed on, but not its answer; the
     /// second gets this status.
     Lose(&'static str, Option<&'static str>),
+    /// Requests of HTTP whose first line holds the text go no further than to the proxy.
+    Hold(&'static str),
     /// Answered by the proxy itself with these bytes, the first so many connections.
     Say { bytes: &'static str, times: usize },
     /// Cut once the server has sent this many bytes, for the first so many connections that come so far.
@@ -203,10 +205,18 @@ fn serve(
         let note = |bytes: &[u8]| {
             let mut seen = seen.lock().unwrap();
             let (n, status) = (seen.requests.len(), seen.note(bytes, fault));
+            let mut new = seen.requests[n..].iter();
+            if let Fault::Hold(text) = fault
+                && new.clone().any(|line| line.contains(text))
+            {
+                drop(seen);
+                losses.fetch_add(1, Ordering::SeqCst);
+                std::thread::sleep(Duration::from_secs(60));
+                return None;
+            }
             let Fault::Lose(text, then) = fault else {
                 return status;
             };
-            let mut new = seen.requests[n..].iter();
             let meant = new.find(|line| line.contains(text));
             match meant.map(|_| losses.fetch_add(1, Ordering::SeqCst)) {
                 Some(0) => lost.store(true, Ordering::SeqCst),

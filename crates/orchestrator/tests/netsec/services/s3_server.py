@@ -5,17 +5,42 @@ It ends when standard input does.
 
 import json
 import sys
+import threading
 import urllib.request
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from moto.s3.responses import S3Response
 from moto.server import ThreadedMotoServer
 
 POLICY = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": ["arn:aws:s3:::mine", "arn:aws:s3:::mine/*"]}],
 }
+
+
+def decide_alone():
+    """Lets one write at a time look for an object and make it, as S3 does; moto takes each request on a thread."""
+    lock, put = threading.Lock(), S3Response.put_object
+
+    def alone(self):
+        with lock:
+            return put(self)
+
+    S3Response.put_object = alone
+
+
+def name_rightly():
+    """Names the answer on versioning as S3 does, without which Amazon's own client for Rust does not take it."""
+    see = S3Response.get_bucket_versioning
+
+    def named(self):
+        status, headers, body = see(self)
+        body = body if isinstance(body, str) else body.decode()
+        return status, headers, body.replace("GetBucketVersioningResponse", "VersioningConfiguration")
+
+    S3Response.get_bucket_versioning = named
 
 
 def client(endpoint, service, login):
@@ -56,6 +81,8 @@ def call(s3, name, arguments):
 
 
 def main():
+    decide_alone()
+    name_rightly()
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
