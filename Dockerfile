@@ -18,7 +18,7 @@ RUN deploy/image/skeleton .
 
 # Compiled once for as long as no manifest changes.
 FROM sources AS dependencies
-ARG FEATURES=orchestrator/full
+ARG FEATURES=orchestrator/full,server/s3
 COPY --from=manifests /source .
 RUN cargo build --release --locked --target "$TARGET" --package orchestrator --package server --features "$FEATURES"
 

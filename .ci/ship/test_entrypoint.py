@@ -100,6 +100,10 @@ class EntryPoint(unittest.TestCase):
         (history / "1.json").write_text("")
         self.assertNotIn("trained", self.start(data))
 
+    def test_a_registry_elsewhere_is_left_to_those_who_fill_it(self):
+        data = self.container("elsewhere")
+        self.assertNotIn("trained", self.start(data, NETSEC_REGISTRY="s3://bucket/models"))
+
     def test_keys_that_are_given_leave_none_to_make(self):
         for name, value in [("NETSEC_API_KEYS", "a b c"), ("NETSEC_KEYS_FILE", "/given"), ("NETSEC_INSECURE", "true")]:
             with self.subTest(name):
