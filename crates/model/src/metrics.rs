@@ -208,7 +208,8 @@ fn mean(weights: Option<&[u32]>, values: impl ExactSizeIterator<Item = f64>) -> 
     sum / total as f64
 }
 
-fn loss(probability: f64, threat: bool) -> f64 {
+/// Returns the log-loss of one row, as scikit-learn bounds it.
+pub(crate) fn loss(probability: f64, threat: bool) -> f64 {
     let p = probability.clamp(f64::EPSILON, 1.0 - f64::EPSILON);
     if threat { -p.ln() } else { -(1.0 - p).ln() }
 }

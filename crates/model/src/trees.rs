@@ -4,6 +4,7 @@ mod check;
 mod layout;
 #[cfg(test)]
 mod random;
+mod rounds;
 mod shapley;
 mod tree;
 

@@ -138,6 +138,7 @@ fn report(
         family: "baseline".to_owned(),
         cv: MetricSummary::of(&metrics),
         folds: FoldMetrics::by_metric(&metrics),
+        log_loss_by_round: Vec::new(),
         fit_seconds: stopwatch.seconds() / folds.len() as f64,
     })
 }

@@ -16,6 +16,9 @@ use crate::{
     report::{FoldMetrics, MetricSummary},
 };
 
+/// A curve over more rounds than this has every second one, every third and so on.
+const CURVE_POINTS: usize = 100;
+
 /// One fold made ready.
 pub(crate) struct Fold {
     pub training: TrainingSide,
@@ -27,6 +30,8 @@ pub(crate) struct Outcome {
     pub summary: MetricSummary,
     /// Scores in each fold, by metric.
     pub folds: BTreeMap<String, Vec<f64>>,
+    /// Mean log-loss of the folds after some numbers of rounds; of boosting alone.
+    pub log_loss_by_round: Vec<(usize, f64)>,
     /// Raw threat score of every row, by the model that has not seen it.
     pub out_of_fold: Vec<f64>,
     /// Mean over the folds; of a shared fit, the part that its rounds are.
@@ -75,7 +80,7 @@ pub(crate) fn run(
         .into_par_iter()
         .with_max_len(1)
         .map(|(fit, fold)| {
-            let scored = fit.run(candidates, fold, &folds[fold], context)?;
+            let scored = fit.run(candidates, fold, &folds[fold], labels, context)?;
             let finished = scored.len() as u64;
             let so_far = done.fetch_add(finished, Ordering::Relaxed) + finished;
             context.progress()(what, so_far, total);
@@ -97,6 +102,7 @@ struct Scored {
     candidate: usize,
     fold: usize,
     scores: Vec<f64>,
+    log_loss_by_round: Vec<(usize, f64)>,
     seconds: f64,
 }
 
@@ -125,12 +131,32 @@ impl SharedFit {
         plan
     }
 
+    /// Returns the log-loss by round of the fit, which is that of its last member.
+    fn curve(
+        &self,
+        candidates: &[(String, Learner)],
+        classifiers: &[Classifier],
+        side: &ScoredSide,
+        labels: &[Label],
+    ) -> Vec<(usize, f64)> {
+        let (Some(&last), Some(Classifier::Trees(trees))) =
+            (self.members.last(), classifiers.last())
+        else {
+            return Vec::new();
+        };
+        let learner = &candidates[last].1;
+        let step = (learner.rounds() as usize).div_ceil(CURVE_POINTS);
+        let features = side.features(learner.family()).values();
+        trees.log_loss_by_round(features, &truth_of(side, labels), step)
+    }
+
     /// Fits once, scores each member, and shares the time among them by their rounds.
     fn run(
         &self,
         candidates: &[(String, Learner)],
         fold: usize,
         sides: &Fold,
+        labels: &[Label],
         context: &Context,
     ) -> Result<Vec<Scored>, TrainingError> {
         let members: Vec<&(String, Learner)> =
@@ -138,12 +164,18 @@ impl SharedFit {
         let stopwatch = context.stopwatch();
         let classifiers = Learner::fit_shared(&members, &sides.training, context.seed)?;
         let seconds = stopwatch.seconds();
+        let curve = self.curve(candidates, &classifiers, &sides.scored, labels);
         let one = |(&candidate, classifier): (&usize, &Classifier)| {
             let learner = &candidates[candidate].1;
             Scored {
                 candidate,
                 fold,
                 scores: score(learner, classifier, &sides.scored),
+                log_loss_by_round: curve
+                    .iter()
+                    .copied()
+                    .filter(|(round, _)| *round <= learner.rounds() as usize)
+                    .collect(),
                 seconds: seconds * learner.share_of_time(&members),
             }
         };
@@ -155,14 +187,20 @@ fn score(learner: &Learner, classifier: &Classifier, side: &ScoredSide) -> Vec<f
     classifier.threat_scores(side.features(learner.family()))
 }
 
+fn truth_of(side: &ScoredSide, labels: &[Label]) -> Vec<bool> {
+    let rows = side.rows.iter();
+    rows.map(|&row| labels[row].is_threat()).collect()
+}
+
 fn gather(scored: &[Scored], folds: &[Fold], labels: &[Label]) -> Outcome {
     let mut out_of_fold = vec![f64::NAN; labels.len()];
     let mut metrics = Vec::with_capacity(folds.len());
     for of_fold in scored {
-        let rows = &folds[of_fold.fold].scored.rows;
-        let truth: Vec<bool> = rows.iter().map(|&row| labels[row].is_threat()).collect();
+        let side = &folds[of_fold.fold].scored;
+        let truth = truth_of(side, labels);
         metrics.push(FoldMetrics::of(&of_fold.scores, &truth));
-        rows.iter()
+        side.rows
+            .iter()
             .zip(&of_fold.scores)
             .for_each(|(&row, &score)| out_of_fold[row] = score);
     }
@@ -170,9 +208,22 @@ fn gather(scored: &[Scored], folds: &[Fold], labels: &[Label]) -> Outcome {
     Outcome {
         summary: MetricSummary::of(&metrics),
         folds: FoldMetrics::by_metric(&metrics),
+        log_loss_by_round: mean_curve(scored),
         out_of_fold,
         fit_seconds: seconds / scored.len() as f64,
     }
+}
+
+/// Returns the mean of the folds' curves, where all have a point: a fit may end before its last round.
+fn mean_curve(scored: &[Scored]) -> Vec<(usize, f64)> {
+    let mut by_round: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+    for (round, loss) in scored.iter().flat_map(|s| &s.log_loss_by_round) {
+        by_round.entry(*round).or_default().push(*loss);
+    }
+    by_round.retain(|_, losses| losses.len() == scored.len());
+    let mean = |losses: Vec<f64>| losses.iter().sum::<f64>() / losses.len() as f64;
+    let means = by_round.into_iter();
+    means.map(|(round, losses)| (round, mean(losses))).collect()
 }
 
 #[cfg(test)]

@@ -119,7 +119,8 @@ impl Learner {
         }
     }
 
-    fn rounds(&self) -> u32 {
+    /// Returns the number of rounds or trees that are asked for.
+    pub(crate) fn rounds(&self) -> u32 {
         match self {
             Self::LogisticRegression(_) | Self::DecisionTree(_) => 1,
             Self::RandomForest(l) => l.n_estimators,

@@ -44,6 +44,10 @@ pub struct CandidateReport {
     /// Scores in each fold, by metric; empty in reports of earlier versions.
     #[serde(default)]
     pub folds: BTreeMap<String, Vec<f64>>,
+    /// Of boosting, log-loss on the scored side after some numbers of rounds: means over the folds. Candidates
+    /// that share a fit share its curve, each up to its own rounds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log_loss_by_round: Vec<(usize, f64)>,
     /// Mean seconds of a fit, on one thread, beside other candidates.
     pub fit_seconds: f64,
 }

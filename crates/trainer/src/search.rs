@@ -170,6 +170,7 @@ fn reports(candidates: &[(String, Learner)], outcomes: &[Outcome]) -> Vec<Candid
         family: learner.family().name().to_owned(),
         cv: outcome.summary.clone(),
         folds: outcome.folds.clone(),
+        log_loss_by_round: outcome.log_loss_by_round.clone(),
         fit_seconds: outcome.fit_seconds,
     };
     candidates.iter().zip(outcomes).map(one).collect()

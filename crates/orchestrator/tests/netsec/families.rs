@@ -76,6 +76,30 @@ fn every_family_of_models_tells_families_of_attacks_apart() {
     }
 }
 
+#[test]
+fn boosting_tells_its_loss_round_by_round_up_to_that_of_its_folds() {
+    let place = Workplace::new();
+    let result = run(&place, "gradient_boosting", "{n_estimators: [10, 25]}");
+    let run = place.path(result["run"].as_str().unwrap());
+    let report = std::fs::read(run.join("04-training/training.json")).unwrap();
+    let report: Value = serde_json::from_slice(&report).unwrap();
+    for (candidate, n_rounds) in report["candidates"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .zip([10, 25])
+    {
+        let curve: Vec<(u64, f64)> =
+            serde_json::from_value(candidate["log_loss_by_round"].clone()).unwrap();
+        let rounds = curve.iter().map(|(round, _)| *round);
+        assert!(rounds.eq(1..=n_rounds), "{curve:?}");
+        let whole = candidate["cv"]["log_loss"]["mean"].as_f64().unwrap();
+        let (last, first) = (curve[curve.len() - 1].1, curve[0].1);
+        assert!((last - whole).abs() < 1e-12, "{last} and {whole}");
+        assert!(last < first);
+    }
+}
+
 /// Scores the training file; returns truth, label and threat probability of each row.
 fn predict(place: &Workplace) -> Vec<(String, String, f64)> {
     let called = place.call(&[

@@ -30,6 +30,9 @@ fn candidate(training: &TrainingReport, report: &CandidateReport, at: i64) -> Ca
             batch.metric(&format!("cv_fold/{name}"), *value, fold, at);
         }
     }
+    for (round, loss) in &report.log_loss_by_round {
+        batch.metric("cv_round/log_loss", *loss, *round, at);
+    }
     batch.metric("fit_seconds", report.fit_seconds, 0, at);
     Candidate {
         name: report.name.clone(),

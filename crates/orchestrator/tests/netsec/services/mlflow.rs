@@ -199,6 +199,16 @@ fn mlflow_gives_the_probabilities_that_netsec_gives() {
         }
         assert_eq!(n, 900);
     }
+    let runs = server.ask("runs", json!(["flows"]));
+    let is_nested = |run: &&Value| run["tags"]["mlflow.parentRunId"].is_string();
+    let nested: Vec<&Value> = runs.as_array().unwrap().iter().filter(is_nested).collect();
+    assert_eq!(nested.len(), 2);
+    for run in nested {
+        let curve = server.ask("history", json!([run["id"], "cv_round/log_loss"]));
+        let steps = curve.as_array().unwrap().iter();
+        let steps: Vec<u64> = steps.map(|point| point[0].as_u64().unwrap()).collect();
+        assert_eq!(steps, (1..=20).collect::<Vec<u64>>());
+    }
 }
 
 #[test]
