@@ -63,9 +63,9 @@ fn attempt(arguments: &RunArguments, directory: &mut Option<PathBuf>) -> Result<
     let (place, configured) = (&arguments.place, config.registry.as_ref());
     let location = registries::location(place.registry.as_ref(), configured, &place.artifacts)?;
     let registry = registries::open(&location, &place.keys)?;
-    if place.registry.is_some() || configured.is_some() {
-        config.registry = Some(location.absolute());
-    }
+    let beside = registries::location(None, None, &place.artifacts)?;
+    // One beside the runs moves with them.
+    config.registry = (location != beside).then(|| location.absolute());
     check_simulated(&config.source, &schema)?;
     check_holdout(&config, &schema)?;
     let intake = Intake::of(arguments, &config, &schema)?;
