@@ -165,6 +165,18 @@ fn is_named(dependency: &str, source: &str) -> bool {
         .any(is_whole)
 }
 
+/// Returns what sources call a package: its library, whose name may be another.
+fn library_of(metadata: &Metadata, package: &str) -> String {
+    let packages = metadata.packages.iter();
+    let mut targets = packages
+        .filter(|p| p.name == package)
+        .flat_map(|p| &p.targets);
+    let library = targets.find(|target| target.is_lib() || target.is_proc_macro());
+    library
+        .map_or(package, |target| &target.name)
+        .replace('-', "_")
+}
+
 #[test]
 fn every_dependency_is_used_by_the_crate_that_names_it() {
     let mut idle = Vec::new();
@@ -176,7 +188,10 @@ fn every_dependency_is_used_by_the_crate_that_names_it() {
         for dependency in &member.dependencies {
             let name = dependency.rename.as_ref().unwrap_or(&dependency.name);
             let with_tests = dependency.kind == DependencyKind::Development;
-            let identifier = name.replace('-', "_");
+            let identifier = match &dependency.rename {
+                Some(name) => name.replace('-', "_"),
+                None => library_of(&metadata, &dependency.name),
+            };
             let sources = sources(directory.as_std_path(), with_tests);
             if !sources.iter().any(|source| is_named(&identifier, source)) {
                 idle.push(format!("{} {name}", member.name));
