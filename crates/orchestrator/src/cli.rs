@@ -8,7 +8,7 @@ use dataset::SourceUri;
 use registry::Registry;
 
 use crate::{
-    diff, doctor, duration::Seconds, inspect, kept_runs, models, pipeline, predict, push,
+    diff, doctor, duration::Seconds, export, inspect, kept_runs, models, pipeline, predict, push,
     schema_file, simulation, stages, tracking,
 };
 
@@ -55,6 +55,9 @@ enum Command {
     /// List, show, promote and roll back registered models
     #[command(subcommand)]
     Models(models::ModelsCommand),
+    /// Write a run, or data, in the form that other programs read
+    #[command(subcommand)]
+    Export(export::ExportCommand),
     /// Tell a tracking server, MLflow or DagsHub, what it does not know yet
     #[command(subcommand)]
     Tracking(tracking::TrackingCommand),
@@ -214,6 +217,7 @@ pub fn dispatch(arguments: Arguments) -> Result<u8, Failure> {
         Some(Command::Schema(command)) => schema_file::run(&command),
         Some(Command::Synth(command)) => simulation::run(&command),
         Some(Command::Models(command)) => models::run(&command),
+        Some(Command::Export(command)) => export::run(&command),
         Some(Command::Tracking(command)) => tracking::run(&command),
     }
 }

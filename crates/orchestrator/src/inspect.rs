@@ -155,13 +155,7 @@ pub fn show(argument: &RunArgument) -> Result<u8, Failure> {
 /// what lies there now; a difference exits with 70.
 pub fn verify(argument: &RunArgument) -> Result<u8, Failure> {
     let run = argument.open()?;
-    let mut found = Verified::of(&run)?;
-    // A holdout that was given was read in a run of its own.
-    let root = run.directory().join(AdoptHoldout::NAME);
-    for name in run_names(&root)? {
-        found.add(Verified::of(&Run::open(&root.join(name), 0)?)?);
-    }
-    let Verified { checked, damaged } = found;
+    let Verified { checked, damaged } = Verified::whole(&run)?;
     let finished = run
         .manifests()?
         .iter()
@@ -185,6 +179,15 @@ pub fn verify(argument: &RunArgument) -> Result<u8, Failure> {
     Err(Failure::new(ErrorKind::Internal, damaged.join("\n")))
 }
 
+/// Refuses a run of which something is not as it was recorded.
+pub fn check_whole(run: &Run) -> Result<(), Failure> {
+    let damaged = Verified::whole(run)?.damaged;
+    match damaged.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::new(ErrorKind::Internal, damaged.join("\n"))),
+    }
+}
+
 /// What was found in one run directory.
 struct Verified {
     checked: usize,
@@ -192,6 +195,16 @@ struct Verified {
 }
 
 impl Verified {
+    fn whole(run: &Run) -> Result<Self, Failure> {
+        let mut found = Self::of(run)?;
+        // A holdout that was given was read in a run of its own.
+        let root = run.directory().join(AdoptHoldout::NAME);
+        for name in run_names(&root)? {
+            found.add(Self::of(&Run::open(&root.join(name), 0)?)?);
+        }
+        Ok(found)
+    }
+
     fn of(run: &Run) -> Result<Self, Failure> {
         let manifests = run.manifests()?;
         let own = run.files()?;

@@ -5,6 +5,7 @@ mod config;
 mod diff;
 mod doctor;
 mod duration;
+mod export;
 mod given_holdout;
 mod inspect;
 mod intake;

@@ -159,6 +159,18 @@ fn exporting_is_apart_from_the_stages() {
 }
 
 #[test]
+fn files_under_dvc_are_apart_from_runs_and_stages() {
+    let workspace = Workspace::read();
+    for stage in STAGES {
+        assert!(!workspace.reached(stage).contains("dvc"), "{stage}");
+    }
+    let own = workspace.direct["dvc"].intersection(&workspace.members);
+    assert_eq!(own.collect::<Vec<_>>(), ["artifact"]);
+    assert_eq!(workspace.direct_users("dvc"), ["orchestrator"]);
+    assert_eq!(workspace.direct_users("md-5"), ["dvc"]);
+}
+
+#[test]
 fn the_service_serves_and_does_not_learn() {
     let workspace = Workspace::read();
     let reached = workspace.reached("server");

@@ -59,3 +59,58 @@ fn what_cannot_be_exported_leaves_no_file() {
     ]);
     assert_eq!(nowhere.code, 69, "{}", nowhere.err);
 }
+
+/// Puts `data` under DVC, with further arguments.
+fn export_dvc(place: &Workplace, further: &[&str]) -> crate::support::Called {
+    place.call(&[&["export", "dvc", "--path", "data"], further].concat())
+}
+
+#[test]
+fn without_a_dvc_repository_it_says_what_to_do_and_with_init_it_makes_one() {
+    let place = Workplace::new();
+    fs::create_dir(place.path("data")).unwrap();
+    place.write("data/a", "a\n");
+    let refused = export_dvc(&place, &[]);
+    assert_eq!(refused.code, 64, "{}", refused.err);
+    assert!(
+        refused.err.contains("dvc init") && refused.err.contains("--init"),
+        "{}",
+        refused.err
+    );
+    assert!(!place.path(".dvc").exists());
+    let done = export_dvc(&place, &["--init"]);
+    assert_eq!(done.code, 0, "{}", done.err);
+    assert!(done.out.contains("dvc push"), "{}", done.out);
+    let object = ".dvc/cache/files/md5/60/b725f10c9c85c70d97880dfe8191b3";
+    assert_eq!(fs::read(place.path(object)).unwrap(), b"a\n");
+    place.write("data/a", "b\n");
+    let later = export_dvc(&place, &[]);
+    assert_eq!(later.code, 64, "{}", later.err);
+    assert!(later.err.contains("--force"), "{}", later.err);
+    assert_eq!(export_dvc(&place, &["--force"]).code, 0);
+}
+
+#[test]
+fn a_run_is_exported_with_its_metrics_and_a_damaged_one_is_not() {
+    let place = Workplace::new();
+    place.write_tiny(400);
+    let none = place.call(&["export", "dvc", "--init"]);
+    assert_eq!(none.code, 64, "{}", none.err);
+    let run = place.run_tiny(&[]);
+    let done = place.call(&["export", "dvc", "--init", "--to", "repo"]);
+    assert_eq!(done.code, 0, "{}", done.err);
+    let metrics: Value =
+        serde_json::from_slice(&fs::read(place.path("repo/netsec/metrics.json")).unwrap()).unwrap();
+    assert_eq!(metrics["holdout"]["f1"], run["holdout"]["f1"]["value"]);
+    let roc = fs::read_to_string(place.path("repo/netsec/plots/roc.csv")).unwrap();
+    assert!(roc.starts_with("fpr,recall,threshold\n0,0,"), "{roc}");
+    let verified = place.call(&["verify", "repo/netsec"]);
+    assert_eq!(verified.code, 0, "{}", verified.err);
+    let bundle = place
+        .path(run["run"].as_str().unwrap())
+        .join("04-training/model-bundle.bin");
+    fs::write(bundle, "damaged").unwrap();
+    let refused = place.call(&["export", "dvc", "--to", "repo", "--name", "again"]);
+    assert_eq!(refused.code, 70, "{}", refused.err);
+    assert!(!place.path("repo/again").exists());
+}

@@ -476,3 +476,59 @@ fn what_may_not_be_read_or_written_is_named() {
     allow("artifacts/registry/models/tiny/history", 0o000);
     refused(&["models", "history", "tiny"], 69, "history");
 }
+
+/// Puts some files under DVC, with a fault at the next of these calls each time and in a new place, until none is
+/// struck; then the same call must complete what is there.
+fn export_with_a_fault_at_every(fault: &str, expected: impl Fn(&Struck) -> bool) {
+    let arguments = ["export", "dvc", "--init", "--path", "data"];
+    let mut n = 0;
+    loop {
+        n += 1;
+        let place = Workplace::new();
+        fs::create_dir_all(place.path("data/sub")).unwrap();
+        for file in 0..12 {
+            place.write(&format!("data/sub/{file}"), file.to_string());
+        }
+        let struck = place.strike(&format!("{fault}:when={n}"), &arguments);
+        let document = fs::read_to_string(place.path("data.dvc")).unwrap_or_default();
+        assert!(document.is_empty() || document.contains("nfiles: 12"));
+        let after = place.call(&arguments);
+        assert_eq!(after.code, 0, "{fault} {n}: {}", after.err);
+        let objects = place.path(".dvc/cache/files/md5");
+        for head in fs::read_dir(objects).unwrap() {
+            for object in fs::read_dir(head.unwrap().path()).unwrap() {
+                let object = object.unwrap();
+                // What a kill leaves has a name that nothing looks for.
+                let counts = !object.file_name().to_string_lossy().starts_with('.');
+                assert!(!counts || object.metadata().unwrap().len() > 0);
+            }
+        }
+        if struck.code == Some(0) {
+            break;
+        }
+        assert!(
+            expected(&struck),
+            "{fault} {n}: {:?} {}",
+            struck.code,
+            struck.err
+        );
+    }
+    // Threads are counted apart, and how the files fall to them is theirs.
+    assert!(n > 2, "{fault}: an export made {} of them only", n - 1);
+}
+
+#[test]
+fn an_export_for_dvc_that_finds_no_room_says_so_and_is_completed_later() {
+    let calls = "?write,?pwrite64,?writev:error=ENOSPC";
+    export_with_a_fault_at_every(calls, |struck| {
+        // What is said is written as well, and may be struck itself.
+        let said = struck.err.is_empty() || struck.err.contains("free some space");
+        struck.code == Some(69) && said
+    });
+}
+
+#[test]
+fn an_export_for_dvc_that_is_killed_is_completed_later() {
+    let calls = "?rename,?renameat,?renameat2:signal=SIGKILL";
+    export_with_a_fault_at_every(calls, |struck| struck.signal == Some(9));
+}

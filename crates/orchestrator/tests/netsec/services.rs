@@ -2,6 +2,7 @@
 
 mod bucket;
 mod database;
+mod dvc;
 mod dynamodb;
 mod faults;
 mod http;

@@ -94,13 +94,22 @@ impl Workplace {
     }
 
     pub fn call_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Called {
+        self.call_at("", arguments, environment)
+    }
+
+    /// Calls `netsec` in a directory below.
+    pub fn call_below(&self, directory: &str, arguments: &[&str]) -> Called {
+        self.call_at(directory, arguments, &[])
+    }
+
+    fn call_at(&self, directory: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Called {
         let Output {
             status,
             stdout,
             stderr,
         } = Command::new(env!("CARGO_BIN_EXE_netsec"))
             .args(arguments)
-            .current_dir(self.0.path())
+            .current_dir(self.path(directory))
             .env_remove("NETSEC_LOG")
             .envs(environment.iter().copied())
             .output()

@@ -1,0 +1,249 @@
+//! A run as stages of DVC: what each took, what it was told, and what it made.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+use artifact::{ErrorKind, Failure, Manifest, Run, Stage as _, StoreError, clock, yaml::Value};
+use dataset::SourceUri;
+use dvc::{Data, Export, Plot, Project, Stage};
+use harness::RunConfig;
+use ingestion::{Ingestion, SCHEMA_FILE};
+use registry::{Champion, Evaluation, Promotion};
+
+use super::metrics;
+use crate::{given_holdout::AdoptHoldout, inspect::check_whole};
+
+/// Files of a run that are for Git; its report is for DVC.
+const CONFIG: &str = "config.yaml";
+
+/// Adds a finished run to an export, below a directory and under a name; returns what is to be said of it.
+///
+/// # Errors
+/// When something of the run is not as it was recorded, and what is wrong with the repository.
+pub fn plan(
+    export: &mut Export<'_>,
+    run: &Run,
+    to: &Path,
+    name: &str,
+) -> Result<Vec<String>, Failure> {
+    check_whole(run)?;
+    let config = RunConfig::of(run.directory())?;
+    let mut plan = Plan {
+        run,
+        directory: dvc::absolute(to)?,
+        name,
+        config: config.whole()?,
+        made: BTreeMap::new(),
+        steps: Vec::new(),
+        notes: Vec::new(),
+    };
+    let mut project = Project::default();
+    plan.keep_own(export)?;
+    for (step, manifest) in run.manifests()? {
+        let stage = plan.stage(export, &step, &manifest)?;
+        project.stages.push(stage);
+    }
+    project.stages.push(plan.report(export)?);
+    export.describe(to, &project)?;
+    Ok(plan.notes)
+}
+
+struct Plan<'a> {
+    run: &'a Run,
+    /// Where `dvc.yaml` stands.
+    directory: PathBuf,
+    name: &'a str,
+    config: Value,
+    /// Artifacts by their kind.
+    made: BTreeMap<String, Data>,
+    /// Directories of the stages.
+    steps: Vec<Data>,
+    notes: Vec<String>,
+}
+
+impl Plan<'_> {
+    /// Keeps the configuration, the schema and their record for Git: small texts that people change and compare.
+    fn keep_own(&self, export: &mut Export<'_>) -> Result<(), Failure> {
+        let own = self.run.files()?.into_iter().map(|file| file.name);
+        let own = own.filter(|name| name != report::FILE_NAME);
+        for name in own.chain([CONFIG.to_owned(), artifact::RUN_FILES.to_owned()]) {
+            let bytes = self.read(&name)?;
+            export.keep(&self.place(&name), bytes)?;
+        }
+        Ok(())
+    }
+
+    fn stage(
+        &mut self,
+        export: &mut Export<'_>,
+        step: &Path,
+        manifest: &Manifest,
+    ) -> Result<Stage, Failure> {
+        let name = manifest.stage.as_str();
+        let taken = manifest
+            .inputs
+            .iter()
+            .filter_map(|input| self.made.get(&input.kind));
+        let mut deps: Vec<Data> = taken.cloned().collect();
+        deps.extend(self.given(export, manifest)?);
+        let mut outs = vec![self.step(export, step, manifest)?];
+        let beside = self.run.directory().join(name);
+        if beside.is_dir() {
+            let tracked = export.track(&beside, &self.place(name))?;
+            outs.push(Data::of(tracked, &self.directory));
+        }
+        Ok(Stage {
+            name: name.to_owned(),
+            commands: vec![format!("netsec stage {name} --run {}", self.name)],
+            deps,
+            params: self.params(name),
+            outs,
+            ..Stage::default()
+        })
+    }
+
+    /// Puts the directory of a stage under DVC.
+    fn step(
+        &mut self,
+        export: &mut Export<'_>,
+        step: &Path,
+        manifest: &Manifest,
+    ) -> Result<Data, Failure> {
+        let place = self.place(step.file_name().unwrap_or_default());
+        let tracked = export.track(step, &place)?;
+        for output in &manifest.outputs {
+            let file = format!("{}.bin", output.kind);
+            let data = Data::within(tracked, &file, &self.directory);
+            self.made
+                .extend(data.map(|data| (output.kind.clone(), data)));
+        }
+        let data = Data::of(tracked, &self.directory);
+        self.steps.push(data.clone());
+        Ok(data)
+    }
+
+    /// Returns what a stage takes that no other stage has made: schema and records.
+    fn given(
+        &mut self,
+        export: &mut Export<'_>,
+        manifest: &Manifest,
+    ) -> Result<Vec<Data>, Failure> {
+        let key = match manifest.stage.as_str() {
+            Ingestion::NAME => "source",
+            AdoptHoldout::NAME => "holdout",
+            _ => return Ok(Vec::new()),
+        };
+        let mut deps = Vec::new();
+        if key == "source" && self.run.directory().join(SCHEMA_FILE).is_file() {
+            let path = format!("{}/{SCHEMA_FILE}", self.name);
+            deps.push(Data::of_bytes(&path, &self.read(SCHEMA_FILE)?));
+        }
+        let records = self.config.get(key).and_then(Value::as_str);
+        if let Some(text) = records.map(str::to_owned) {
+            deps.extend(self.records(export, &text, manifest)?);
+        }
+        Ok(deps)
+    }
+
+    /// Puts a file of records that lies in the repository under DVC, unless Git has it.
+    fn records(
+        &mut self,
+        export: &mut Export<'_>,
+        text: &str,
+        manifest: &Manifest,
+    ) -> Result<Option<Data>, Failure> {
+        let Some(path) = SourceUri::new(text).local_path() else {
+            return Ok(None);
+        };
+        let repository = export.repository();
+        let is_ours = path.is_file()
+            && repository.holds(&path)
+            && dvc::absolute(&path)? == dvc::absolute(&self.directory.join(&path))?;
+        if !is_ours {
+            self.notes.push(format!(
+                "{text} is not what that name means in {}: `dvc repro` will not notice when it changes",
+                self.directory.display()
+            ));
+            return Ok(None);
+        }
+        if is_newer(&path, &manifest.started)? {
+            self.notes.push(format!(
+                "{text} was written to after the run had read it: it is left out of what the run depends on"
+            ));
+            return Ok(None);
+        }
+        if repository.in_git(&path)? {
+            return Ok(Some(Data::of_file(&path, &self.directory)?));
+        }
+        let tracked = export.add(&path, &path)?;
+        Ok(Some(Data::of(tracked, &self.directory)))
+    }
+
+    /// Returns the keys of the configuration that a stage reads.
+    fn params(&self, stage: &str) -> Option<(String, Vec<(String, Value)>)> {
+        let further: &[&str] = match stage {
+            Champion::NAME | Promotion::NAME => &["model"],
+            Ingestion::NAME => &["source"],
+            AdoptHoldout::NAME => &["holdout", "ingestion", "validation"],
+            _ => &["seed"],
+        };
+        let keys = [stage].into_iter().chain(further.iter().copied());
+        let values = keys.filter_map(|key| Some((key.to_owned(), self.config.get(key)?.clone())));
+        let values: Vec<(String, Value)> = values.collect();
+        (!values.is_empty()).then(|| (format!("{}/{CONFIG}", self.name), values))
+    }
+
+    /// The last stage: report, figures and curves.
+    fn report(&self, export: &mut Export<'_>) -> Result<Stage, Failure> {
+        let evaluation: Evaluation = self.run.get()?;
+        let mut keep = |name: &str, text: String| -> Result<Data, Failure> {
+            let data = Data::of_bytes(&format!("{}/{name}", self.name), text.as_bytes());
+            export.keep(&self.place(name), text.into_bytes())?;
+            Ok(data)
+        };
+        let figures = keep(metrics::METRICS, metrics::figures(self.run, &evaluation)?)?;
+        let mut plots = Vec::new();
+        for curve in metrics::curves(&evaluation) {
+            let plot = Plot::new(curve.title, curve.x, curve.y);
+            plots.push((keep(curve.name, curve.csv)?, plot));
+        }
+        let (name, file) = (self.name, self.run.directory().join(report::FILE_NAME));
+        let mut commands = vec![format!("netsec export metrics --run {name} --to {name}")];
+        let mut outs = Vec::new();
+        if file.is_file() {
+            commands.insert(0, format!("netsec report {name}"));
+            let tracked = export.track(&file, &self.place(report::FILE_NAME))?;
+            outs.push(Data::of(tracked, &self.directory));
+        }
+        Ok(Stage {
+            name: "report".to_owned(),
+            commands,
+            deps: self.steps.clone(),
+            outs,
+            metrics: vec![figures],
+            plots,
+            ..Stage::default()
+        })
+    }
+
+    fn place(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.directory.join(self.name).join(name)
+    }
+
+    fn read(&self, name: &str) -> Result<Vec<u8>, StoreError> {
+        let path = self.run.directory().join(name);
+        fs::read(&path).map_err(StoreError::io("read", &path))
+    }
+}
+
+/// Returns whether a file was written to after a time.
+fn is_newer(path: &Path, time: &str) -> Result<bool, Failure> {
+    let modified = fs::metadata(path).and_then(|found| found.modified());
+    let modified = modified.map_err(StoreError::io("read", path))?;
+    let time = clock::parse(time).map_err(|e| Failure::new(ErrorKind::Internal, e))?;
+    Ok(modified > SystemTime::from(time))
+}
