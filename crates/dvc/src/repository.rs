@@ -64,7 +64,8 @@ impl Repository {
         let own = root.join(".dvc");
         let settings = Settings::read(&own)?;
         let lock = lock(root)?;
-        let place = settings.cache.unwrap_or_else(|| own.join("cache"));
+        // Links lead there by the path that DVC makes of it.
+        let place = absolute(&settings.cache.unwrap_or_else(|| own.join("cache")))?;
         Ok(Self {
             root: root.to_owned(),
             cache: Cache::new(place.join("files/md5"), settings.shared),

@@ -5,7 +5,12 @@ use std::path::{Path, PathBuf};
 use artifact::StoreError;
 use rayon::prelude::*;
 
-use crate::{DvcError, Entry, Md5, Repository, cache::Stored, listing::Listing, tree};
+use crate::{
+    DvcError, Entry, Md5, Repository,
+    cache::{Cache, Stored},
+    listing::Listing,
+    tree,
+};
 
 /// A file or directory whose content is in the cache.
 #[derive(Clone, Debug)]
@@ -45,49 +50,50 @@ impl Tracked {
         if ignore.ignores(&names, is_directory) {
             return Err(DvcError::Ignored(place.to_owned()));
         }
-        let tracked = |object, content, n_new, unfollowed| Self {
+        let (cache, at) = (repository.cache(), (source, place));
+        match is_directory {
+            true => Self::directory(cache, at, Listing::of(source, &names, &ignore)?),
+            false => Self::file(cache, at, names.last().map_or("", String::as_str)),
+        }
+    }
+
+    fn file(cache: &Cache, (source, place): (&Path, &Path), name: &str) -> Result<Self, DvcError> {
+        let found = source.metadata().map_err(StoreError::io("read", source))?;
+        if !found.is_file() {
+            return Err(DvcError::Special(source.to_owned()));
+        }
+        let Stored { entry, is_new } = cache.add_file(name, source)?;
+        Ok(Self {
             place: place.to_owned(),
             source: source.to_owned(),
-            object,
-            content,
-            n_new,
-            unfollowed,
-        };
-        let cache = repository.cache();
-        if !is_directory {
-            let name = names.last().cloned().unwrap_or_default();
-            if !source
-                .metadata()
-                .map_err(StoreError::io("read", source))?
-                .is_file()
-            {
-                return Err(DvcError::Special(source.to_owned()));
-            }
-            let Stored { entry, is_new } = cache.add_file(&name, source)?;
-            let object = entry.md5.to_string();
-            return Ok(tracked(
-                object,
-                Content::File(entry),
-                usize::from(is_new),
-                Vec::new(),
-            ));
-        }
-        let Listing { files, unfollowed } = Listing::of(source, &names, &ignore)?;
-        let stored: Vec<Stored> = files
-            .par_iter()
-            .map(|(relpath, path)| cache.add_file(relpath, path))
-            .collect::<Result<_, _>>()?;
-        let mut n_new = stored.iter().filter(|stored| stored.is_new).count();
+            object: entry.md5.to_string(),
+            content: Content::File(entry),
+            n_new: usize::from(is_new),
+            unfollowed: Vec::new(),
+        })
+    }
+
+    fn directory(
+        cache: &Cache,
+        (source, place): (&Path, &Path),
+        listing: Listing,
+    ) -> Result<Self, DvcError> {
+        let add = |(relpath, path): &(String, PathBuf)| cache.add_file(relpath, path);
+        let stored = listing.files.par_iter().map(add);
+        let stored: Vec<Stored> = stored.collect::<Result<_, _>>()?;
+        let n_new = stored.iter().filter(|stored| stored.is_new).count();
         let entries: Vec<Entry> = stored.into_iter().map(|stored| stored.entry).collect();
         let bytes = tree::to_bytes(&entries);
         let object = format!("{}.dir", Md5::of(&bytes));
-        n_new += usize::from(cache.add_bytes(&object, &bytes)?);
-        Ok(tracked(
+        let is_new = cache.add_bytes(&object, &bytes)?;
+        Ok(Self {
+            place: place.to_owned(),
+            source: source.to_owned(),
             object,
-            Content::Directory(entries),
-            n_new,
-            unfollowed,
-        ))
+            content: Content::Directory(entries),
+            n_new: n_new + usize::from(is_new),
+            unfollowed: listing.unfollowed,
+        })
     }
 
     /// Returns where it stands in the workspace.

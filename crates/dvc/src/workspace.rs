@@ -46,17 +46,17 @@ impl Lack {
             Content::File(_) => place.clone(),
             Content::Directory(_) => place.join(&entry.relpath),
         };
-        let is_there_already = tracked.source == *place;
         let entries: Vec<(PathBuf, &Entry)> =
             tracked.files().iter().map(|e| (target(e), e)).collect();
-        let states: Vec<State> = entries
-            .par_iter()
-            .map(|(target, entry)| match is_there_already {
-                // It was read a moment ago; whether it is linked is another question.
-                true => Ok(relinked(repository, target, entry)),
-                false => state(target, entry),
-            })
-            .collect::<Result<_, _>>()?;
+        let is_there_already = tracked.source == *place;
+        let states: Vec<State> = match is_there_already {
+            // It was read a moment ago; whether it is linked is another question.
+            true => entries
+                .iter()
+                .map(|(at, entry)| relinked(repository, at, entry))
+                .collect(),
+            false => states(&entries)?,
+        };
         let mut lack = Self::default();
         for ((target, entry), state) in entries.iter().zip(states) {
             match state {
@@ -80,7 +80,7 @@ impl Lack {
     }
 
     /// Puts there what is lacking, and takes away what is too much.
-    pub(crate) fn fill(&self, repository: &Repository) -> Result<usize, DvcError> {
+    pub(crate) fn fill(&self, repository: &Repository) -> Result<(), DvcError> {
         if let Some(directory) = &self.directory {
             fs::create_dir_all(directory).map_err(StoreError::io("create", directory))?;
         }
@@ -90,7 +90,7 @@ impl Lack {
         for path in &self.surplus {
             fs::remove_file(path).map_err(StoreError::io("remove", path))?;
         }
-        Ok(self.files.len())
+        Ok(())
     }
 }
 
@@ -107,6 +107,13 @@ fn surplus(
     Ok(paths
         .filter(|path| !known.contains(path.as_path()))
         .collect())
+}
+
+fn states(entries: &[(PathBuf, &Entry)]) -> Result<Vec<State>, DvcError> {
+    let states = entries
+        .par_iter()
+        .map(|(target, entry)| state(target, entry));
+    states.collect()
 }
 
 /// Compares a file with the one that should be there.

@@ -123,7 +123,7 @@ fn tell(arguments: &DvcArguments, run: Option<&Run>, written: &Written) -> Resul
     let names = written
         .for_git
         .iter()
-        .map(|path| format!(" {}", path.display()));
+        .map(|path| " ".to_owned() + &word(path));
     print(&format!(
         "{} files, {} bytes, {} new objects\nnext:  git add{}\n       dvc push",
         written.files,
@@ -131,4 +131,19 @@ fn tell(arguments: &DvcArguments, run: Option<&Run>, written: &Written) -> Resul
         written.new_objects,
         names.collect::<String>()
     ))
+}
+
+/// Returns a path as a word for a shell, from here if it lies below.
+fn word(path: &Path) -> String {
+    let here = std::env::current_dir().and_then(|here| here.canonicalize());
+    let below = here
+        .as_ref()
+        .ok()
+        .and_then(|here| path.strip_prefix(here).ok());
+    let text = below.unwrap_or(path).display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+@".contains(c);
+    match text.chars().all(is_plain) {
+        true => text,
+        false => format!("'{}'", text.replace('\'', "'\\''")),
+    }
 }

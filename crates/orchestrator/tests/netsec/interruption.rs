@@ -183,3 +183,29 @@ fn a_prediction_that_fails_leaves_nothing_beside_its_output() {
         assert!(!place.path(output).exists(), "{output}");
     }
 }
+
+#[test]
+fn an_export_for_dvc_that_is_interrupted_leaves_nothing_half_written_and_is_completed_later() {
+    let place = Workplace::new();
+    fs::create_dir(place.path("data")).unwrap();
+    for file in 0..5_000 {
+        place.write(&format!("data/{file}"), file.to_string());
+    }
+    let arguments = ["export", "dvc", "--init", "--path", "data"];
+    let child = Command::new(env!("CARGO_BIN_EXE_netsec"))
+        .args(arguments)
+        .current_dir(place.path(""))
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let cache = place.path(".dvc/cache/files/md5");
+    while !cache.is_dir() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(interrupt(child, "INT"), 130);
+    assert!(!place.path("data.dvc").exists());
+    assert_eq!(left_over(&place.path("")), Vec::<PathBuf>::new());
+    let after = place.call(&arguments);
+    assert_eq!(after.code, 0, "{}", after.err);
+    assert!(after.out.starts_with("5000 files"), "{}", after.out);
+}

@@ -370,9 +370,12 @@ fn files_with_odd_names_are_read_back_by_dvc() {
 
 #[test]
 fn a_cache_elsewhere_is_used_as_the_settings_say() {
-    let lab = Lab::new(&[("cache.dir", "../shared cache")]);
+    let lab = Lab::new(&[("cache.dir", "../shared cache"), ("cache.type", "symlink")]);
     fill(&lab.path("repo/data"));
     lab.export(&["--path", "data"]);
+    let link = fs::read_link(lab.path("repo/data/a")).unwrap();
+    lab.dvc("repo", &["checkout", "-q", "--relink"]);
+    assert_eq!(link, fs::read_link(lab.path("repo/data/a")).unwrap());
     assert!(lab.path("shared cache/files/md5").is_dir());
     assert!(!lab.path("repo/.dvc/cache/files").exists());
     lab.is_clean("repo");
