@@ -7,8 +7,10 @@ use std::{
     time::SystemTime,
 };
 
-use artifact::{ErrorKind, Failure, Manifest, Run, Stage as _, StoreError, clock, yaml::Value};
-use dataset::SourceUri;
+use artifact::{
+    Artifact as _, ErrorKind, Failure, Manifest, Run, Stage as _, StoreError, clock, yaml::Value,
+};
+use dataset::{SourceUri, ValidatedDataset};
 use dvc::{Data, Export, Plot, Project, Stage};
 use harness::RunConfig;
 use ingestion::{Ingestion, SCHEMA_FILE};
@@ -43,8 +45,12 @@ pub fn plan(
     };
     let mut project = Project::default();
     plan.keep_own(export)?;
-    for (step, manifest) in run.manifests()? {
-        let stage = plan.stage(export, &step, &manifest)?;
+    let manifests = run.manifests()?;
+    for (step, manifest) in &manifests {
+        plan.step(export, step, manifest)?;
+    }
+    for (at, (_, manifest)) in manifests.iter().enumerate() {
+        let stage = plan.stage(export, manifest, plan.steps[at].clone())?;
         project.stages.push(stage);
     }
     project.stages.push(plan.report(export)?);
@@ -80,17 +86,17 @@ impl Plan<'_> {
     fn stage(
         &mut self,
         export: &mut Export<'_>,
-        step: &Path,
         manifest: &Manifest,
+        step: Data,
     ) -> Result<Stage, Failure> {
         let name = manifest.stage.as_str();
-        let taken = manifest
-            .inputs
-            .iter()
-            .filter_map(|input| self.made.get(&input.kind));
+        let kinds = manifest.inputs.iter().map(|input| input.kind.as_str());
+        // The holdout that was given is read under the schema that the run's rows have resolved.
+        let resolved = (name == AdoptHoldout::NAME).then_some(ValidatedDataset::KIND);
+        let taken = kinds.chain(resolved).filter_map(|kind| self.made.get(kind));
         let mut deps: Vec<Data> = taken.cloned().collect();
         deps.extend(self.given(export, manifest)?);
-        let mut outs = vec![self.step(export, step, manifest)?];
+        let mut outs = vec![step];
         let beside = self.run.directory().join(name);
         if beside.is_dir() {
             let tracked = export.track(&beside, &self.place(name))?;
@@ -112,7 +118,7 @@ impl Plan<'_> {
         export: &mut Export<'_>,
         step: &Path,
         manifest: &Manifest,
-    ) -> Result<Data, Failure> {
+    ) -> Result<(), Failure> {
         let place = self.place(step.file_name().unwrap_or_default());
         let tracked = export.track(step, &place)?;
         for output in &manifest.outputs {
@@ -121,9 +127,8 @@ impl Plan<'_> {
             self.made
                 .extend(data.map(|data| (output.kind.clone(), data)));
         }
-        let data = Data::of(tracked, &self.directory);
-        self.steps.push(data.clone());
-        Ok(data)
+        self.steps.push(Data::of(tracked, &self.directory));
+        Ok(())
     }
 
     /// Returns what a stage takes that no other stage has made: schema and records.

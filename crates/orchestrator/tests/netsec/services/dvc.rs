@@ -149,6 +149,7 @@ fn a_run_is_a_pipeline_that_dvc_finds_as_it_should_be() {
     for edge in [
         "\"tiny.csv.dvc\" -> \"ingestion\"",
         "\"training\" -> \"evaluation\"",
+        "\"validation\" -> \"given-holdout\"",
     ] {
         assert!(graph.contains(edge), "{graph}");
     }
