@@ -113,9 +113,4 @@ impl Tracked {
             Content::Directory(entries) => entries,
         }
     }
-
-    /// Returns the links to directories in it that were left out, as DVC leaves them out.
-    pub fn unfollowed(&self) -> &[PathBuf] {
-        &self.unfollowed
-    }
 }
