@@ -103,7 +103,11 @@ fn foreign(head: &[u8]) -> Option<&'static str> {
 /// Tells damage of the content from trouble on the way to it.
 pub(crate) fn failed(location: &str, error: &io::Error) -> SourceError {
     match error.kind() {
-        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
+        // What does not unpack; the library tells it in words of its own.
+        io::ErrorKind::InvalidInput => {
+            malformed(location, "damaged or cut short: its gzip does not unpack")
+        }
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
             malformed(location, &format!("damaged or cut short: {error}"))
         }
         _ => unavailable(location, error),

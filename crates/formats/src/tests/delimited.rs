@@ -32,6 +32,8 @@ fn what_follows_gzip_is_padding_or_named() {
     }
     let half = gzip(b"3,z\n");
     assert!(with(&half[..half.len() - 9]).contains("damaged or cut short"));
+    let damaged = "input: damaged or cut short: its gzip does not unpack";
+    assert_eq!(with(&[0x1f; 12]), damaged);
     assert!(with(b"\x1fx").contains("damaged or cut short"));
 }
 

@@ -29,6 +29,12 @@ fn a_verdict_with_reasons_is_read_from_the_form() {
     browser.picture("page-light.png", 1200, false);
     browser.picture("page-dark.png", 1200, true);
     browser.picture("page-phone.png", 360, false);
+    let cut_off = "[...document.querySelectorAll('.scroll')].filter(s => s.scrollWidth > s.clientWidth).length";
+    assert_eq!(
+        browser.evaluate(cut_off),
+        json!(0),
+        "a table is wider than a phone"
+    );
     assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
 }
 
