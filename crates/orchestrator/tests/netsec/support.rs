@@ -97,12 +97,13 @@ impl Workplace {
         self.call_at("", arguments, environment)
     }
 
-    /// Calls `netsec` in a directory below.
-    pub fn call_below(&self, directory: &str, arguments: &[&str]) -> Called {
-        self.call_at(directory, arguments, &[])
-    }
-
-    fn call_at(&self, directory: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Called {
+    /// Calls `netsec` in a directory below, or in this one.
+    pub fn call_at(
+        &self,
+        directory: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Called {
         let Output {
             status,
             stdout,

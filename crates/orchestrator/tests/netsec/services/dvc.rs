@@ -83,7 +83,7 @@ impl Lab {
     }
 
     fn netsec(&self, arguments: &[&str]) -> Called {
-        self.0.call_below("repo", arguments)
+        self.0.call_at("repo", arguments, &[])
     }
 
     fn export(&self, arguments: &[&str]) -> Value {
@@ -176,7 +176,7 @@ fn what_is_pushed_is_pulled_into_another_copy_byte_by_byte() {
     let there = lab.files("repo/netsec");
     assert!(there.len() > 25, "{}", there.len());
     assert!(there == lab.files("other/netsec"));
-    let verified = lab.0.call_below("other", &["verify", "netsec"]);
+    let verified = lab.0.call_at("other", &["verify", "netsec"], &[]);
     assert_eq!(verified.code, 0, "{}", verified.err);
 }
 
@@ -391,9 +391,11 @@ fn a_repository_that_was_made_here_is_one_for_dvc() {
             lab.git(directory, &["init", "-q"]);
         }
         fill(&lab.path(directory).join("data"));
-        let called = lab
-            .0
-            .call_below(directory, &["export", "dvc", "--init", "--path", "data"]);
+        let called = lab.0.call_at(
+            directory,
+            &["export", "dvc", "--init", "--path", "data"],
+            &[],
+        );
         assert_eq!(called.code, 0, "{}", called.err);
         lab.is_clean(directory);
         assert_eq!(lab.path(directory).join(".gitignore").exists(), in_git);
