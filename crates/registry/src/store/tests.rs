@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::*;
-use crate::BlobError;
+use crate::{Action, BlobError};
 
 const THREADS: usize = 4;
 const PROCESSES: usize = 3;
