@@ -1,7 +1,7 @@
 """Logs a run of netsec to an MLflow server, by `netsec tracking sync` and by MLflow's own fluent client.
 
 MLFLOW_TRACKING_URI names the server. The client logs the search as training scripts do: a nested run a candidate,
-its parameters, its scores fold by fold, and the run's report.
+its parameters, its scores fold by fold, boosting's loss round by round, and the run's report.
 """
 
 import argparse
@@ -25,6 +25,8 @@ def log(run, experiment):
                 for fold in range(report["folds"]):
                     scores = {f"cv_fold/{name}": values[fold] for name, values in candidate["folds"].items()}
                     mlflow.log_metrics(scores, step=fold)
+                for boosting_round, loss in candidate.get("log_loss_by_round", []):
+                    mlflow.log_metric("cv_round/log_loss", loss, step=boosting_round)
                 means = {f"cv/{name}": spread["mean"] for name, spread in candidate["cv"].items()}
                 spreads = {f"cv/{name}_std": spread["std"] for name, spread in candidate["cv"].items()}
                 mlflow.log_metrics({**means, **spreads})
