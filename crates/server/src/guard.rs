@@ -3,7 +3,7 @@
 use std::{net::IpAddr, time::Instant};
 
 use actix_web::{
-    Error, HttpMessage as _, HttpResponse, ResponseError as _,
+    Error, HttpMessage as _, HttpRequest, HttpResponse, ResponseError as _,
     body::{BoxBody, EitherBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
@@ -53,7 +53,7 @@ pub async fn check<B: MessageBody + 'static>(
     let (request, early) = match examine(&service, &request) {
         Ok(early) => (request, early),
         Err(problem) => {
-            let answer = refusal(&problem, request.path());
+            let answer = refusal(&problem, routed_path(request.request()));
             (request, Some(answer))
         }
     };
@@ -78,9 +78,14 @@ pub async fn check<B: MessageBody + 'static>(
     Ok(response)
 }
 
+/// Returns the path by which a request finds its route: `%72eload` is `reload` there.
+fn routed_path(request: &HttpRequest) -> &str {
+    request.match_info().as_str()
+}
+
 /// Returns what went wrong on a path of the Open Inference Protocol, as its clients read it.
 fn inference_error<B>(response: &ServiceResponse<B>) -> Option<HttpResponse> {
-    let path = response.request().path();
+    let path = routed_path(response.request());
     let problem = response.response().error()?.as_error::<Problem>()?;
     is_inference(path).then(|| refusal(problem, path))
 }
@@ -103,7 +108,7 @@ fn examine(service: &Service, request: &ServiceRequest) -> Result<Option<HttpRes
     if foreign && request.method() == Method::OPTIONS {
         return Ok(Some(preflight()));
     }
-    if let Some(scope) = needed_scope(request.path(), is_admin) {
+    if let Some(scope) = needed_scope(routed_path(request.request()), is_admin) {
         let granted = check_key(service, request.headers(), scope)?;
         check_rate(service, granted)?;
         if let Some(granted) = granted {

@@ -20,8 +20,9 @@ use super::{
     models, predict, quality, refusals,
 };
 use crate::{
+    arguments::Scope,
     detector::{Detector, Field},
-    guard::IsAdmin,
+    guard::{self, IsAdmin},
     jobs::TrainingSource,
     problem::Problem,
 };
@@ -143,7 +144,8 @@ pub async fn openapi(
         description.merge(Administration::openapi());
     }
     let mut document = serde_json::to_value(description).map_err(|e| Problem::internal(&e))?;
-    if is_admin {
+    let headers = request.headers();
+    if is_admin && guard::check_key(&service, headers, Scope::Admin).is_ok() {
         let source = &mut document["components"]["schemas"]["TrainOrder"]["properties"]["source"];
         describe_sources(source, &service.settings.sources);
     }

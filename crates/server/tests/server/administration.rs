@@ -242,13 +242,36 @@ fn administration_asks_for_a_key_of_its_scope() {
     let (predict, first) = make("ci", "predict");
     let (ops, second) = make("ops", "admin");
     let keys = format!("{first};{second}");
-    let server = Server::start_with(&place, &ADMIN, &[("NETSEC_API_KEYS", &keys)]);
-    let call = |key: &str| {
+    let source = ["--train-source", "daily=synth://phishing?rows=9"];
+    let arguments = [&ADMIN[..], &source].concat();
+    let server = Server::start_with(&place, &arguments, &[("NETSEC_API_KEYS", &keys)]);
+    let call = |method: &str, path: &str, key: &str| {
         let line = format!("Authorization: Bearer {key}");
         let mut connection = Connection::open(server.admin.unwrap());
-        connection.call("POST", "/reload", &[&line], b"").status
+        connection.call(method, path, &[&line], b"")
     };
-    assert_eq!([call("x"), call(&predict), call(&ops)], [401, 403, 200]);
+    let reload = |key: &str| call("POST", "/reload", key).status;
+    assert_eq!(
+        [reload("x"), reload(&predict), reload(&ops)],
+        [401, 403, 200]
+    );
+    // However a path is written, it is the one that it leads to.
+    for (method, path) in [
+        ("POST", "/%72eload"),
+        ("POST", "/%74rain"),
+        ("GET", "/%6Aobs"),
+        ("POST", "/%6dodels/flows/rollback"),
+        ("POST", "/m%6fdels/flows/promote"),
+    ] {
+        assert_eq!(call(method, path, &predict).status, 403, "{path}");
+    }
+    let sources = |key: &str| {
+        let description = call("GET", "/openapi.json", key).json();
+        description["components"]["schemas"]["TrainOrder"]["properties"]["source"]["enum"].clone()
+    };
+    assert_eq!(sources(&ops), json!(["daily"]));
+    assert!(sources(&predict).is_null());
+    assert!(sources("x").is_null());
 }
 
 #[test]
