@@ -6,7 +6,10 @@ use std::{
     str::FromStr,
 };
 
-use clap::{Parser, ValueEnum};
+use clap::{
+    Parser, ValueEnum,
+    builder::{OsStringValueParser, TypedValueParser as _},
+};
 use dataset::SourceUri;
 
 /// Serves the champion of a model registry: predictions, explanations, a page for people.
@@ -54,7 +57,12 @@ pub struct Arguments {
     #[arg(long, env = "NETSEC_REGISTRY", value_name = "DIR|URI")]
     pub registry: Option<SourceUri>,
     /// Serve only versions that one of these public keys has signed: a PEM file
-    #[arg(long, env = "NETSEC_TRUSTED_KEYS", value_name = "FILE")]
+    #[arg(
+        long,
+        env = "NETSEC_TRUSTED_KEYS",
+        value_name = "FILE",
+        value_parser = OsStringValueParser::new().map(PathBuf::from)
+    )]
     pub trusted_keys: Option<PathBuf>,
     /// Model to serve; by default `phishing`, else `phishing-simulated`, else the only one there is
     #[arg(long, env = "NETSEC_MODEL", value_name = "NAME")]

@@ -14,15 +14,28 @@ use crate::problem::Problem;
 /// Reads a JSON body into memory.
 ///
 /// # Errors
-/// Status 413 when it is too large, 415 when it is something else or compressed, 408 when it does not
-/// come in time, 400 when it breaks off.
+/// As [`read`].
 pub async fn read_json(
     request: &HttpRequest,
     payload: Payload,
     limit: usize,
     time: Duration,
 ) -> Result<Bytes, Problem> {
-    check_type(request, &JSON)?;
+    read(request, payload, &JSON, (limit, time)).await
+}
+
+/// Reads a body of some kind into memory.
+///
+/// # Errors
+/// Status 413 when it is too large, 415 when it is something else or compressed, 408 when it does not
+/// come in time, 400 when it breaks off.
+pub async fn read(
+    request: &HttpRequest,
+    payload: Payload,
+    kind: &Kind,
+    (limit, time): (usize, Duration),
+) -> Result<Bytes, Problem> {
+    check_type(request, kind)?;
     check_length(request, limit as u64)?;
     let read = timeout(time, payload.to_bytes_limited(limit)).await;
     let read = read.map_err(|_| {
@@ -54,6 +67,13 @@ pub struct Kind {
     pub advice: &'static str,
 }
 
+/// What a browser sends of a form.
+pub const FORM: Kind = Kind {
+    types: &["application/x-www-form-urlencoded"],
+    encodings: &[],
+    advice: "a form comes uncompressed: send it so, without `Content-Encoding`",
+};
+
 const JSON: Kind = Kind {
     types: &["application/json"],
     encodings: &[],
@@ -77,8 +97,12 @@ pub fn check_type(request: &HttpRequest, expected: &Kind) -> Result<(), Problem>
         return Ok(());
     };
     let mut parts = given.split(';').map(str::trim);
-    if !is_in(parts.next().unwrap_or_default(), expected.types) {
+    let kind = parts.next().unwrap_or_default();
+    if !is_in(kind, expected.types) {
         return Err(refuse(format!("send {}", expected.types.join(" or "))));
+    }
+    if !is_text(kind) {
+        return Ok(());
     }
     let charset = parts.find_map(charset).unwrap_or("utf-8");
     if is_in(charset, &["utf-8", "utf8", "us-ascii"]) {
@@ -87,6 +111,12 @@ pub fn check_type(request: &HttpRequest, expected: &Kind) -> Result<(), Problem>
     Err(refuse(
         "text is read as UTF-8 alone: convert it, and send it with `charset=utf-8`".to_owned(),
     ))
+}
+
+/// Returns whether a media type is one of characters.
+fn is_text(kind: &str) -> bool {
+    let kind = kind.to_ascii_lowercase();
+    kind.starts_with("text/") || ["application/csv", "application/json"].contains(&kind.as_str())
 }
 
 /// Returns the value of a parameter of a media type, where that is the character set.

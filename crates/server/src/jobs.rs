@@ -107,6 +107,10 @@ impl Jobs {
         if let Some(running) = running {
             return Err(Refusal::Busy(running.borrow().id));
         }
+        if state.is_stopping {
+            let ending = io::Error::other("the service is ending");
+            return Err(Refusal::Failed(ending));
+        }
         let mut child = self.spawn(source).map_err(Refusal::Failed)?;
         let pipes = (child.stdout.take(), child.stderr.take());
         let (Some(out), Some(err)) = pipes else {

@@ -97,9 +97,7 @@ impl Settings {
             keys,
         })
     }
-}
 
-impl Settings {
     /// Returns what tells the program `netsec` where the registry is and whom it trusts.
     pub fn place(&self) -> Vec<OsString> {
         let mut place = vec!["--artifacts".into(), self.artifacts.clone().into()];

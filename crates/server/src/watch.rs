@@ -1,6 +1,7 @@
 //! Watches registry and files: a thread that takes up soon what has changed.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, Mutex, PoisonError},
     thread,
     time::Duration,
@@ -40,7 +41,10 @@ impl Watch {
             .name("watch".to_owned())
             .spawn(move || {
                 loop {
-                    look();
+                    // What panics has been printed; the next look may find things mended.
+                    if catch_unwind(AssertUnwindSafe(&look)).is_err() {
+                        tracing::error!("a look at registry or files panicked");
+                    }
                     watched.set(|state| state.has_looked = true);
                     if watched.wait(every, |state| state.is_to_stop) {
                         break;

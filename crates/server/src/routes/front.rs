@@ -3,7 +3,7 @@
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
-    web::{Data, Form},
+    web::{Data, Payload, Query},
 };
 use registry::History;
 use serde::Deserialize;
@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::{Service, blocking, histories, refusals};
 use crate::{
     arguments::Scope,
-    guard,
+    body, guard,
     page::{self, Page, Traffic},
     problem::Problem,
     sessions::COOKIE,
@@ -74,6 +74,9 @@ pub struct KeyForm {
     key: String,
 }
 
+/// Bytes of a form with a key; a key has some fifty.
+const MOST_OF_A_FORM: usize = 4096;
+
 /// Opens a session for a browser that has given a key.
 #[utoipa::path(post, path = "/session", tag = "page",
     request_body(content = KeyForm, content_type = "application/x-www-form-urlencoded"),
@@ -86,8 +89,14 @@ pub struct KeyForm {
 pub async fn open_session(
     request: HttpRequest,
     service: Data<Service>,
-    form: Form<KeyForm>,
+    payload: Payload,
 ) -> Result<HttpResponse, Problem> {
+    let bounds = (MOST_OF_A_FORM, service.settings.limits.client_timeout);
+    let text = body::read(&request, payload, &body::FORM, bounds).await?;
+    let form = std::str::from_utf8(&text)
+        .ok()
+        .and_then(|text| Query::<KeyForm>::from_query(text).ok());
+    let form = form.ok_or_else(|| Problem::bad_request("the form has no field `key`"))?;
     let Some(granted) = service.settings.keys.current().find(form.key.trim()) else {
         let form = page::render_key_form(true);
         return Ok(html(StatusCode::UNAUTHORIZED, form));

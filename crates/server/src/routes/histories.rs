@@ -92,6 +92,7 @@ pub fn read(service: &Service, name: &str) -> Result<History, Problem> {
 pub fn names(service: &Service) -> Result<Vec<String>, Problem> {
     let names = service.serving.registry().names();
     let names = names.map_err(|e| service.histories.explain_all(&e))?;
+    service.histories.said().remove("");
     let serving = service.serving.current();
     match &*serving {
         Some(detector) if !names.contains(&detector.name) => Err(away()),

@@ -7,6 +7,7 @@ use std::{
 };
 
 use artifact::{Failure, remedy};
+use dataset::SourceUri;
 
 use super::{Settings, config};
 
@@ -16,7 +17,10 @@ impl Settings {
     /// # Errors
     /// [`artifact::ErrorKind::Config`] with what to do about the first that is not as it should be.
     pub fn check_surroundings(&self) -> Result<(), Failure> {
-        check_artifacts(&self.artifacts)?;
+        // A training makes it where there is none; only a registry in it must be there.
+        if self.registry.is_none() {
+            check_artifacts(&self.artifacts)?;
+        }
         check_temporary_files()?;
         for source in &self.sources {
             check_source(&source.name, &source.uri)?;
@@ -55,9 +59,8 @@ fn check_temporary_files() -> Result<(), Failure> {
 
 /// Checks that a file that is to be trained on is there; what lies elsewhere is for the training to find.
 fn check_source(name: &str, uri: &str) -> Result<(), Failure> {
-    let path = uri.strip_prefix("file://").unwrap_or(uri);
-    let path = path.split('#').next().unwrap_or(path);
-    if path.contains("://") || Path::new(path).exists() {
+    let path = SourceUri::new(uri).local_path();
+    if path.is_none_or(|path| path.exists()) {
         return Ok(());
     }
     Err(config(format!(

@@ -379,15 +379,19 @@ fn bodies_of_another_type_or_compressed_are_refused() {
 #[test]
 fn a_client_that_stops_in_the_middle_of_its_body_is_told_so() {
     let server = Server::start(&Place::with_flows(), &["--client-timeout", "0.3"]);
-    let mut connection = server.connect();
-    let lines = ["Content-Type: application/json"];
-    let head = connection.head("POST", "/v1/predict", &lines, Some(1000));
-    connection
-        .write(format!("{head}{{\"records\"").as_bytes())
-        .unwrap();
-    let began = Instant::now();
-    assert_eq!(connection.read().unwrap().status, 408);
-    assert!(began.elapsed() < Duration::from_secs(5));
+    for (path, kind, half) in [
+        ("/v1/predict", "application/json", "{\"records\""),
+        ("/session", "application/x-www-form-urlencoded", "key=net"),
+    ] {
+        let mut connection = server.connect();
+        let line = format!("Content-Type: {kind}");
+        let head = connection.head("POST", path, &[&line], Some(1000));
+        let sent = connection.write(format!("{head}{half}").as_bytes());
+        sent.unwrap();
+        let began = Instant::now();
+        assert_eq!(connection.read().unwrap().status, 408, "{path}");
+        assert!(began.elapsed() < Duration::from_secs(5));
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use crate::{
+    client::Connection,
     process::Server,
     trained::{FLOW, Place},
 };
@@ -89,7 +90,7 @@ fn a_damaged_history_is_told_of_and_takes_nothing_else_down() {
 fn no_path_leads_out_of_the_registry() {
     let place = Place::with_flows();
     std::os::unix::fs::symlink("/etc", place.path().join("registry/models/link")).unwrap();
-    let server = Server::start(&place, &[]);
+    let server = Server::start(&place, &["--admin-listen", "127.0.0.1:0"]);
     for name in [
         "..",
         ".",
@@ -118,6 +119,26 @@ fn no_path_leads_out_of_the_registry() {
             !text.contains("root:") && !text.contains("/tmp"),
             "{name}: {text}"
         );
+        for (method, path) in [
+            ("GET", format!("/v2/models/{name}")),
+            ("GET", format!("/v2/models/{name}/ready")),
+            ("POST", format!("/v2/models/{name}/infer")),
+            ("GET", format!("/v2/models/flows/versions/{name}")),
+            ("POST", format!("/v2/models/{name}/versions/1/infer")),
+            ("GET", format!("/docs/{name}")),
+            ("GET", format!("/jobs/{name}")),
+            ("GET", format!("/jobs/{name}/events")),
+            ("POST", format!("/models/{name}/rollback")),
+            ("POST", format!("/models/{name}/promote")),
+        ] {
+            let mut connection = Connection::open(server.admin.unwrap());
+            let lines = ["Content-Type: application/json"];
+            let answer = connection.call(method, &path, &lines, b"{\"version\":1}");
+            let (status, text) = (answer.status, answer.text());
+            assert!((400..500).contains(&status), "{path}: {status} {text}");
+            let leaks = text.contains("root:") || text.contains("/tmp");
+            assert!(!leaks, "{path}: {text}");
+        }
     }
 }
 
