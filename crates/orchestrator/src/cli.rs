@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use artifact::Failure;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    builder::{OsStringValueParser, TypedValueParser as _},
+};
 use dataset::SourceUri;
 use registry::Registry;
 
@@ -93,6 +96,7 @@ pub struct SealKeys {
         long,
         env = "NETSEC_TRUSTED_KEYS",
         value_name = "FILE",
+        value_parser = OsStringValueParser::new().map(PathBuf::from),
         hide_short_help = true
     )]
     trusted_keys: Option<PathBuf>,
@@ -101,6 +105,7 @@ pub struct SealKeys {
         long,
         env = "NETSEC_SIGNING_KEY",
         value_name = "FILE",
+        value_parser = OsStringValueParser::new().map(PathBuf::from),
         hide_short_help = true
     )]
     signing_key: Option<PathBuf>,

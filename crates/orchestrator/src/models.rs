@@ -28,7 +28,7 @@ pub enum ModelsCommand {
     Promote(PromoteArguments),
     /// Make the former champion the champion again
     Rollback(RollbackArguments),
-    /// Hash every file of the registry again, and look at who signed what
+    /// Hash every file of every version again, and look at who signed what
     Verify(integrity::VerifyArguments),
     /// Sign a version with the private key that --signing-key names
     Sign(integrity::SignArguments),

@@ -54,6 +54,24 @@ pub struct Promotion {
     forced: Option<Override>,
 }
 
+/// What came of asking the bundle as it was written.
+enum Written {
+    Sound,
+    /// It answers otherwise than it did.
+    Odd(String),
+    /// No trusted key has signed it.
+    Unsigned(String),
+}
+
+/// What speaks against the candidate.
+#[derive(Clone, Copy)]
+struct Case<'a> {
+    /// What the rules say, which may be set aside.
+    against: &'a [String],
+    /// That nobody vouches for it.
+    unsigned: Option<&'a str>,
+}
+
 /// What was decided.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PromotionRecord {
@@ -160,14 +178,33 @@ impl Promotion {
         let mut against: Vec<String> = too_little(evaluation).into_iter().collect();
         against.extend(minima(&bundle.schema, evaluation));
         against.extend(against_champion(&self.config, &evaluation.comparison));
-        self.registry.seal(&self.name, &draft)?;
-        against.extend(self.query_written(&draft, evaluation)?);
-
+        self.seal(&draft)?;
+        let mut unsigned = None;
+        match self.query_written(&draft, evaluation)? {
+            Written::Sound => {}
+            Written::Odd(reason) => against.push(reason),
+            Written::Unsigned(reason) => unsigned = Some(reason),
+        }
+        let case = Case {
+            against: &against,
+            unsigned: unsigned.as_deref(),
+        };
         let appended = self.registry.append(&self.name, |history| {
-            Ok(self.entry(history, &draft, &against, evaluation))
+            Ok(self.entry(history, &draft, case, evaluation))
         })?;
         let history = self.registry.history(&self.name)?;
         Ok(self.record(&history, appended, &draft))
+    }
+
+    /// Vouches for what is new. A signature that somebody has withdrawn does not come back by training the same
+    /// again.
+    fn seal(&self, draft: &Entry) -> Result<(), RegistryError> {
+        let history = self.registry.history(&self.name)?;
+        let is_draft = |e: &Entry| (e.bundle, e.evaluation) == (draft.bundle, draft.evaluation);
+        if !history.entries().iter().any(is_draft) {
+            self.registry.seal(&self.name, draft)?;
+        }
+        Ok(())
     }
 
     /// Loads the bundle as written and queries it, as a server would.
@@ -175,10 +212,13 @@ impl Promotion {
         &self,
         draft: &Entry,
         evaluation: &Evaluation,
-    ) -> Result<Option<String>, RegistryError> {
+    ) -> Result<Written, RegistryError> {
         match self.registry.bundle(&self.name, draft) {
-            Ok(written) => Ok(evaluation.canary.query(&written).err()),
-            Err(RegistryError::Untrusted { seal, .. }) => Ok(Some(format!(
+            Ok(written) => Ok(match evaluation.canary.query(&written) {
+                Ok(()) => Written::Sound,
+                Err(reason) => Written::Odd(reason),
+            }),
+            Err(RegistryError::Untrusted { seal, .. }) => Ok(Written::Unsigned(format!(
                 "the version {seal}: set NETSEC_SIGNING_KEY, or sign it (`netsec models sign`) and promote it by hand"
             ))),
             Err(error) => Err(error),
@@ -190,13 +230,16 @@ impl Promotion {
         &self,
         history: &History,
         draft: &Entry,
-        against: &[String],
+        case: Case<'_>,
         evaluation: &Evaluation,
     ) -> Option<Entry> {
         let known = history.with_bundle(draft.bundle);
-        let mut reasons = against.to_vec();
+        let mut reasons = case.against.to_vec();
         reasons.extend(moved_champion(history, &evaluation.comparison));
-        let promoted = reasons.is_empty() || self.forced.is_some();
+        let is_good_enough = reasons.is_empty() || self.forced.is_some();
+        // Nobody would load it: that is no rule to be set aside.
+        let promoted = is_good_enough && case.unsigned.is_none();
+        reasons.extend(case.unsigned.map(str::to_owned));
         let is_champion = history.champion().is_some_and(|c| c.bundle == draft.bundle);
         // What was declined may pass another time; a former champion comes back by a rollback alone.
         let nothing_new = |known: &Entry| match known.action {

@@ -26,7 +26,7 @@ pub struct SignArguments {
     /// Version; the champion by default
     #[arg(long, value_name = "N")]
     version: Option<u64>,
-    /// Sign every version, as when a key takes over from another
+    /// Sign again every version that is signed, as when a key takes over from another
     #[arg(long, conflicts_with = "version")]
     all: bool,
 }
@@ -126,8 +126,15 @@ fn entries(
     arguments: &SignArguments,
 ) -> Result<Vec<registry::Entry>, Failure> {
     let name = &arguments.model.name;
-    if arguments.all {
-        return Ok(registry.existing(name)?.entries().to_vec());
+    if !arguments.all {
+        return Ok(vec![registry.entry(name, arguments.version)?]);
     }
-    Ok(vec![registry.entry(name, arguments.version)?])
+    let mut signed = Vec::new();
+    for entry in registry.existing(name)?.entries() {
+        // One whose signature was taken away stays without.
+        if registry.is_signed(name, entry)? {
+            signed.push(entry.clone());
+        }
+    }
+    Ok(signed)
 }

@@ -71,15 +71,18 @@ pub struct VersionCheck {
 }
 
 impl Registry {
-    /// Signs with a private key, and trusts public ones, from PEM files where such are given.
+    /// Signs with a private key, and trusts public ones, from PEM files where such are given; an empty name, that of a
+    /// variable without a value, gives none.
     ///
     /// # Errors
     /// [`RegistryError::Key`].
-    pub fn keyed(
+    pub fn keyed<'a>(
         self,
-        signing: Option<&Path>,
-        trusted: Option<&Path>,
+        signing: Option<&'a Path>,
+        trusted: Option<&'a Path>,
     ) -> Result<Self, RegistryError> {
+        let named = |path: Option<&'a Path>| path.filter(|path| !path.as_os_str().is_empty());
+        let (signing, trusted) = (named(signing), named(trusted));
         let signs = match signing {
             Some(path) => self.signing(SigningKey::read(path)?),
             None => self,
@@ -110,6 +113,14 @@ impl Registry {
     pub fn trusting(mut self, keys: TrustedKeys) -> Self {
         self.trusted = Some(Arc::new(keys));
         self
+    }
+
+    /// Returns whether somebody has signed a version, whoever that is.
+    ///
+    /// # Errors
+    /// [`RegistryError::Blob`].
+    pub fn is_signed(&self, name: &str, entry: &Entry) -> Result<bool, RegistryError> {
+        Ok(self.blobs.get(&signature_key(name, entry))?.is_some())
     }
 
     /// Returns the name of the key that versions are signed with, if any.
@@ -153,8 +164,8 @@ impl Registry {
     /// Hashes all that belongs to the versions of a model, or to one of them, and looks at who signed them.
     ///
     /// # Errors
-    /// As [`Registry::existing`], [`RegistryError::NoVersion`], and [`crate::BlobError`] when it cannot be read at all;
-    /// what is damaged is among the answers' problems.
+    /// As [`Registry::existing`], and [`RegistryError::NoVersion`]; what is damaged or cannot be read is among the
+    /// answers' problems.
     pub fn verify(
         &self,
         name: &str,
@@ -179,7 +190,6 @@ impl Registry {
         for digest in [entry.bundle, entry.training_groups, entry.evaluation] {
             match self.summary(digest) {
                 Ok(blob) => bytes += blob.bytes,
-                Err(error @ RegistryError::Blob(_)) => return Err(error),
                 Err(error) => problems.push(error.to_string()),
             }
         }
