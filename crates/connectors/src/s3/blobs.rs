@@ -274,8 +274,11 @@ async fn written(upload: &Upload) -> Result<bool, Trouble> {
             Err(trouble) => return Err(trouble),
         };
         // Who is refused because of another's write (409) has no right to think that it came to its end.
-        if upload.is_addition && upload.store.load_of(&upload.key).await?.is_some() {
-            return Ok(false);
+        // One's own that timed out may have come to it since it was last looked for, and is not another's.
+        if upload.is_addition
+            && let Some(load) = upload.store.load_of(&upload.key).await?
+        {
+            return Ok(load == upload.load);
         }
         failed += 1;
         if failed >= backoff::ATTEMPTS {

@@ -286,7 +286,7 @@ fn an_answer_that_is_lost_makes_nothing_twice() {
         ("tiny-lost-version", "model-versions/create"),
     ] {
         let lab = Lab::new(name);
-        let proxy = Proxy::before(server.port, Fault::Lose(call, None));
+        let proxy = Proxy::before(server.port, Fault::Lose(call, &[]));
         let called = lab.run(proxy.port, &[]);
         assert!(called.err.contains("tracked: "), "{}", called.err);
         assert!(proxy.n_requests(call) >= 1);

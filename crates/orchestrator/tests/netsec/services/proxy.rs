@@ -19,9 +19,9 @@ pub enum Fault {
     Keep,
     /// A request of HTTP whose first line holds the text gets this status, once for each.
     Refuse(&'static [(&'static str, &'static str)]),
-    /// The first request of HTTP whose first line holds the text is passed on, but not its answer; the
-    /// second gets this status.
-    Lose(&'static str, Option<&'static str>),
+    /// The first request of HTTP whose first line holds the text is passed on, but not its answer; those
+    /// after it get these statuses.
+    Lose(&'static str, &'static [&'static str]),
     /// Requests of HTTP whose first line holds the text go no further than to the proxy.
     Hold(&'static str),
     /// Answered by the proxy itself with these bytes, the first so many connections.
@@ -220,8 +220,8 @@ fn serve(
             let meant = new.find(|line| line.contains(text));
             match meant.map(|_| losses.fetch_add(1, Ordering::SeqCst)) {
                 Some(0) => lost.store(true, Ordering::SeqCst),
-                Some(1) => return then,
-                _ => {}
+                Some(n) => return then.get(n - 1).copied(),
+                None => {}
             }
             None
         };

@@ -48,8 +48,25 @@ fn a_server_that_is_busy_or_cuts_is_asked_again() {
 
 #[test]
 fn an_entry_whose_answer_is_lost_is_known_as_ones_own() {
-    survives(Fault::Lose("/history/", None), 0);
-    survives(Fault::Lose("PUT /", None), 1);
+    survives(Fault::Lose("/history/", &[]), 0);
+    survives(Fault::Lose("PUT /", &[]), 1);
+}
+
+/// Adds an object whose first answer is lost; what asks after it gets these statuses.
+fn is_added(then: &'static [&'static str]) {
+    let team = Team::new();
+    let lost = Fault::Lose("/team/doubt.json", then);
+    let proxy = Proxy::before(team.bucket.server.port, lost);
+    assert_eq!(team.act(proxy.port, "add doubt.json"), "Ok(true)");
+    assert!(proxy.cuts() > then.len() + 1, "{} asked", proxy.cuts());
+    assert_eq!(team.n_versions("team/doubt.json"), 1);
+}
+
+#[test]
+fn an_entry_that_is_seen_late_is_known_as_ones_own() {
+    is_added(&["409 Conflict"]);
+    is_added(&["409 Conflict", "404 Not Found"]);
+    is_added(&["409 Conflict", "400 Bad Request"]);
 }
 
 #[test]

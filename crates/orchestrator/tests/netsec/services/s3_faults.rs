@@ -179,12 +179,12 @@ fn an_upload_is_begun_again_when_the_server_is_busy_and_forgotten_when_it_fails(
 #[test]
 fn an_answer_that_is_lost_does_not_make_a_failure_of_what_was_done() {
     for (rows, lost, mode) in [
-        (300, Fault::Lose("PUT /", None), "append"),
-        (1_300_000, Fault::Lose(".csv?uploadId=", None), "append"),
+        (300, Fault::Lose("PUT /", &[]), "append"),
+        (1_300_000, Fault::Lose(".csv?uploadId=", &[]), "append"),
         // Some servers forget an upload that is complete.
         (
             1_300_000,
-            Fault::Lose(".csv?uploadId=", Some("404 Not Found")),
+            Fault::Lose(".csv?uploadId=", &["404 Not Found"]),
             "replace",
         ),
     ] {
