@@ -17,7 +17,7 @@ use ingestion::{Ingestion, SCHEMA_FILE};
 use registry::{Champion, Evaluation, Promotion};
 
 use super::metrics;
-use crate::{given_holdout::AdoptHoldout, inspect::check_whole};
+use crate::{given_holdout::AdoptHoldout, inspect::check_whole, stages};
 
 /// Files of a run that are for Git; its report is for DVC.
 const CONFIG: &str = "config.yaml";
@@ -33,6 +33,10 @@ pub fn plan(
     name: &str,
 ) -> Result<Vec<String>, Failure> {
     check_whole(run)?;
+    let manifests = run.manifests()?;
+    for (step, manifest) in &manifests {
+        check_known(step, &manifest.stage)?;
+    }
     let config = RunConfig::of(run.directory())?;
     let mut plan = Plan {
         run,
@@ -45,7 +49,6 @@ pub fn plan(
     };
     let mut project = Project::default();
     plan.keep_own(export)?;
-    let manifests = run.manifests()?;
     for (step, manifest) in &manifests {
         plan.step(export, step, manifest)?;
     }
@@ -243,6 +246,15 @@ impl Plan<'_> {
         let path = self.run.directory().join(name);
         fs::read(&path).map_err(StoreError::io("read", &path))
     }
+}
+
+/// Refuses a stage that is none of a run's: its name becomes a word of a command, and a run may be another's.
+fn check_known(step: &Path, stage: &str) -> Result<(), Failure> {
+    if stages::NAMES.contains(&stage) {
+        return Ok(());
+    }
+    let message = format!("{step:?} is of no stage of a run: move it out of there");
+    Err(Failure::new(ErrorKind::Rejected, message))
 }
 
 /// Returns whether a file was written to after a time.

@@ -114,3 +114,28 @@ fn a_run_is_exported_with_its_metrics_and_a_damaged_one_is_not() {
     assert_eq!(refused.code, 70, "{}", refused.err);
     assert!(!place.path("repo/again").exists());
 }
+
+#[test]
+fn a_stage_whose_name_is_a_command_becomes_none() {
+    let place = Workplace::new();
+    place.write_tiny(400);
+    let run = place.run_tiny(&[]);
+    let run = place.path(run["run"].as_str().unwrap());
+    let text = fs::read(run.join("06-promotion/manifest.json")).unwrap();
+    let mut manifest: Value = serde_json::from_slice(&text).unwrap();
+    manifest["stage"] = Value::from("x; touch owned");
+    for of_others in ["inputs", "outputs", "files"] {
+        manifest[of_others] = Value::Array(Vec::new());
+    }
+    let step = run.join("07-x; touch owned");
+    fs::create_dir(&step).unwrap();
+    fs::write(step.join("manifest.json"), manifest.to_string()).unwrap();
+    let refused = place.call(&["export", "dvc", "--init", "--to", "repo"]);
+    assert_eq!(refused.code, 65, "{}", refused.err);
+    assert!(
+        refused.err.contains("is of no stage of a run"),
+        "{}",
+        refused.err
+    );
+    assert!(!place.path("repo/dvc.yaml").exists());
+}

@@ -3,14 +3,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::{Component, Path, PathBuf},
+    path::{Path, PathBuf},
 };
 
 use artifact::{Digest, Run, StoreError, codec, create_directory, read_bounded, write_atomic};
 use serde::{Deserialize, Serialize};
 
 use super::{Registry, blob_key};
-use crate::RegistryError;
+use crate::{RegistryError, is_key};
 
 /// What a directory is a run by; written last, so that a run that is half there is none.
 const CONFIG: &str = "config.yaml";
@@ -108,16 +108,17 @@ impl Registry {
             location: self.location(),
             run: name.to_owned(),
         };
-        if !is_plain(name) || name.contains('/') {
+        if !is_key(name) || name.contains('/') {
             return Err(no_run());
         }
         let key = run_key(name);
         let bytes = self.blobs.get(&key)?.ok_or_else(no_run)?;
         let damaged = |reason: String| self.damaged_run(name, &key, reason);
         let kept: KeptRun = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
-        let outside = kept.files.keys().find(|path| !is_plain(path));
-        match outside {
-            _ if kept.run != name => Err(damaged(format!("it is of the run `{}`", kept.run))),
+        // Words of a key lead to no place outside, and are no commands of a shell or a terminal.
+        let foreign = kept.files.keys().find(|path| !is_key(path));
+        match foreign {
+            _ if kept.run != name => Err(damaged(format!("it is of the run {:?}", kept.run))),
             Some(path) => Err(damaged(format!("{path:?} is no file of a run"))),
             None => Ok(kept),
         }
@@ -163,17 +164,8 @@ fn content_digest(bytes: &[u8]) -> Digest {
     codec::verify_any(bytes).unwrap_or_else(|_| Digest::of(bytes))
 }
 
-/// Returns whether a path leads to a place inside a directory, and to none that is hidden.
-fn is_plain(path: &str) -> bool {
-    let is_name = |part: Component<'_>| match part {
-        Component::Normal(name) => !name.to_string_lossy().starts_with('.'),
-        _ => false,
-    };
-    !path.is_empty() && !path.contains('\\') && Path::new(path).components().all(is_name)
-}
-
-/// Lists the files of a run, but nothing of a stage that is not committed, and nothing that a killed writer has
-/// left.
+/// Lists the files of a run, but nothing of a stage that is not committed, and nothing that a killed writer or a
+/// visitor has left.
 fn committed(directory: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let (mut found, mut open) = (Vec::new(), vec![directory.to_owned()]);
     while let Some(directory) = open.pop() {
@@ -182,7 +174,7 @@ fn committed(directory: &Path) -> Result<Vec<PathBuf>, StoreError> {
             let entry = entry.map_err(fail)?;
             let (path, kind) = (entry.path(), entry.file_type().map_err(fail)?);
             let name = entry.file_name().to_string_lossy().into_owned();
-            if name.starts_with('.') || name.ends_with(".tmp") {
+            if !is_key(&name) || name.ends_with(".tmp") {
                 continue;
             }
             if kind.is_dir() && (!is_step(&name) || path.join("manifest.json").is_file()) {

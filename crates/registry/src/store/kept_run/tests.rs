@@ -14,6 +14,7 @@ fn run(root: &Path) -> Run {
         ),
         ("given-holdout/x/config.yaml", "7\n"),
         ("report.html", ""),
+        ("notes (1).txt", "of a visitor"),
     ] {
         let path = directory.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -100,8 +101,16 @@ fn what_is_damaged_or_leads_elsewhere_is_not_fetched() {
         "is no file of a run",
     );
     check(
-        rewrite("\"run\": \"", "\"run\": \"x"),
-        "it is of the run `x",
+        rewrite("01-ingestion/rows", "07-x; curl host|sh/rows"),
+        "\"07-x; curl host|sh/rows.parquet\" is no file of a run",
+    );
+    check(
+        rewrite("report.html", "report\\u001b[2J.html"),
+        "\"report\\u{1b}[2J.html\" is no file of a run",
+    );
+    check(
+        rewrite("\"run\": \"", "\"run\": \"x\\u001b"),
+        "it is of the run \"x\\u{1b}",
     );
     check(rewrite("\"bytes\"", "\"size\""), "unknown field");
 }
