@@ -63,9 +63,7 @@ fn attempt(arguments: &RunArguments, directory: &mut Option<PathBuf>) -> Result<
     let (place, configured) = (&arguments.place, config.registry.as_ref());
     let location = registries::location(place.registry.as_ref(), configured, &place.artifacts)?;
     let registry = registries::open(&location, &place.keys)?;
-    let beside = registries::location(None, None, &place.artifacts)?;
-    // One beside the runs moves with them.
-    config.registry = (location != beside).then(|| location.absolute());
+    config.registry = registries::kept(&location, &place.artifacts)?;
     check_simulated(&config.source, &schema)?;
     check_holdout(&config, &schema)?;
     let intake = Intake::of(arguments, &config, &schema)?;

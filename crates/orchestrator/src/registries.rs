@@ -28,6 +28,13 @@ pub fn location(
     }
 }
 
+/// Returns a place as what lies below an artifacts directory keeps it: nothing for the one beside it, which moves with
+/// it.
+pub fn kept(used: &Location, artifacts: &Path) -> Result<Option<SourceUri>, Failure> {
+    let beside = location(None, None, artifacts)?;
+    Ok((*used != beside).then(|| used.absolute()))
+}
+
 /// Opens a registry, wherever it is, that signs and trusts as was asked for.
 pub fn open(location: &Location, keys: &SealKeys) -> Result<Registry, Failure> {
     keys.given_to(location.open(connectors::registry_bucket)?)

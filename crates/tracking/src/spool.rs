@@ -7,6 +7,7 @@ use std::{
 };
 
 use artifact::{StoreError, clock, create_directory, read_bounded, write_atomic};
+use dataset::SourceUri;
 use serde::{Deserialize, Serialize};
 
 use crate::{Origin, TrackingError};
@@ -28,6 +29,9 @@ pub struct Pending {
     pub subject: Subject,
     /// Since when, RFC 3339.
     pub since: String,
+    /// Where the registry of a model is; nothing for the one beside the runs, and for a run, which keeps it itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registry: Option<SourceUri>,
     /// What cannot be found out later.
     pub origin: Origin,
     /// How often it was tried.
@@ -99,10 +103,20 @@ impl Pending {
         Self {
             subject,
             since: clock::rfc3339(clock::now()),
+            registry: None,
             origin,
             attempts: 0,
             reason: None,
             progress: Progress::default(),
+        }
+    }
+
+    /// Counts an attempt that has failed.
+    pub(crate) fn put_off(self, reason: &str) -> Self {
+        Self {
+            attempts: self.attempts + 1,
+            reason: Some(reason.to_owned()),
+            ..self
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use artifact::Run;
+use dataset::SourceUri;
 use registry::Registry;
 
 use crate::{
@@ -41,12 +42,33 @@ impl Tracking {
         }
     }
 
-    /// Notes that something is to be sent, before it is tried: a kill in between loses nothing.
+    /// Notes that something is to be sent, before it is tried: a kill in between loses nothing. A model's registry is
+    /// named unless it is beside the runs.
     ///
     /// # Errors
     /// [`TrackingError::Store`].
-    pub fn note(&self, subject: Subject, origin: Origin) -> Result<(), TrackingError> {
-        self.spool.write(&Pending::new(subject, origin))
+    pub fn note(
+        &self,
+        subject: Subject,
+        registry: Option<SourceUri>,
+        origin: Origin,
+    ) -> Result<(), TrackingError> {
+        self.spool.write(&Pending {
+            registry,
+            ..Pending::new(subject, origin)
+        })
+    }
+
+    /// Notes what was in the way of something that is pending before it could be sent.
+    ///
+    /// # Errors
+    /// [`TrackingError::Store`], [`TrackingError::Spool`], [`TrackingError::Busy`].
+    pub fn put_off(&self, subject: &Subject, reason: &str) -> Result<(), TrackingError> {
+        let _lock = self.spool.lock()?;
+        match self.spool.read(subject)? {
+            Some(pending) => self.spool.write(&pending.put_off(reason)),
+            None => Ok(()),
+        }
     }
 
     /// Lists what is pending: runs before models, the oldest first.
@@ -73,11 +95,7 @@ impl Tracking {
         };
         match &result {
             Ok(_) => self.spool.remove(subject)?,
-            Err(error) => {
-                pending.attempts += 1;
-                pending.reason = Some(error.to_string());
-                self.spool.write(&pending)?;
-            }
+            Err(error) => self.spool.write(&pending.put_off(&error.to_string()))?,
         }
         drop(lock);
         result.map(|page| Sent {

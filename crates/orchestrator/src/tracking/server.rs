@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use ::tracking::{Origin, Pending, Sent, Settings, Subject, Tracking, TrackingError};
-use artifact::{Classified as _, ErrorKind, Failure, Run};
+use artifact::{ErrorKind, Failure, Run};
+use dataset::SourceUri;
 use harness::RunConfig;
 use registry::Registry;
 use serde_json::{Value, json};
@@ -32,11 +33,13 @@ fn tell(place: &Place, subject: &Subject, failure: Option<String>) {
     let Some(settings) = Settings::of_environment() else {
         return;
     };
-    let root = &place.artifacts;
-    let noted = of(root).note(subject.clone(), Origin::of_environment(failure));
-    let sent = noted.map_err(Failure::from);
-    let sent = sent.and_then(|()| {
-        let tracking = Tracking::new(root, registry_of(place, root, subject)?);
+    let sent = noted(place, subject, failure).and_then(|registry| {
+        let due = Due {
+            root: place.artifacts.clone(),
+            subject: subject.clone(),
+            registry,
+        };
+        let tracking = Tracking::new(&due.root, registry_of(place, &due)?);
         Ok(tracking.send(&settings?, subject)?)
     });
     match sent {
@@ -49,6 +52,25 @@ fn tell(place: &Place, subject: &Subject, failure: Option<String>) {
             command(place)
         )),
     }
+}
+
+/// Notes that something is to be sent; returns where a model's registry is. A run keeps that itself.
+fn noted(
+    place: &Place,
+    subject: &Subject,
+    failure: Option<String>,
+) -> Result<Option<SourceUri>, Failure> {
+    let root = &place.artifacts;
+    let registry = match subject {
+        Subject::Run(_) => None,
+        Subject::Model(_) => {
+            let used = registries::location(place.registry.as_ref(), None, root)?;
+            registries::kept(&used, root)?
+        }
+    };
+    let origin = Origin::of_environment(failure);
+    of(root).note(subject.clone(), registry.clone(), origin)?;
+    Ok(registry)
 }
 
 /// Returns the command that sends what is pending in a place.
@@ -65,18 +87,36 @@ fn of(root: &Path) -> Tracking {
     Tracking::new(root, Registry::local(root))
 }
 
-/// Opens the registry of a run, which its configuration names, or of a model.
-fn registry_of(place: &Place, root: &Path, subject: &Subject) -> Result<Registry, Failure> {
-    let configured = match subject {
+/// Something to be sent.
+struct Due {
+    /// The artifacts directory that it lies in.
+    root: PathBuf,
+    subject: Subject,
+    /// Where the registry of a model is, unless it is beside the runs.
+    registry: Option<SourceUri>,
+}
+
+/// Opens the registry that a run or a decision was made with, unless a flag names another. The variable may mean
+/// another one by now.
+fn registry_of(place: &Place, due: &Due) -> Result<Registry, Failure> {
+    let kept = match &due.subject {
         // Of a run that has gone, the tracking itself says so.
-        Subject::Run(name) => RunConfig::of(&root.join(name))
+        Subject::Run(name) => RunConfig::of(&due.root.join(name))
             .and_then(|config| config.section("registry"))
             .unwrap_or_default(),
-        Subject::Model(_) => None,
+        Subject::Model(_) => due.registry.clone(),
     };
-    let flag = place.registry.as_ref();
-    let location = registries::location(flag, configured.as_ref(), root)?;
+    let flag = place.registry.as_ref().filter(|_| has_flag());
+    let location = registries::location(flag, kept.as_ref(), &due.root)?;
     registries::open(&location, &place.keys)
+}
+
+/// Returns whether it is the command line that names a registry.
+fn has_flag() -> bool {
+    std::env::args_os().any(|word| {
+        let word = word.to_string_lossy();
+        word == "--registry" || word.starts_with("--registry=")
+    })
 }
 
 /// Lists what is pending.
@@ -122,7 +162,7 @@ pub fn sync(place: &Place, runs: &[PathBuf]) -> Result<u8, Failure> {
         let message = "MLFLOW_TRACKING_URI names no server: set it to http://HOST:PORT";
         Failure::new(ErrorKind::Config, message)
     })??;
-    let subjects = match runs {
+    let all = match runs {
         [] => pending(place)?,
         named => named
             .iter()
@@ -131,16 +171,14 @@ pub fn sync(place: &Place, runs: &[PathBuf]) -> Result<u8, Failure> {
     };
     let mut told = Vec::new();
     let mut first = None;
-    for (root, subject) in subjects {
-        let registry = registry_of(place, &root, &subject)?;
-        let result = Tracking::new(&root, registry).send(&settings, &subject);
-        told.push(tell_sent(place, &subject, &result)?);
-        if let Err(error) = result {
-            let is_silent = matches!(error, TrackingError::Unavailable { .. });
+    for due in &all {
+        let (sent, is_silent) = send(place, &settings, due);
+        told.push(tell_sent(place, &due.subject, &sent)?);
+        if let Err(error) = sent {
             first.get_or_insert(error);
-            if is_silent {
-                break;
-            }
+        }
+        if is_silent {
+            break;
         }
     }
     if place.json {
@@ -157,23 +195,45 @@ pub fn sync(place: &Place, runs: &[PathBuf]) -> Result<u8, Failure> {
     }
 }
 
-fn pending(place: &Place) -> Result<Vec<(PathBuf, Subject)>, Failure> {
-    let pending = of(&place.artifacts).pending()?.into_iter();
-    Ok(pending
-        .map(|one| (place.artifacts.clone(), one.subject))
-        .collect())
+/// Sends one; says as well whether the server does not answer at all.
+fn send(place: &Place, settings: &Settings, due: &Due) -> (Result<Sent, Failure>, bool) {
+    let registry = match registry_of(place, due) {
+        Ok(registry) => registry,
+        // The others may have registries that can be opened.
+        Err(failure) => {
+            let noted = of(&due.root).put_off(&due.subject, &failure.to_string());
+            return (Err(noted.err().map_or(failure, Failure::from)), false);
+        }
+    };
+    let sent = Tracking::new(&due.root, registry).send(settings, &due.subject);
+    let is_silent = matches!(sent, Err(TrackingError::Unavailable { .. }));
+    (sent.map_err(Failure::from), is_silent)
 }
 
-fn named_run(place: &Place, run: &Path) -> Result<(PathBuf, Subject), Failure> {
+fn pending(place: &Place) -> Result<Vec<Due>, Failure> {
+    let pending = of(&place.artifacts).pending()?.into_iter();
+    let due = |one: Pending| Due {
+        root: place.artifacts.clone(),
+        subject: one.subject,
+        registry: one.registry,
+    };
+    Ok(pending.map(due).collect())
+}
+
+fn named_run(place: &Place, run: &Path) -> Result<Due, Failure> {
     let run = Run::open(&find_run(run, Some(&place.artifacts))?, 0)?;
-    Ok((run.root()?, Subject::Run(run.name())))
+    Ok(Due {
+        root: run.root()?,
+        subject: Subject::Run(run.name()),
+        registry: None,
+    })
 }
 
 /// Says what came of one; returns the object for programs.
 fn tell_sent(
     place: &Place,
     subject: &Subject,
-    result: &Result<Sent, TrackingError>,
+    result: &Result<Sent, Failure>,
 ) -> Result<Value, Failure> {
     let mut object = json!({"subject": subject});
     match result {

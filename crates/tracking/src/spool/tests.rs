@@ -65,6 +65,28 @@ fn one_process_sends_at_a_time() {
 }
 
 #[test]
+fn a_note_keeps_where_the_registry_is_but_no_secret_and_an_older_note_is_read() {
+    let root = tempfile::tempdir().unwrap();
+    let (spool, subject) = (Spool::of(root.path()), Subject::Model("m".to_owned()));
+    let address = SourceUri::new("s3://ann:hunter2@bucket/team");
+    let one = Pending {
+        registry: Some(address),
+        ..pending(subject.clone(), "2026-01-02")
+    };
+    spool.write(&one).unwrap();
+    let path = root.path().join("tracking/model-m.json");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(!text.contains("hunter2"), "{text}");
+    let found = spool.read(&subject).unwrap().unwrap().registry.unwrap();
+    assert_eq!(found.scheme(), Some("s3"));
+
+    let mut note: serde_json::Value = serde_json::from_str(&text).unwrap();
+    note.as_object_mut().unwrap().remove("registry").unwrap();
+    fs::write(&path, note.to_string()).unwrap();
+    assert_eq!(spool.read(&subject).unwrap().unwrap().registry, None);
+}
+
+#[test]
 fn a_damaged_note_is_named_with_what_to_do() {
     let root = tempfile::tempdir().unwrap();
     let spool = Spool::of(root.path());

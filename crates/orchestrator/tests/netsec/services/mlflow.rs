@@ -378,6 +378,47 @@ fn aliases_follow_a_rollback_also_one_that_the_server_missed() {
 }
 
 #[test]
+fn what_is_pending_is_sent_from_the_registry_that_it_belongs_to() {
+    let (server, lab) = (Tracker::shared(), Lab::new("tiny-places"));
+    let elsewhere = ["--registry", "elsewhere"];
+    let runs = ["7", "8"].map(|seed| {
+        let called = lab.run(free_port(), &[&["--seed", seed], &elsewhere[..]].concat());
+        let summary: Value = serde_json::from_str(&called.out).unwrap();
+        summary["run"].as_str().unwrap().to_owned()
+    });
+    let config = lab.place.path(&runs[0]).join("config.yaml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let named = text.lines().find(|l| l.starts_with("registry: ")).unwrap();
+    let broken = text.replace(named, "registry: ftp://host/models");
+    std::fs::write(&config, broken).unwrap();
+
+    // What the variable means by now is another one.
+    let variable = ("NETSEC_REGISTRY", "another".to_owned());
+    let environment = [&lab.environment(server.port)[..], &[variable]].concat();
+    let sync = ["tracking", "sync", "--json"];
+    let synced = lab.place.call_in(&sync, &environment);
+    assert_eq!(synced.code, 64, "{}", synced.err);
+    let told: Value = serde_json::from_str(&synced.out).unwrap();
+    let error = told[0]["error"].as_str().unwrap();
+    assert!(error.contains("is no place of a registry"), "{told}");
+    assert!(told[1]["page"].is_string(), "{told}");
+    assert_eq!(lab.n_pending(), 1);
+    let model = || server.ask("model", json!([lab.name]));
+    let second = json!({"versions": ["2"], "aliases": {"champion": "2"}});
+    assert_eq!(model(), second);
+
+    std::fs::write(&config, text).unwrap();
+    lab.sync(server.port);
+    let back = ["models", "rollback", lab.name, "--why", "a test"];
+    let missed = lab.call(free_port(), &[&back[..], &elsewhere].concat());
+    assert_eq!(missed.code, 0, "{}", missed.err);
+    let synced = lab.place.call_in(&sync, &environment);
+    assert_eq!(synced.code, 0, "{}", synced.err);
+    assert_eq!(model()["aliases"], json!({"champion": "1"}));
+    assert!(!lab.place.path("another").exists());
+}
+
+#[test]
 fn a_server_that_asks_for_a_password_gets_it_and_nobody_else_sees_it() {
     let (server, lab) = (Tracker::guarded(), Lab::new("tiny-guarded"));
     let wrong = [
