@@ -3,7 +3,7 @@
 use artifact::clock;
 use model::ModelBundle;
 use onnx::Inputs;
-use registry::{Entry, Evaluation, Registry};
+use registry::{Entry, Evaluation, Registry, RegistryError};
 
 use crate::{
     TrackingError, flavour,
@@ -155,7 +155,15 @@ impl Upload<'_> {
         entry: &Entry,
         progress: &mut Progress,
     ) -> Result<bool, TrackingError> {
-        let bundle = self.registry.bundle(name, entry)?;
+        let bundle = match self.registry.bundle(name, entry) {
+            // Sending it again changes nothing before somebody has signed it.
+            Err(unsigned @ RegistryError::Untrusted { .. }) => {
+                self.server
+                    .remark(format!("the model is not registered: {unsigned}"));
+                return Ok(false);
+            }
+            bundle => bundle?,
+        };
         let evaluation = self.registry.evaluation(name, entry)?;
         match flavoured(&bundle, &evaluation, name, entry, run) {
             Ok((files, notes)) => {

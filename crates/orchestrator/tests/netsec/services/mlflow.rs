@@ -15,6 +15,11 @@ use super::{
 use crate::support::{Called, TINY, Workplace, flows_csv, flows_schema};
 
 const ROWS: usize = 400;
+/// The public key of the first test of RFC 8032, section 7.1.
+const KEY: &str = "-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
+-----END PUBLIC KEY-----
+";
 
 /// A directory with an experiment of its own on a server.
 struct Lab {
@@ -416,6 +421,25 @@ fn what_is_pending_is_sent_from_the_registry_that_it_belongs_to() {
     assert_eq!(synced.code, 0, "{}", synced.err);
     assert_eq!(model()["aliases"], json!({"champion": "1"}));
     assert!(!lab.place.path("another").exists());
+}
+
+#[test]
+fn a_version_that_nobody_has_signed_is_a_remark_and_its_run_is_tracked() {
+    let (server, lab) = (Tracker::shared(), Lab::new("tiny-unsigned"));
+    lab.place.write("trusted.pem", KEY);
+    let trusted = ["--trusted-keys", "trusted.pem"];
+    let arguments = lab.arguments(&trusted);
+    let fixed = arguments
+        .into_iter()
+        .filter(|a| !["--force", "--why", "a test"].contains(a));
+    let called = lab.call(server.port, &fixed.collect::<Vec<_>>());
+    assert_eq!(called.code, 0, "{}", called.err);
+    for words in ["the model is not registered", "models sign", "tracked: "] {
+        assert!(called.err.contains(words), "{words}: {}", called.err);
+    }
+    assert_eq!(lab.n_pending(), 0);
+    let (run, _) = server.only_run(lab.name);
+    assert_eq!(run["status"], "FINISHED");
 }
 
 #[test]
