@@ -55,6 +55,16 @@ pub fn keep(registry: &Registry, run: &Run) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Keeps what has come of a run whose outcome stands already, so that a failure is no more than noted.
+pub fn keep_rest(registry: &Registry, run: &Run) {
+    if let Err(error) = keep(registry, run) {
+        note(&format!(
+            "the registry does not keep all of the run yet: {error}; `netsec stage promotion --run {}` completes it",
+            run.name()
+        ));
+    }
+}
+
 fn kept(place: &Place) -> Result<(), Failure> {
     let registry = registry(place)?;
     let names = registry.kept_runs()?;

@@ -92,13 +92,7 @@ fn attempt(arguments: &RunArguments, directory: &mut Option<PathBuf>) -> Result<
     progress.finish();
     outcome.map_err(|e| with_report(e, &run))?;
     report::write(&run, None)?;
-    if let Err(error) = kept_runs::keep(&registry, &run) {
-        note(&format!(
-            "the registry does not keep all of the run yet: {error}; `netsec stage promotion --run {}` \
-             completes it",
-            run.name()
-        ));
-    }
+    kept_runs::keep_rest(&registry, &run);
     let mut summary = Summary::of(&run, &config, &name, stopwatch.seconds())?;
     summary.snapshot = snapshot;
     print(&if arguments.place.json {

@@ -20,6 +20,14 @@ pub trait BlobStore: Send + Sync {
     /// [`BlobError`].
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BlobError>;
 
+    /// Returns whether there is a key; a store that can tell without its bytes does.
+    ///
+    /// # Errors
+    /// [`BlobError`].
+    fn has(&self, key: &str) -> Result<bool, BlobError> {
+        Ok(self.get(key)?.is_some())
+    }
+
     /// Writes bytes under a key, whole or not at all; what was there is replaced.
     ///
     /// # Errors

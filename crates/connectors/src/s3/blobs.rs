@@ -209,6 +209,16 @@ impl BlobStore for S3Blobs {
         }
     }
 
+    fn has(&self, key: &str) -> Result<bool, BlobError> {
+        self.check_key(key)?;
+        let whole = self.whole_key(key);
+        let load = self.connection.store.load_of(&whole);
+        let found = self.connection.block_on(load);
+        found
+            .map(|load| load.is_some())
+            .map_err(|trouble| self.error("look for", key, trouble))
+    }
+
     fn put(&self, key: &str, bytes: &[u8]) -> Result<(), BlobError> {
         self.write(key, bytes, false).map(|_| ())
     }
@@ -228,7 +238,8 @@ impl BlobStore for S3Blobs {
             let inside = meant.filter_map(|key| key.strip_prefix(&self.prefix));
             inside.map(str::to_owned).collect()
         };
-        let listed = listing.block_on(listing.store.listed(take));
+        // A registry grows with the years, and nobody could give it a longer prefix.
+        let listed = listing.block_on(listing.store.listed(usize::MAX, take));
         listed.map_err(|trouble| self.error("list", prefix, trouble))
     }
 }

@@ -30,21 +30,22 @@ impl Store {
         if let Keys::One(key) = &self.address.keys {
             return Ok(vec![key.clone()]);
         }
-        self.listed(|page| self.meant(page).map(str::to_owned).collect())
-            .await
+        let take = |page: &ListObjectsV2Output| self.meant(page).map(str::to_owned).collect();
+        self.listed(MAX_OBJECTS, take).await
     }
 
     /// Returns the keys that are taken from each page of the listing, in their order.
     pub(super) async fn listed(
         &self,
+        at_most: usize,
         take: impl Fn(&ListObjectsV2Output) -> Vec<String>,
     ) -> Result<Vec<String>, Trouble> {
         let (mut keys, mut token) = (Vec::new(), None);
         loop {
             let page = self.page(token.as_deref(), None).await?;
             keys.extend(take(&page));
-            if keys.len() > MAX_OBJECTS {
-                let reason = format!("they are more than {MAX_OBJECTS}: name a longer prefix");
+            if keys.len() > at_most {
+                let reason = format!("they are more than {at_most}: name a longer prefix");
                 return Err(self.trouble("list objects", Cause::Wrong, reason));
             }
             let next = page.next_continuation_token().map(str::to_owned);

@@ -1,7 +1,7 @@
 //! Runs as a registry keeps them: every committed file under its digest, and a list that names them.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
@@ -43,15 +43,14 @@ impl Registry {
     /// The list is written last, so that it never names a file that is not there.
     ///
     /// # Errors
-    /// [`RegistryError::Store`], [`RegistryError::Blob`].
+    /// [`RegistryError::Store`], also for an artifact that is damaged; [`RegistryError::Blob`].
     pub fn keep_run(&self, run: &Run) -> Result<KeptRun, RegistryError> {
-        let there: BTreeSet<String> = self.blobs.list("blobs/")?.into_iter().collect();
         let mut files = BTreeMap::new();
         for path in committed(run.directory())? {
             let bytes = read_bounded(&path, MAX_FILE_BYTES)?;
-            let blob = content_digest(&bytes);
+            let blob = sound_digest(&path, &bytes)?;
             let key = blob_key(blob);
-            if !there.contains(&key) {
+            if !self.blobs.has(&key)? {
                 self.blobs.put(&key, &bytes)?;
             }
             let inside = path.strip_prefix(run.directory()).unwrap_or(&path);
@@ -162,6 +161,17 @@ fn run_key(name: &str) -> String {
 /// Returns what content is named by, which says whether it is whole as well.
 fn content_digest(bytes: &[u8]) -> Digest {
     codec::verify_any(bytes).unwrap_or_else(|_| Digest::of(bytes))
+}
+
+/// Returns what a file is named by. A damaged artifact is not kept in place of the sound one under another name.
+fn sound_digest(path: &Path, bytes: &[u8]) -> Result<Digest, StoreError> {
+    if path.extension().is_none_or(|extension| extension != "bin") {
+        return Ok(content_digest(bytes));
+    }
+    codec::verify_any(bytes).map_err(|source| StoreError::Codec {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// Lists the files of a run, but nothing of a stage that is not committed, and nothing that a killed writer or a

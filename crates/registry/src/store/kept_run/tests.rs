@@ -1,4 +1,18 @@
+use std::sync::Arc;
+
+use artifact::Artifact;
+
 use super::*;
+use crate::{BlobError, BlobStore, LocalDirectory};
+
+#[derive(Serialize, Deserialize)]
+struct Seven(u64);
+
+impl Artifact for Seven {
+    artifact::payload!();
+    const KIND: &str = "seven";
+    const LAYOUT: u16 = 1;
+}
 
 /// Makes a run by hand: a committed stage, one that is not, and what a kill leaves.
 fn run(root: &Path) -> Run {
@@ -54,6 +68,67 @@ fn a_run_comes_back_as_it_was_committed_and_once() {
     }
     let again = registry.fetch_run(&run.name(), &there).unwrap_err();
     assert!(again.to_string().contains("is there already"), "{again}");
+}
+
+/// A store with more keys than anyone may list.
+struct Full(LocalDirectory);
+
+impl BlobStore for Full {
+    fn location(&self) -> String {
+        self.0.location()
+    }
+
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BlobError> {
+        self.0.get(key)
+    }
+
+    fn put(&self, key: &str, bytes: &[u8]) -> Result<(), BlobError> {
+        let is_new = self.0.get(key)?.is_none();
+        assert!(is_new || key.starts_with("runs/"), "{key} is put again");
+        self.0.put(key, bytes)
+    }
+
+    fn put_if_absent(&self, key: &str, bytes: &[u8]) -> Result<bool, BlobError> {
+        self.0.put_if_absent(key, bytes)
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<String>, BlobError> {
+        Err(BlobError {
+            location: self.location(),
+            action: "list",
+            key: prefix.to_owned(),
+            reason: "they are too many".to_owned(),
+        })
+    }
+}
+
+#[test]
+fn a_run_is_kept_in_a_registry_however_much_it_holds() {
+    let place = tempfile::tempdir().unwrap();
+    let inner = LocalDirectory::new(place.path().join("registry"));
+    let registry = Registry::new(Arc::new(Full(inner)));
+    let run = run(&place.path().join("here"));
+    let kept = registry.keep_run(&run).unwrap();
+    assert_eq!(registry.keep_run(&run).unwrap(), kept);
+}
+
+#[test]
+fn a_damaged_artifact_is_not_kept_in_place_of_the_sound_one() {
+    let place = tempfile::tempdir().unwrap();
+    let registry = Registry::local(place.path());
+    let run = run(&place.path().join("here"));
+    let mut bytes = codec::encode(&Seven(7)).unwrap();
+    let artifact = run.directory().join("01-ingestion/seven.bin");
+    fs::write(&artifact, &bytes).unwrap();
+    let kept = registry.keep_run(&run).unwrap();
+    let blob = codec::verify_any(&bytes).unwrap();
+    assert_eq!(kept.files["01-ingestion/seven.bin"].blob, blob);
+
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&artifact, &bytes).unwrap();
+    let refused = registry.keep_run(&run).unwrap_err().to_string();
+    assert!(refused.contains("seven.bin"), "{refused}");
+    assert_eq!(registry.kept_run(&run.name()).unwrap(), kept);
 }
 
 /// Spoils what a registry keeps of a run; what fetching it says must hold the words, and leave no run.
