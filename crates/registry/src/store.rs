@@ -407,6 +407,8 @@ impl Registry {
         name: &str,
         make: impl Fn(&History) -> Result<Option<Entry>, RegistryError>,
     ) -> Result<Option<Entry>, RegistryError> {
+        // What somebody has put back may be shorter than what is remembered, and an entry behind that a gap.
+        self.memory.forget(name);
         for _ in 0..MAX_ATTEMPTS {
             let history = self.history(name)?;
             let Some(mut entry) = make(&history)? else {

@@ -68,7 +68,11 @@ impl Watched {
         }
     }
 
-    fn append(&self) {
+    fn append(&self) -> Entry {
+        Self::append_by(&self.writer)
+    }
+
+    fn append_by(registry: &Registry) -> Entry {
         let digest = Digest::of(b"the only version");
         let entry = Entry {
             sequence: 0,
@@ -83,9 +87,10 @@ impl Watched {
             reasons: Vec::new(),
             why: None,
         };
-        self.writer
+        registry
             .append("m", |_| Ok(Some(entry.clone())))
-            .unwrap();
+            .unwrap()
+            .unwrap()
     }
 
     /// Looks at the history; gives the entries that were read, or the error, and the requests that it took.
@@ -101,7 +106,7 @@ impl Watched {
 fn a_look_at_a_known_history_is_one_request_and_one_more_for_each_new_entry() {
     let watched = Watched::new();
     assert_eq!(watched.look(), (Ok(0), 1));
-    (0..3).for_each(|_| watched.append());
+    (0..3).for_each(|_| drop(watched.append()));
     assert_eq!(watched.look(), (Ok(3), 4));
     assert_eq!(watched.look(), (Ok(3), 1));
     watched.append();
@@ -124,5 +129,18 @@ fn a_new_entry_that_is_damaged_is_named_each_time_and_read_once_it_is_mended() {
         assert!(error.contains("00000002.json"), "{error}");
     }
     std::fs::write(&second, whole).unwrap();
+    assert_eq!(watched.look().0, Ok(2));
+}
+
+#[test]
+fn a_history_that_was_put_back_shorter_is_continued_without_a_gap() {
+    let watched = Watched::new();
+    (0..3).for_each(|_| drop(watched.append()));
+    assert_eq!(watched.look().0, Ok(3));
+    let history = watched.place.path().join("registry/models/m/history");
+    for name in ["00000002.json", "00000003.json"] {
+        std::fs::remove_file(history.join(name)).unwrap();
+    }
+    assert_eq!(Watched::append_by(&watched.reader).sequence, 2);
     assert_eq!(watched.look().0, Ok(2));
 }
