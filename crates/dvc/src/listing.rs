@@ -19,6 +19,8 @@ pub(crate) struct Listing {
     pub files: Vec<(String, PathBuf)>,
     /// Links to directories, which DVC does not follow.
     pub unfollowed: Vec<PathBuf>,
+    /// What killed writers have left, which is no data.
+    pub leftovers: Vec<PathBuf>,
 }
 
 impl Listing {
@@ -75,7 +77,22 @@ impl Listing {
         if names.last().is_some_and(|name| name == ignore::FILE_NAME) {
             return Err(DvcError::IgnoreFile(path));
         }
+        if names.last().is_some_and(|name| is_temporary(name)) {
+            self.leftovers.push(path);
+            return Ok(None);
+        }
         self.files.push((names[depth..].join("/"), path));
         Ok(None)
     }
+}
+
+/// Returns whether a name is that of a file on its way to another name: `.name.PID-N.tmp`.
+fn is_temporary(name: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let inner = name.strip_prefix('.').and_then(|n| n.strip_suffix(".tmp"));
+    let Some((meant, writer)) = inner.and_then(|inner| inner.rsplit_once('.')) else {
+        return false;
+    };
+    let numbers = writer.split_once('-');
+    !meant.is_empty() && numbers.is_some_and(|(pid, n)| is_number(pid) && is_number(n))
 }

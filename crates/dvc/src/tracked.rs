@@ -25,6 +25,8 @@ pub struct Tracked {
     /// Objects that the cache did not have.
     pub(crate) n_new: usize,
     pub(crate) unfollowed: Vec<PathBuf>,
+    /// What killed writers have left among what was read.
+    pub(crate) leftovers: Vec<PathBuf>,
 }
 
 #[derive(Clone, Debug)]
@@ -70,6 +72,7 @@ impl Tracked {
             content: Content::File(entry),
             n_new: usize::from(is_new),
             unfollowed: Vec::new(),
+            leftovers: Vec::new(),
         })
     }
 
@@ -93,6 +96,7 @@ impl Tracked {
             content: Content::Directory(entries),
             n_new: n_new + usize::from(is_new),
             unfollowed: listing.unfollowed,
+            leftovers: listing.leftovers,
         })
     }
 

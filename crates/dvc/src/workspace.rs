@@ -19,10 +19,14 @@ pub(crate) struct Lack {
     files: Vec<Missing>,
     /// Whether a directory without files has to be made.
     directory: Option<PathBuf>,
-    /// Files with other content.
+    /// Links and files where directories have to be: nothing may be written through a link, to wherever it leads.
+    obstacles: Vec<PathBuf>,
+    /// Files with other content, and what stands for a directory.
     pub in_the_way: Vec<PathBuf>,
     /// Files that what is tracked does not have.
     pub surplus: Vec<PathBuf>,
+    /// What killed writers have left.
+    leftovers: Vec<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -42,78 +46,144 @@ impl Lack {
     /// Compares what is tracked with what stands in its place.
     pub(crate) fn of(tracked: &Tracked, repository: &Repository) -> Result<Self, DvcError> {
         let place = &tracked.place;
-        let target = |entry: &Entry| match tracked.content {
-            Content::File(_) => place.clone(),
-            Content::Directory(_) => place.join(&entry.relpath),
+        let is_directory = matches!(tracked.content, Content::Directory(_));
+        let target = |entry: &Entry| match is_directory {
+            true => place.join(&entry.relpath),
+            false => place.clone(),
         };
         let entries: Vec<(PathBuf, &Entry)> =
             tracked.files().iter().map(|e| (target(e), e)).collect();
-        let is_there_already = tracked.source == *place;
-        let states: Vec<State> = match is_there_already {
-            // It was read a moment ago; whether it is linked is another question.
-            true => entries
-                .iter()
-                .map(|(at, entry)| relinked(repository, at, entry))
-                .collect(),
-            false => states(&entries)?,
-        };
         let mut lack = Self::default();
-        for ((target, entry), state) in entries.iter().zip(states) {
-            match state {
-                State::Same => continue,
-                State::Absent => {}
-                State::Other => lack.in_the_way.push(target.clone()),
-            }
-            lack.files.push(Missing {
-                target: target.clone(),
-                object: repository.cache().path(&entry.md5.to_string()),
-                is_executable: entry.is_executable && matches!(tracked.content, Content::File(_)),
-            });
+        if is_directory {
+            lack.obstacles = obstacles(place, &entries);
         }
-        if let Content::Directory(_) = tracked.content {
-            lack.directory = Some(place.clone()).filter(|place| !place.is_dir());
-            if !is_there_already && place.is_dir() {
-                lack.surplus = surplus(repository, place, &entries)?;
+        let states = match tracked.source == *place {
+            true => lack.states_of_source(repository, &entries),
+            false => lack.states_of_place(&entries)?,
+        };
+        lack.take(repository, &entries, states, !is_directory);
+        if is_directory {
+            let is_there = place.is_dir() && !lack.obstacles.contains(place);
+            lack.directory = Some(place.clone()).filter(|_| !is_there);
+            if tracked.source != *place && is_there {
+                lack.look_around(repository, place, &entries)?;
+            } else if !place.is_symlink() && is_there {
+                lack.leftovers.clone_from(&tracked.leftovers);
             }
         }
         Ok(lack)
     }
 
+    /// Says of files that were read where they stand, a moment ago, whether they have to become links.
+    fn states_of_source(
+        &mut self,
+        repository: &Repository,
+        entries: &[(PathBuf, &Entry)],
+    ) -> Vec<State> {
+        let relinked = |(at, entry): &(PathBuf, &Entry)| relinked(repository, at, entry);
+        let states: Vec<State> = entries.iter().map(relinked).collect();
+        // A link that leads to what was read may stay where nothing has to be written below it.
+        if states.iter().all(|state| matches!(state, State::Same)) {
+            self.obstacles.clear();
+        }
+        match self.obstacles.is_empty() {
+            true => states,
+            false => entries.iter().map(|_| State::Absent).collect(),
+        }
+    }
+
+    fn states_of_place(&mut self, entries: &[(PathBuf, &Entry)]) -> Result<Vec<State>, DvcError> {
+        self.in_the_way.clone_from(&self.obstacles);
+        let is_cut_off = |target: &Path| self.obstacles.iter().any(|at| target.starts_with(at));
+        let states = entries
+            .par_iter()
+            .map(|(target, entry)| match is_cut_off(target) {
+                true => Ok(State::Absent),
+                false => state(target, entry),
+            });
+        states.collect()
+    }
+
+    fn take(
+        &mut self,
+        repository: &Repository,
+        entries: &[(PathBuf, &Entry)],
+        states: Vec<State>,
+        keeps_mode: bool,
+    ) {
+        for ((target, entry), state) in entries.iter().zip(states) {
+            match state {
+                State::Same => continue,
+                State::Absent => {}
+                State::Other => self.in_the_way.push(target.clone()),
+            }
+            self.files.push(Missing {
+                target: target.clone(),
+                object: repository.cache().path(&entry.md5.to_string()),
+                is_executable: entry.is_executable && keeps_mode,
+            });
+        }
+    }
+
+    /// Looks for the files of a directory that are none of these.
+    fn look_around(
+        &mut self,
+        repository: &Repository,
+        place: &Path,
+        entries: &[(PathBuf, &Entry)],
+    ) -> Result<(), DvcError> {
+        let names = repository.names_of(place)?;
+        let found = Listing::of(place, &names, &repository.ignore_for(&names)?)?;
+        let targets = entries.iter().map(|(path, _)| path);
+        let known: BTreeSet<&PathBuf> = targets.chain(&self.obstacles).collect();
+        let paths = found.files.into_iter().map(|(_, path)| path);
+        self.surplus = paths.filter(|path| !known.contains(path)).collect();
+        self.leftovers = found.leftovers;
+        Ok(())
+    }
+
     /// Puts there what is lacking, and takes away what is too much.
     pub(crate) fn fill(&self, repository: &Repository) -> Result<(), DvcError> {
+        remove(&self.obstacles)?;
         if let Some(directory) = &self.directory {
             fs::create_dir_all(directory).map_err(StoreError::io("create", directory))?;
         }
         self.files
             .par_iter()
             .try_for_each(|file| file.place(repository.links()))?;
-        for path in &self.surplus {
-            fs::remove_file(path).map_err(StoreError::io("remove", path))?;
-        }
-        Ok(())
+        remove(&self.surplus)?;
+        remove(&self.leftovers)
     }
 }
 
-/// Returns the files of a directory that are none of these.
-fn surplus(
-    repository: &Repository,
-    place: &Path,
-    entries: &[(PathBuf, &Entry)],
-) -> Result<Vec<PathBuf>, DvcError> {
-    let names = repository.names_of(place)?;
-    let found = Listing::of(place, &names, &repository.ignore_for(&names)?)?;
-    let known: BTreeSet<&Path> = entries.iter().map(|(path, _)| path.as_path()).collect();
-    let paths = found.files.into_iter().map(|(_, path)| path);
-    Ok(paths
-        .filter(|path| !known.contains(path.as_path()))
-        .collect())
+fn remove(paths: &[PathBuf]) -> Result<(), DvcError> {
+    for path in paths {
+        match fs::remove_file(path) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                return Err(StoreError::io("remove", path)(e).into());
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
-fn states(entries: &[(PathBuf, &Entry)]) -> Result<Vec<State>, DvcError> {
-    let states = entries
-        .par_iter()
-        .map(|(target, entry)| state(target, entry));
-    states.collect()
+/// Returns what stands where a directory has to be: the place itself, or one on the way from there to a file.
+fn obstacles(place: &Path, entries: &[(PathBuf, &Entry)]) -> Vec<PathBuf> {
+    let ways = entries
+        .iter()
+        .flat_map(|(target, _)| target.ancestors().skip(1));
+    let below = ways.filter(|directory| directory.starts_with(place));
+    let directories: BTreeSet<&Path> = below.chain([place]).collect();
+    let stands = |at: &Path| at.symlink_metadata().is_ok_and(|found| !found.is_dir());
+    let mut found: Vec<PathBuf> = Vec::new();
+    // Those above come first; what a link leads to is not the place.
+    for at in directories {
+        if !found.iter().any(|above| at.starts_with(above)) && stands(at) {
+            found.push(at.to_owned());
+        }
+    }
+    found
 }
 
 /// Compares a file with the one that should be there.

@@ -128,6 +128,87 @@ fn files_come_from_the_cache_as_its_type_says() {
 }
 
 #[test]
+fn what_a_killed_writer_has_left_is_no_data_and_the_same_command_takes_it_away() {
+    for from in ["data", "r/data"] {
+        let place = Place::new("");
+        place.write("r/data/a", "a\n");
+        place.write("r/data/sub/b", "b\n");
+        for half in ["r/data/.a.4711-0.tmp", "r/data/sub/.b.tar.gz.4711-12.tmp"] {
+            place.write(half, "hal");
+        }
+        let written = place.export(from, false).unwrap();
+        assert_eq!((written.files, written.bytes), (2, 4), "{from}");
+        assert_eq!(place.names("r/data"), ["a", "sub/b"], "{from}");
+    }
+}
+
+#[test]
+fn a_temporary_file_of_another_program_is_data() {
+    let place = Place::new("");
+    let others = [".a.tmp", ".a.1-x.tmp", ".a.1.tmp", "..1-1.tmp", "a.1-1.tmp"];
+    for name in others {
+        place.write(&format!("data/{name}"), "x");
+    }
+    assert_eq!(place.export("data", false).unwrap().files, 7);
+    assert!(place.path("data/.a.tmp").exists());
+}
+
+#[test]
+fn a_left_over_where_data_comes_from_is_neither_taken_nor_removed() {
+    let place = Place::new("");
+    place.write("data/.a.4711-0.tmp", "hal");
+    assert_eq!(place.export("data", false).unwrap().files, 2);
+    assert_eq!(place.names("r/data"), ["a", "sub/b"]);
+    assert!(place.path("data/.a.4711-0.tmp").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_a_directory_is_replaced_by_force_and_never_written_through() {
+    use std::os::unix::fs::symlink;
+    for (link, to) in [("r/data", "mine"), ("r/data/sub", "mine/sub")] {
+        let place = Place::new("");
+        place.write("mine/a", "mine");
+        place.write("mine/sub/b", "mine");
+        fs::create_dir_all(place.path(link).parent().unwrap()).unwrap();
+        symlink(place.path(to), place.path(link)).unwrap();
+        let refused = place.export("data", false).unwrap_err().to_string();
+        let named = format!("{} is there already", place.path(link).display());
+        assert!(refused.contains(&named), "{refused}");
+        place.export("data", true).unwrap();
+        assert!(!place.path(link).is_symlink(), "{link}");
+        assert_eq!(place.names("r/data"), ["a", "sub/b"]);
+        assert_eq!(place.read("r/data/sub/b"), "b\n");
+        assert_eq!(place.read("mine/a") + &place.read("mine/sub/b"), "minemine");
+        assert_eq!(place.names("mine"), ["a", "sub/b"]);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_data_stays_unless_its_files_have_to_be_links() {
+    use std::os::unix::fs::symlink;
+    for (config, stays) in [("", true), ("[cache]\ntype = symlink", false)] {
+        let place = Place::new(config);
+        symlink(place.path("data"), place.path("r/data")).unwrap();
+        place.export("r/data", false).unwrap();
+        assert_eq!(place.path("r/data").is_symlink(), stays, "{config}");
+        assert_eq!(place.read("r/data/a"), "a\n");
+        assert!(!place.path("data/a").is_symlink(), "{config}");
+    }
+}
+
+#[test]
+fn a_file_where_a_directory_has_to_be_is_replaced_by_force() {
+    let place = Place::new("");
+    place.write("r/data/sub", "mine");
+    place.export("data", false).unwrap_err();
+    assert_eq!(place.read("r/data/sub"), "mine");
+    place.export("data", true).unwrap();
+    assert_eq!(place.names("r/data"), ["a", "sub/b"]);
+}
+
+#[test]
 fn a_damaged_object_of_another_length_is_written_again() {
     let place = Place::new("");
     place.export("data", false).unwrap();
