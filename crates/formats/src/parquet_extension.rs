@@ -21,22 +21,32 @@ use parquet::{
 
 use crate::{
     output::{PendingFile, rejected, unavailable},
-    parquet_writer::{Kind, ParquetColumn, field, properties, write_column},
+    parquet_writer::{Kind, field, properties, write_pieces},
 };
+
+/// Rows of a row group of the input at most: a few KiB can claim any number of them.
+const MOST_ROWS: usize = 1 << 22;
+/// Bytes that may await the end of a row group at most; a million rows with verdicts and reasons need less.
+const MOST_BYTES: usize = 256 << 20;
 
 /// A Parquet file as a sink that adds columns to another one.
 ///
 /// It takes batches of the other file in order, with all of its columns first and those to be added
-/// behind them. The file's own columns are copied chunk by chunk, without being decoded.
+/// behind them. The file's own columns are copied chunk by chunk, without being decoded: so its row groups
+/// stay as they are, and what is added waits in memory for the end of each. Groups that are too large for
+/// that are refused.
 pub struct ParquetExtension {
     location: String,
     path: PathBuf,
     input: File,
     metadata: Arc<ParquetMetaData>,
     next_group: usize,
-    /// What awaits the end of the input's row group, one column an added name.
-    pending: Vec<RawColumn>,
+    /// What awaits the end of the input's row group: of each batch, one column an added name.
+    pending: Vec<Vec<RawColumn>>,
     n_pending: usize,
+    pending_bytes: usize,
+    /// Bytes that may await it at most.
+    pub(crate) most_bytes: usize,
     open: Open,
 }
 
@@ -50,7 +60,8 @@ impl ParquetExtension {
     /// Makes the file; nothing is visible under its name until it is finished.
     ///
     /// # Errors
-    /// [`SinkError::Unavailable`] when it cannot be made, or the input not be read.
+    /// [`SinkError::Unavailable`] when it cannot be made, or the input not be read; [`SinkError::Rejected`] when
+    /// a row group of the input has too many rows.
     pub fn create(path: &Path, input: &Path) -> Result<Self, SinkError> {
         let file = File::open(input).map_err(|e| unavailable(input, &e))?;
         Self::of_file(path, file)
@@ -63,14 +74,18 @@ impl ParquetExtension {
     pub fn of_file(path: &Path, input: File) -> Result<Self, SinkError> {
         let copy = input.try_clone().map_err(|e| unavailable(path, &e))?;
         let reader = SerializedFileReader::new(copy).map_err(|e| unavailable(path, &e))?;
+        let location = path.display().to_string();
+        check_groups(reader.metadata()).map_err(|reason| rejected(&location, reason))?;
         Ok(Self {
-            location: path.display().to_string(),
+            location,
             path: path.to_owned(),
             input,
             metadata: Arc::new(reader.metadata().clone()),
             next_group: 0,
             pending: Vec::new(),
             n_pending: 0,
+            pending_bytes: 0,
+            most_bytes: MOST_BYTES,
             open: Open::Unnamed(PendingFile::create(path)?),
         })
     }
@@ -118,9 +133,25 @@ impl ParquetExtension {
                 .map_err(|e| unavailable(&self.path, &e))?;
             self.next_group += 1;
             self.n_pending = 0;
+            self.pending_bytes = 0;
             self.pending.clear();
         }
         Ok(())
+    }
+
+    /// Refuses what would take too much memory until the end of the input's row group.
+    fn check_pending(&self) -> Result<(), SinkError> {
+        if self.pending_bytes <= self.most_bytes {
+            return Ok(());
+        }
+        let groups = self.metadata.row_groups();
+        let n_rows = groups.get(self.next_group).map_or(0, |g| g.num_rows());
+        let reason = format!(
+            "what is added to the first {} of {n_rows} rows of row group {} takes {} bytes, at most {} are kept: \
+             {SMALLER_GROUPS}",
+            self.n_pending, self.next_group, self.pending_bytes, self.most_bytes
+        );
+        Err(rejected(&self.location, reason))
     }
 }
 
@@ -131,14 +162,11 @@ impl Sink for ParquetExtension {
 
     fn write(&mut self, batch: &RawBatch) -> Result<(), SinkError> {
         self.begin(batch)?;
-        let added = self.added(&batch.columns);
-        if self.pending.is_empty() {
-            self.pending = added.iter().map(empty).collect();
-        }
-        for (pending, column) in self.pending.iter_mut().zip(added) {
-            append(pending, column);
-        }
+        let added = self.added(&batch.columns).to_vec();
+        self.pending_bytes += added.iter().map(n_bytes).sum::<usize>();
+        self.pending.push(added);
         self.n_pending += batch.n_rows();
+        self.check_pending()?;
         self.flush()
     }
 
@@ -173,22 +201,28 @@ fn kind(column: &RawColumn) -> Kind {
     }
 }
 
-fn empty(like: &RawColumn) -> RawColumn {
-    match like {
-        RawColumn::Number(_) => RawColumn::Number(Vec::new()),
-        RawColumn::Text(_) => RawColumn::Text([].into_iter().collect()),
+/// What to do about a row group that is too large.
+const SMALLER_GROUPS: &str =
+    "write smaller row groups, in polars and pandas `row_group_size=100_000`";
+
+fn check_groups(metadata: &ParquetMetaData) -> Result<(), String> {
+    let mut groups = metadata.row_groups().iter().enumerate();
+    match groups.find(|(_, group)| group.num_rows() > MOST_ROWS as i64) {
+        None => Ok(()),
+        Some((at, group)) => Err(format!(
+            "row group {at} of the input has {} rows, columns are added to at most {MOST_ROWS}: {SMALLER_GROUPS}",
+            group.num_rows()
+        )),
     }
 }
 
-fn append(pending: &mut RawColumn, more: &RawColumn) {
-    match (pending, more) {
-        (RawColumn::Number(pending), RawColumn::Number(more)) => pending.extend(more),
-        (RawColumn::Text(pending), RawColumn::Text(more)) => {
-            more.iter().for_each(|cell| pending.push(cell));
-        }
-        // An added column keeps its type from the first batch on: whoever adds it makes it so.
-        _ => {}
-    }
+/// Returns what a column takes in memory, roughly.
+fn n_bytes(column: &RawColumn) -> usize {
+    let cells = match column {
+        RawColumn::Number(numbers) => size_of_val(numbers.as_slice()),
+        RawColumn::Text(texts) => texts.n_bytes() + size_of::<u32>() * texts.len(),
+    };
+    size_of::<RawColumn>() + cells
 }
 
 fn extended<'a>(
@@ -208,7 +242,7 @@ fn write_group(
     file: &mut SerializedFileWriter<PendingFile>,
     input: &File,
     group: &RowGroupMetaData,
-    added: &[RawColumn],
+    added: &[Vec<RawColumn>],
 ) -> ParquetResult<()> {
     let n_rows = group.num_rows() as usize;
     let mut open = file.next_row_group()?;
@@ -223,14 +257,8 @@ fn write_group(
         };
         open.append_column(input, close)?;
     }
-    for column in added {
-        let cells = match column {
-            RawColumn::Number(numbers) => ParquetColumn::DoubleSlice(numbers),
-            RawColumn::Text(texts) => {
-                ParquetColumn::Text(texts.iter().map(|t| t.map(str::to_owned)).collect())
-            }
-        };
-        write_column(&mut open, &cells, 0..n_rows)?;
+    for at in 0..added.first().map_or(0, Vec::len) {
+        write_pieces(&mut open, added.iter().filter_map(|batch| batch.get(at)))?;
     }
     open.close().map(drop)
 }

@@ -15,7 +15,7 @@ use parquet::{
     errors::{ParquetError, Result as ParquetResult},
     file::{
         properties::{EnabledStatistics, WriterProperties},
-        writer::{SerializedFileWriter, SerializedRowGroupWriter},
+        writer::{SerializedColumnWriter, SerializedFileWriter, SerializedRowGroupWriter},
     },
     schema::types::{Type, TypePtr},
 };
@@ -368,9 +368,7 @@ pub(crate) fn write_column<W: Write + Send>(
     column: &ParquetColumn<'_>,
     rows: Range<usize>,
 ) -> ParquetResult<()> {
-    let mut open = group
-        .next_column()?
-        .ok_or_else(|| ParquetError::General("more columns than the schema has".to_owned()))?;
+    let mut open = next_column(group)?;
     let writer = open.untyped();
     match column {
         ParquetColumn::Double(cells) => write_doubles(writer, &cells[rows]),
@@ -389,6 +387,28 @@ pub(crate) fn write_column<W: Write + Send>(
         ParquetColumn::Boolean(cells) => write_booleans(writer, cells[rows].iter().copied()),
     }?;
     open.close()
+}
+
+/// Writes a column whose cells lie in pieces; what a text takes to be written, it takes a piece at a time.
+pub(crate) fn write_pieces<'a, W: Write + Send>(
+    group: &mut SerializedRowGroupWriter<'_, W>,
+    pieces: impl Iterator<Item = &'a RawColumn>,
+) -> ParquetResult<()> {
+    let mut open = next_column(group)?;
+    for piece in pieces {
+        match piece {
+            RawColumn::Number(cells) => write_doubles(open.untyped(), cells),
+            RawColumn::Text(cells) => write_texts(open.untyped(), cells.iter()),
+        }?;
+    }
+    open.close()
+}
+
+fn next_column<'a, W: Write + Send>(
+    group: &'a mut SerializedRowGroupWriter<'_, W>,
+) -> ParquetResult<SerializedColumnWriter<'a>> {
+    let next = group.next_column()?;
+    next.ok_or_else(|| ParquetError::General("more columns than the schema has".to_owned()))
 }
 
 fn write_doubles(writer: &mut ColumnWriter<'_>, cells: &[f64]) -> ParquetResult<usize> {

@@ -11,7 +11,7 @@ use parquet::{
 };
 
 use super::*;
-use crate::ParquetExtension;
+use crate::{ParquetColumn, ParquetExtension, ParquetGroups};
 
 const SCHEMA: &str = "message m {
     required int64 id;
@@ -130,4 +130,55 @@ fn a_file_whose_rows_have_not_all_come_is_not_written() {
     sink.write(&source.next_batch().unwrap().unwrap()).unwrap();
     assert!(sink.finish().is_err());
     assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+}
+
+/// Makes a file of one row group, whose rows are all the same.
+fn one_group(path: &Path, n_rows: usize) {
+    let column = ParquetColumn::Double(vec![5.0; n_rows]);
+    let groups = ParquetGroups::create(path, &[("duration", column)]).unwrap();
+    groups.finish().unwrap();
+}
+
+#[test]
+fn a_row_group_of_more_rows_than_can_wait_is_refused_before_any_of_it_is_read() {
+    let place = tempfile::tempdir().unwrap();
+    let (input, output) = (place.path().join("in"), place.path().join("out"));
+    one_group(&input, 4_194_305);
+    let n_bytes = fs::metadata(&input).unwrap().len();
+    assert!(n_bytes < 100_000, "{n_bytes} bytes stand for all of them");
+    let refused = ParquetExtension::create(&output, &input).err();
+    let reason = "row group 0 of the input has 4194305 rows, columns are added to at most 4194304: write smaller row \
+         groups, in polars and pandas `row_group_size=100_000`";
+    let expected = format!("{}: {reason}", output.display());
+    assert_eq!(refused.map(|error| error.to_string()), Some(expected));
+    one_group(&input, 4_194_304);
+    assert!(ParquetExtension::create(&output, &input).is_ok());
+}
+
+#[test]
+fn what_awaits_the_end_of_a_row_group_is_bounded_and_what_follows_it_counts_anew() {
+    let place = tempfile::tempdir().unwrap();
+    let (input, output) = (place.path().join("in"), place.path().join("out"));
+    let extend = |groups: &[i64]| {
+        sample(&input, groups);
+        let mut source = open(&input, &FileFormat::Parquet).unwrap();
+        let mut sink = Box::new(ParquetExtension::create(&output, &input).unwrap());
+        sink.most_bytes = 1_500_000;
+        while let Some(mut batch) = source.next_batch().unwrap() {
+            let texts = (0..batch.n_rows()).map(|_| Some("a hundred bytes ".repeat(6)));
+            let texts: Vec<Option<String>> = texts.collect();
+            batch.names.push("problem".to_owned());
+            let column = texts.iter().map(Option::as_deref).collect();
+            batch.columns.push(RawColumn::Text(column));
+            sink.write(&batch).map_err(|error| error.to_string())?;
+        }
+        sink.finish().map_err(|error| error.to_string())
+    };
+    let refused = extend(&[3, 20_000]).unwrap_err();
+    let begins = "what is added to the first 16384 of 20000 rows of row group 1 takes 16";
+    assert!(refused.contains(begins), "{refused}");
+    let ends = " bytes, at most 1500000 are kept: write smaller row groups, in polars and pandas \
+         `row_group_size=100_000`";
+    assert!(refused.ends_with(ends), "{refused}");
+    assert_eq!(extend(&[10_000, 10_000, 10_000]), Ok(()));
 }

@@ -5,7 +5,7 @@ use std::{
 };
 
 use dataset::{RawColumn, Sink as _, Source};
-use formats::{FileFormat, ParquetExtension};
+use formats::{FileFormat, ParquetColumn, ParquetExtension, ParquetGroups};
 
 use crate::{client::Connection, process::Server, trained::Place};
 
@@ -303,6 +303,25 @@ fn parquet_comes_back_as_parquet() {
         .call("POST", "/v1/predict/parquet", &lines, damaged);
     assert_eq!(answer.status, 422);
     assert!(!answer.text().contains("/tmp"), "{}", answer.text());
+}
+
+#[test]
+fn a_small_parquet_file_of_one_huge_row_group_is_refused_before_it_is_scored() {
+    let place = Place::with_flows();
+    let server = Server::start(&place, &[]);
+    let input = place.path().join("huge");
+    let column = ParquetColumn::Double(vec![5.0; 4_194_305]);
+    let groups = ParquetGroups::create(&input, &[("duration", column)]).unwrap();
+    groups.finish().unwrap();
+    let body = fs::read(&input).unwrap();
+    assert!(body.len() < 100_000, "{} bytes", body.len());
+    let lines = ["Content-Type: application/vnd.apache.parquet"];
+    let mut connection = server.connect();
+    let answer = connection.call("POST", "/v1/predict/parquet", &lines, &body);
+    assert_eq!(answer.status, 422, "{}", answer.text());
+    let detail = "the answer: row group 0 of the input has 4194305 rows, columns are added to at most 4194304: write \
+         smaller row groups, in polars and pandas `row_group_size=100_000`";
+    assert_eq!(answer.json()["detail"], serde_json::json!(detail));
 }
 
 /// Adds the columns of a record to a Parquet file of lists, and returns how many columns it has then.
