@@ -47,6 +47,8 @@ pub struct ParquetExtension {
     pending_bytes: usize,
     /// Bytes that may await it at most.
     pub(crate) most_bytes: usize,
+    /// Bytes of the input's own columns that are written.
+    copied_bytes: u64,
     open: Open,
 }
 
@@ -61,7 +63,7 @@ impl ParquetExtension {
     ///
     /// # Errors
     /// [`SinkError::Unavailable`] when it cannot be made, or the input not be read; [`SinkError::Rejected`] when
-    /// a row group of the input has too many rows.
+    /// a row group of the input has too many rows, or its columns lie over one another.
     pub fn create(path: &Path, input: &Path) -> Result<Self, SinkError> {
         let file = File::open(input).map_err(|e| unavailable(input, &e))?;
         Self::of_file(path, file)
@@ -75,7 +77,10 @@ impl ParquetExtension {
         let copy = input.try_clone().map_err(|e| unavailable(path, &e))?;
         let reader = SerializedFileReader::new(copy).map_err(|e| unavailable(path, &e))?;
         let location = path.display().to_string();
-        check_groups(reader.metadata()).map_err(|reason| rejected(&location, reason))?;
+        let n_bytes = input.metadata().map_err(|e| unavailable(path, &e))?.len();
+        check_groups(reader.metadata())
+            .and_then(|()| check_chunks(reader.metadata(), n_bytes))
+            .map_err(|reason| rejected(&location, reason))?;
         Ok(Self {
             location,
             path: path.to_owned(),
@@ -86,8 +91,17 @@ impl ParquetExtension {
             n_pending: 0,
             pending_bytes: 0,
             most_bytes: MOST_BYTES,
+            copied_bytes: 0,
             open: Open::Unnamed(PendingFile::create(path)?),
         })
+    }
+
+    /// Returns how many bytes what is added takes in the file so far, without the file's end.
+    pub fn added_bytes(&self) -> u64 {
+        match &self.open {
+            Open::Named(file) => (file.bytes_written() as u64).saturating_sub(self.copied_bytes),
+            _ => 0,
+        }
     }
 
     /// Splits the columns of a batch from those that are to be added.
@@ -131,6 +145,7 @@ impl ParquetExtension {
             };
             write_group(file, &self.input, group, &self.pending)
                 .map_err(|e| unavailable(&self.path, &e))?;
+            self.copied_bytes += copied_bytes(group);
             self.next_group += 1;
             self.n_pending = 0;
             self.pending_bytes = 0;
@@ -214,6 +229,24 @@ fn check_groups(metadata: &ParquetMetaData) -> Result<(), String> {
             group.num_rows()
         )),
     }
+}
+
+/// Checks that no byte of the input would be copied twice: a small file could claim that many columns lie in one place.
+fn check_chunks(metadata: &ParquetMetaData, n_bytes: u64) -> Result<(), String> {
+    let sizes = metadata.row_groups().iter().map(copied_bytes);
+    let claimed = sizes.fold(0, u64::saturating_add);
+    if claimed <= n_bytes {
+        return Ok(());
+    }
+    Err(format!(
+        "damaged: the columns of the input claim {claimed} of its {n_bytes} bytes"
+    ))
+}
+
+/// Returns how many bytes a row group's columns have in the file.
+fn copied_bytes(group: &RowGroupMetaData) -> u64 {
+    let sizes = group.columns().iter().map(|chunk| chunk.compressed_size());
+    sizes.fold(0, |sum, size| sum.saturating_add(size.max(0) as u64))
 }
 
 /// Returns what a column takes in memory, roughly.

@@ -4,8 +4,11 @@ use dataset::TextColumn;
 use parquet::{
     data_type::{BoolType, ByteArray, ByteArrayType, Int32Type, Int64Type},
     file::{
-        properties::WriterProperties, reader::FileReader as _,
-        serialized_reader::SerializedFileReader, writer::SerializedFileWriter,
+        metadata::{ParquetMetaData, ParquetMetaDataWriter},
+        properties::WriterProperties,
+        reader::FileReader as _,
+        serialized_reader::SerializedFileReader,
+        writer::SerializedFileWriter,
     },
     schema::parser::parse_message_type,
 };
@@ -181,4 +184,22 @@ fn what_awaits_the_end_of_a_row_group_is_bounded_and_what_follows_it_counts_anew
          `row_group_size=100_000`";
     assert!(refused.ends_with(ends), "{refused}");
     assert_eq!(extend(&[10_000, 10_000, 10_000]), Ok(()));
+}
+
+#[test]
+fn row_groups_that_claim_to_lie_in_one_place_are_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let (input, output) = (place.path().join("in"), place.path().join("out"));
+    sample(&input, &[9_000]);
+    let mut bytes = fs::read(&input).unwrap();
+    let reader = SerializedFileReader::new(fs::File::open(&input).unwrap()).unwrap();
+    let metadata = reader.metadata();
+    let groups = vec![metadata.row_group(0).clone(); 3];
+    let claim = ParquetMetaData::new(metadata.file_metadata().clone(), groups);
+    let writer = ParquetMetaDataWriter::new(&mut bytes, &claim);
+    writer.finish().unwrap();
+    fs::write(&input, bytes).unwrap();
+    let refused = extend(&input, &output).unwrap_err().to_string();
+    let said = "damaged: the columns of the input claim ";
+    assert!(refused.contains(said), "{refused}");
 }

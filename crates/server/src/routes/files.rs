@@ -154,11 +154,10 @@ pub async fn parquet(
 ) -> Result<HttpResponse, Problem> {
     let (upload, job) = start(&request, &service, query, payload, &PARQUET)?;
     let detector = Arc::clone(&job.detector);
-    let (writer, body) = spool(u64::MAX);
-    body.keep(
-        Arc::clone(&job.slot),
-        service.settings.limits.client_timeout,
-    );
+    let limits = service.settings.limits;
+    let most = limits.upload.bytes;
+    let (writer, body) = spool(most.saturating_add(most_added(most)));
+    body.keep(Arc::clone(&job.slot), limits.client_timeout);
     let fault = upload.fault();
     actix_web::rt::task::spawn_blocking(move || {
         let result = job.score_parquet(upload, &writer);
@@ -289,9 +288,11 @@ impl Job {
             .map_err(|e| fault.or(|| Problem::no_storage(&e)))?;
         let place = tempfile::tempdir().map_err(|e| Problem::no_storage(&e))?;
         let output = place.path().join("out");
+        let sent = length(&input)?;
         self.score_file(input, &output)?;
         let mut scored = File::open(&output).map_err(|e| Problem::internal(&e))?;
         drop(place);
+        self.check_added(length(&scored)?.saturating_sub(sent))?;
         loop {
             let mut piece = Vec::new();
             let mut next = (&mut scored).take(PIECE);
@@ -318,6 +319,7 @@ impl Job {
             self.check_size(&batch)?;
             self.score(&mut batch)?;
             sink.write(&batch).map_err(|e| explain_sink(&e))?;
+            self.check_added(sink.added_bytes())?;
         }
         sink.finish().map_err(|e| explain_sink(&e))
     }
@@ -352,6 +354,17 @@ impl Job {
             return Err(body::too_large(limit));
         }
         Ok(())
+    }
+
+    /// Refuses an answer that is so much larger than its file that there may be no room for it.
+    fn check_added(&self, n_bytes: u64) -> Result<(), Problem> {
+        let most = most_added(self.service.settings.limits.upload.bytes);
+        if n_bytes <= most {
+            return Ok(());
+        }
+        let detail =
+            format!("the verdicts take more than {most} bytes beside the file: send it in parts");
+        Err(Problem::new(StatusCode::INSUFFICIENT_STORAGE, detail))
     }
 
     /// Scores a batch and appends the verdicts.
@@ -415,6 +428,17 @@ fn begins(
         check(&head).map_err(refused)?;
     }
     Ok(Box::new(Cursor::new(head).chain(upload)))
+}
+
+/// Returns how many bytes larger than its file an answer in Parquet may be: it lies on the disk beside the file, then
+/// again as far as it is unread, and takes three times what an upload may have at most.
+fn most_added(upload: u64) -> u64 {
+    upload / 2
+}
+
+fn length(file: &File) -> Result<u64, Problem> {
+    let metadata = file.metadata().map_err(|e| Problem::internal(&e))?;
+    Ok(metadata.len())
 }
 
 fn shortened(name: &str) -> String {

@@ -324,6 +324,43 @@ fn a_small_parquet_file_of_one_huge_row_group_is_refused_before_it_is_scored() {
     assert_eq!(answer.json()["detail"], serde_json::json!(detail));
 }
 
+/// Returns rows of short cells, no two alike, of which none is what its column wants.
+fn bad_rows(n: usize) -> String {
+    let letter = |number: usize| char::from(b'a' + (number % 26) as u8);
+    let row = |i: usize| {
+        let mixed = i * 7919;
+        let [a, b, c, d] = [1, 26, 676, 17_576].map(|place| letter(mixed / place));
+        format!("{a},{b},{c},{d}\n")
+    };
+    let rows: String = (0..n).map(row).collect();
+    format!("duration,bytes,protocol,root\n{rows}")
+}
+
+#[test]
+fn a_parquet_file_whose_problems_take_far_more_room_than_it_is_answered_507() {
+    let place = Place::with_flows();
+    let body = parquet_of(&place, &bad_rows(20_000));
+    let lines = ["Content-Type: application/vnd.apache.parquet"];
+    let path = "/v1/predict/parquet";
+    let send = |limit: &str| {
+        let server = Server::start(&place, &["--max-upload", limit]);
+        server.connect().call("POST", path, &lines, &body)
+    };
+    assert!(body.len() < 200_000, "{} bytes", body.len());
+    let refused = send("200000");
+    assert_eq!(refused.status, 507);
+    let detail = "the verdicts take more than 100000 bytes beside the file: send it in parts";
+    assert_eq!(refused.json()["detail"], serde_json::json!(detail));
+    let answer = send("10000000");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let n_bytes = answer.body.len();
+    assert!(
+        n_bytes > body.len() + 100_000,
+        "{n_bytes} bytes of {}",
+        body.len()
+    );
+}
+
 /// Adds the columns of a record to a Parquet file of lists, and returns how many columns it has then.
 fn beside_lists(lists: &Path, output: &Path) -> usize {
     let mut sink = Box::new(ParquetExtension::create(output, lists).unwrap());
