@@ -106,9 +106,18 @@ impl Server {
 
     /// Returns the memory that the process holds, in KiB.
     pub fn resident(&self) -> u64 {
+        self.memory("VmRSS")
+    }
+
+    /// Returns the most memory that the process has ever held, in KiB.
+    pub fn peak(&self) -> u64 {
+        self.memory("VmHWM")
+    }
+
+    fn memory(&self, what: &str) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());
         let status = std::fs::read_to_string(path).unwrap();
-        let line = status.lines().find(|l| l.starts_with("VmRSS")).unwrap();
+        let line = status.lines().find(|l| l.starts_with(what)).unwrap();
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 }

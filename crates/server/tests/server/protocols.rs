@@ -414,9 +414,53 @@ fn bad_tensors_are_refused_with_their_places() {
         json!([{"path": "inputs[0].data[0]", "problem": "duration: -1 is not between 0 and 1000"}]),
     );
     check(
+        &nested(json!([2, 1]), json!([[], [1, 2]])),
+        json!([
+            {"path": "inputs[0].data[0]", "problem": "0 values, where one stands for a row"},
+            {"path": "inputs[0].data[1]", "problem": "2 values, where one stands for a row"},
+        ]),
+    );
+    let problem = "4 values, more than 3 records: send them as a file, or in parts";
+    for data in [json!([[1], [1, 2], [], [4]]), json!([1, 2, 3, 4])] {
+        check(
+            &nested(json!([4, 1]), data),
+            json!([{"path": "inputs[0].data", "problem": problem}]),
+        );
+    }
+    check(
         &json!({"inputs": []}),
         json!([{"path": "inputs", "problem": "no records: give at least one"}]),
     );
+}
+
+#[test]
+fn a_tensor_of_millions_of_values_takes_little_memory_before_it_is_refused() {
+    let server = Server::start(&Place::with_flows(), &[]);
+    let before = server.peak();
+    let rows = "[1],".repeat(1_900_000) + "[1]";
+    let row = format!("[{}1]", "1,".repeat(4_000_000));
+    for (data, path, problem) in [
+        (
+            rows,
+            "inputs[0].data",
+            "1900001 values, more than 10000 records: send them as a file, or in parts",
+        ),
+        (
+            row,
+            "inputs[0].data[0]",
+            "4000001 values, where one stands for a row",
+        ),
+    ] {
+        let body = format!(
+            r#"{{"inputs":[{{"name":"duration","shape":[1,1],"datatype":"INT64","data":[{data}]}}]}}"#
+        );
+        let answer = server.post("/v2/models/flows/infer", &body);
+        assert_eq!(answer.status, 422, "{}", answer.text());
+        let expected = json!([{"path": path, "problem": problem}]);
+        assert_eq!(answer.json()["problems"], expected);
+    }
+    let grown = server.peak().saturating_sub(before);
+    assert!(grown < 100 << 10, "{grown} KiB more than before");
 }
 
 #[test]

@@ -1,5 +1,11 @@
 //! A request of the Open Inference Protocol: tensors in, and which outputs are asked for.
 
+use std::fmt;
+
+use serde::{
+    Deserialize,
+    de::{Deserializer, IgnoredAny, SeqAccess, Visitor},
+};
 use serde_json::value::RawValue;
 
 use super::{OUTPUTS, datatype::Datatype};
@@ -36,7 +42,7 @@ pub fn read<'d>(detector: &'d Detector, body: &[u8], most: usize) -> Result<Requ
     let outputs = read_outputs(&request, rows.faults());
     check_parameters(&request, rows.faults());
     let inputs: Option<Vec<&RawValue>> = request.need("inputs", LIST, rows.faults());
-    read_tensors(detector, &inputs.unwrap_or_default(), &mut rows);
+    read_tensors(detector, &inputs.unwrap_or_default(), most, &mut rows);
     let rows = rows.finish(Ok(()))?;
     Ok(Request { id, rows, outputs })
 }
@@ -88,10 +94,10 @@ struct Tensor<'a> {
     data: Vec<Cell<'a>>,
 }
 
-fn read_tensors(detector: &Detector, values: &[&'_ RawValue], rows: &mut Rows<'_>) {
+fn read_tensors(detector: &Detector, values: &[&RawValue], most: usize, rows: &mut Rows<'_>) {
     let mut tensors: Vec<Tensor<'_>> = Vec::with_capacity(values.len());
     for (at, value) in values.iter().enumerate() {
-        tensors.extend(read_tensor(at, value, rows.faults()));
+        tensors.extend(read_tensor(at, value, most, rows.faults()));
     }
     // Without one of them the places of the others are not known, nor which columns are missing.
     if tensors.is_empty() || tensors.len() != values.len() {
@@ -120,7 +126,12 @@ fn read_tensors(detector: &Detector, values: &[&'_ RawValue], rows: &mut Rows<'_
 }
 
 /// Reads a tensor; its problems are noted, and what can be read of it all the same is returned.
-fn read_tensor<'a>(at: usize, value: &'a RawValue, faults: &mut Faults) -> Option<Tensor<'a>> {
+fn read_tensor<'a>(
+    at: usize,
+    value: &'a RawValue,
+    most: usize,
+    faults: &mut Faults,
+) -> Option<Tensor<'a>> {
     let names = ["name", "shape", "datatype", "data", "parameters"];
     let tensor = Object::read(value, format!("inputs[{at}]"), &names, faults)?;
     check_parameters(&tensor, faults);
@@ -136,7 +147,7 @@ fn read_tensor<'a>(at: usize, value: &'a RawValue, faults: &mut Faults) -> Optio
         found
     });
     let shape: Option<Vec<Whole>> = tensor.need("shape", "a list of whole numbers", faults);
-    let data = read_data(&tensor, faults);
+    let data = read_data(&tensor, most, faults);
     if let (Some(shape), Some(data)) = (shape, &data) {
         let shape: Vec<u64> = shape.into_iter().map(|Whole(size)| size).collect();
         check_shape(&tensor, &shape, data.len() as u64, faults);
@@ -148,20 +159,40 @@ fn read_tensor<'a>(at: usize, value: &'a RawValue, faults: &mut Faults) -> Optio
     })
 }
 
-/// Reads the values of a tensor; in two dimensions they may stand each in a list of its own, as NumPy writes them.
-fn read_data<'a>(tensor: &Object<'a>, faults: &mut Faults) -> Option<Vec<Cell<'a>>> {
-    if !is_nested(tensor) {
-        return tensor.need("data", "a list of values, as JSON", faults);
+/// Reads the values of a tensor, at most so many; in two dimensions they may stand each in a list of its own, as NumPy
+/// writes them.
+fn read_data<'a>(tensor: &Object<'a>, most: usize, faults: &mut Faults) -> Option<Vec<Cell<'a>>> {
+    let is_nested = is_nested(tensor);
+    let what = match is_nested {
+        true => "a list of values, nor one of lists with a value each",
+        false => "a list of values, as JSON",
+    };
+    // They are counted first, since each takes many times its text once it is read.
+    let Length(n) = tensor.need("data", what, faults)?;
+    if n > most {
+        let problem =
+            format!("{n} values, more than {most} records: send them as a file, or in parts");
+        faults.push(|| tensor.path_of("data"), problem);
+        return None;
     }
-    let what = "a list of values, nor one of lists with a value each";
-    let rows: Vec<Vec<Cell<'a>>> = tensor.need("data", what, faults)?;
-    let n_rows = rows.len();
-    for (at, row) in rows.iter().enumerate().filter(|(_, row)| row.len() != 1) {
-        let problem = format!("{} values, where one stands for a row", row.len());
-        faults.push(|| format!("{}[{at}]", tensor.path_of("data")), problem);
+    match is_nested {
+        true => read_nested(tensor, what, faults),
+        false => tensor.get("data", what, faults),
     }
-    let cells: Vec<Cell<'a>> = rows.into_iter().flatten().collect();
-    (cells.len() == n_rows).then_some(cells)
+}
+
+fn read_nested<'a>(tensor: &Object<'a>, what: &str, faults: &mut Faults) -> Option<Vec<Cell<'a>>> {
+    let rows: Vec<Single<'a>> = tensor.get("data", what, faults)?;
+    for (at, row) in rows.iter().enumerate().filter(|(_, row)| row.length != 1) {
+        faults.note(|| {
+            let problem = format!("{} values, where one stands for a row", row.length);
+            (format!("{}[{at}]", tensor.path_of("data")), problem)
+        });
+    }
+    let cells = rows.into_iter();
+    cells
+        .map(|row| row.first.filter(|_| row.length == 1))
+        .collect()
 }
 
 fn is_nested(tensor: &Object<'_>) -> bool {
@@ -178,4 +209,62 @@ fn check_shape(tensor: &Object<'_>, shape: &[u64], n: u64, faults: &mut Faults) 
         true => format!("{n} lists of a value do not have the shape {shape:?}: use [{n}, 1]"),
     };
     faults.push(|| tensor.path_of("shape"), problem);
+}
+
+/// How many values a list has.
+struct Length(usize);
+
+impl<'de> Deserialize<'de> for Length {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(AnyLength)
+    }
+}
+
+struct AnyLength;
+
+impl<'de> Visitor<'de> for AnyLength {
+    type Value = Length;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Length, A::Error> {
+        let mut length = 0;
+        while list.next_element::<IgnoredAny>()?.is_some() {
+            length += 1;
+        }
+        Ok(Length(length))
+    }
+}
+
+/// A list that should have one value: of more than the first, only how many there are is kept.
+struct Single<'a> {
+    first: Option<Cell<'a>>,
+    length: usize,
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Single<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(AnySingle)
+    }
+}
+
+struct AnySingle;
+
+impl<'de> Visitor<'de> for AnySingle {
+    type Value = Single<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of one value")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Single<'de>, A::Error> {
+        let first = list.next_element()?;
+        let mut length = usize::from(first.is_some());
+        while list.next_element::<IgnoredAny>()?.is_some() {
+            length += 1;
+        }
+        Ok(Single { first, length })
+    }
 }
