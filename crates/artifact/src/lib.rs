@@ -27,4 +27,6 @@ pub use printable::printable;
 pub use run::{Id, RUN_FILES, Run, digest_of_file};
 pub use secrets::without_secrets;
 pub use stage::{Advance, Context, Inputs, Outputs, Progress, Stage, Watch};
-pub use temporary::{create_temporary, remove_temporaries, remove_temporary, rename_temporary};
+pub use temporary::{
+    create_temporary, is_temporary, remove_temporaries, remove_temporary, rename_temporary,
+};

@@ -35,6 +35,17 @@ pub fn create_temporary(path: &Path) -> io::Result<(PathBuf, File)> {
     }
 }
 
+/// Returns whether a file's name is one that [`create_temporary`] gives, in this process or another.
+pub fn is_temporary(name: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let inner = name.strip_prefix('.').and_then(|n| n.strip_suffix(".tmp"));
+    let Some((meant, writer)) = inner.and_then(|inner| inner.rsplit_once('.')) else {
+        return false;
+    };
+    let numbers = writer.split_once('-');
+    !meant.is_empty() && numbers.is_some_and(|(process, n)| is_number(process) && is_number(n))
+}
+
 /// Gives a temporary file its name.
 ///
 /// # Errors
@@ -66,4 +77,28 @@ pub fn remove_temporaries() {
 
 fn pending() -> MutexGuard<'static, BTreeSet<PathBuf>> {
     PENDING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_temporary_file_is_known_as_such_and_no_other() {
+        let directory = tempfile::tempdir().unwrap();
+        let (temporary, _) = create_temporary(&directory.path().join("a.b.csv")).unwrap();
+        let name = temporary.file_name().unwrap().to_str().unwrap();
+        assert!(is_temporary(name), "{name}");
+        for other in [
+            "a.1-0.tmp",
+            ".a.tmp",
+            ".a.1.tmp",
+            ".a.1-x.tmp",
+            "..1-0.tmp",
+            ".a.1-0.csv",
+        ] {
+            assert!(!is_temporary(other), "{other}");
+        }
+        remove_temporary(&temporary);
+    }
 }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use artifact::StoreError;
+use artifact::{StoreError, is_temporary};
 
 use crate::{
     DvcError,
@@ -84,15 +84,4 @@ impl Listing {
         self.files.push((names[depth..].join("/"), path));
         Ok(None)
     }
-}
-
-/// Returns whether a name is that of a file on its way to another name: `.name.PID-N.tmp`.
-fn is_temporary(name: &str) -> bool {
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    let inner = name.strip_prefix('.').and_then(|n| n.strip_suffix(".tmp"));
-    let Some((meant, writer)) = inner.and_then(|inner| inner.rsplit_once('.')) else {
-        return false;
-    };
-    let numbers = writer.split_once('-');
-    !meant.is_empty() && numbers.is_some_and(|(pid, n)| is_number(pid) && is_number(n))
 }
