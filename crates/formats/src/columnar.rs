@@ -2,6 +2,7 @@
 
 mod column;
 mod pages;
+mod texts;
 
 use std::{
     cell::Cell,
@@ -23,7 +24,7 @@ use parquet::{
 };
 
 use crate::{
-    BATCH_BYTES, BATCH_ROWS,
+    BATCH_BYTES, BATCH_ROWS, RECORD_BYTES, check_width,
     input::{failed, malformed},
 };
 use column::{Conversion, OpenColumn};
@@ -47,6 +48,8 @@ pub(crate) struct ParquetSource {
     /// Without a reader where the column's type is not read.
     open: Vec<Option<OpenColumn>>,
     rows_left: usize,
+    /// Rows whose texts are believed to fit into a batch.
+    fitting: usize,
     n_read: u64,
     names_given: bool,
 }
@@ -82,6 +85,7 @@ impl ParquetSource {
             self.open_group().map_err(|e| self.explain(&e))?;
         }
         let n_rows = self.rows_left.min(self.batch_rows());
+        let n_rows = self.fit(n_rows)?;
         // A file without rows still has to say its names.
         if n_rows == 0 && self.names_given {
             return Ok(None);
@@ -96,6 +100,35 @@ impl ParquetSource {
         self.rows_left -= n_rows;
         self.n_read += n_rows as u64;
         Ok(Some(batch))
+    }
+
+    /// Reads the texts of the next rows as far as they fit into a batch; returns for how many rows that is.
+    fn fit(&mut self, n_rows: usize) -> Result<usize, SourceError> {
+        let columns = self.open.iter().flatten();
+        let budget = TEXT_BYTES / columns.filter(|column| column.is_text()).count().max(1);
+        let asked = n_rows.min(self.fitting);
+        let (mut fitting, mut n_bytes) = (asked, 0);
+        for (name, column) in self.names.iter().zip(&mut self.open) {
+            let Some(column) = column else { continue };
+            let filled = column.fill(fitting, budget);
+            let (n, n_more) = filled
+                .map_err(|reason| malformed(&self.location, &format!("`{name}`: {reason}")))?;
+            fitting = n;
+            n_bytes += n_more;
+            // Beyond the budgets of all columns there is but the last text of each.
+            if n_bytes > TEXT_BYTES + RECORD_BYTES {
+                let (record, most) = (self.n_read + n as u64, RECORD_BYTES >> 20);
+                let reason = format!("the texts of record {record} take more than {most} MiB");
+                return Err(malformed(&self.location, &reason));
+            }
+        }
+        let fit = if fitting < asked {
+            fitting
+        } else {
+            self.fitting
+        };
+        self.fitting = (2 * fit).clamp(1, BATCH_ROWS);
+        Ok(fitting)
     }
 
     fn read_columns(&mut self, batch: &mut RawBatch) -> Result<(), SourceError> {
@@ -141,6 +174,7 @@ impl ParquetSource {
         check_ranges(file.metadata(), n_bytes).map_err(refuse)?;
         check_compression(file.metadata()).map_err(refuse)?;
         let schema = file.metadata().file_metadata().schema_descr_ptr();
+        check_width(schema.num_columns(), &location)?;
         let mut names = Vec::new();
         let mut conversions = Vec::new();
         for column in schema.columns() {
@@ -157,6 +191,7 @@ impl ParquetSource {
             next_group: 0,
             open: Vec::new(),
             rows_left: 0,
+            fitting: BATCH_ROWS,
             n_read: 0,
             names_given: false,
         })
@@ -173,8 +208,9 @@ impl ParquetSource {
             };
             let column = chunk.column_descr_ptr();
             let max_level = column.max_def_level();
-            let reader = get_column_reader(column, (self.pages)(chunk, n_rows)?);
-            let open = OpenColumn::new(reader, *conversion, max_level);
+            let (pages, held) = (self.pages)(chunk, n_rows)?;
+            let reader = get_column_reader(column, pages);
+            let open = OpenColumn::new(reader, *conversion, max_level, held);
             self.open.push(Some(open));
         }
         self.rows_left = n_rows;
@@ -210,6 +246,11 @@ impl ParquetSource {
         malformed(&self.location, &damage(error))
     }
 }
+
+/// Bytes of all texts of a batch at most, but for the last one of each column.
+const TEXT_BYTES: usize = 64 << 20;
+/// Bytes of what a file says of itself at most: the parser makes room for many times of them.
+const FOOTER_BYTES: u32 = 16 << 20;
 
 /// Turns a panic of the parser, which a damaged page can bring about, into an error.
 ///
@@ -248,9 +289,8 @@ fn keep_contained_panics_quiet() {
 /// Says that a file is damaged; the kind of error that the library puts before its words tells nobody anything.
 fn damage(error: &ParquetError) -> String {
     match error {
-        ParquetError::General(said) | ParquetError::NYI(said) | ParquetError::EOF(said) => {
-            format!("damaged: {said}")
-        }
+        ParquetError::General(said) | ParquetError::EOF(said) => format!("damaged: {said}"),
+        ParquetError::NYI(said) => said.clone(),
         _ => "damaged: its pages cannot be read".to_owned(),
     }
 }
@@ -260,12 +300,27 @@ fn check_ends<R: ChunkReader>(reader: &R, n_bytes: u64) -> Result<(), String> {
     let four = |start: u64| reader.get_bytes(start, 4).unwrap_or_default();
     let (first, last) = (four(0), four(n_bytes.saturating_sub(4)));
     let reason = match (&first[..], &last[..]) {
-        (b"PAR1", b"PAR1") => return Ok(()),
+        (b"PAR1", b"PAR1") => return check_footer(reader, n_bytes),
         (b"PARE", _) | (_, b"PARE") => "it is encrypted: write it without encryption",
         (b"PAR1", _) => "it is cut short, as it does not end with PAR1",
         _ => "it does not begin with PAR1",
     };
     Err(format!("not a whole Parquet file: {reason}"))
+}
+
+fn check_footer<R: ChunkReader>(reader: &R, n_bytes: u64) -> Result<(), String> {
+    let length = reader.get_bytes(n_bytes.saturating_sub(8), 4);
+    let length = length
+        .unwrap_or_default()
+        .first_chunk()
+        .map_or(0, |n| u32::from_le_bytes(*n));
+    // A length beyond the file is for the parser to refuse.
+    if length <= FOOTER_BYTES || u64::from(length) > n_bytes {
+        return Ok(());
+    }
+    Err(format!(
+        "its footer has {length} bytes, at most {FOOTER_BYTES} are read: write larger row groups, or several files"
+    ))
 }
 
 /// Checks that every column lies inside the file; the parser takes it for granted.

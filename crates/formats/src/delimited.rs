@@ -6,7 +6,7 @@ use csv::{ByteRecord, StringRecord};
 use dataset::{Defect, Extent, RawBatch, RawColumn, Source, SourceError, TextColumn};
 
 use crate::{
-    BATCH_BYTES, BATCH_ROWS, RECORD_BYTES,
+    BATCH_BYTES, BATCH_ROWS, RECORD_BYTES, check_width,
     input::{Bytes, failed, malformed},
 };
 
@@ -38,7 +38,15 @@ impl Source for CsvSource {
             }
             rows.push(&mut self.record, &self.names);
             let n_lines = rows.push_lines(&self.record, self.names.len());
-            self.n_read += n_lines;
+            self.n_read += n_lines.ok_or_else(|| {
+                let reason = format!(
+                    "record {} has {} cells for {} names and goes over more than {BATCH_ROWS} lines: is a quote left open?",
+                    self.n_read,
+                    self.record.len(),
+                    self.names.len()
+                );
+                malformed(&self.location, &reason)
+            })?;
         }
         // A file of names alone still has to say its names.
         if rows.n_rows == 0 && self.names_given {
@@ -64,6 +72,7 @@ impl CsvSource {
             Some(names) => names,
             None => source.read_names()?,
         };
+        check_width(source.names.len(), &source.location)?;
         Ok(source)
     }
 
@@ -184,43 +193,54 @@ impl Rows {
     fn push_cells(&mut self, record: &ByteRecord, n_names: usize) {
         let row = self.n_rows;
         if record.len() != n_names {
-            self.defects.push(Defect {
+            self.note(Defect {
                 extent: Extent::Row(row),
                 reason: format!("{} cells for {n_names} names", record.len()),
             });
         }
-        for (at, column) in self.columns.iter_mut().enumerate() {
+        for at in 0..n_names {
             let cell = record.get(at).map(std::str::from_utf8);
             if let Some(Err(_)) = cell {
-                self.defects.push(Defect {
+                self.note(Defect {
                     extent: Extent::Cell { row, column: at },
                     reason: "the cell is not UTF-8".to_owned(),
                 });
             }
-            column.push(cell.and_then(Result::ok));
+            self.columns[at].push(cell.and_then(Result::ok));
         }
     }
 
     /// Appends a row without cells for each further line of a record that has not as many cells as there
-    /// are names: a stray quote has most likely swallowed them, and none is to be lost without a word.
-    fn push_lines(&mut self, record: &ByteRecord, n_names: usize) -> u64 {
+    /// are names: a stray quote has most likely swallowed them, and none is to be lost without a word. `None` when
+    /// there are more of them than a batch has rows.
+    fn push_lines(&mut self, record: &ByteRecord, n_names: usize) -> Option<u64> {
         if record.len() == n_names {
-            return 0;
+            return Some(0);
         }
         let n_lines = record
             .as_slice()
             .iter()
             .filter(|byte| **byte == b'\n')
             .count();
+        if n_lines > BATCH_ROWS {
+            return None;
+        }
         for _ in 0..n_lines {
-            self.defects.push(Defect {
+            self.note(Defect {
                 extent: Extent::Row(self.n_rows),
                 reason: "the line lies within a quote that begins in a row before it".to_owned(),
             });
             self.columns.iter_mut().for_each(|column| column.push(None));
             self.n_rows += 1;
         }
-        n_lines as u64
+        self.n_bytes += n_lines * (4 * self.columns.len());
+        Some(n_lines as u64)
+    }
+
+    /// Keeps what is wrong; it takes more memory than the cells that it is about.
+    fn note(&mut self, defect: Defect) {
+        self.n_bytes += size_of::<Defect>() + defect.reason.len();
+        self.defects.push(defect);
     }
 
     fn into_batch(self, names: Vec<String>, first: u64) -> RawBatch {

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Read};
 use dataset::{FieldColumns, RawBatch, Source, SourceError};
 
 use crate::{
-    BATCH_BYTES, BATCH_ROWS, RECORD_BYTES,
+    BATCH_BYTES, BATCH_ROWS, MAX_COLUMNS, RECORD_BYTES,
     input::{Bytes, failed, malformed},
 };
 use line::Line;
@@ -55,9 +55,6 @@ impl Source for JsonLinesSource {
     }
 }
 
-/// Fields that the lines of one file may have between them.
-const MAX_FIELDS: usize = 1 << 16;
-
 impl JsonLinesSource {
     pub(crate) fn new(text: Bytes, location: String) -> Self {
         Self {
@@ -94,11 +91,11 @@ impl JsonLinesSource {
     }
 
     fn check_width(&self) -> Result<(), SourceError> {
-        if self.columns.len() <= MAX_FIELDS {
+        if self.columns.len() <= MAX_COLUMNS {
             return Ok(());
         }
         let reason = format!(
-            "more than {MAX_FIELDS} different fields up to record {}: are values used as names?",
+            "more than {MAX_COLUMNS} different fields up to record {}: are values used as names?",
             self.n_read
         );
         Err(malformed(&self.location, &reason))

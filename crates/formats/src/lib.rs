@@ -33,6 +33,9 @@ const BATCH_BYTES: usize = 16 << 20;
 /// Bytes of one record of text at most; beyond it a quote or a line was never closed.
 const RECORD_BYTES: usize = 16 << 20;
 
+/// Columns of a file at most.
+const MAX_COLUMNS: usize = 1 << 16;
+
 /// Opens a file for reading; gzip is recognised by its content.
 ///
 /// # Errors
@@ -116,6 +119,14 @@ pub fn create(path: &Path, format: &FileFormat) -> Result<Box<dyn Sink>, SinkErr
         FileFormat::JsonLines => Box::new(JsonLinesWriter::create(path)?),
         FileFormat::Parquet => Box::new(ParquetWriter::create(path)?),
     })
+}
+
+fn check_width(n_columns: usize, location: &str) -> Result<(), SourceError> {
+    if n_columns <= MAX_COLUMNS {
+        return Ok(());
+    }
+    let reason = format!("it has {n_columns} columns, at most {MAX_COLUMNS} are read");
+    Err(input::malformed(location, &reason))
 }
 
 #[cfg(test)]

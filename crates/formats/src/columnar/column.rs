@@ -1,5 +1,7 @@
 //! One column of a row group: from physical values and definition levels to cells.
 
+use std::sync::Arc;
+
 use artifact::clock::Timestamp;
 use dataset::{MAX_EXACT_INTEGER, RawColumn, TextColumn};
 use parquet::{
@@ -9,7 +11,7 @@ use parquet::{
     schema::types::ColumnDescriptor,
 };
 
-use super::damage;
+use super::{damage, pages::Held, texts::Texts};
 
 /// What the physical values of a column mean.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -269,21 +271,70 @@ pub(super) struct OpenColumn {
     conversion: Conversion,
     max_level: i16,
     levels: Vec<i16>,
+    texts: Texts,
+    /// What its pages take.
+    held: Arc<Held>,
 }
 
 impl OpenColumn {
-    pub(super) fn new(reader: ColumnReader, conversion: Conversion, max_level: i16) -> Self {
+    pub(super) fn new(
+        reader: ColumnReader,
+        conversion: Conversion,
+        max_level: i16,
+        held: Arc<Held>,
+    ) -> Self {
         Self {
             reader,
             conversion,
             max_level,
             levels: Vec::new(),
+            texts: Texts::default(),
+            held,
         }
     }
 
-    /// Reads the next `n` cells; `unread` gets the rows whose cell is not UTF-8.
+    /// Returns whether its cells are texts of any length.
+    pub(super) fn is_text(&self) -> bool {
+        self.conversion == Conversion::Utf8
+    }
+
+    /// Reads ahead until there are `n` cells, or so many bytes of text; returns how many of both there are.
+    pub(super) fn fill(&mut self, n: usize, budget: usize) -> Result<(usize, usize), String> {
+        if !self.is_text() {
+            return Ok((n, 0));
+        }
+        let (levels, max_level) = (&mut self.levels, self.max_level);
+        let filled = match &mut self.reader {
+            ColumnReader::ByteArrayColumnReader(reader) => self.texts.fill(n, budget, |n| {
+                let values = read_values(reader, n, levels)?.into_iter();
+                Ok(spread(values, levels, max_level).collect())
+            }),
+            ColumnReader::FixedLenByteArrayColumnReader(reader) => {
+                self.texts.fill(n, budget, |n| {
+                    let values = read_values(reader, n, levels)?.into_iter();
+                    Ok(spread(values.map(ByteArray::from), levels, max_level).collect())
+                })
+            }
+            _ => Err("its type is not read".to_owned()),
+        };
+        if self.texts.is_settled() {
+            self.held.settle();
+        }
+        filled
+    }
+
+    /// Reads the next `n` cells, texts from those that were read ahead; `unread` gets the rows whose cell is not
+    /// UTF-8.
     pub(super) fn read(&mut self, n: usize, unread: &mut Vec<usize>) -> Result<RawColumn, String> {
-        self.levels.clear();
+        if self.is_text() {
+            return Ok(RawColumn::Text(self.texts.take(n, unread)));
+        }
+        let cells = self.read_cells(n);
+        self.held.settle();
+        cells
+    }
+
+    fn read_cells(&mut self, n: usize) -> Result<RawColumn, String> {
         let Self {
             conversion, levels, ..
         } = self;
@@ -319,12 +370,12 @@ impl OpenColumn {
             ColumnReader::ByteArrayColumnReader(reader) => {
                 let values = read_values(reader, n, levels)?;
                 let values: Vec<&[u8]> = values.iter().map(ByteArray::data).collect();
-                self.bytes(&values, unread)
+                self.bytes(&values)
             }
             ColumnReader::FixedLenByteArrayColumnReader(reader) => {
                 let values = read_values(reader, n, levels)?;
                 let values: Vec<&[u8]> = values.iter().map(|bytes| bytes.data()).collect();
-                self.bytes(&values, unread)
+                self.bytes(&values)
             }
             _ => Err("its type is not read".to_owned()),
         }
@@ -352,7 +403,7 @@ impl OpenColumn {
         RawColumn::Text(texts)
     }
 
-    fn bytes(&self, values: &[&[u8]], unread: &mut Vec<usize>) -> Result<RawColumn, String> {
+    fn bytes(&self, values: &[&[u8]]) -> Result<RawColumn, String> {
         match self.conversion {
             Conversion::Decimal(scale) => {
                 let numbers = values.iter().map(|bytes| big_endian(bytes));
@@ -361,33 +412,24 @@ impl OpenColumn {
                 Ok(self.texts(numbers.into_iter().map(|n| decimal_text(n, scale))))
             }
             Conversion::HalfFloat => Ok(self.numbers(values.iter().map(|bytes| half_float(bytes)))),
-            _ => self.utf8(values, unread),
+            _ => Err("its type is not read".to_owned()),
         }
     }
 
-    fn utf8(&self, values: &[&[u8]], unread: &mut Vec<usize>) -> Result<RawColumn, String> {
-        const LIMIT: usize = 1 << 30;
-        let n_bytes: usize = values.iter().map(|bytes| bytes.len()).sum();
-        if n_bytes > LIMIT {
-            return Err(format!("{n_bytes} bytes of text in {} rows", values.len()));
-        }
-        let mut texts = TextColumn::new();
-        for (row, cell) in self.spread(values.iter()).enumerate() {
-            let text = cell.map(|bytes| std::str::from_utf8(bytes));
-            if matches!(text, Some(Err(_))) {
-                unread.push(row);
-            }
-            texts.push(text.and_then(Result::ok));
-        }
-        Ok(RawColumn::Text(texts))
+    fn spread<T>(&self, values: impl Iterator<Item = T>) -> impl Iterator<Item = Option<T>> {
+        spread(values, &self.levels, self.max_level)
     }
+}
 
-    /// Lays the values that are there out over all rows, by the definition levels.
-    fn spread<T>(&self, mut values: impl Iterator<Item = T>) -> impl Iterator<Item = Option<T>> {
-        self.levels
-            .iter()
-            .map(move |&level| (level == self.max_level).then(|| values.next()).flatten())
-    }
+/// Lays the values that are there out over all rows, by the definition levels.
+fn spread<T>(
+    mut values: impl Iterator<Item = T>,
+    levels: &[i16],
+    max_level: i16,
+) -> impl Iterator<Item = Option<T>> {
+    levels
+        .iter()
+        .map(move |&level| (level == max_level).then(|| values.next()).flatten())
 }
 
 /// Reads the values of `n` rows; `levels` gets one definition level a row.
@@ -397,6 +439,7 @@ fn read_values<D: DataType>(
     levels: &mut Vec<i16>,
 ) -> Result<Vec<D::T>, String> {
     let mut values = Vec::with_capacity(n);
+    levels.clear();
     let mut done = 0;
     while done < n {
         let (rows, _, got) = reader

@@ -152,3 +152,55 @@ fn what_cannot_be_read_is_named_with_its_column_and_leaves_the_others() {
         "a# raw$ \n1: 1.0 \"ok\"\n2: 2.0 ~ ! raw: the cell is not UTF-8\n"
     );
 }
+
+/// Reads columns that all have the same text in each of so many rows; gives the most bytes of a batch, and the rows.
+fn read_repeated(
+    n_columns: usize,
+    text: &str,
+    n_rows: usize,
+) -> Result<(usize, usize), SourceError> {
+    let dictionary = [text.to_owned()];
+    let codes = vec![0; n_rows];
+    let names: Vec<String> = (0..n_columns).map(|at| format!("t{at}")).collect();
+    let column = || ParquetColumn::Coded {
+        dictionary: &dictionary,
+        codes: &codes,
+    };
+    let columns: Vec<_> = names.iter().map(|name| (name, column())).collect();
+    let bytes = parquet_bytes(&columns).unwrap();
+    assert!(bytes.len() < 8 << 20, "{} bytes stand for all", bytes.len());
+    let reader = Box::new(std::io::Cursor::new(bytes));
+    let mut source = read(reader, "t".to_owned(), &FileFormat::Parquet)?;
+    let (mut most, mut rows) = (0, 0);
+    while let Some(batch) = source.next_batch()? {
+        let sizes = batch.columns.iter().map(|column| match column {
+            RawColumn::Text(texts) => {
+                assert!(texts.iter().all(|cell| cell == Some(text)));
+                texts.n_bytes()
+            }
+            RawColumn::Number(_) => panic!("texts were written"),
+        });
+        most = most.max(sizes.sum());
+        rows += batch.n_rows();
+    }
+    Ok((most, rows))
+}
+
+#[test]
+fn a_text_that_a_file_repeats_does_not_fill_the_memory() {
+    let (most, rows) = read_repeated(3, &"x".repeat(100_000), 2000).unwrap();
+    assert_eq!(rows, 2000);
+    assert!((32 << 20..80 << 20).contains(&most), "{most} bytes a batch");
+}
+
+#[test]
+fn a_text_or_a_row_that_is_too_long_is_refused() {
+    let refused = |n_columns, n_mebibytes: usize| {
+        let text = "x".repeat(n_mebibytes << 20);
+        read_repeated(n_columns, &text, 1).unwrap_err().to_string()
+    };
+    let long = "t: `t0`: a text of 17825792 bytes, at most 16777216 are read";
+    assert_eq!(refused(1, 17), long);
+    let wide = "t: the texts of record 1 take more than 16 MiB";
+    assert_eq!(refused(6, 15), wide);
+}

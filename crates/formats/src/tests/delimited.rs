@@ -138,3 +138,18 @@ fn a_stray_quote_loses_no_line_without_a_word() {
     }
     assert!(check(b"a,\"b\n1,2\n", &CSV).contains("never closed"));
 }
+
+#[test]
+fn more_columns_than_any_table_has_are_refused() {
+    let commas = ",".repeat(1 << 16);
+    let text = format!("a{commas}\n1{commas}\n");
+    let refused = "input: it has 65537 columns, at most 65536 are read";
+    assert_eq!(check(text.as_bytes(), &CSV), refused);
+}
+
+#[test]
+fn a_quote_that_swallows_more_lines_than_a_batch_has_is_an_error() {
+    let text = format!("a,b\n1,\"2{}\",3\n", "\n".repeat(9000));
+    let refused = "input: record 1 has 3 cells for 2 names and goes over more than 8192 lines: is a quote left open?";
+    assert_eq!(check(text.as_bytes(), &CSV), refused);
+}
