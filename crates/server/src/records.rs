@@ -20,9 +20,9 @@ use crate::{
     detector::Detector,
     problem::{Faults, Problem},
 };
-pub use cells::{Cell, Layout, Places};
-pub use literals::{name_in_path, shown};
-pub use object::{Object, read_as};
+pub use cells::{Cell, Layout, Places, check_length, length};
+pub use literals::{Stand, name_in_path, shown};
+pub use object::{MOST_MEMBERS, Object, read_as};
 use record::Record;
 pub use whole::Whole;
 
@@ -119,16 +119,16 @@ pub fn read_list<'d>(
     rows.finish(result)
 }
 
-/// Returns a body as JSON; numbers that JSON does not know have become texts.
+/// Returns a body as JSON; something else stands for numbers that JSON does not know.
 ///
 /// # Errors
 /// Status 400 when it is no JSON all the same.
-pub fn known_json(body: &[u8]) -> Result<Cow<'_, [u8]>, Problem> {
+pub fn known_json(body: &[u8], by: Stand) -> Result<Cow<'_, [u8]>, Problem> {
     check_utf8(body)?;
-    let known = literals::as_texts(body).map_or(Cow::Borrowed(body), Cow::Owned);
+    let known = literals::replaced(body, by).map_or(Cow::Borrowed(body), Cow::Owned);
     match serde_json::from_slice::<IgnoredAny>(&known) {
         Ok(_) => Ok(known),
-        Err(error) => Err(no_json(&known, &error)),
+        Err(error) => Err(no_json(body, &known, by, &error)),
     }
 }
 
@@ -137,14 +137,15 @@ pub fn known_json(body: &[u8]) -> Result<Cow<'_, [u8]>, Problem> {
 /// # Errors
 /// Status 400 when it is none.
 pub fn value(known: &[u8]) -> Result<&RawValue, Problem> {
-    serde_json::from_slice(known).map_err(|error| no_json(known, &error))
+    serde_json::from_slice(known).map_err(|error| no_json(known, known, Stand::Text, &error))
 }
 
-/// Says where a text stops being JSON.
-fn no_json(text: &[u8], error: &serde_json::Error) -> Problem {
-    let (line, column) = (error.line(), error.column());
-    let detail = match character_at(text, line, column) {
-        _ if text.trim_ascii().is_empty() => "the body is empty: send JSON".to_owned(),
+/// Says where a text stops being JSON; the error is of what [`literals::replaced`] has made of it.
+fn no_json(sent: &[u8], known: &[u8], by: Stand, error: &serde_json::Error) -> Problem {
+    let line = error.line();
+    let column = literals::column_as_sent(sent, known, by, (line, error.column()));
+    let detail = match character_at(sent, line, column) {
+        _ if sent.trim_ascii().is_empty() => "the body is empty: send JSON".to_owned(),
         _ if error.is_eof() => {
             format!("the body is no JSON: it is cut short, at line {line}, column {column}")
         }
@@ -191,13 +192,15 @@ fn checked<T>(
         Err(error) if !error.is_data() => error,
         result => return Ok((parsed, result)),
     };
-    if let Some(repaired) = literals::as_texts(body) {
-        let (parsed, result) = parse(&repaired);
-        if !result.as_ref().is_err_and(|e| !e.is_data()) {
-            return Ok((parsed, result));
-        }
+    if let Some(repaired) = literals::replaced(body, Stand::Text) {
+        return match parse(&repaired) {
+            (_, Err(error)) if !error.is_data() => {
+                Err(no_json(body, &repaired, Stand::Text, &error))
+            }
+            parsed => Ok(parsed),
+        };
     }
-    Err(no_json(body, &error))
+    Err(no_json(body, body, Stand::Text, &error))
 }
 
 impl<'d> Rows<'d> {

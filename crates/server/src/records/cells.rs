@@ -1,14 +1,15 @@
 //! Lists of loose values, as tensors and frames have them, and how they become rows.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, iter};
 
 use serde::{
     Deserialize,
     de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
+use serde_json::value::RawValue;
 
-use super::{Rows, Value, name_in_path, no_column};
-use crate::detector::Field;
+use super::{Rows, Value, name_in_path, no_column, read_as};
+use crate::{detector::Field, problem::Faults};
 
 /// A value that was read before its column was known.
 #[derive(Debug, Clone, PartialEq)]
@@ -173,23 +174,23 @@ impl<'n> Places<'n> {
         false
     }
 
-    /// Adds rows of values, one a column; those of another length are noted, and those that could not be read are
-    /// noted already.
-    pub fn push_rows(&self, rows: &mut Rows<'_>, data: &[Option<Vec<Cell<'_>>>]) {
-        for (row, cells) in data.iter().enumerate() {
-            let cells = cells.as_deref();
-            let (found, expected) = (cells.map_or(0, <[_]>::len), self.columns.len());
-            let is_whole = found == expected;
-            let is_noted = cells.is_none();
-            let cells = cells.filter(|_| is_whole).unwrap_or_default();
-            if !is_whole && !is_noted {
-                let problem = format!("{found} values for {expected} columns");
-                let path = || format!("dataframe_split.data[{row}]");
-                rows.faults.push(path, problem);
+    /// Reads a row of a frame, one value a column, and adds it; says whether it is one too many.
+    pub fn push_row(&self, rows: &mut Rows<'_>, row: &RawValue) -> bool {
+        let (at, expected) = (rows.n_rows, self.columns.len());
+        let path = || format!("dataframe_split.data[{at}]");
+        let what = "a list of values";
+        let faults = &mut rows.faults;
+        let cells: Option<Vec<Cell<'_>>> = match read_as(row, path, what, faults) {
+            Some(Length(n)) if n == expected => read_as(row, path, what, faults),
+            Some(Length(n)) => {
+                faults.push(path, format!("{n} values for {expected} columns"));
+                None
             }
-            if self.push(rows, cells.iter(), &|_, _| Ok(())) {
-                return;
-            }
+            None => None,
+        };
+        match cells {
+            Some(cells) => self.push(rows, cells.iter(), &|_, _| Ok(())),
+            None => self.push(rows, iter::empty(), &|_, _| Ok(())),
         }
     }
 
@@ -200,21 +201,82 @@ impl<'n> Places<'n> {
         lists: &[&[Cell<'_>]],
         check: impl Fn(usize, &Cell<'_>) -> Result<(), String>,
     ) {
-        let n = lists.first().map_or(0, |list| list.len());
-        let others = lists.iter().enumerate().filter(|(_, list)| list.len() != n);
+        // What is no column has no values here.
+        let first = self.columns.iter().position(Option::is_some);
+        let n = first.map_or(0, |first| lists[first].len());
+        let others = lists.iter().enumerate();
+        let others = others.filter(|(at, list)| self.columns[*at].is_some() && list.len() != n);
         let mut is_even = true;
         for (at, list) in others {
             is_even = false;
-            let (name, first) = (self.names[at], name_in_path(self.names[0]));
+            let (name, first) = (self.names[at], name_in_path(self.names[first.unwrap_or(0)]));
             let problem = format!("{} values, but `{first}` has {n}", list.len());
             let path = || self.layout.path_of_list(at, name);
             rows.faults.push(path, self.layout.said_of(name, &problem));
         }
         for row in 0..if is_even { n } else { 0 } {
-            if self.push(rows, lists.iter().map(|list| &list[row]), &check) {
+            let cells = lists
+                .iter()
+                .map(|list| list.get(row).unwrap_or(&Cell::Null));
+            if self.push(rows, cells, &check) {
                 return;
             }
         }
+    }
+}
+
+/// Checks that a list has at most so many values, before it is read: each takes many times its text once it is.
+pub fn check_length(
+    list: &RawValue,
+    path: impl Fn() -> String,
+    what: &str,
+    most: usize,
+    faults: &mut Faults,
+) -> Option<()> {
+    let n = length(list, &path, what, faults)?;
+    if n <= most {
+        return Some(());
+    }
+    let problem = format!("{n} values, more than {most} records: send them as a file, or in parts");
+    faults.push(path, problem);
+    None
+}
+
+/// Counts the values of a list.
+pub fn length(
+    list: &RawValue,
+    path: impl Fn() -> String,
+    what: &str,
+    faults: &mut Faults,
+) -> Option<usize> {
+    let Length(n) = read_as(list, path, what, faults)?;
+    Some(n)
+}
+
+/// How many values a list has.
+struct Length(usize);
+
+impl<'de> Deserialize<'de> for Length {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(AnyLength)
+    }
+}
+
+struct AnyLength;
+
+impl<'de> Visitor<'de> for AnyLength {
+    type Value = Length;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Length, A::Error> {
+        let mut length = 0;
+        while list.next_element::<IgnoredAny>()?.is_some() {
+            length += 1;
+        }
+        Ok(Length(length))
     }
 }
 

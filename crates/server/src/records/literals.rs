@@ -1,35 +1,79 @@
 //! Numbers that JSON does not know, but that clients write all the same.
 
-/// Returns the text with NaN, infinite and too large numbers in quotes; `None` when it has none.
+use std::iter;
+
+/// What stands for a number that JSON does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stand {
+    /// It in quotes: so it gets to the cell it stands in, and is refused there with its place.
+    Text,
+    /// The same, but null for NaN: so clients with frames of pandas write what is missing.
+    Missing,
+}
+
+/// Returns the text with NaN, infinite and too large numbers replaced; `None` when it has none.
 ///
-/// Python's `json` writes `NaN` and `Infinity` where it should refuse. As texts they get to the cell
-/// they stand in, and are refused there with their place.
-pub fn as_texts(json: &[u8]) -> Option<Vec<u8>> {
+/// Python's `json` writes `NaN` and `Infinity` where it should refuse.
+pub fn replaced(json: &[u8], by: Stand) -> Option<Vec<u8>> {
     let mut repaired = Vec::with_capacity(json.len() + 16);
-    let mut rest = json;
     let mut found = false;
-    while let Some((&first, after)) = rest.split_first() {
-        let n = match first {
+    for token in tokens(json) {
+        let replacement = replacement(token, by);
+        found |= replacement.is_some();
+        repaired.extend_from_slice(replacement.as_deref().unwrap_or(token));
+    }
+    found.then_some(repaired)
+}
+
+fn replacement(token: &[u8], by: Stand) -> Option<Vec<u8>> {
+    match token {
+        b"NaN" if by == Stand::Missing => Some(b"null".to_vec()),
+        _ if is_no_json_number(token) => Some([b"\"", token, b"\""].concat()),
+        _ => None,
+    }
+}
+
+/// Returns the column that a place in what [`replaced`] has made of a text has there; all numbers begin with 1.
+pub fn column_as_sent(
+    sent: &[u8],
+    known: &[u8],
+    by: Stand,
+    (line, column): (usize, usize),
+) -> usize {
+    let lines = known.split_inclusive(|byte| *byte == b'\n');
+    let start: usize = lines.take(line.saturating_sub(1)).map(<[u8]>::len).sum();
+    let end = start + column.saturating_sub(1);
+    let in_line = added_before(sent, by, end) - added_before(sent, by, start);
+    column.saturating_sub(in_line)
+}
+
+/// Returns how many bytes [`replaced`] has added before one of those that it gave.
+fn added_before(json: &[u8], by: Stand, byte: usize) -> usize {
+    let (mut end, mut added) = (0, 0);
+    for token in tokens(json) {
+        let n = replacement(token, by).map_or(token.len(), |bytes| bytes.len());
+        end += n;
+        if end > byte {
+            break;
+        }
+        added += n - token.len();
+    }
+    added
+}
+
+/// Splits a text into strings, numbers and words, and what stands between them byte by byte.
+fn tokens(json: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = json;
+    iter::from_fn(move || {
+        let n = match *rest.first()? {
             b'"' => string_length(rest),
             b'-' | b'0'..=b'9' | b'N' | b'I' => word_length(rest),
             _ => 1,
         };
-        let (token, after) = if n == 1 {
-            (&rest[..1], after)
-        } else {
-            rest.split_at(n)
-        };
-        if is_no_json_number(token) {
-            found = true;
-            repaired.push(b'"');
-            repaired.extend_from_slice(token);
-            repaired.push(b'"');
-        } else {
-            repaired.extend_from_slice(token);
-        }
+        let (token, after) = rest.split_at(n);
         rest = after;
-    }
-    found.then_some(repaired)
+        Some(token)
+    })
 }
 
 /// Characters of a text that are shown at most.

@@ -56,7 +56,12 @@ impl<'a> Object<'a> {
         faults: &mut Faults,
     ) -> Option<Self> {
         let path = path.into();
-        let members = read_as(value, || path.clone(), what, faults)?;
+        let members: Members<'a> = read_as(value, || path.clone(), what, faults)?;
+        if members.1 > 0 {
+            let n = members.0.len() + members.1;
+            let problem = format!("an object of {n} members, at most {MOST_MEMBERS} are read");
+            faults.push(|| path.clone(), problem);
+        }
         Some(Self { path, members })
     }
 
@@ -142,8 +147,11 @@ fn shown(value: &RawValue) -> String {
     }
 }
 
-/// Names and values in the order of the text.
-struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+/// Members of an object, or names of a list, at most: each takes many times its text once it is read.
+pub const MOST_MEMBERS: usize = 1 << 16;
+
+/// Names and values in the order of the text, and how many more of them there are.
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>, usize);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -162,9 +170,13 @@ impl<'de> Visitor<'de> for AnyMembers {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members<'de>, A::Error> {
         let mut members = Vec::new();
+        let mut left_out = 0;
         while let Some(member) = map.next_entry::<Cow<'de, str>, &'de RawValue>()? {
-            members.push(member);
+            match members.len() {
+                MOST_MEMBERS => left_out += 1,
+                _ => members.push(member),
+            }
         }
-        Ok(Members(members))
+        Ok(Members(members, left_out))
     }
 }

@@ -15,7 +15,10 @@ use crate::{
     answer::imputed,
     detector::{Detector, ModelRef},
     problem::{Faults, Problem},
-    records::{self, Cell, Layout, Object, Places, Rows, read_as},
+    records::{
+        self, Cell, Layout, MOST_MEMBERS, Object, Places, Rows, Stand, check_length, length,
+        read_as,
+    },
 };
 
 /// What `/invocations` takes.
@@ -155,7 +158,7 @@ const SHAPES: [&str; 4] = [
 const NAMES: [&str; 5] = [SHAPES[0], SHAPES[1], SHAPES[2], SHAPES[3], "params"];
 
 fn read<'d>(detector: &'d Detector, body: &[u8], most: usize) -> Result<Rows<'d>, Problem> {
-    let known = records::known_json(body)?;
+    let known = records::known_json(body, Stand::Missing)?;
     let mut faults = Faults::default();
     let given = Object::read(records::value(&known)?, "", &NAMES, &mut faults);
     let shapes = given.iter().flat_map(|given| {
@@ -205,26 +208,41 @@ fn read_split<'d>(
     let members = ["columns", "data", "index"];
     let frame = Object::read(frame, "dataframe_split", &members, faults);
     let parts = frame.and_then(|frame| {
-        let columns = frame.need("columns", "a list of column names", faults);
-        let data = frame.need("data", "a list of rows, each a list of values", faults);
+        let columns = read_names(&frame, faults);
+        let what = "a list of rows, each a list of values";
+        let data = frame.need("data", what, faults).and_then(|data| {
+            let path = || frame.path_of("data");
+            check_length(data, path, what, most, faults)?;
+            frame.get("data", what, faults)
+        });
         Option::zip(columns, data)
     });
     let Some((names, data)): Option<(Vec<Cow<'_, str>>, Vec<&RawValue>)> = parts else {
         return rows.finish(Ok(()));
     };
-    let what = "a list of values";
-    let mut lists: Vec<Option<Vec<Cell<'_>>>> = Vec::with_capacity(data.len());
-    for (row, cells) in data.into_iter().enumerate() {
-        let path = || format!("dataframe_split.data[{row}]");
-        lists.push(read_as(cells, path, what, rows.faults()));
-    }
     let names = names.iter().map(|name| &**name).collect();
     let places = Places::find(Layout::Split, names, &mut rows);
-    if !lists.is_empty() {
+    if !data.is_empty() {
         places.note_missing(&mut rows);
     }
-    places.push_rows(&mut rows, &lists);
+    for row in data {
+        if places.push_row(&mut rows, row) {
+            break;
+        }
+    }
     rows.finish(Ok(()))
+}
+
+fn read_names<'a>(frame: &Object<'a>, faults: &mut Faults) -> Option<Vec<Cow<'a, str>>> {
+    let what = "a list of column names";
+    let names: &RawValue = frame.need("columns", what, faults)?;
+    let n = length(names, || frame.path_of("columns"), what, faults)?;
+    if n > MOST_MEMBERS {
+        let problem = format!("{n} names, at most {MOST_MEMBERS} are read");
+        faults.push(|| frame.path_of("columns"), problem);
+        return None;
+    }
+    frame.get("columns", what, faults)
 }
 
 fn read_columns<'d>(
@@ -238,17 +256,22 @@ fn read_columns<'d>(
     else {
         return rows.finish(Ok(()));
     };
-    let what = "a list of values";
-    let mut lists: Vec<Vec<Cell<'_>>> = Vec::new();
-    for (name, list) in columns.members() {
-        let list = read_as(list, || columns.path_of(name), what, rows.faults());
-        lists.push(list.unwrap_or_default());
-    }
-    let are_lists = rows.faults().is_empty();
     let names = columns.members().iter().map(|(name, _)| &**name).collect();
     let places = Places::find(Layout::Columns(root), names, &mut rows);
-    if !lists.is_empty() {
+    if !columns.members().is_empty() {
         places.note_missing(&mut rows);
+    }
+    let what = "a list of values";
+    let mut lists: Vec<Vec<Cell<'_>>> = Vec::new();
+    let mut are_lists = true;
+    for (at, (name, list)) in columns.members().iter().enumerate() {
+        let path = || columns.path_of(name);
+        let fits = check_length(list, path, what, most, rows.faults());
+        are_lists &= fits.is_some();
+        // Of what is no column of the model nothing is read.
+        let read = fits.filter(|()| places.column(at).is_some());
+        let list = read.and_then(|()| read_as(list, path, what, rows.faults()));
+        lists.push(list.unwrap_or_default());
     }
     if are_lists {
         let lists: Vec<&[Cell<'_>]> = lists.iter().map(Vec::as_slice).collect();

@@ -105,7 +105,7 @@ pub async fn quality(service: Data<Service>) -> Result<HttpResponse, Problem> {
 
 /// Reads a body; returns the outcomes that have their shape, each with its place in the list.
 fn read(body: &[u8], faults: &mut Faults) -> Result<Vec<(usize, Outcome)>, Problem> {
-    let known = records::known_json(body)?;
+    let known = records::known_json(body, records::Stand::Text)?;
     let given = Object::read(records::value(&known)?, "", &["feedback"], faults);
     let list: Option<Vec<&RawValue>> =
         given.and_then(|given| given.need("feedback", "a list of outcomes", faults));

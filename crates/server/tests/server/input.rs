@@ -137,6 +137,7 @@ fn what_is_no_json_is_told_where_it_stops_being_it() {
     check_no_json("{\"a\" 5}", &at('5', 1, 6));
     check_no_json("{\"ä\":é}", &at('é', 1, 7));
     check_no_json("{} x", &at('x', 1, 4));
+    check_no_json("{\"a\":NaN,\n\"b\":[NaN,-Infinity,}", &at('}', 2, 20));
     check_no_json(
         "{\"a\":\"\u{1}\"}",
         "the body is no JSON from line 1, column 6 on",

@@ -98,11 +98,11 @@ fn bad_invocations_are_refused_with_their_places() {
         422,
         json!([
             {"path": "dataframe_split.x", "problem": "unknown: give `columns`, `data`, `index`"},
-            {"path": "dataframe_split.data[2]", "problem": "`5` is not a list of values"},
             {"path": "dataframe_split.columns[1]", "problem": "zz: there is no such column"},
             {"path": "dataframe_split.columns", "problem": "root: missing"},
-            {"path": "dataframe_split.data[0][0]", "problem": "duration: `NaN` is not a whole number"},
+            {"path": "dataframe_split.data[0][0]", "problem": "duration: missing"},
             {"path": "dataframe_split.data[1]", "problem": "1 values for 3 columns"},
+            {"path": "dataframe_split.data[2]", "problem": "`5` is not a list of values"},
         ]),
     );
     check(
@@ -116,15 +116,14 @@ fn bad_invocations_are_refused_with_their_places() {
         json!([
             {"path": "inputs.root", "problem": "named twice"},
             {"path": "inputs.duration", "problem": "1 values, but `root` has 2"},
-            {"path": "inputs.root", "problem": "0 values, but `root` has 2"},
         ]),
     );
     check(
         r#"{"instances":{"root":[true,2],"duration":[1,"1"],"bytes":5}}"#,
         422,
         json!([
-            {"path": "instances.bytes", "problem": "`5` is not a list of values"},
             {"path": "instances.protocol", "problem": "missing"},
+            {"path": "instances.bytes", "problem": "`5` is not a list of values"},
         ]),
     );
     check(
@@ -147,11 +146,17 @@ fn bad_invocations_are_refused_with_their_places() {
         422,
         json!([{"path": "instances", "problem": "not a list: give a list of records"}]),
     );
-    let many = "more than 3 records: send them as a file, or in parts";
+    let many = "4 values, more than 3 records: send them as a file, or in parts";
     check(
-        r#"{"inputs":{"duration":[1,2,3,4],"root":[true,true,true,true],"protocol":["tcp","tcp","tcp","tcp"]}}"#,
+        r#"{"inputs":{"duration":[1,2,3,4],"root":[true,true,true],"protocol":["tcp","tcp","tcp"]}}"#,
         422,
-        json!([{"path": "inputs", "problem": many}]),
+        json!([{"path": "inputs.duration", "problem": many}]),
+    );
+    check(
+        r#"{"dataframe_split":{"columns":["duration","root","protocol"],
+            "data":[[1,true,"tcp"],[1,true,"tcp"],[1,true,"tcp"],[1,true,"tcp"]]}}"#,
+        422,
+        json!([{"path": "dataframe_split.data", "problem": many}]),
     );
 }
 
@@ -467,4 +472,44 @@ fn a_tensor_of_millions_of_values_takes_little_memory_before_it_is_refused() {
 fn mlflow_finds_the_service_alive() {
     let server = Server::start(&Place::with_flows(), &[]);
     assert_eq!(server.get("/ping").status, 200);
+}
+
+#[test]
+fn what_pandas_leaves_empty_is_missing() {
+    let server = Server::start(&Place::with_flows(), &[]);
+    let body = r#"{"dataframe_split":{"columns":["duration","bytes","protocol","root"],"data":[[40,NaN,"tcp",true]]}}"#;
+    let answer = server.post("/invocations", body);
+    assert_eq!(answer.json()["imputed"], json!([["bytes", "service"]]));
+    let body = body.replace("NaN", "\"NaN\"");
+    let answer = server.post("/invocations", &body);
+    assert_eq!(answer.status, 422, "{}", answer.text());
+}
+
+#[test]
+fn a_long_shape_is_not_given_back_whole() {
+    let server = Server::start(&Place::with_flows(), &[]);
+    let mut tensor = tensor("duration", "INT64", &json!([40]));
+    tensor["shape"] = json!(vec![1; 100_000]);
+    let answer = server.post(
+        "/v2/models/flows/infer",
+        &json!({"inputs": [tensor]}).to_string(),
+    );
+    let said = "1 values do not have the shape [1, 1, 1, 1, 1, 1, 1, 1, …]: use [1] or [1, 1]";
+    assert!(answer.text().contains(said), "{}", answer.text());
+    assert!(answer.body.len() < 2000, "{} bytes", answer.body.len());
+}
+
+#[test]
+fn more_names_than_any_model_has_are_not_read() {
+    let server = Server::start(&Place::with_flows(), &[]);
+    let names = vec!["\"\""; 70_000].join(",");
+    let body = format!("{{\"dataframe_split\":{{\"columns\":[{names}],\"data\":[]}}}}");
+    let answer = server.post("/invocations", &body);
+    let said = "70000 names, at most 65536 are read";
+    assert!(answer.text().contains(said), "{}", answer.text());
+    let members = vec!["\"\":[]"; 70_000].join(",");
+    let body = format!("{{\"inputs\":{{{members}}}}}");
+    let answer = server.post("/invocations", &body);
+    let said = "an object of 70000 members, at most 65536 are read";
+    assert!(answer.text().contains(said), "{:.500}", answer.text());
 }

@@ -12,7 +12,7 @@ use super::{OUTPUTS, datatype::Datatype};
 use crate::{
     detector::Detector,
     problem::{Faults, Problem},
-    records::{self, Cell, Layout, Object, Places, Rows, Whole},
+    records::{self, Cell, Layout, Object, Places, Rows, Whole, check_length},
 };
 
 /// What was asked.
@@ -32,7 +32,7 @@ const LIST: &str = "a list of tensors, one a column";
 /// # Errors
 /// Status 400 when it is no JSON, 422 with every problem otherwise.
 pub fn read<'d>(detector: &'d Detector, body: &[u8], most: usize) -> Result<Request<'d>, Problem> {
-    let known = records::known_json(body)?;
+    let known = records::known_json(body, records::Stand::Text)?;
     let mut rows = Rows::new(detector, "inputs", most);
     let names = ["id", "inputs", "outputs", "parameters"];
     let Some(request) = Object::read(records::value(&known)?, "", &names, rows.faults()) else {
@@ -97,7 +97,7 @@ struct Tensor<'a> {
 fn read_tensors(detector: &Detector, values: &[&RawValue], most: usize, rows: &mut Rows<'_>) {
     let mut tensors: Vec<Tensor<'_>> = Vec::with_capacity(values.len());
     for (at, value) in values.iter().enumerate() {
-        tensors.extend(read_tensor(at, value, most, rows.faults()));
+        tensors.extend(read_tensor(detector, at, value, most, rows.faults()));
     }
     // Without one of them the places of the others are not known, nor which columns are missing.
     if tensors.is_empty() || tensors.len() != values.len() {
@@ -127,6 +127,7 @@ fn read_tensors(detector: &Detector, values: &[&RawValue], most: usize, rows: &m
 
 /// Reads a tensor; its problems are noted, and what can be read of it all the same is returned.
 fn read_tensor<'a>(
+    detector: &Detector,
     at: usize,
     value: &'a RawValue,
     most: usize,
@@ -147,6 +148,15 @@ fn read_tensor<'a>(
         found
     });
     let shape: Option<Vec<Whole>> = tensor.need("shape", "a list of whole numbers", faults);
+    // Of what is no column of the model nothing is read.
+    let is_known = |name: &String| detector.field(name, at).is_some();
+    if name.as_ref().is_some_and(|name| !is_known(name)) {
+        return Some(Tensor {
+            name: name?,
+            datatype: None,
+            data: Vec::new(),
+        });
+    }
     let data = read_data(&tensor, most, faults);
     if let (Some(shape), Some(data)) = (shape, &data) {
         let shape: Vec<u64> = shape.into_iter().map(|Whole(size)| size).collect();
@@ -167,14 +177,8 @@ fn read_data<'a>(tensor: &Object<'a>, most: usize, faults: &mut Faults) -> Optio
         true => "a list of values, nor one of lists with a value each",
         false => "a list of values, as JSON",
     };
-    // They are counted first, since each takes many times its text once it is read.
-    let Length(n) = tensor.need("data", what, faults)?;
-    if n > most {
-        let problem =
-            format!("{n} values, more than {most} records: send them as a file, or in parts");
-        faults.push(|| tensor.path_of("data"), problem);
-        return None;
-    }
+    let data: &RawValue = tensor.need("data", what, faults)?;
+    check_length(data, || tensor.path_of("data"), what, most, faults)?;
     match is_nested {
         true => read_nested(tensor, what, faults),
         false => tensor.get("data", what, faults),
@@ -201,41 +205,24 @@ fn is_nested(tensor: &Object<'_>) -> bool {
     inner.trim_start().starts_with('[')
 }
 
+/// Sizes of a shape that are shown at most.
+const SHOWN_SIZES: usize = 8;
+
 fn check_shape(tensor: &Object<'_>, shape: &[u64], n: u64, faults: &mut Faults) {
+    let rest = if shape.len() > SHOWN_SIZES {
+        ", …"
+    } else {
+        ""
+    };
+    let sizes: Vec<String> = shape.iter().take(SHOWN_SIZES).map(u64::to_string).collect();
+    let given = format!("[{}{rest}]", sizes.join(", "));
     let problem = match is_nested(tensor) {
         _ if shape == [n, 1] => return,
         false if shape == [n] => return,
-        false => format!("{n} values do not have the shape {shape:?}: use [{n}] or [{n}, 1]"),
-        true => format!("{n} lists of a value do not have the shape {shape:?}: use [{n}, 1]"),
+        false => format!("{n} values do not have the shape {given}: use [{n}] or [{n}, 1]"),
+        true => format!("{n} lists of a value do not have the shape {given}: use [{n}, 1]"),
     };
     faults.push(|| tensor.path_of("shape"), problem);
-}
-
-/// How many values a list has.
-struct Length(usize);
-
-impl<'de> Deserialize<'de> for Length {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(AnyLength)
-    }
-}
-
-struct AnyLength;
-
-impl<'de> Visitor<'de> for AnyLength {
-    type Value = Length;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Length, A::Error> {
-        let mut length = 0;
-        while list.next_element::<IgnoredAny>()?.is_some() {
-            length += 1;
-        }
-        Ok(Length(length))
-    }
 }
 
 /// A list that should have one value: of more than the first, only how many there are is kept.
