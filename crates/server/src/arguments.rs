@@ -148,6 +148,10 @@ pub struct Arguments {
         value_name = "BYTES"
     )]
     pub max_body: usize,
+    /// Bytes of all JSON bodies that are read or worked on at a time; each takes several times its size meanwhile.
+    /// Sixteen times --max-body by default
+    #[arg(long, env = "NETSEC_MAX_BODIES", value_name = "BYTES")]
+    pub max_bodies: Option<usize>,
     /// Records of a JSON body at most
     #[arg(
         long,

@@ -1,15 +1,82 @@
 //! Bodies of requests: how many bytes they may have, how long they may take, what they claim to be.
 
-use std::time::Duration;
+use std::{
+    future::poll_fn,
+    ops::Deref,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 use actix_web::{
     HttpRequest,
     http::{StatusCode, header},
     rt::time::timeout,
-    web::{Bytes, Payload},
+    web::{BytesMut, Payload},
 };
+use futures_core::Stream as _;
 
 use crate::problem::Problem;
+
+/// How many bytes the bodies of all requests may have that are read or worked on at a time: each takes several times
+/// its size meanwhile.
+#[derive(Debug)]
+pub struct Room {
+    all: usize,
+    left: AtomicUsize,
+}
+
+/// A body in memory; what it takes of the room is given back with it.
+pub struct Body {
+    bytes: BytesMut,
+    room: Arc<Room>,
+}
+
+impl Room {
+    /// Makes room for so many bytes.
+    pub fn new(all: usize) -> Arc<Self> {
+        let left = AtomicUsize::new(all);
+        Arc::new(Self { all, left })
+    }
+
+    fn take(&self, n: usize) -> Result<(), Problem> {
+        let taken = self
+            .left
+            .fetch_update(Relaxed, Relaxed, |left| left.checked_sub(n));
+        taken.map(drop).map_err(|_| {
+            let detail = format!(
+                "bodies of {} bytes are worked on already, as many as may be at a time: try again later",
+                self.all
+            );
+            Problem::too_many(detail, Duration::from_secs(1))
+        })
+    }
+}
+
+impl Body {
+    fn push(&mut self, part: &[u8]) -> Result<(), Problem> {
+        self.room.take(part.len())?;
+        self.bytes.extend_from_slice(part);
+        Ok(())
+    }
+}
+
+impl Deref for Body {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        self.room.left.fetch_add(self.bytes.len(), Relaxed);
+    }
+}
 
 /// Reads a JSON body into memory.
 ///
@@ -18,43 +85,60 @@ use crate::problem::Problem;
 pub async fn read_json(
     request: &HttpRequest,
     payload: Payload,
-    limit: usize,
-    time: Duration,
-) -> Result<Bytes, Problem> {
-    read(request, payload, &JSON, (limit, time)).await
+    bounds: &Bounds<'_>,
+) -> Result<Body, Problem> {
+    read(request, payload, &JSON, bounds).await
+}
+
+/// What a body may take.
+pub struct Bounds<'s> {
+    /// Bytes at most.
+    pub bytes: usize,
+    /// Until its end.
+    pub time: Duration,
+    /// What it shares with those of other requests.
+    pub room: &'s Arc<Room>,
 }
 
 /// Reads a body of some kind into memory.
 ///
 /// # Errors
 /// Status 413 when it is too large, 415 when it is something else or compressed, 408 when it does not
-/// come in time, 400 when it breaks off.
+/// come in time, 400 when it breaks off, 429 when there is no room for it at present.
 pub async fn read(
     request: &HttpRequest,
     payload: Payload,
     kind: &Kind,
-    (limit, time): (usize, Duration),
-) -> Result<Bytes, Problem> {
+    bounds: &Bounds<'_>,
+) -> Result<Body, Problem> {
     check_type(request, kind)?;
-    check_length(request, limit as u64)?;
-    let read = timeout(time, payload.to_bytes_limited(limit)).await;
-    let read = read.map_err(|_| {
-        let time = time.as_secs_f64();
-        Problem::new(
+    check_length(request, bounds.bytes as u64)?;
+    let read = timeout(bounds.time, read_whole(payload, bounds)).await;
+    read.unwrap_or_else(|_| {
+        let time = bounds.time.as_secs_f64();
+        Err(Problem::new(
             StatusCode::REQUEST_TIMEOUT,
             format!("the body did not come within {time} seconds"),
-        )
-    })?;
-    match read {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) => {
+        ))
+    })
+}
+
+async fn read_whole(mut payload: Payload, bounds: &Bounds<'_>) -> Result<Body, Problem> {
+    let mut body = Body {
+        bytes: BytesMut::new(),
+        room: Arc::clone(bounds.room),
+    };
+    while let Some(part) = poll_fn(|context| Pin::new(&mut payload).poll_next(context)).await {
+        let part = part.map_err(|error| {
             tracing::debug!(%error, "a body cannot be read");
-            Err(Problem::bad_request(
-                "the body breaks off before its end: send it again",
-            ))
+            Problem::bad_request("the body breaks off before its end: send it again")
+        })?;
+        if body.len() + part.len() > bounds.bytes {
+            return Err(too_large(bounds.bytes as u64));
         }
-        Err(_) => Err(too_large(limit as u64)),
+        body.push(&part)?;
     }
+    Ok(body)
 }
 
 /// What a path takes.

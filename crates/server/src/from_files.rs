@@ -1,7 +1,8 @@
 //! What the configuration keeps in files, read again when they change: keys and certificates.
 
 use std::{
-    path::PathBuf,
+    fs,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -81,8 +82,16 @@ impl<T> std::fmt::Debug for FromFiles<T> {
 }
 
 fn contents(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, String> {
-    let read = |path: &PathBuf| read_bounded(path, MAX_BYTES).map_err(|e| e.to_string());
-    paths.iter().map(read).collect()
+    paths.iter().map(|path| content(path)).collect()
+}
+
+fn content(path: &Path) -> Result<Vec<u8>, String> {
+    // To open a pipe would wait for its other end, and nothing would be looked at any more.
+    let is_other = fs::metadata(path).is_ok_and(|found| !found.is_file());
+    if is_other {
+        return Err(format!("{}: it is no file", path.display()));
+    }
+    read_bounded(path, MAX_BYTES).map_err(|e| e.to_string())
 }
 
 fn digest(contents: &[Vec<u8>]) -> Digest {

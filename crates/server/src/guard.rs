@@ -20,6 +20,7 @@ use crate::{
     problem::Problem,
     routes::{MODEL_FIELDS, Service, is_inference, needed_scope},
     sessions,
+    unread::Unread,
 };
 
 /// Set on every answer that does not set its own.
@@ -41,13 +42,14 @@ pub struct IsAdmin;
 
 /// Checks a request before anything else looks at it.
 pub async fn check<B: MessageBody + 'static>(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
     let began = Instant::now();
     let service = request.app_data::<Data<Service>>().cloned();
     let service = service.ok_or_else(|| Problem::internal(&"the app has no service"))?;
     let origin = request.headers().get(header::ORIGIN).cloned();
+    let unread = Unread::of(&mut request);
     // Of a machine's own name, a browser would extend it to whatever else answers there.
     let is_strict = service.settings.tls.is_some() && asks_by_allowed_name(&service, &request);
     let (request, early) = match examine(&service, &request) {
@@ -64,9 +66,17 @@ pub async fn check<B: MessageBody + 'static>(
                 Some(answer) => response.into_response(answer).map_into_right_body(),
                 None => response.map_into_left_body(),
             },
-            Err(error) => return Err(error),
+            Err(error) => {
+                if let Some(unread) = unread {
+                    unread.answered();
+                }
+                return Err(error);
+            }
         },
     };
+    if let Some(unread) = unread {
+        unread.answered();
+    }
     let status = response.status().as_u16();
     dress(&service, origin.as_ref(), response.headers_mut());
     if is_strict {
@@ -242,19 +252,20 @@ pub fn check_key(
     let own = text(headers, &HeaderName::from_static("x-api-key"))?;
     let cookie = text(headers, &header::COOKIE)?.and_then(sessions::token_in);
     let session = || keys.find_digest(service.sessions.key_of(cookie?)?);
-    let Some(presented) = bearer.or(own) else {
-        return match session() {
-            Some(granted) if granted.scope >= needed => Ok(Some(granted)),
-            _ => Err(unauthorized("give an API key: `Authorization: Bearer KEY`")),
-        };
+    let (found, unknown) = match bearer.or(own) {
+        Some(presented) => (keys.find(presented.trim()), "this API key is not known"),
+        None => (
+            session(),
+            "give an API key: `Authorization: Bearer KEY`, or load the page again",
+        ),
     };
-    match keys.find(presented.trim()) {
+    match found {
         Some(granted) if granted.scope >= needed => Ok(Some(granted)),
         Some(_) => Err(Problem::new(
             StatusCode::FORBIDDEN,
             "this key may predict, but not administer",
         )),
-        None => Err(unauthorized("this API key is not known")),
+        None => Err(unauthorized(unknown)),
     }
 }
 

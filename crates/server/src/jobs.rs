@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     ffi::OsString,
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, BufRead as _, BufReader, Read},
     path::PathBuf,
     process::{Child, ChildStderr, ChildStdout, Command, Stdio},
@@ -64,6 +65,7 @@ pub struct Job {
 pub struct Jobs {
     program: PathBuf,
     place: Vec<OsString>,
+    lock: PathBuf,
     state: Mutex<State>,
 }
 
@@ -79,16 +81,20 @@ struct State {
 pub enum Refusal {
     /// Another one is running.
     Busy(u64),
+    /// One that this service has not begun holds the lock.
+    Elsewhere(PathBuf),
     /// The program cannot be started.
     Failed(io::Error),
 }
 
 impl Jobs {
-    /// Makes the list; `program` is `netsec`, and `place` its arguments that say where its registry is.
-    pub fn new(program: PathBuf, place: Vec<OsString>) -> Self {
+    /// Makes the list; `program` is `netsec`, and `place` its arguments that say where its registry is. A training
+    /// holds the lock until it ends, also one that outlives a service that was killed.
+    pub fn new(program: PathBuf, place: Vec<OsString>, lock: PathBuf) -> Self {
         Self {
             program,
             place,
+            lock,
             state: Mutex::default(),
         }
     }
@@ -111,7 +117,8 @@ impl Jobs {
             let ending = io::Error::other("the service is ending");
             return Err(Refusal::Failed(ending));
         }
-        let mut child = self.spawn(source).map_err(Refusal::Failed)?;
+        let lock = self.take_lock()?;
+        let mut child = self.spawn(source, lock).map_err(Refusal::Failed)?;
         let pipes = (child.stdout.take(), child.stderr.take());
         let (Some(out), Some(err)) = pipes else {
             return Err(Refusal::Failed(io::Error::other("the child has no pipes")));
@@ -174,26 +181,46 @@ impl Jobs {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn take_lock(&self) -> Result<File, Refusal> {
+        if let Some(place) = self.lock.parent() {
+            fs::create_dir_all(place).map_err(Refusal::Failed)?;
+        }
+        let mut options = OpenOptions::new();
+        let opened = options.write(true).create(true).truncate(false);
+        let lock = opened.open(&self.lock).map_err(Refusal::Failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(lock),
+            Err(TryLockError::WouldBlock) => Err(Refusal::Elsewhere(self.lock.clone())),
+            Err(TryLockError::Error(error)) => Err(Refusal::Failed(error)),
+        }
+    }
+
     /// Starts `netsec run`, on half of the cores and after everything else, where the system knows how.
-    fn spawn(&self, source: &TrainingSource) -> io::Result<Child> {
+    fn spawn(&self, source: &TrainingSource, lock: File) -> io::Result<Child> {
         let mut niced = Command::new("nice");
         niced.args(["-n", "10"]).arg(&self.program);
-        match self.spawn_as(niced, source) {
+        match self.spawn_as(niced, source, lock.try_clone()?) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.spawn_as(Command::new(&self.program), source)
+                self.spawn_as(Command::new(&self.program), source, lock)
             }
             result => result,
         }
     }
 
-    fn spawn_as(&self, mut command: Command, source: &TrainingSource) -> io::Result<Child> {
+    fn spawn_as(
+        &self,
+        mut command: Command,
+        source: &TrainingSource,
+        lock: File,
+    ) -> io::Result<Child> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         command
             .args(["run", "--json", "--progress", "json"])
             .args(&self.place)
             .args(["--source", &source.uri])
             .env("RAYON_NUM_THREADS", (cores / 2).max(1).to_string())
-            .stdin(Stdio::null())
+            // Nothing is read from it: the child holds it open, and with it the lock.
+            .stdin(lock)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         if let Some(dataset) = &source.dataset {

@@ -32,6 +32,7 @@ mod settings;
 mod slots;
 mod spool;
 mod tls;
+mod unread;
 mod upload;
 mod watch;
 

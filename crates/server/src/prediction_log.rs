@@ -231,7 +231,7 @@ impl Writer {
         if let Err(error) = open.finish() {
             self.complain(&error);
         }
-        self.names.keep(self.settings.keep);
+        self.names.keep(self.settings.keep, self.settings.age);
     }
 
     fn account(&mut self, n: u64, written: Result<(), SinkError>) {

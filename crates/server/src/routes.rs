@@ -9,6 +9,7 @@ mod health;
 mod histories;
 mod inference;
 mod invocations;
+mod model_fields;
 mod models;
 mod predict;
 mod quality;
@@ -19,18 +20,30 @@ use std::sync::Arc;
 use actix_web::{
     HttpRequest, HttpResponse, Resource, Route, guard,
     http::header,
-    web::{self, Bytes, FormConfig, PathConfig, Payload, QueryConfig, ServiceConfig},
+    web::{self, FormConfig, PathConfig, Payload, QueryConfig, ServiceConfig},
 };
 use dataset::Table;
 use model::RowScore;
 
 use crate::{
-    arguments::Scope, body, detector::Detector, diagnosis::Diagnosis, feedback::Feedback,
-    jobs::Jobs, meters::Meters, monitor::Monitor, prediction_log::PredictionLog, problem::Problem,
-    rate_limit::RateLimit, serving::Serving, sessions::Sessions, settings::Settings, slots::Slots,
+    arguments::Scope,
+    body::{self, Body, Bounds, Room},
+    detector::Detector,
+    diagnosis::Diagnosis,
+    feedback::Feedback,
+    jobs::Jobs,
+    meters::Meters,
+    monitor::Monitor,
+    prediction_log::PredictionLog,
+    problem::Problem,
+    rate_limit::RateLimit,
+    serving::Serving,
+    sessions::Sessions,
+    settings::Settings,
+    slots::Slots,
 };
-pub use files::MODEL_FIELDS;
 pub use histories::Histories;
+pub use model_fields::MODEL_FIELDS;
 
 /// What every request can reach.
 pub struct Service {
@@ -45,6 +58,8 @@ pub struct Service {
     pub feedback: Feedback,
     /// Where there is room for files.
     pub slots: Arc<Slots>,
+    /// Where there is room for bodies.
+    pub room: Arc<Room>,
     pub histories: Histories,
 }
 
@@ -116,11 +131,19 @@ impl Service {
         &self,
         request: &HttpRequest,
         payload: Payload,
-    ) -> Result<(Bytes, Arc<Detector>), Problem> {
-        let limits = self.settings.limits;
-        let (bytes, time) = (limits.body_bytes, limits.client_timeout);
-        let body = body::read_json(request, payload, bytes, time).await?;
+    ) -> Result<(Body, Arc<Detector>), Problem> {
+        let bounds = self.bounds(self.settings.limits.body_bytes);
+        let body = body::read_json(request, payload, &bounds).await?;
         Ok((body, self.detector()?))
+    }
+
+    /// Returns what a body of at most so many bytes may take.
+    pub fn bounds(&self, bytes: usize) -> Bounds<'_> {
+        Bounds {
+            bytes,
+            time: self.settings.limits.client_timeout,
+            room: &self.room,
+        }
     }
 }
 

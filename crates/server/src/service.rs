@@ -21,6 +21,7 @@ use registry::Registry;
 
 use crate::{
     arguments::Arguments,
+    body::Room,
     feedback::Feedback,
     guard,
     jobs::Jobs,
@@ -148,6 +149,9 @@ fn watches(service: &Data<Service>) -> std::io::Result<[Watch; 2]> {
     Ok([registry, files])
 }
 
+/// Held by the training that runs, below the artifacts.
+const TRAINING_LOCK: &str = ".training.lock";
+
 /// Puts together what requests reach, and starts what looks at their rows.
 ///
 /// # Errors
@@ -156,10 +160,12 @@ pub(crate) fn assemble(
     settings: Settings,
     serving: Arc<Serving>,
 ) -> Result<Data<Service>, Failure> {
-    let jobs = Jobs::new(settings.program.clone(), settings.place());
+    let lock = settings.artifacts.join(TRAINING_LOCK);
+    let jobs = Jobs::new(settings.program.clone(), settings.place(), lock);
     let log = settings.prediction_log.clone().map(PredictionLog::start);
     let log = log.transpose();
     let slots = Slots::new(settings.max_uploads, settings.max_uploads_each);
+    let room = Room::new(settings.max_bodies);
     Ok(Data::new(Service {
         rate_limit: settings.max_rate.map(RateLimit::new),
         serving,
@@ -171,6 +177,7 @@ pub(crate) fn assemble(
         prediction_log: log.map_err(|e| unavailable("the prediction log", &e))?,
         feedback: Feedback::default(),
         slots,
+        room,
         histories: Histories::default(),
     }))
 }

@@ -42,6 +42,7 @@ pub struct Settings {
     pub drain: u64,
     pub workers: usize,
     pub max_connections: usize,
+    pub max_bodies: usize,
     pub max_uploads: usize,
     pub max_uploads_each: usize,
     pub admin: Option<SocketAddr>,
@@ -89,6 +90,7 @@ impl Settings {
             drain: arguments.drain,
             workers: arguments.workers.unwrap_or_else(cores),
             max_connections: arguments.max_connections,
+            max_bodies: bodies(arguments)?,
             max_uploads: arguments.max_uploads,
             max_uploads_each: share_of_uploads(arguments)?,
             admin: arguments.admin_listen.0,
@@ -168,6 +170,21 @@ fn check_limits(arguments: &Arguments) -> Result<(), Failure> {
             "--{name} is 0: use at least 1, or leave it out"
         ))),
         None => Ok(()),
+    }
+}
+
+/// Bodies of the largest size that may be worked on at a time, where nothing else is said.
+const BODIES: usize = 16;
+
+/// Returns how many bytes all bodies may have; one of the largest must fit.
+fn bodies(arguments: &Arguments) -> Result<usize, Failure> {
+    let body = arguments.max_body;
+    match arguments.max_bodies {
+        Some(all) if all < body => Err(config(format!(
+            "--max-bodies is {all} bytes, of which one body may have {body}: use at least that, or a lower --max-body"
+        ))),
+        Some(all) => Ok(all),
+        None => Ok(body.saturating_mul(BODIES)),
     }
 }
 

@@ -72,6 +72,17 @@ struct Overflow {
 }
 
 impl SpoolWriter {
+    /// Fails when nobody reads any more, so that nothing is worked out for nobody.
+    ///
+    /// # Errors
+    /// That nobody does.
+    pub fn check_wanted(&self) -> Result<(), Problem> {
+        match lock(&self.0).is_abandoned {
+            true => Err(abandoned()),
+            false => Ok(()),
+        }
+    }
+
     /// Adds a piece.
     ///
     /// # Errors
@@ -79,7 +90,7 @@ impl SpoolWriter {
     pub fn push(&self, piece: Vec<u8>) -> Result<(), Problem> {
         let mut spool = lock(&self.0);
         if spool.is_abandoned {
-            return Err(Problem::bad_request("nobody reads the answer any more"));
+            return Err(abandoned());
         }
         let limit = spool.limit;
         let fits = spool.held + piece.len() <= IN_MEMORY;
@@ -105,6 +116,10 @@ impl SpoolWriter {
         spool.end = Some(result);
         wake(&mut spool);
     }
+}
+
+fn abandoned() -> Problem {
+    Problem::bad_request("nobody reads the answer any more")
 }
 
 impl Drop for SpoolWriter {

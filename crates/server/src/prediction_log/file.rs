@@ -4,10 +4,10 @@ use std::{
     fs,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use artifact::clock;
+use artifact::{clock, is_temporary};
 use dataset::{Column, ColumnType, SinkError, free_name};
 use formats::{ParquetColumn, ParquetGroups};
 
@@ -17,6 +17,8 @@ use crate::{detector::Detector, intake::Block};
 /// What a level stands as that the model does not know.
 const UNKNOWN: &str = "(unknown)";
 const PREFIX: &str = "predictions-";
+/// How much longer than its age a file may be written.
+const GRACE: Duration = Duration::from_secs(60);
 
 /// A file of predictions of one version of a model.
 pub struct LogFile {
@@ -154,20 +156,39 @@ impl Names {
         self.directory.join(name)
     }
 
-    /// Removes all but the latest files; one that cannot be removed is tried again the next time.
-    pub fn keep(&self, most: usize) {
+    /// Removes all but the latest files, and what services that were killed have left behind: what is written grows
+    /// until it is `age` old. What cannot be removed is tried again the next time.
+    pub fn keep(&self, most: usize, age: Duration) {
         let Ok(entries) = fs::read_dir(&self.directory) else {
             return;
         };
-        let names = entries.flatten().map(|entry| entry.file_name());
-        let mut ours: Vec<_> = names
-            .filter_map(|name| name.into_string().ok())
-            .filter(|name| name.starts_with(PREFIX) && name.ends_with(".parquet"))
-            .collect();
+        let mut ours = Vec::new();
+        for entry in entries.flatten() {
+            let Ok(name) = entry.file_name().into_string() else {
+                continue;
+            };
+            if name.starts_with(PREFIX) && name.ends_with(".parquet") {
+                ours.push(name);
+            } else if is_left_over(&entry, &name, age) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
         ours.sort_unstable();
         let n_old = ours.len().saturating_sub(most);
         for name in &ours[..n_old] {
             let _ = fs::remove_file(self.directory.join(name));
         }
     }
+}
+
+/// Returns whether a file of the log was begun and is not written any more. Which process has begun it does not tell:
+/// two containers may share the log.
+fn is_left_over(entry: &fs::DirEntry, name: &str, age: Duration) -> bool {
+    let meant = name.strip_prefix('.').unwrap_or_default();
+    if !meant.starts_with(PREFIX) || !is_temporary(name) {
+        return false;
+    }
+    let written = entry.metadata().and_then(|found| found.modified());
+    let idle = written.ok().and_then(|written| written.elapsed().ok());
+    idle.is_some_and(|idle| idle > age + GRACE)
 }

@@ -3,7 +3,7 @@
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
-    web::{self, Bytes, Data, Path, Payload, ServiceConfig},
+    web::{self, Data, Path, Payload, ServiceConfig},
 };
 use artifact::clock;
 use registry::{Entry, RegistryError};
@@ -12,7 +12,8 @@ use utoipa::ToSchema;
 
 use super::{READS, Service, at, blocking, histories, json, models::HistoryEntry, read, refusals};
 use crate::{
-    body, diagnosis,
+    body::{self, Body},
+    diagnosis,
     jobs::{Job, Refusal, TrainingSource},
     problem::{Faults, Problem},
     records::{self, Object, Whole},
@@ -143,6 +144,14 @@ pub async fn train(
                 StatusCode::CONFLICT,
                 format!("job {id} is running: one training at a time"),
             ),
+            Refusal::Elsewhere(lock) => Problem::new(
+                StatusCode::CONFLICT,
+                format!(
+                    "a training of a service before this one, or beside it, is running with the same artifacts: one \
+                     at a time, until nobody holds `{}` any more",
+                    lock.display()
+                ),
+            ),
             Refusal::Failed(error) => Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 format!("`netsec` cannot be started ({error}): see `--netsec`"),
@@ -257,8 +266,9 @@ pub async fn promote(
             let version = asked.need("version", Whole::WHAT, faults);
             let force = asked.get("force", "true or false", faults);
             let why: Option<String> = asked.get("why", "a text", faults);
-            if force == Some(true) && asked.member("why").is_none() {
-                let problem = "missing: `force` asks for a reason";
+            let is_empty = why.as_ref().is_some_and(|why| why.trim().is_empty());
+            if force == Some(true) && (is_empty || asked.member("why").is_none()) {
+                let problem = "missing or empty: `force` asks for a reason";
                 faults.push(|| "why".to_owned(), problem);
             }
             Some((version?, force.unwrap_or_default(), why))
@@ -331,9 +341,8 @@ async fn read_body(
     request: &HttpRequest,
     service: &Service,
     payload: Payload,
-) -> Result<Bytes, Problem> {
-    let time = service.settings.limits.client_timeout;
-    body::read_json(request, payload, MAX_BODY, time).await
+) -> Result<Body, Problem> {
+    body::read_json(request, payload, &service.bounds(MAX_BODY)).await
 }
 
 /// Reads an object with fields of these names; nothing is returned while anything is wrong with it.
@@ -342,7 +351,7 @@ fn read_fields<T>(
     names: &[&str],
     read: impl FnOnce(&Object<'_>, &mut Faults) -> Option<T>,
 ) -> Result<T, Problem> {
-    let known = records::known_json(body)?;
+    let known = records::known_json(body, records::Stand::Text)?;
     let mut faults = Faults::default();
     let object = Object::read(records::value(&known)?, "", names, &mut faults);
     let read = object.and_then(|object| read(&object, &mut faults));

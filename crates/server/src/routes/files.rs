@@ -9,21 +9,25 @@ use std::{
 };
 
 use actix_web::{
-    HttpRequest, HttpResponse, HttpResponseBuilder,
+    HttpRequest, HttpResponse,
     http::{StatusCode, header},
     web::{Data, Payload, Query},
 };
 use dataset::{Label, RawBatch, RawColumn, Sink as _, SinkError, SourceError, Table};
 use formats::{CsvPieces, FileFormat, ParquetExtension};
 use model::{
-    RowScore,
+    ModelBundle, RowScore,
     scoring::{self, Prediction},
     verdict_columns::{VerdictColumns, append_reasons},
 };
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Service, refusals};
+use super::{
+    Service,
+    model_fields::{CsvVerdicts, ParquetVerdicts, signed},
+    refusals,
+};
 use crate::{
     body::{self, Kind},
     detector::Detector,
@@ -50,16 +54,7 @@ pub struct FileQuery {
 #[utoipa::path(post, path = "/v1/predict/csv", tag = "predictions", params(FileQuery),
     request_body(content = String, content_type = "text/csv"),
     responses(
-        (status = 200, description = "The file with verdicts", body = String,
-            content_type = "text/csv",
-            headers(
-                ("netsec-model" = String, description = "Name of the model that answers"),
-                ("netsec-model-version" = u64, description = "Its version"),
-                ("netsec-model-digest" = String, description = "SHA-256 digest of its bundle"),
-                ("netsec-model-simulated" = bool,
-                    description = "Whether it has learned from generated rows"),
-                ("netsec-threshold" = f64,
-                    description = "The probability from which on a record is called a threat"))),
+        CsvVerdicts,
         refusals::OfFile))]
 pub async fn csv(
     request: HttpRequest,
@@ -135,16 +130,7 @@ pub struct ParquetFile(Vec<u8>);
 #[utoipa::path(post, path = "/v1/predict/parquet", tag = "predictions", params(FileQuery),
     request_body(content = inline(ParquetFile), content_type = "application/vnd.apache.parquet"),
     responses(
-        (status = 200, description = "The file with verdicts", body = inline(ParquetFile),
-            content_type = "application/vnd.apache.parquet",
-            headers(
-                ("netsec-model" = String, description = "Name of the model that answers"),
-                ("netsec-model-version" = u64, description = "Its version"),
-                ("netsec-model-digest" = String, description = "SHA-256 digest of its bundle"),
-                ("netsec-model-simulated" = bool,
-                    description = "Whether it has learned from generated rows"),
-                ("netsec-threshold" = f64,
-                    description = "The probability from which on a record is called a threat"))),
+        ParquetVerdicts,
         refusals::OfFile))]
 pub async fn parquet(
     request: HttpRequest,
@@ -171,32 +157,6 @@ pub async fn parquet(
             "attachment; filename=\"verdicts.parquet\"",
         ))
         .body(body))
-}
-
-/// Names of the header fields that say which model has answered, where the answer is a file.
-pub const MODEL_FIELDS: [&str; 5] = [
-    "netsec-model",
-    "netsec-model-version",
-    "netsec-model-digest",
-    "netsec-model-simulated",
-    "netsec-threshold",
-];
-
-/// Begins an answer that says which model has given it.
-fn signed(detector: &Detector) -> HttpResponseBuilder {
-    let of = &detector.reference;
-    let values = [
-        of.name.clone(),
-        of.version.to_string(),
-        of.digest.clone(),
-        of.simulated.to_string(),
-        detector.bundle.thresholds.operating.to_string(),
-    ];
-    let mut answer = HttpResponse::Ok();
-    for field in MODEL_FIELDS.into_iter().zip(values) {
-        answer.insert_header(field);
-    }
-    answer
 }
 
 fn refused(reason: impl Into<String>) -> Problem {
@@ -265,7 +225,7 @@ impl Job {
         while let Some(mut batch) = source.next_batch().map_err(|e| explain(&e))? {
             self.check_names(&batch, "its first line must be the names of the columns")?;
             self.check_size(&batch)?;
-            self.score(&mut batch)?;
+            self.score(&mut batch, out)?;
             let piece = pieces.write(&batch);
             out.push(piece.map_err(|e| explain_sink(&e))?)?;
         }
@@ -289,7 +249,7 @@ impl Job {
         let place = tempfile::tempdir().map_err(|e| Problem::no_storage(&e))?;
         let output = place.path().join("out");
         let sent = length(&input)?;
-        self.score_file(input, &output)?;
+        self.score_file(input, &output, out)?;
         let mut scored = File::open(&output).map_err(|e| Problem::internal(&e))?;
         drop(place);
         self.check_added(length(&scored)?.saturating_sub(sent))?;
@@ -307,7 +267,7 @@ impl Job {
         }
     }
 
-    fn score_file(&mut self, input: File, output: &Path) -> Result<(), Problem> {
+    fn score_file(&mut self, input: File, output: &Path, out: &SpoolWriter) -> Result<(), Problem> {
         let copy = input.try_clone().map_err(|e| Problem::no_storage(&e))?;
         let source = formats::read_file(copy, "the upload".to_owned(), &FileFormat::Parquet);
         let mut source = source.map_err(|e| explain(&e))?;
@@ -317,7 +277,7 @@ impl Job {
         while let Some(mut batch) = source.next_batch().map_err(|e| explain(&e))? {
             self.check_names(&batch, "it is of something else than the model knows")?;
             self.check_size(&batch)?;
-            self.score(&mut batch)?;
+            self.score(&mut batch, out)?;
             sink.write(&batch).map_err(|e| explain_sink(&e))?;
             self.check_added(sink.added_bytes())?;
         }
@@ -367,17 +327,15 @@ impl Job {
         Err(Problem::new(StatusCode::INSUFFICIENT_STORAGE, detail))
     }
 
-    /// Scores a batch and appends the verdicts.
-    fn score(&mut self, batch: &mut RawBatch) -> Result<(), Problem> {
+    /// Scores a batch and appends the verdicts, as long as somebody waits for them.
+    fn score(&mut self, batch: &mut RawBatch, out: &SpoolWriter) -> Result<(), Problem> {
+        out.check_wanted()?;
         let bundle = &self.detector.bundle;
         let (table, problems) = scoring::read(&bundle.schema, batch);
         let predictions =
             scoring::judge(bundle, &table, problems).map_err(|e| Problem::internal(&e))?;
-        let reasons = self
-            .explain
-            .map(|k| scoring::reasons(bundle, batch, k))
-            .transpose()
-            .map_err(|e| Problem::internal(&e))?;
+        let reasons = self.explain.map(|k| explained(bundle, batch, k, out));
+        let reasons = reasons.transpose()?;
         self.observe(&table, &predictions);
         let columns = self
             .columns
@@ -413,6 +371,27 @@ impl Job {
         let scores: Vec<Option<RowScore>> = predictions.iter().map(score_of).collect();
         self.service.observe_table(&self.detector, table, &scores);
     }
+}
+
+/// Rows whose reasons are found before it is looked whether anybody waits for them: of large forests each takes
+/// milliseconds.
+const EXPLAINED: usize = 256;
+
+/// Returns the reasons of each row.
+fn explained(
+    bundle: &ModelBundle,
+    batch: &RawBatch,
+    k: usize,
+    out: &SpoolWriter,
+) -> Result<Vec<Option<String>>, Problem> {
+    let rows: Vec<usize> = (0..batch.n_rows()).collect();
+    let mut all = Vec::with_capacity(rows.len());
+    for rows in rows.chunks(EXPLAINED) {
+        out.check_wanted()?;
+        let reasons = scoring::reasons(bundle, &batch.select(rows), k);
+        all.extend(reasons.map_err(|e| Problem::internal(&e))?);
+    }
+    Ok(all)
 }
 
 /// Looks at the first four bytes of an upload; the reader that is given back starts with them again. An empty one is

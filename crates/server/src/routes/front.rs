@@ -91,8 +91,8 @@ pub async fn open_session(
     service: Data<Service>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let bounds = (MOST_OF_A_FORM, service.settings.limits.client_timeout);
-    let text = body::read(&request, payload, &body::FORM, bounds).await?;
+    let bounds = service.bounds(MOST_OF_A_FORM);
+    let text = body::read(&request, payload, &body::FORM, &bounds).await?;
     let form = std::str::from_utf8(&text)
         .ok()
         .and_then(|text| Query::<KeyForm>::from_query(text).ok());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    web::{Bytes, Data, Payload},
+    web::{Data, Payload},
 };
 use model::RowScore;
 
@@ -34,7 +34,7 @@ pub async fn predict(
     Ok(json(text))
 }
 
-fn answer(service: &Service, detector: &Arc<Detector>, body: &Bytes) -> Result<Vec<u8>, Problem> {
+fn answer(service: &Service, detector: &Arc<Detector>, body: &[u8]) -> Result<Vec<u8>, Problem> {
     let request = records::read(detector, body, service.settings.limits.rows, false)?;
     let scores = score(service, detector, request.rows.cells())?;
     Ok(detector.parts.write(&request.rows, &scores))

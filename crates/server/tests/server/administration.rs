@@ -124,7 +124,7 @@ fn bad_orders_are_refused_with_every_place() {
         &json!({"force": true}),
         &json!([
             {"path": "version", "problem": "missing: give a whole number of at least 0"},
-            {"path": "why", "problem": "missing: `force` asks for a reason"},
+            {"path": "why", "problem": "missing or empty: `force` asks for a reason"},
         ]),
     );
     check_refusal(
@@ -406,4 +406,20 @@ fn only_sources_that_are_listed_can_be_trained_on() {
         json!([])
     );
     assert_eq!(admin(&server, "GET", "/jobs/1", &json!(null)).status, 404);
+}
+
+#[test]
+fn a_training_that_outlives_its_service_is_the_only_one() {
+    let place = Place::with_flows();
+    let (server, _) = train(&place, "sleep 3");
+    server.end("KILL");
+    let program = place.path().join("netsec-stand-in").display().to_string();
+    let source = ["--train-source", "a=/x.csv", "--netsec", &program];
+    let server = Server::start(&place, &[&ADMIN[..], &source].concat());
+    let begin = || admin(&server, "POST", "/train", &json!({"source": "a"}));
+    let busy = begin();
+    assert_eq!(busy.status, 409, "{}", busy.text());
+    let said = "one at a time, until nobody holds `./.training.lock` any more";
+    assert!(busy.text().contains(said), "{}", busy.text());
+    wait_for("the end of the other", || begin().status == 202);
 }

@@ -270,3 +270,28 @@ fn a_log_that_makes_no_sense_is_refused() {
         assert!(error.contains(said), "{arguments:?}: {error}");
     }
 }
+
+#[test]
+fn what_a_killed_service_has_begun_is_removed_once_nobody_can_be_writing_it() {
+    let place = Place::with_flows();
+    let log = place.path().join("log");
+    fs::create_dir(&log).unwrap();
+    let make = |name: &str, hours: u64| {
+        let file = fs::File::create(log.join(name)).unwrap();
+        let age = std::time::Duration::from_secs(3600 * hours);
+        let written = std::time::SystemTime::now() - age;
+        file.set_modified(written).unwrap();
+    };
+    make(".predictions-a.parquet.1-0.tmp", 2);
+    make(".predictions-b.parquet.1-0.tmp", 0);
+    make(".other.parquet.1-0.tmp", 2);
+    let server = Server::start(&place, &LOG);
+    predict(&server, 0..1);
+    assert_eq!(server.end("TERM"), Some(0));
+    let left = fs::read_dir(&log).unwrap();
+    let names = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut hidden: Vec<_> = names.filter(|name| name.starts_with('.')).collect();
+    hidden.sort();
+    let expected = [".other.parquet.1-0.tmp", ".predictions-b.parquet.1-0.tmp"];
+    assert_eq!(hidden, expected);
+}

@@ -119,6 +119,15 @@ fn keys_are_rotated_without_a_restart() {
         let found = [bearer(&new), bearer(&old), server.get("/v1/models").status];
         assert_eq!(found, [200, 401, 401], "{broken:?}");
     }
+    // To open a pipe would wait for its other end.
+    std::fs::remove_file(&path).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success());
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    assert_eq!(bearer(&new), 200);
+    std::fs::remove_file(&path).unwrap();
+    std::fs::write(&path, &first).unwrap();
+    wait_for("the key behind the pipe", || bearer(&new) == 401);
 }
 
 #[test]
@@ -456,4 +465,60 @@ fn what_is_no_http_does_not_fill_the_log() {
     assert_eq!(server.get("/healthz").status, 200);
     let log = std::fs::read_to_string(place.path().join("log")).unwrap();
     assert_eq!(log, "");
+}
+
+/// Sends half a chunk behind a request's head, and waits until its connection is closed behind the answer.
+#[track_caller]
+fn check_half_a_chunk(server: &Server, method: &str, path: &str, status: u16) {
+    let mut connection = server.connect();
+    let lines = [
+        "Transfer-Encoding: chunked",
+        "Content-Type: application/json",
+    ];
+    let head = connection.head(method, path, &lines, None);
+    connection
+        .write(format!("{head}5\r\n{{\"").as_bytes())
+        .unwrap();
+    let answer = connection.read().unwrap();
+    assert_eq!(answer.status, status, "{method} {path}");
+    let began = std::time::Instant::now();
+    assert!(connection.read().is_err(), "{method} {path}");
+    let waited = began.elapsed().as_secs();
+    assert!(waited < 30, "{method} {path}: open for {waited} s");
+}
+
+#[test]
+fn half_a_chunked_body_holds_no_connection_once_it_has_its_answer() {
+    let place = Place::with_flows();
+    let server = Server::start(&place, &["--client-timeout", "1"]);
+    check_half_a_chunk(&server, "POST", "/nothing", 404);
+    check_half_a_chunk(&server, "GET", "/healthz", 200);
+    check_half_a_chunk(&server, "POST", "/v1/predict/parquet", 415);
+    check_half_a_chunk(&server, "POST", "/v1/predict", 408);
+    check_half_a_chunk(&server, "POST", "/invocations", 408);
+}
+
+#[test]
+fn bodies_share_one_room_and_what_does_not_fit_is_told_to_wait() {
+    let place = Place::with_flows();
+    let limits = ["--max-body", "1000", "--max-bodies", "1200"];
+    let patient = ["--client-timeout", "60"];
+    let server = Server::start(&place, &[&limits[..], &patient].concat());
+    let body = format!(r#"{{"records":[{FLOW}]}}{}"#, " ".repeat(300));
+    assert!((300..1000).contains(&body.len()));
+    let mut held = server.connect();
+    let lines = ["Content-Type: application/json"];
+    let head = held.head("POST", "/v1/predict", &lines, Some(1000));
+    held.write(&[head.as_bytes(), &[b' '; 950]].concat())
+        .unwrap();
+    wait_for("a full room", || {
+        server.post("/v1/predict", &body).status == 429
+    });
+    let refused = server.post("/v1/predict", &body);
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    let said =
+        "bodies of 1200 bytes are worked on already, as many as may be at a time: try again later";
+    assert_eq!(refused.json()["detail"].as_str(), Some(said));
+    drop(held);
+    wait_for("room", || server.post("/v1/predict", &body).status == 200);
 }
