@@ -11,7 +11,7 @@ use parquet::{
     column::writer::ColumnCloseResult,
     errors::Result as ParquetResult,
     file::{
-        metadata::{ParquetMetaData, RowGroupMetaData},
+        metadata::{KeyValue, ParquetMetaData, RowGroupMetaData},
         reader::FileReader as _,
         serialized_reader::SerializedFileReader,
         writer::SerializedFileWriter,
@@ -21,7 +21,7 @@ use parquet::{
 
 use crate::{
     output::{PendingFile, rejected, unavailable},
-    parquet_writer::{Kind, field, properties, write_pieces},
+    parquet_writer::{Kind, field, properties_with, write_pieces},
 };
 
 /// Rows of a row group of the input at most: a few KiB can claim any number of them.
@@ -118,7 +118,8 @@ impl ParquetExtension {
                 let added = self.added(&batch.names).iter().zip(columns);
                 let schema = extended(&self.metadata, added);
                 let begun = schema.and_then(|schema| {
-                    SerializedFileWriter::new(file, schema, Arc::new(properties()))
+                    let properties = properties_with(own_words(&self.metadata));
+                    SerializedFileWriter::new(file, schema, Arc::new(properties))
                 });
                 Open::Named(Box::new(
                     begun.map_err(|e| rejected(&self.location, e.to_string()))?,
@@ -207,6 +208,16 @@ impl Sink for ParquetExtension {
             )),
         }
     }
+}
+
+/// Arrow's own schema of a file. Readers refuse one that knows fewer columns than the file has.
+const ARROW_SCHEMA: &str = "ARROW:schema";
+
+/// Returns what a file says of itself, as far as it holds with more columns.
+fn own_words(metadata: &ParquetMetaData) -> Option<Vec<KeyValue>> {
+    let words = metadata.file_metadata().key_value_metadata()?.iter();
+    let kept = words.filter(|word| word.key != ARROW_SCHEMA);
+    Some(kept.cloned().collect())
 }
 
 fn kind(column: &RawColumn) -> Kind {

@@ -14,6 +14,7 @@ use parquet::{
     data_type::ByteArray,
     errors::{ParquetError, Result as ParquetResult},
     file::{
+        metadata::KeyValue,
         properties::{EnabledStatistics, WriterProperties},
         writer::{SerializedColumnWriter, SerializedFileWriter, SerializedRowGroupWriter},
     },
@@ -326,7 +327,13 @@ pub(crate) fn start<W: Write + Send>(
 }
 
 pub(crate) fn properties() -> WriterProperties {
+    properties_with(None)
+}
+
+/// As [`properties`], with what else a file says of itself.
+pub(crate) fn properties_with(metadata: Option<Vec<KeyValue>>) -> WriterProperties {
     WriterProperties::builder()
+        .set_key_value_metadata(metadata)
         .set_compression(Compression::SNAPPY)
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_created_by("netsec".to_owned())

@@ -4,7 +4,7 @@ use dataset::TextColumn;
 use parquet::{
     data_type::{BoolType, ByteArray, ByteArrayType, Int32Type, Int64Type},
     file::{
-        metadata::{ParquetMetaData, ParquetMetaDataWriter},
+        metadata::{KeyValue, ParquetMetaData, ParquetMetaDataWriter},
         properties::WriterProperties,
         reader::FileReader as _,
         serialized_reader::SerializedFileReader,
@@ -30,7 +30,10 @@ const SCHEMA: &str = "message m {
 fn sample(path: &Path, groups: &[i64]) {
     let schema = Arc::new(parse_message_type(SCHEMA).unwrap());
     let file = fs::File::create(path).unwrap();
-    let properties = Arc::new(WriterProperties::builder().build());
+    let words = [("pandas", "{}"), ("ARROW:schema", "of seven columns")];
+    let words = words.map(|(key, value)| KeyValue::new(key.to_owned(), value.to_owned()));
+    let properties = WriterProperties::builder().set_key_value_metadata(Some(words.to_vec()));
+    let properties = Arc::new(properties.build());
     let mut writer = SerializedFileWriter::new(file, schema, properties).unwrap();
     for &n in groups {
         let mut group = writer.next_row_group().unwrap();
@@ -99,6 +102,13 @@ fn check_groups(groups: &[i64]) {
         let schema = reader.metadata().file_metadata().schema();
         schema.get_fields().to_vec()
     };
+    let words = reader(&output)
+        .metadata()
+        .file_metadata()
+        .key_value_metadata()
+        .cloned();
+    let pandas = KeyValue::new("pandas".to_owned(), "{}".to_owned());
+    assert_eq!(words, Some(vec![pandas]));
     let (own, all) = (fields(&input), fields(&output));
     assert_eq!(own, all[..own.len()]);
     assert_eq!([all[7].name(), all[8].name()], ["verdict", "score"]);
