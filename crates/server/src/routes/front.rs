@@ -84,7 +84,7 @@ const MOST_OF_A_FORM: usize = 4096;
         (status = 303, description = "The session is open: its cookie is set, and the page is next"),
         (status = 401, description = "The key is not known: the form again", body = String,
             content_type = "text/html"),
-        refusals::OfAnybody),
+        refusals::OfForm),
     security(()))]
 pub async fn open_session(
     request: HttpRequest,

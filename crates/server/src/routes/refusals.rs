@@ -24,6 +24,9 @@ pub struct OfModel;
 /// Of paths that take a body of JSON.
 pub struct OfJson;
 
+/// Of paths that take a form from anybody.
+pub struct OfForm;
+
 /// Of paths that take a file.
 pub struct OfFile;
 
@@ -94,6 +97,13 @@ impl IntoResponses for OfReadiness {
 impl IntoResponses for OfCaller {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
         refusals(&[&ANYBODY[..], &CALLER].concat())
+    }
+}
+
+impl IntoResponses for OfForm {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let [_, too_many] = CALLER;
+        with(OfAnybody::responses(), &[&BODY[..], &[too_many]].concat())
     }
 }
 
