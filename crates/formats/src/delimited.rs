@@ -72,7 +72,6 @@ impl CsvSource {
             Some(names) => names,
             None => source.read_names()?,
         };
-        check_width(source.names.len(), &source.location)?;
         Ok(source)
     }
 
@@ -110,6 +109,7 @@ impl CsvSource {
             ));
         }
         self.n_read = 0;
+        check_width(self.record.len(), &self.location)?;
         let names = StringRecord::from_byte_record(std::mem::take(&mut self.record))
             .map_err(|_| malformed(&self.location, "its line of names is not UTF-8"))?;
         Ok(names.iter().map(|name| name.trim().to_owned()).collect())
