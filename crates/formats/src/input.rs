@@ -56,6 +56,19 @@ pub(crate) fn text(reader: Bytes, location: &str) -> Result<Bytes, SourceError> 
     Ok(reader)
 }
 
+/// Returns what gzip holds, and what is no gzip as it is.
+///
+/// # Errors
+/// What the reader fails with; what is given back fails beyond [`believable_bytes`].
+pub fn unpacked(reader: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
+    let mut reader = BufReader::with_capacity(1 << 16, reader);
+    let is_packed = reader.fill_buf()?.starts_with(&[0x1f, 0x8b]);
+    Ok(match is_packed {
+        true => Box::new(Unpacked::new(Box::new(reader))),
+        false => Box::new(reader),
+    })
+}
+
 /// Reads everything into memory.
 pub(crate) fn all(mut reader: Bytes, location: &str) -> Result<Vec<u8>, SourceError> {
     let mut bytes = Vec::new();

@@ -20,7 +20,7 @@ use std::{fs::File, io::Read, path::Path};
 use dataset::{Sink, SinkError, Source, SourceError};
 
 pub use format::{FileFormat, Layout};
-pub use input::believable_bytes;
+pub use input::{believable_bytes, unpacked};
 pub use parquet_extension::ParquetExtension;
 pub use parquet_groups::ParquetGroups;
 pub use parquet_writer::{ParquetColumn, ParquetWriter, parquet_bytes};
