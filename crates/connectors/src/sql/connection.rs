@@ -1,15 +1,15 @@
 //! A connection with a runtime of its own: requests block, have a time limit and are repeated.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use dataset::{SourceError, SourceUri};
-use tokio::{runtime::Runtime, time::timeout};
+use tokio::runtime::Runtime;
 
 use super::{
     address::Address,
     dialect::Dialect,
     failure::{LOGIN_ADVICE, cause_of, reason},
-    link::{Link, Texts, Value},
+    link::{Link, Texts, Value, WHOLE_TABLE, timed},
     mysql::MySql,
     postgres::Postgres,
     rows::Rows,
@@ -22,8 +22,6 @@ use crate::{
 
 /// How long a connection may take to be made.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How many times as long as any other request one may take that goes over a whole table.
-const WHOLE_TABLE: u32 = 20;
 
 /// A server, or a file, and at most one connection to it; one that fails is given up for another.
 pub(super) struct Connection {
@@ -236,14 +234,4 @@ async fn connect(address: &Address, is_writing: bool) -> sqlx::Result<Box<dyn Li
             Box::new(Sqlite::open(address, is_writing).await?)
         }
     })
-}
-
-async fn timed<T>(
-    limit: Duration,
-    request: impl Future<Output = sqlx::Result<T>>,
-) -> sqlx::Result<T> {
-    match timeout(limit, request).await {
-        Ok(result) => result,
-        Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
-    }
 }

@@ -7,6 +7,9 @@ use tokio::time::timeout;
 
 use super::rows::Rows;
 
+/// How many times as long as any other request one may take that goes over a whole table.
+pub(super) const WHOLE_TABLE: u32 = 20;
+
 /// A request that is under way.
 pub(super) type Pending<'a, T> = Pin<Box<dyn Future<Output = sqlx::Result<T>> + 'a>>;
 
@@ -67,8 +70,16 @@ pub(super) async fn next<T>(
     stream: &mut BoxStream<'_, sqlx::Result<T>>,
 ) -> sqlx::Result<Option<T>> {
     let waiting = poll_fn(|context| stream.as_mut().poll_next(context));
-    match timeout(limit, waiting).await {
-        Ok(found) => found.transpose(),
+    timed(limit, async { waiting.await.transpose() }).await
+}
+
+/// Waits for an answer, within a time limit.
+pub(super) async fn timed<T>(
+    limit: Duration,
+    request: impl Future<Output = sqlx::Result<T>>,
+) -> sqlx::Result<T> {
+    match timeout(limit, request).await {
+        Ok(result) => result,
         Err(_) => Err(io::Error::from(io::ErrorKind::TimedOut).into()),
     }
 }

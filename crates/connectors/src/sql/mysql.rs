@@ -9,7 +9,7 @@ use sqlx::{
 
 use super::{
     address::Address,
-    link::{Link, Pending, Texts, Value, bound, check_reads, next},
+    link::{Link, Pending, Texts, Value, bound, check_reads, next, timed},
     rows::{Column, Rows},
 };
 
@@ -31,7 +31,7 @@ impl MySql {
         values: &[Value],
         rows: &mut Rows,
     ) -> sqlx::Result<()> {
-        let names = self.names(select).await?;
+        let names = timed(rows.limit, self.names(select)).await?;
         check_reads(names.len())?;
         let mut readings: Vec<Reading> = Vec::new();
         let mut stream = bound!(select, values).fetch(&mut self.0);

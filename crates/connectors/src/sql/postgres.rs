@@ -13,7 +13,7 @@ use sqlx::{
 
 use super::{
     address::Address,
-    link::{Link, Pending, Texts, Value, check_reads, next},
+    link::{Link, Pending, Texts, Value, WHOLE_TABLE, check_reads, next, timed},
     rows::{Column, Rows},
 };
 
@@ -44,13 +44,15 @@ impl Postgres {
     }
 
     async fn copy(&mut self, select: &str, rows: &mut Rows) -> sqlx::Result<()> {
-        let (columns, readings) = self.describe(select).await?;
+        let (columns, readings) = timed(rows.limit, self.describe(select)).await?;
         check_reads(columns.len())?;
         rows.begin(columns);
         // A comment at its end must not reach what follows. That it is one statement was seen when it
         // was prepared.
         let copy = format!("COPY ({select}\n) TO STDOUT");
-        let mut stream = self.0.copy_out_raw(&copy).await?;
+        // The server may sort the whole before it says that it begins.
+        let begun = timed(rows.limit * WHOLE_TABLE, self.0.copy_out_raw(&copy));
+        let mut stream = begun.await?;
         while let Some(bytes) = next(rows.limit, &mut stream).await? {
             let text = std::str::from_utf8(&bytes).map_err(|e| damaged(&e.to_string()))?;
             let lines = text
@@ -74,7 +76,7 @@ impl Postgres {
         values: &[Value],
         rows: &mut Rows,
     ) -> sqlx::Result<()> {
-        let (columns, readings) = self.describe(select).await?;
+        let (columns, readings) = timed(rows.limit, self.describe(select)).await?;
         let names: Vec<String> = (0..columns.len()).map(|i| format!("c{i}")).collect();
         let texts: Vec<String> = names.iter().map(|n| format!("{n}::text")).collect();
         let outer = format!(

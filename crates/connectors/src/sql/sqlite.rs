@@ -9,7 +9,7 @@ use sqlx::{
 
 use super::{
     address::Address,
-    link::{Link, Pending, Texts, Value, bound, check_reads, next},
+    link::{Link, Pending, Texts, Value, bound, check_reads, next, timed},
     rows::{Column, Rows},
 };
 
@@ -35,7 +35,7 @@ impl Sqlite {
         values: &[Value],
         rows: &mut Rows,
     ) -> sqlx::Result<()> {
-        let names = self.names(select).await?;
+        let names = timed(rows.limit, self.names(select)).await?;
         let n_columns = names.len();
         check_reads(n_columns)?;
         let column = |name| Column { name, unread: None };
