@@ -225,7 +225,7 @@ impl Drop for Connection {
 async fn connect(address: &Address, is_writing: bool) -> sqlx::Result<Box<dyn Link>> {
     Ok(match address.dialect {
         Dialect::Postgres => Box::new(Postgres::connect(address).await?),
-        Dialect::MySql => Box::new(MySql::connect(address).await?),
+        Dialect::MySql => Box::new(MySql::connect(address, is_writing).await?),
         Dialect::Sqlite => {
             if !is_writing && !address.file.is_file() {
                 let message = format!("there is no file {}", address.file.display());

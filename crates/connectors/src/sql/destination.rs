@@ -114,10 +114,16 @@ impl SqlDestination {
     ) -> Vec<Record> {
         let dialect = self.connection.dialect();
         let at_most = (dialect.max_values() / (batch.names.len() + 2)).max(1);
+        // Some room for the names, and for the frames of the values.
+        let room = (self.max_bytes - self.max_bytes / 8).min(REQUEST_BYTES);
         let (mut request, mut n_bytes) = (Vec::new(), 0);
-        while request.len() < REQUEST_RECORDS.min(at_most) && n_bytes < REQUEST_BYTES {
-            let Some(row) = rows.next() else { break };
+        while request.len() < REQUEST_RECORDS.min(at_most) && rows.start < rows.end {
+            let row = rows.start;
             let record = self.recorder.record(batch, row);
+            if !request.is_empty() && n_bytes + record.n_bytes() > room {
+                break;
+            }
+            rows.start += 1;
             match record.n_bytes() {
                 n if n < self.max_bytes => {
                     n_bytes += n;

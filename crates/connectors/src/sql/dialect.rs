@@ -106,8 +106,14 @@ impl Dialect {
     pub(crate) fn columns_query(self) -> &'static str {
         match self {
             Self::Postgres => {
-                "SELECT attname::text, format_type(atttypid, atttypmod) FROM pg_attribute \
-                 WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
+                // The plain type below domains and without its length: a value is cast to it, and a cast
+                // to a type with a length cuts what is longer, where the column itself refuses it.
+                "SELECT a.attname::text, format_type((WITH RECURSIVE below AS ( \
+                 SELECT oid, typbasetype AS base FROM pg_type WHERE oid = a.atttypid UNION ALL \
+                 SELECT t.oid, t.typbasetype FROM pg_type t JOIN below ON t.oid = below.base) \
+                 SELECT oid FROM below WHERE base = 0), -1) FROM pg_attribute a \
+                 WHERE a.attrelid = to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped \
+                 ORDER BY a.attnum"
             }
             Self::MySql => {
                 "SELECT column_name, column_type FROM information_schema.columns \
@@ -127,7 +133,10 @@ impl Dialect {
                  AND i.indpred IS NULL AND i.indexprs IS NULL ORDER BY i.indexrelid, a.attnum"
             }
             Self::MySql => {
-                "SELECT index_name, column_name FROM information_schema.statistics \
+                // An index on the beginning of a column, or on an expression, is none on the column.
+                "SELECT index_name, CASE WHEN column_name IS NULL THEN '(an expression)' \
+                 WHEN sub_part IS NULL THEN column_name \
+                 ELSE CONCAT(column_name, '(', sub_part, ')') END FROM information_schema.statistics \
                  WHERE table_schema = DATABASE() AND table_name = ? AND non_unique = 0 \
                  ORDER BY index_name, seq_in_index"
             }

@@ -27,6 +27,7 @@ fn cause_of_answer(said: &dyn DatabaseError) -> Cause {
     match number_of(said) {
         // Of MySQL, whose state says less.
         1044 | 1142 | 1143 | 1227 | 1370 => return Cause::Permission,
+        1153 => return Cause::Refused,
         1053 | 1205 | 1213 | 1317 | 1927 => return Cause::Interrupted,
         _ => {}
     }
@@ -71,7 +72,7 @@ pub(super) fn refuses_record(error: &Error) -> bool {
     matches!(class, "21" | "22" | "23" | "44" | "45" | "54" | "P0")
         || matches!(
             number,
-            1048 | 1264 | 1265 | 1292 | 1364 | 1366 | 1406 | 1690 | 3819 | 4025
+            1048 | 1153 | 1264 | 1265 | 1292 | 1364 | 1366 | 1406 | 1690 | 3819 | 4025
         )
 }
 
