@@ -147,6 +147,37 @@ impl Dialect {
         }
     }
 
+    /// Asks which other tables lose records, or what links them, when this one's are deleted.
+    pub(crate) fn dependants_query(self) -> &'static str {
+        match self {
+            Self::Postgres => {
+                "SELECT DISTINCT conrelid::regclass::text FROM pg_constraint \
+                 WHERE contype = 'f' AND confrelid = to_regclass($1) AND conrelid <> confrelid \
+                 AND confdeltype IN ('c', 'n', 'd') ORDER BY 1"
+            }
+            Self::MySql => {
+                "SELECT DISTINCT table_name FROM information_schema.referential_constraints \
+                 WHERE unique_constraint_schema = DATABASE() AND referenced_table_name = ? \
+                 AND table_name <> referenced_table_name \
+                 AND delete_rule IN ('CASCADE', 'SET NULL', 'SET DEFAULT') ORDER BY 1"
+            }
+            Self::Sqlite => {
+                "SELECT DISTINCT m.name FROM sqlite_master m, pragma_foreign_key_list(m.name) f \
+                 WHERE m.type = 'table' AND f.\"table\" = ?1 COLLATE NOCASE \
+                 AND m.name <> ?1 COLLATE NOCASE \
+                 AND f.on_delete IN ('CASCADE', 'SET NULL', 'SET DEFAULT') ORDER BY 1"
+            }
+        }
+    }
+
+    /// Writes what takes the rows of one query away from those of another, each as often as it is there.
+    pub(crate) fn except(self) -> &'static str {
+        match self {
+            Self::Sqlite => "EXCEPT",
+            _ => "EXCEPT ALL",
+        }
+    }
+
     /// Names a table as the catalogue's queries want it.
     pub(crate) fn in_catalogue(self, name: &TableName) -> String {
         match self {

@@ -19,6 +19,7 @@ mod s3_faults;
 mod server;
 mod sql;
 mod sql_faults;
+mod sql_safety;
 mod sql_values;
 mod table;
 mod tracker;

@@ -8,6 +8,7 @@ use crate::{
     sql::{
         LOAD_COLUMN, ROW_COLUMN,
         dialect::Dialect,
+        failure::is_not_understood,
         link::{Link, Value},
     },
 };
@@ -23,6 +24,8 @@ struct Swap {
     delete: String,
     insert: String,
     count: String,
+    /// Counts the records that are others than were loaded.
+    compare: String,
     drop: String,
     /// What the catalogue's queries call the table that was loaded into.
     beside: [Value; 1],
@@ -35,19 +38,23 @@ impl SqlDestination {
     pub(super) fn swap(&mut self) -> Result<(), Trouble> {
         let swap = self.statements();
         let is_tried = Cell::new(false);
-        let found = self.connection.repeat_at_length(SWAP, async |link| {
+        let outcome = self.connection.repeat_at_length(SWAP, async |link| {
             // So it looks when it was done, and the answer was lost.
             if is_tried.replace(true) && swap.is_done(link).await? {
-                return Ok(swap.n_loaded);
+                return Ok(Outcome::Done);
             }
             swap.carry_out(link).await
         })?;
-        let table = &self.target.table;
-        if found != swap.n_loaded {
-            let reason = format!(
-                "{} records have become {found} in `{table}`: a trigger, or somebody else, changes them",
-                swap.n_loaded
-            );
+        let (table, n) = (&self.target.table, swap.n_loaded);
+        let found = match outcome {
+            Outcome::Done => None,
+            Outcome::Counted(found) => Some(format!("{n} records have become {found}")),
+            Outcome::Changed(changed) => {
+                Some(format!("{changed} of {n} records have become others"))
+            }
+        };
+        if let Some(found) = found {
+            let reason = format!("{found} in `{table}`: a trigger, or somebody else, changes them");
             return Err(self.refused(SWAP, reason));
         }
         if swap.creation.is_some() {
@@ -71,12 +78,26 @@ impl SqlDestination {
             lock: format!("LOCK TABLE {to} IN SHARE ROW EXCLUSIVE MODE"),
             delete: format!("DELETE FROM {to}"),
             insert: format!("INSERT INTO {to} ({columns}) SELECT {columns} FROM {from}"),
+            compare: format!(
+                "SELECT {} FROM (SELECT {columns} FROM {to} {} SELECT {columns} FROM {from}) AS other",
+                dialect.as_text("count(*)"),
+                dialect.except()
+            ),
             count: format!("SELECT {} FROM {to}", dialect.as_text("count(*)")),
             drop: format!("DROP TABLE {from}"),
             beside: [dialect.in_catalogue(&self.into.name).as_str().into()],
             n_loaded: self.n_loaded,
         }
     }
+}
+
+/// What has come of a swap; when records are others than were loaded, all is as before.
+enum Outcome {
+    Done,
+    /// There are so many then.
+    Counted(u64),
+    /// So many are not as they were loaded.
+    Changed(u64),
 }
 
 impl Swap {
@@ -86,9 +107,8 @@ impl Swap {
         Ok(columns.await?.is_empty())
     }
 
-    /// Swaps; returns how many records there are then. When these are others than were loaded, all is
-    /// as before.
-    async fn carry_out(&self, link: &mut dyn Link) -> sqlx::Result<u64> {
+    /// Swaps, and looks at what is there then.
+    async fn carry_out(&self, link: &mut dyn Link) -> sqlx::Result<Outcome> {
         let is_one_step = self.dialect.has_transactional_tables();
         if !is_one_step {
             self.create(link).await?;
@@ -105,7 +125,12 @@ impl Swap {
         let found = number(&link.texts(&self.count, &[]).await?);
         if found != self.n_loaded {
             link.script("ROLLBACK").await?;
-            return Ok(found);
+            return Ok(Outcome::Counted(found));
+        }
+        let changed = self.n_changed(link).await?;
+        if changed > 0 {
+            link.script("ROLLBACK").await?;
+            return Ok(Outcome::Changed(changed));
         }
         if is_one_step {
             link.run(&self.drop, &[]).await?;
@@ -114,7 +139,17 @@ impl Swap {
         if !is_one_step {
             link.run(&self.drop, &[]).await?;
         }
-        Ok(found)
+        Ok(Outcome::Done)
+    }
+
+    /// Counts the records that a trigger has changed.
+    async fn n_changed(&self, link: &mut dyn Link) -> sqlx::Result<u64> {
+        match link.texts(&self.compare, &[]).await {
+            Ok(rows) => Ok(number(&rows)),
+            // MySQL cannot say it before 8.0.31.
+            Err(error) if self.dialect == Dialect::MySql && is_not_understood(&error) => Ok(0),
+            Err(error) => Err(error),
+        }
     }
 
     async fn create(&self, link: &mut dyn Link) -> sqlx::Result<()> {

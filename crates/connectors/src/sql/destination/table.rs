@@ -159,6 +159,7 @@ impl SqlDestination {
         let mut before = 0;
         if exists {
             self.check_transactions()?;
+            self.check_dependants()?;
             before = self.count()?;
         }
         let into = match self.mode {
@@ -254,6 +255,28 @@ impl SqlDestination {
                 Err(self.refused(LOOK, reason))
             }
         }
+    }
+
+    /// Refuses to replace records whose deletion would reach into other tables.
+    fn check_dependants(&mut self) -> Result<(), Trouble> {
+        if self.mode != LoadMode::Replace {
+            return Ok(());
+        }
+        let dialect = self.connection.dialect();
+        let value = [Value::from(dialect.in_catalogue(&self.target).as_str())];
+        let query = dialect.dependants_query();
+        let rows = self.connection.texts(LOOK, query, &value)?;
+        let names: Vec<String> = rows.into_iter().flatten().flatten().collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let reason = format!(
+            "deleting records of `{}` deletes or unlinks records of {} (ON DELETE), so that it cannot be \
+             replaced: use --mode upsert or append",
+            self.target.table,
+            names.join(", ")
+        );
+        Err(self.refused(LOOK, reason))
     }
 
     /// Returns how many bytes the server takes at once.

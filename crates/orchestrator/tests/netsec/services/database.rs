@@ -123,7 +123,21 @@ impl Database {
             && self.try_to_ask("SELECT 1").0.is_some()
     }
 
+    /// Starts the other client, and does not wait for it.
+    pub fn ask_meanwhile(&self, sql: &str) -> Child {
+        let mut client = self.client(sql);
+        client.stdout(Stdio::null()).stderr(Stdio::null());
+        client.spawn().unwrap()
+    }
+
     fn try_to_ask(&self, sql: &str) -> (Option<String>, String) {
+        let output = self.client(sql).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let answer = output.status.success().then(|| text(output.stdout));
+        (answer, text(output.stderr))
+    }
+
+    fn client(&self, sql: &str) -> Command {
         let port = self.port.to_string();
         let mut command = match self.kind {
             Kind::Postgres => {
@@ -185,10 +199,7 @@ impl Database {
         command
             .env("PGPASSWORD", PASSWORD)
             .env("MYSQL_PWD", PASSWORD);
-        let output = command.output().unwrap();
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-        let answer = output.status.success().then(|| text(output.stdout));
-        (answer, text(output.stderr))
+        command
     }
 
     fn command(&self) -> Command {
@@ -204,6 +215,8 @@ impl Database {
             _ => {
                 let mut server = Command::new("mariadbd");
                 server.args(["--no-defaults", "--user=root", "--bind-address=127.0.0.1"]);
+                // As many servers are set up: what is too long is cut.
+                server.arg("--sql-mode=");
                 server.args([
                     format!("--datadir={data}"),
                     format!("--port={port}"),
