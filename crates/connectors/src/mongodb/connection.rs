@@ -26,6 +26,9 @@ const SELECTION: Duration = Duration::from_secs(5);
 /// How long a connection may take to be made, unless the address says.
 const CONNECT: Duration = Duration::from_secs(5);
 
+/// How many times as long as any other request one may take that goes over a whole collection.
+const WHOLE_COLLECTION: u32 = 20;
+
 /// A MongoDB collection and the means to ask for it.
 pub(crate) struct Connection {
     /// Taken when it is dropped.
@@ -106,9 +109,27 @@ impl Connection {
         asked: &str,
         request: impl AsyncFn() -> DriverResult<T>,
     ) -> Result<T, Trouble> {
+        self.repeat_within(self.address.time_limit, asked, request)
+    }
+
+    /// Makes a request that takes the longer, the larger the collection is.
+    pub(crate) fn repeat_at_length<T>(
+        &self,
+        asked: &str,
+        request: impl AsyncFn() -> DriverResult<T>,
+    ) -> Result<T, Trouble> {
+        self.repeat_within(self.address.time_limit * WHOLE_COLLECTION, asked, request)
+    }
+
+    fn repeat_within<T>(
+        &self,
+        limit: Duration,
+        asked: &str,
+        request: impl AsyncFn() -> DriverResult<T>,
+    ) -> Result<T, Trouble> {
         let mut failed = 0;
         loop {
-            match self.once(asked, request()) {
+            match self.block_on(self.within(limit, asked, request())) {
                 Err(trouble) if backoff::may_try_again(&trouble, &mut failed) => {}
                 result => return result,
             }
@@ -130,7 +151,15 @@ impl Connection {
         asked: &str,
         request: impl Future<Output = DriverResult<T>>,
     ) -> Result<T, Trouble> {
-        let limit = self.address.time_limit;
+        self.within(self.address.time_limit, asked, request).await
+    }
+
+    async fn within<T>(
+        &self,
+        limit: Duration,
+        asked: &str,
+        request: impl Future<Output = DriverResult<T>>,
+    ) -> Result<T, Trouble> {
         match timeout(limit, request).await {
             Ok(Ok(found)) => Ok(found),
             Ok(Err(error)) => {

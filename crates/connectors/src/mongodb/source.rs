@@ -109,9 +109,11 @@ impl MongoSource {
     fn check_count(&self) -> Result<(), SourceError> {
         let (collection, filter) = (&self.scan.collection, &self.scan.filter);
         let collection = self.connection.collection(collection);
-        let count = self.connection.repeat("count documents", async || {
-            collection.count_documents(filter.clone()).await
-        })?;
+        let count = self
+            .connection
+            .repeat_at_length("count documents", async || {
+                collection.count_documents(filter.clone()).await
+            })?;
         if count == self.scan.n_read {
             return Ok(());
         }

@@ -56,7 +56,7 @@ impl MongoDestination {
             match admin.run_command(command.clone()).await {
                 // So it looks when it was done, and the answer was lost.
                 Err(error) if code_of(&error) == Some(NAMESPACE_NOT_FOUND) => Ok(()),
-                other => other.map(|_| ()),
+                other => kept_by_majority(&other?),
             }
         })?;
         self.check_swapped(&from, to)
@@ -67,7 +67,7 @@ impl MongoDestination {
         let asked = "count the renamed documents";
         let collection = self.connection.collection(to);
         let own = self.own();
-        let found = self.connection.repeat(asked, async || {
+        let found = self.connection.repeat_at_length(asked, async || {
             collection.count_documents(own.clone()).await
         })?;
         if found == self.n_loaded {
@@ -102,9 +102,10 @@ impl MongoDestination {
             return Ok(());
         }
         let target = self.connection.collection(&to);
-        self.connection.repeat("create indexes", async || {
-            target.create_indexes(own.clone()).await
-        })?;
+        self.connection
+            .repeat_at_length("create indexes", async || {
+                target.create_indexes(own.clone()).await
+            })?;
         Ok(())
     }
 
@@ -122,6 +123,17 @@ impl MongoDestination {
         let mut own = descriptions.filter(|d| d.get_str("name").is_ok_and(|n| n == name));
         Ok(own.next().cloned())
     }
+}
+
+/// Refuses an answer to a command that was carried out, but not by as many servers as were asked to: it may
+/// be rolled back.
+pub(super) fn kept_by_majority(answer: &Document) -> Result<(), Error> {
+    let Ok(error) = answer.get_document("writeConcernError") else {
+        return Ok(());
+    };
+    let said = error.get_str("errmsg").unwrap_or("no reason");
+    // It may succeed a moment later.
+    Err(std::io::Error::other(format!("not written by a majority of servers: {said}")).into())
 }
 
 fn is_of_id(index: &IndexModel) -> bool {

@@ -7,7 +7,7 @@ use mongodb::{
     options::IndexOptions,
 };
 
-use super::{MongoDestination, Request};
+use super::{MongoDestination, Request, swap::kept_by_majority};
 use crate::mongodb::document::Flattener;
 
 /// Documents that one query looks for at most.
@@ -42,7 +42,7 @@ impl MongoDestination {
         let index = IndexModel::builder().keys(keys).options(options).build();
         let collection = self.connection.collection(&self.staging());
         self.connection
-            .repeat("create the key's unique index", async || {
+            .repeat_at_length("create the key's unique index", async || {
                 collection.create_index(index.clone()).await
             })?;
         Ok(())
@@ -78,7 +78,8 @@ impl MongoDestination {
         };
         let database = self.connection.database();
         let answer = self.connection.repeat("write documents over", async || {
-            database.run_command(command.clone()).await
+            let answer = database.run_command(command.clone()).await?;
+            kept_by_majority(&answer).map(|()| answer)
         })?;
         let failures = failures_of(&answer);
         let is_refused = |index: usize| failures.iter().any(|(i, _)| *i == index);
