@@ -29,6 +29,12 @@ pub(crate) enum Cause {
     Permission,
     /// The address or what was asked is wrong.
     Wrong,
+    /// The server's certificate is not accepted, or it does not speak TLS; the reason says what to do.
+    #[cfg(any(feature = "mongodb", feature = "sql"))]
+    Tls,
+    /// The name is not known to the DNS.
+    #[cfg(feature = "mongodb")]
+    Nameless,
     /// The server has more to do than it takes on.
     #[cfg(feature = "dynamodb")]
     Busy,
@@ -83,6 +89,13 @@ impl Trouble {
             #[cfg(any(feature = "dynamodb", feature = "s3"))]
             Cause::Missing => "check the address; docs/connectors.md lists what it may hold",
             Cause::Wrong => "docs/connectors.md lists what an address may hold",
+            #[cfg(any(feature = "mongodb", feature = "sql"))]
+            Cause::Tls => "",
+            #[cfg(feature = "mongodb")]
+            Cause::Nameless => {
+                "check the name, and whether this machine reaches a DNS server; mongodb://HOST:PORT,… with \
+                 &tls=true does without the record"
+            }
             Cause::Refused => "",
         }
     }

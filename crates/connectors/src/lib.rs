@@ -53,6 +53,8 @@ mod spool;
 #[cfg(feature = "sql")]
 mod sql;
 mod staging;
+#[cfg(any(feature = "http", feature = "mongodb", feature = "sql"))]
+mod tls;
 mod written;
 
 use std::path::{Path, PathBuf};

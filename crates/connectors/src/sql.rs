@@ -13,6 +13,7 @@ mod mysql;
 mod postgres;
 mod probe;
 mod rows;
+mod security;
 mod source;
 mod sqlite;
 

@@ -15,7 +15,7 @@ use ureq::{
 use url::Url;
 
 use super::{CA_VARIABLE, HOSTS_VARIABLE, address::Address, credentials::Credentials};
-use crate::backoff;
+use crate::{backoff, tls};
 
 const CONNECT: Duration = Duration::from_secs(5);
 const MAX_REDIRECTS: usize = 10;
@@ -223,16 +223,18 @@ impl Trouble {
     }
 
     fn of(error: &ureq::Error) -> Self {
-        // A certificate that is refused is refused the next time, too.
-        let certificate = "check the server's certificate; NETSEC_HTTP_CA_FILE names one to trust";
         let said = dataset::without_secrets(&error.to_string());
+        let is_tls = match error {
+            ureq::Error::Rustls(_) | ureq::Error::Tls(_) => true,
+            ureq::Error::Io(inner) => is_of_tls(inner),
+            _ => false,
+        };
+        // A certificate that is refused is refused the next time, too.
+        if is_tls {
+            let reason = tls::explain(&said, "NETSEC_HTTP_CA_FILE=FILE");
+            return Self::lasting(reason.unwrap_or_else(|| format!("TLS: {said}")));
+        }
         match error {
-            ureq::Error::Rustls(_) | ureq::Error::Tls(_) => {
-                Self::lasting(format!("TLS: {said}: {certificate}"))
-            }
-            ureq::Error::Io(inner) if is_of_tls(inner) => {
-                Self::lasting(format!("TLS: {said}: {certificate}"))
-            }
             ureq::Error::Timeout(_) => Self::passing(format!(
                 "{said}: run it again, or set #time_limit=SECONDS in the address"
             )),

@@ -36,6 +36,18 @@ impl Address {
             .map_err(|reason| SourceError::Unsupported { location, reason })
     }
 
+    /// Returns the name of the SRV record that says where the servers are, of `mongodb+srv://`.
+    pub(crate) fn record(&self) -> Option<String> {
+        let rest = self.driver_uri.strip_prefix("mongodb+srv://")?;
+        let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let authority = place.rsplit_once('@').map_or(place, |(_, rest)| rest);
+        let host = authority.split('/').next().unwrap_or_default();
+        let mut parameters = query.split('&').filter_map(|p| p.split_once('='));
+        let service = parameters.find(|(name, _)| name.eq_ignore_ascii_case("srvServiceName"));
+        let service = service.map_or("mongodb", |(_, value)| value);
+        Some(format!("_{service}._tcp.{host}"))
+    }
+
     /// Returns the name of the collection with its database.
     pub(crate) fn full_name(&self) -> String {
         format!("{}.{}", self.database, self.collection)

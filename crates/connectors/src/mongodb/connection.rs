@@ -6,8 +6,11 @@ use dataset::{SourceError, SourceUri};
 use mongodb::{
     Client, Collection, Database,
     bson::RawDocumentBuf,
-    error::Result as DriverResult,
-    options::{ClientOptions, Credential, ReadPreference, ServerAddress, Tls, WriteConcern},
+    error::{ErrorKind, Result as DriverResult},
+    options::{
+        ClientOptions, ConnectionString, Credential, ReadPreference, ServerAddress, Tls,
+        WriteConcern,
+    },
 };
 use tokio::{runtime::Runtime, time::timeout};
 
@@ -19,6 +22,7 @@ use super::{
 use crate::{
     backoff,
     failure::{Cause, Trouble},
+    tls,
 };
 
 /// How long the driver looks for a server before one attempt has failed, unless the address says.
@@ -28,6 +32,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 
 /// How many times as long as any other request one may take that goes over a whole collection.
 const WHOLE_COLLECTION: u32 = 20;
+const UNDERSTAND: &str = "understand the address";
 
 /// A MongoDB collection and the means to ask for it.
 pub(crate) struct Connection {
@@ -44,7 +49,12 @@ pub(crate) struct Connection {
 impl Connection {
     /// Prepares the client; whether there is a server is seen at the first request.
     pub(crate) fn open(uri: &SourceUri) -> Result<Self, SourceError> {
-        Self::with(Address::parse(uri)?, |_| {})
+        Self::of(Address::parse(uri)?)
+    }
+
+    /// Prepares the client for an address that has been taken apart.
+    pub(super) fn of(address: Address) -> Result<Self, SourceError> {
+        Self::with(address, |_| {})
     }
 
     /// Prepares a client that writes, and reads what was written: whole, and from where it was.
@@ -212,19 +222,17 @@ impl Drop for Connection {
 }
 
 async fn options_of(address: &Address) -> Result<ClientOptions, SourceError> {
+    let parsed = understand(address)?;
     let parsed = timeout(
         address.time_limit,
-        ClientOptions::parse(&address.driver_uri).into_future(),
+        ClientOptions::parse(parsed).into_future(),
     );
-    let asked = "understand the address";
     let mut options = match parsed.await {
-        Ok(parsed) => parsed.map_err(|e| trouble(address, asked, &e))?,
+        Ok(parsed) => parsed.map_err(|e| unresolved(address, &e))?,
         Err(_) => {
-            return Err(SourceError::Unavailable {
-                location: address.location.clone(),
-                reason: "the look-up of its SRV record gave no answer within the time limit"
-                    .to_owned(),
-            });
+            let limit = address.time_limit.as_secs();
+            let none = std::io::Error::other(format!("no answer within {limit} s"));
+            return Err(unresolved(address, &none.into()).into());
         }
     };
     options.app_name.get_or_insert_with(|| "netsec".to_owned());
@@ -235,6 +243,23 @@ async fn options_of(address: &Address) -> Result<ClientOptions, SourceError> {
         .get_or_insert_with(WriteConcern::majority);
     supply_credentials(&mut options, |name| std::env::var(name).ok());
     Ok(options)
+}
+
+/// Reads what of an address is the driver's, without looking anything up.
+pub(super) fn understand(address: &Address) -> Result<ConnectionString, Trouble> {
+    let parsed = ConnectionString::parse(&address.driver_uri);
+    parsed.map_err(|e| trouble(address, UNDERSTAND, &e))
+}
+
+/// Says that the servers of an address are not known: of `mongodb+srv://` by the record that was asked for.
+fn unresolved(address: &Address, error: &mongodb::error::Error) -> Trouble {
+    let mut trouble = trouble(address, UNDERSTAND, error);
+    let is_of_dns = matches!(*error.kind, ErrorKind::DnsResolve { .. } | ErrorKind::Io(_));
+    if let Some(record) = address.record().filter(|_| is_of_dns) {
+        trouble.asked = format!("look the SRV record `{record}` up");
+        trouble.cause = Cause::Nameless;
+    }
+    trouble
 }
 
 /// Completes user and password from the environment where the address lacks them.
@@ -251,11 +276,13 @@ fn supply_credentials(options: &mut ClientOptions, variable: impl Fn(&str) -> Op
 }
 
 fn trouble(address: &Address, asked: &str, error: &mongodb::error::Error) -> Trouble {
+    let said = dataset::without_secrets(&reason(error));
+    let of_tls = tls::explain(&said, "tlsCAFile=FILE");
     Trouble {
         location: address.location.clone(),
         asked: asked.to_owned(),
-        reason: dataset::without_secrets(&reason(error)),
-        cause: cause_of(error),
+        cause: of_tls.as_ref().map_or(cause_of(error), |_| Cause::Tls),
+        reason: of_tls.unwrap_or(said),
         login_advice: LOGIN_ADVICE,
     }
 }

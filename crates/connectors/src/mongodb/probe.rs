@@ -2,10 +2,13 @@
 
 use std::net::SocketAddr;
 
-use dataset::SourceUri;
+use dataset::{SourceError, SourceUri};
 use mongodb::{bson::doc, options::ServerAddress};
 
-use super::connection::Connection;
+use super::{
+    address::Address,
+    connection::{Connection, understand},
+};
 use crate::{
     Probed,
     failure::{Cause, Trouble},
@@ -21,12 +24,28 @@ pub(crate) fn probe(uri: &SourceUri) -> Probed {
 }
 
 fn steps(uri: &SourceUri, probed: &mut Probed) -> Result<(), Ended> {
-    let connection = probed.step("address", Connection::open(uri), |c| c.address.full_name())?;
+    let address = probed.step("address", understood(uri), Address::full_name)?;
+    let record = address.record();
+    let check = record.as_ref().map_or("client", |_| "SRV record");
+    let connection = probed.step(check, Connection::of(address), |c| {
+        let hosts: Vec<String> = c.hosts.iter().map(ToString::to_string).collect();
+        match &record {
+            Some(record) => format!("{record}: {}", hosts.join(", ")),
+            None if c.has_credentials() => "with credentials".to_owned(),
+            None => "no credentials given".to_owned(),
+        }
+    })?;
     let addresses = probed.step("name", resolve_all(&connection), |found| listed(found))?;
     let reached = reach(&addresses)
         .map_err(|reason| connection.trouble("connect", Cause::Unreachable, reason));
     probed.step("port", reached, |at| format!("{at} answers"))?;
     ask(&connection, probed)
+}
+
+fn understood(uri: &SourceUri) -> Result<Address, SourceError> {
+    let address = Address::parse(uri)?;
+    understand(&address)?;
+    Ok(address)
 }
 
 fn resolve_all(connection: &Connection) -> Result<Vec<SocketAddr>, Trouble> {

@@ -7,7 +7,7 @@ use std::{
 
 use dataset::{SourceError, SourceUri};
 
-use super::{PASSWORD_VARIABLE, USERNAME_VARIABLE, dialect::Dialect, sqlite};
+use super::{PASSWORD_VARIABLE, USERNAME_VARIABLE, dialect::Dialect, security, sqlite};
 use crate::parameter::{decode, positive};
 
 /// `postgres://host/database?table=…` and its like, taken apart.
@@ -115,6 +115,9 @@ fn parse(whole: &str, location: String) -> Result<Address, String> {
         && let Some(other) = others.first()
     {
         return Err(format!("`{other}` means nothing to sqlite://"));
+    }
+    for other in &others {
+        security::check(dialect, other)?;
     }
     let separator = if others.is_empty() { "" } else { "?" };
     Ok(Address {

@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 use super::{
     address::Address,
     dialect::Dialect,
-    failure::{LOGIN_ADVICE, cause_of, reason},
+    failure::{LOGIN_ADVICE, cause_of, reason, tls},
     link::{Link, Texts, Value, WHOLE_TABLE, timed},
     mysql::MySql,
     postgres::Postgres,
@@ -184,6 +184,9 @@ impl Connection {
     }
 
     fn failed(&self, asked: &str, error: &sqlx::Error) -> Trouble {
+        if let Some(reason) = tls(error, self.dialect()) {
+            return self.trouble(asked, Cause::Tls, reason);
+        }
         let reason = match cause_of(error) {
             Cause::TimedOut => format!("no answer within {} s", self.address.time_limit.as_secs()),
             _ => dataset::without_secrets(&reason(error)),

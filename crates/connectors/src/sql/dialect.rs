@@ -31,6 +31,14 @@ impl Dialect {
         }
     }
 
+    /// Writes the parameter that names the certificates that are trusted.
+    pub(crate) fn trust(self) -> &'static str {
+        match self {
+            Self::Postgres => "sslrootcert=FILE",
+            _ => "ssl-ca=FILE",
+        }
+    }
+
     /// Quotes a name, whatever stands in it. SQLite takes a name in `"` that it does not know for a
     /// text, and one in backticks for a name.
     pub(crate) fn quote(self, name: &str) -> String {

@@ -2,7 +2,8 @@
 
 use sqlx::{Error, error::DatabaseError, mysql::MySqlDatabaseError, sqlite::SqliteError};
 
-use crate::failure::Cause;
+use super::dialect::Dialect;
+use crate::{failure::Cause, tls};
 
 /// What to look at when user or password are wrong.
 pub(super) const LOGIN_ADVICE: &str =
@@ -15,6 +16,7 @@ pub(super) fn cause_of(error: &Error) -> Cause {
         Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => Cause::TimedOut,
         // What a cut connection leaves may look like nonsense.
         Error::Io(_) | Error::Protocol(_) | Error::WorkerCrashed => Cause::Interrupted,
+        Error::Tls(_) => Cause::Tls,
         Error::Configuration(_) | Error::InvalidArgument(_) => Cause::Wrong,
         _ => Cause::Refused,
     }
@@ -91,12 +93,24 @@ fn number_of(said: &dyn DatabaseError) -> u16 {
     of_mysql.map_or(0, MySqlDatabaseError::number)
 }
 
+/// Says what TLS has against a connection, when an error is of that.
+pub(super) fn tls(error: &Error, dialect: Dialect) -> Option<String> {
+    let explain = |said: &str| tls::explain(said, dialect.trust());
+    match error {
+        Error::Tls(said) => {
+            let said = said.to_string();
+            Some(explain(&said).unwrap_or_else(|| format!("TLS: {said}")))
+        }
+        Error::Io(said) => explain(&said.to_string()),
+        _ => None,
+    }
+}
+
 /// Says what a driver's error is, without the parts that are for its developers.
 pub(super) fn reason(error: &Error) -> String {
     match error {
         Error::Database(said) => said.message().to_owned(),
         Error::Io(error) => error.to_string(),
-        Error::Tls(error) => format!("TLS: {error}"),
         Error::Configuration(error) => error.to_string(),
         other => other.to_string(),
     }

@@ -92,13 +92,8 @@ fn log_in(connection: &mut Connection, probed: &mut Probed) -> Result<(), Ended>
             probed.ok("credentials", "accepted");
             return probed.step("permission", connected, |()| String::new());
         }
-        Some(_) => {
-            let is_tls = connected
-                .as_ref()
-                .is_err_and(|t| t.reason.starts_with("TLS"));
-            let check = if is_tls { "TLS" } else { "server" };
-            return probed.step(check, connected, |()| String::new());
-        }
+        Some(Cause::Tls) => return probed.step("TLS", connected, |()| String::new()),
+        Some(_) => return probed.step("server", connected, |()| String::new()),
     }
     probed.step("credentials", connected, |()| "accepted".to_owned())
 }

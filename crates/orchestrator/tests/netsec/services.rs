@@ -1,7 +1,9 @@
 //! Real servers, and what goes wrong on the way to them; `.ci/services` says where they are.
 
+mod authority;
 mod bucket;
 mod database;
+mod dns;
 mod dvc;
 mod dynamodb;
 mod faults;
@@ -22,6 +24,8 @@ mod sql_faults;
 mod sql_safety;
 mod sql_values;
 mod table;
+mod tls;
+mod tls_proxy;
 mod tracker;
 
 use crate::support::{Called, TINY, Workplace};

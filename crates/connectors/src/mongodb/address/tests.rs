@@ -29,6 +29,23 @@ fn what_is_not_ours_is_left_to_the_driver() {
 }
 
 #[test]
+fn the_record_of_a_cluster_has_its_name_behind_the_service() {
+    let check = |uri: &str, expected: Option<&str>| {
+        let address = Address::parse(&SourceUri::new(uri)).unwrap();
+        assert_eq!(address.record().as_deref(), expected, "{uri}");
+    };
+    let plain = "_mongodb._tcp.c.example.net";
+    check("mongodb+srv://c.example.net/db?collection=c", Some(plain));
+    check(
+        "mongodb+srv://me:p%40@c.example.net/db?collection=c&w=1",
+        Some(plain),
+    );
+    let other = "mongodb+srv://c.example.net/db?collection=c&srvServiceName=own";
+    check(other, Some("_own._tcp.c.example.net"));
+    check("mongodb://c.example.net/db?collection=c", None);
+}
+
+#[test]
 fn filter_and_projection_are_extended_json_behind_percent_signs() {
     check(
         r#"mongodb://h/db?collection=c&filter={"day":{"$gte":7},"_id":{"$gt":{"$oid":"5f0000000000000000000001"}}}"#,

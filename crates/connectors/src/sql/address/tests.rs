@@ -54,6 +54,30 @@ fn an_address_that_does_not_say_what_is_read_says_how_to_write_it() {
 }
 
 #[test]
+fn no_parameter_of_tls_is_passed_over() {
+    check(
+        "mysql://h/db?table=t&ssl_mode=VERIFY_IDENTITY",
+        "`ssl_mode` is not known, so that the connection would be less safe than it says: known are ssl-mode",
+    );
+    check(
+        "postgres://h/db?table=t&channel_binding=require",
+        "`channel_binding` is not known",
+    );
+    check(
+        "postgres://h/db?table=t&sslrootcert=no+such%2Fca.pem",
+        "sslrootcert=no such/ca.pem: No such",
+    );
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    for (parameter, wanted) in [("ssl-ca", "BEGIN CERTIFICATE"), ("ssl-key", "PRIVATE KEY")] {
+        check(&format!("mysql://h/db?table=t&{parameter}={file}"), wanted);
+    }
+    check(
+        "postgres://h/db?table=t&connect_timeout=10",
+        "connect_timeout=10 |",
+    );
+}
+
+#[test]
 fn a_query_is_one_statement() {
     check("postgres://h/db?query=SELECT 1 ; ; ", "query SELECT 1 ;");
     check("postgres://h/db?query=SELECT 1;", "query SELECT 1 |");

@@ -1,8 +1,9 @@
 //! A database of a test's own, and another client for it: PostgreSQL, MariaDB or a file of SQLite.
 
 use std::{
-    fs,
+    fs::{self, Permissions},
     net::TcpStream,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::OnceLock,
@@ -20,6 +21,8 @@ pub enum Kind {
 
 pub const EVERY: [Kind; 3] = [Kind::Postgres, Kind::MariaDb, Kind::Sqlite];
 pub const SERVERS: [Kind; 2] = [Kind::Postgres, Kind::MariaDb];
+/// Where a server's certificate and its key are.
+const CERTIFICATE: [&str; 2] = ["certificate.pem", "key.pem"];
 pub const PASSWORD: &str = "hunter2-of-tests";
 
 /// A database, with its data in a directory that outlives its process; stopped when it is dropped.
@@ -28,17 +31,34 @@ pub struct Database {
     directory: tempfile::TempDir,
     pub port: u16,
     child: Option<Child>,
+    speaks_tls: bool,
 }
 
 impl Database {
     /// Starts it on a free port and waits until it answers.
     pub fn start(kind: Kind) -> Self {
+        Self::launch(kind, None)
+    }
+
+    /// Starts it with a certificate and its key, in PEM.
+    pub fn start_with(kind: Kind, certificate: &[String; 2]) -> Self {
+        Self::launch(kind, Some(certificate))
+    }
+
+    fn launch(kind: Kind, certificate: Option<&[String; 2]>) -> Self {
         let mut database = Self {
             kind,
             directory: tempfile::tempdir().unwrap(),
             port: free_port(),
             child: None,
+            speaks_tls: certificate.is_some(),
         };
+        for (name, pem) in CERTIFICATE.iter().zip(certificate.into_iter().flatten()) {
+            let path = database.directory.path().join(name);
+            fs::write(&path, pem).unwrap();
+            // PostgreSQL refuses a key that others may read.
+            fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        }
         if kind != Kind::Sqlite {
             let model = model(kind).join("data");
             run(Command::new("cp")
@@ -227,6 +247,19 @@ impl Database {
                 server
             }
         };
+        if self.speaks_tls {
+            let [certificate, key] = CERTIFICATE.map(path);
+            match self.kind {
+                Kind::Postgres => command
+                    .args(["-c", "ssl=on"])
+                    .args(["-c".to_owned(), format!("ssl_cert_file={certificate}")])
+                    .args(["-c".to_owned(), format!("ssl_key_file={key}")]),
+                _ => command.args([
+                    format!("--ssl-cert={certificate}"),
+                    format!("--ssl-key={key}"),
+                ]),
+            };
+        }
         let log = fs::File::options()
             .create(true)
             .append(true)
