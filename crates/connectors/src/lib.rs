@@ -113,6 +113,29 @@ pub fn open(uri: &SourceUri, schema: &Schema) -> Result<Box<dyn Source>, Failure
     }
 }
 
+/// Opens a source as [`open`] does; where it is a file of a web server, what was downloaded is kept in a
+/// directory, and not transferred again as long as the server says that it has not changed.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_keeping(
+    uri: &SourceUri,
+    schema: &Schema,
+    downloads: &Path,
+) -> Result<Box<dyn Source>, Failure> {
+    match uri.scheme() {
+        #[cfg(feature = "http")]
+        Some("http" | "https") => {
+            let opened = http::HttpSource::open(uri, schema)?;
+            Ok(Box::new(opened.keeping(downloads)))
+        }
+        _ => {
+            let _ = downloads;
+            open(uri, schema)
+        }
+    }
+}
+
 /// Opens the source of an earlier run, which has kept its address without secrets: the environment
 /// variable of that name has it with them.
 ///

@@ -61,14 +61,15 @@ impl Intake {
     /// Looks the source up in the feature store, and opens it when it is not there or no longer fresh.
     pub fn of(arguments: &RunArguments, config: &Config, schema: &Schema) -> Result<Self, Failure> {
         let uri = &config.source;
-        let open = || connectors::open(uri, schema);
+        let kept = arguments.place.artifacts.join("feature-store");
+        let open = || connectors::open_keeping(uri, schema, &kept.join("downloads"));
         let local = uri.local_path();
         let local = local.as_deref();
         let is_kept = local.map_or(!connectors::is_simulated(uri), Path::is_file);
         if !is_kept {
             return Ok(Self::Source(open()?, Box::new(schema.clone()), None));
         }
-        let store = FeatureStore::open(&arguments.place.artifacts.join("feature-store"))?;
+        let store = FeatureStore::open(&kept)?;
         let name = local.map_or_else(|| uri.clone(), |path| SourceUri::new(whole_path(path)));
         let identity = connectors::identity(uri).map(|digest| digest.to_string());
         let key = SnapshotKey::new(&name, identity.as_deref(), schema, &config.ingestion);

@@ -30,6 +30,8 @@ pub(crate) struct Address {
     pub pause: Duration,
     /// How long a server may keep still.
     pub time_limit: Duration,
+    /// Bytes that a download, or all pages of one, may have, packed and unpacked.
+    pub size_limit: u64,
 }
 
 /// How one page of an API leads to the next.
@@ -55,8 +57,8 @@ pub(crate) enum Paging {
 pub(crate) struct Pointer(pub Vec<String>);
 
 const TIME_LIMIT: Duration = Duration::from_secs(30);
-const PARAMETERS: &str =
-    "format, member, sha256, records, paging, cursor, parameter, first, rate and time_limit";
+const SIZE_LIMIT: u64 = 16 << 30;
+const PARAMETERS: &str = "format, member, sha256, records, paging, cursor, parameter, first, rate, time_limit and size_limit";
 
 impl Address {
     pub(crate) fn parse(uri: &SourceUri) -> Result<Self, SourceError> {
@@ -95,6 +97,7 @@ fn parse(whole: &str, location: &str) -> Result<Address, String> {
         paging: Paging::Whole,
         pause: Duration::ZERO,
         time_limit: TIME_LIMIT,
+        size_limit: SIZE_LIMIT,
     };
     let mut parameters = Parameters::default();
     for part in fragment.split('&').filter(|part| !part.is_empty()) {
@@ -143,6 +146,7 @@ fn take(address: &mut Address, parameters: &mut Parameters, part: &str) -> Resul
         "records" => address.records = Some(Pointer::parse(name, &value)?),
         "rate" => address.pause = pause(&value)?,
         "time_limit" => address.time_limit = Duration::from_secs(positive(name, &value)?.into()),
+        "size_limit" => address.size_limit = u64::from(positive(name, &value)?) << 20,
         "paging" => parameters.paging = Some(value),
         "cursor" => parameters.cursor = Some(Pointer::parse(name, &value)?),
         "parameter" => parameters.parameter = Some(value),

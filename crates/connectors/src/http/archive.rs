@@ -1,17 +1,17 @@
 //! One file out of a ZIP archive.
 
-use std::{
-    fs::File,
-    io::{self, Read as _, Seek as _, SeekFrom},
-};
+use std::fs::File;
 
 use zip::ZipArchive;
+
+use super::{download::Limits, encoding::spooled};
 
 /// Unpacks the member that is named, or the only one whose name `is_known`; returns it with its name.
 pub(super) fn unpack(
     archive: File,
     member: Option<&str>,
     is_known: impl Fn(&str) -> bool,
+    limits: Limits,
 ) -> Result<(File, String), String> {
     let length = archive.metadata().map_err(|e| e.to_string())?.len();
     let mut archive = ZipArchive::new(archive).map_err(|e| format!("it is no ZIP archive: {e}"))?;
@@ -22,7 +22,7 @@ pub(super) fn unpack(
     let file = archive
         .by_name(&name)
         .map_err(|e| format!("`{name}`: {e}"))?;
-    let unpacked = copy(file, length).map_err(|e| format!("`{name}`: {e}"))?;
+    let unpacked = spooled(file, length, limits).map_err(|e| format!("`{name}`: {e}"))?;
     Ok((unpacked, name))
 }
 
@@ -65,25 +65,12 @@ fn choose(
     }
 }
 
-/// Copies a member of an archive of so many bytes; the sizes that it states are not believed.
-fn copy(mut member: impl io::Read, archive_bytes: u64) -> io::Result<File> {
-    let most = formats::believable_bytes(archive_bytes);
-    let mut file = tempfile::tempfile()?;
-    let n = io::copy(&mut member.by_ref().take(most), &mut file)?;
-    if n == most && member.read(&mut [0])? > 0 {
-        let reason = format!(
-            "it unpacks to more than {} MiB, far more than rows do",
-            most >> 20
-        );
-        return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
-    }
-    file.seek(SeekFrom::Start(0))?;
-    Ok(file)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
+    use std::{
+        io::{Read as _, Write as _},
+        time::Duration,
+    };
 
     use zip::{ZipWriter, write::SimpleFileOptions};
 
@@ -101,7 +88,16 @@ mod tests {
     }
 
     fn check(files: &[(&str, &[u8])], member: Option<&str>, expected: &str) {
-        let found = match unpack(archive(files), member, |name| name.ends_with(".csv")) {
+        check_within(1 << 30, files, member, expected);
+    }
+
+    fn check_within(bytes: u64, files: &[(&str, &[u8])], member: Option<&str>, expected: &str) {
+        let limits = Limits {
+            time: Duration::ZERO,
+            bytes,
+        };
+        let is_csv = |name: &str| name.ends_with(".csv");
+        let found = match unpack(archive(files), member, is_csv, limits) {
             Ok((mut file, name)) => {
                 let mut text = String::new();
                 file.read_to_string(&mut text).unwrap();
@@ -135,5 +131,6 @@ mod tests {
     fn a_file_that_grows_out_of_nothing_is_refused() {
         let zeros = vec![0; 80 << 20];
         check(&[("a.csv", &zeros)], None, "unpacks to more than 64 MiB");
+        check_within(1 << 20, &[("a.csv", &zeros)], None, "larger than 1 MiB");
     }
 }

@@ -58,7 +58,6 @@ pub(super) enum Retry {
 
 impl Client {
     pub(super) fn new(address: &Address) -> Result<Self, SourceError> {
-        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let refuse = |reason: String| SourceError::Unsupported {
             location: address.location.clone(),
             reason,
@@ -72,6 +71,11 @@ impl Client {
             pause: address.pause,
             has_asked: false,
         })
+    }
+
+    /// Says who asks for a URL.
+    pub(super) fn who(&self, url: &Url) -> String {
+        self.credentials.who(url)
     }
 
     pub(super) fn has_credentials(&self) -> bool {
@@ -200,6 +204,11 @@ impl Client {
             }
         }
     }
+}
+
+/// Returns a variable's value; an empty one is none.
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 impl Trouble {

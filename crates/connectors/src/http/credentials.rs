@@ -1,5 +1,9 @@
 //! Who asks: from the address and the environment, and to whom it is shown.
 
+use artifact::{
+    Digest,
+    secrets::{is_surely_secret, places},
+};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use url::{Origin, Url};
 
@@ -44,6 +48,24 @@ impl Credentials {
         self.headers.is_empty() && self.query.is_none()
     }
 
+    /// Says who asks for a URL, so that what is given to one is told from what is given to another: users by
+    /// their names, and whoever has a token by a digest of it.
+    pub(super) fn who(&self, url: &Url) -> String {
+        let headers = self.headers.iter().map(|(name, value)| {
+            let user = value.strip_prefix("Basic ").and_then(user_of);
+            (name.clone(), user.unwrap_or_else(|| sealed(value)))
+        });
+        let query = self
+            .query
+            .iter()
+            .map(|(name, value)| (name.clone(), sealed(value)));
+        // What stands for a secret in the address, and does not count in its fingerprint.
+        let address = places(url.as_str(), is_surely_secret).into_iter();
+        let address = address.map(|place| (String::new(), sealed(&url.as_str()[place])));
+        let all: Vec<(String, String)> = headers.chain(query).chain(address).collect();
+        format!("{all:?}")
+    }
+
     /// Returns whether they are sent to a URL.
     pub(super) fn are_for(&self, url: &Url) -> bool {
         url.origin() == self.origin
@@ -80,6 +102,21 @@ pub(super) fn with_parameter(url: &Url, name: &str, value: &str) -> Url {
     let mut completed = url.clone();
     completed.set_query(Some(&parts.join("&")));
     completed
+}
+
+/// Returns the user's name of a login.
+fn user_of(login: &str) -> Option<String> {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    let login = String::from_utf8(STANDARD.decode(login).ok()?).ok()?;
+    Some(login.split_once(':')?.0.to_owned())
+}
+
+/// Digests a secret so often that a short one cannot be guessed from the digest at leisure.
+fn sealed(secret: &str) -> String {
+    const ROUNDS: u32 = 1 << 16;
+    let first = Digest::of(secret.as_bytes());
+    let last = (0..ROUNDS).fold(first, |digest, _| Digest::of(digest.as_bytes()));
+    last.to_string()
 }
 
 fn halves(text: &str, separator: char) -> Option<(String, String)> {
@@ -134,6 +171,32 @@ mod tests {
         ] {
             check("https://h.example/x", &all, other, &format!("{other} "));
         }
+    }
+
+    #[test]
+    fn those_are_told_apart_who_may_be_given_something_else() {
+        let who = |uri: &str, token: &str| {
+            let address = Address::parse(&SourceUri::new(uri)).unwrap();
+            let variable = |name: &str| (name == TOKEN_VARIABLE).then(|| token.to_owned());
+            Credentials::of(&address, variable)
+                .unwrap()
+                .who(&address.url)
+        };
+        let plain = "https://h.example/x";
+        assert_ne!(who(plain, "s3cret-a"), who(plain, "s3cret-b"));
+        assert!(!who(plain, "s3cret-a").contains("s3cret"));
+        assert_ne!(
+            who("https://h/x?api_key=a", "t"),
+            who("https://h/x?api_key=b", "t")
+        );
+        assert_ne!(
+            who("https://h/x?signature=a", "t"),
+            who("https://h/x?signature=b", "t")
+        );
+        assert_ne!(who("https://t0ken@h/x", "t"), who("https://t1ken@h/x", "t"));
+        // A user with a new password is the same user.
+        assert_eq!(who("https://u:old@h/x", "t"), who("https://u:new@h/x", "t"));
+        assert_ne!(who("https://u:p@h/x", "t"), who("https://v:p@h/x", "t"));
     }
 
     #[test]

@@ -24,7 +24,7 @@ impl Kind {
         if lower.ends_with(".zip") {
             return Some(Self::Zip);
         }
-        if lower.ends_with(".json") {
+        if lower.ends_with(".json") || lower.ends_with(".json.gz") {
             return Some(Self::Json);
         }
         let format = FileFormat::of_path(Path::new(name), layout);

@@ -16,25 +16,32 @@ use super::{
     address::{Address, Paging, Pointer},
     client::Client,
     credentials::with_parameter,
-    download::{Download, download, no_spool},
-    json,
+    download::{Download, Limits, download, no_spool},
+    encoding, json,
 };
 
-/// Equal pages that follow the first of them, at most.
-const MAX_EQUAL: u64 = 100;
+/// Pages with the same records that follow the first of them, at most.
+const MAX_EQUAL: u64 = 10;
 /// More pages than any API has: the address leads in a circle.
 const MAX_PAGES: u64 = 1 << 20;
 
 /// Reads all pages; gives a file of JSON Lines.
 pub(super) fn collect(client: &mut Client, address: &Address) -> Result<File, SourceError> {
     let mut lines = Lines::new(client)?;
+    let mut limits = Limits::of(address);
     let mut turning = Turning::new(address);
     let mut next = Some(turning.first());
     while let Some(url) = next {
         turning.check_new(client, &url)?;
-        let page = download(client, &url, address.time_limit)?;
-        turning.check_turned(client, &page)?;
-        let n = lines.append(client, &page, address.records.as_ref())?;
+        let page = download(client, &url, limits)?;
+        let page = encoding::decoded(client, page, limits)?;
+        let (n, digest) = lines.append(client, &page, address.records.as_ref())?;
+        turning.check_turned(client, digest)?;
+        let n_bytes = page.file.metadata().map_or(0, |file| file.len());
+        if n_bytes > limits.bytes {
+            return Err(client.unavailable(Limits::of(address).too_large()));
+        }
+        limits.bytes -= n_bytes;
         next = turning.next(client, &page, n)?;
     }
     lines.finish(client)
@@ -69,21 +76,25 @@ impl Lines {
         client: &Client,
         page: &Download,
         records: Option<&Pointer>,
-    ) -> Result<u64, SourceError> {
+    ) -> Result<(u64, Digest), SourceError> {
         let top = Pointer::default();
         let document = whole(page).map_err(|e| client.unavailable(no_spool(&e)))?;
         let mut failed = None;
+        let mut digest = Digest::of(b"");
         let mut take = |record: &RawValue| {
+            let record_digest = Digest::of(record.get().as_bytes());
+            digest = Digest::of(&[*digest.as_bytes(), *record_digest.as_bytes()].concat());
             write_line(&mut self.file, record).map_err(|e| {
                 failed = Some(no_spool(&e));
                 String::new()
             })
         };
         let found = json::elements(document, records.unwrap_or(&top), &mut take);
-        found.map_err(|reason| match failed {
+        let n = found.map_err(|reason| match failed {
             Some(failed) => client.unavailable(failed),
             None => client.malformed(explain(reason, page, records)),
-        })
+        })?;
+        Ok((n, digest))
     }
 
     fn finish(self, client: &Client) -> Result<File, SourceError> {
@@ -121,11 +132,11 @@ fn explain(reason: String, page: &Download, records: Option<&Pointer>) -> String
     }
 }
 
-/// Reads a page from its beginning.
+/// Reads a page from its beginning, unpacked.
 fn whole(page: &Download) -> io::Result<impl Read + use<>> {
     let mut file = page.file.try_clone()?;
     file.seek(SeekFrom::Start(0))?;
-    Ok(BufReader::with_capacity(1 << 16, file))
+    Ok(BufReader::new(formats::unpacked(file)?))
 }
 
 /// Which page comes next.
@@ -163,10 +174,9 @@ impl<'a> Turning<'a> {
         }
     }
 
-    /// Refuses equal pages without end: the parameter is not what turns them. Some may be equal.
-    fn check_turned(&mut self, client: &Client, page: &Download) -> Result<(), SourceError> {
-        let digest = whole(page).and_then(Digest::of_reader);
-        let digest = digest.map_err(|e| client.unavailable(no_spool(&e)))?;
+    /// Refuses pages of the same records without end: the parameter is not what turns them, or the last one
+    /// is given again and again. Some may be equal.
+    fn check_turned(&mut self, client: &Client, digest: Digest) -> Result<(), SourceError> {
         let is_equal = self.last_page.replace(digest) == Some(digest);
         self.n_equal = if is_equal { self.n_equal + 1 } else { 0 };
         match self.n_equal {

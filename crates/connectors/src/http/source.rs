@@ -1,6 +1,6 @@
 //! Rows behind an HTTP address: downloaded when the first of them is asked for.
 
-use std::{fs::File, io::Seek as _};
+use std::{fs::File, io::Seek as _, path::Path};
 
 use artifact::Digest;
 use dataset::{RawBatch, Schema, Source, SourceError, SourceUri};
@@ -10,8 +10,10 @@ use super::{
     address::{Address, Paging},
     archive,
     client::Client,
-    download::{Download, download, no_spool},
+    download::{Download, Limits, download, no_spool},
+    encoding,
     format::Kind,
+    kept::Kept,
     pages,
 };
 
@@ -23,6 +25,7 @@ pub(crate) struct HttpSource {
     address: Address,
     client: Client,
     layout: Layout,
+    kept: Option<Kept>,
     rows: Option<Box<dyn Source>>,
 }
 
@@ -34,8 +37,15 @@ impl HttpSource {
             client: Client::new(&address)?,
             address,
             layout: Layout::of(&schema.file, schema.file_columns()),
+            kept: None,
             rows: None,
         })
+    }
+
+    /// Lets downloads of one file be kept in a directory.
+    pub(crate) fn keeping(mut self, directory: &Path) -> Self {
+        self.kept = Some(Kept::in_directory(directory));
+        self
     }
 
     fn fetch(&mut self) -> Result<Box<dyn Source>, SourceError> {
@@ -43,9 +53,13 @@ impl HttpSource {
             let lines = pages::collect(&mut self.client, &self.address)?;
             return self.read(lines, &FileFormat::JsonLines);
         }
-        let limit = self.address.time_limit;
-        let mut download = download(&mut self.client, &self.address.url, limit)?;
+        let (url, limits) = (&self.address.url, Limits::of(&self.address));
+        let mut download = match &self.kept {
+            Some(kept) => kept.download(&mut self.client, url, limits)?,
+            None => download(&mut self.client, url, limits)?,
+        };
         self.check_digest(&mut download)?;
+        let download = encoding::decoded(&self.client, download, limits)?;
         match self.kind(&download)? {
             Kind::Rows(_) if self.address.records.is_some() => Err(self
                 .client
@@ -60,8 +74,9 @@ impl HttpSource {
         let is_rows =
             |name: &str| Kind::of_name(name, &self.layout).is_some_and(|kind| kind != Kind::Zip);
         let member = self.address.member.as_deref();
-        let (file, name) = archive::unpack(download.file, member, is_rows)
-            .map_err(|reason| self.client.malformed(reason))?;
+        let (file, name) =
+            archive::unpack(download.file, member, is_rows, Limits::of(&self.address))
+                .map_err(|reason| self.client.malformed(reason))?;
         match Kind::of_name(&name, &self.layout) {
             Some(Kind::Rows(format)) => self.read(file, &format),
             Some(Kind::Json) => {

@@ -16,7 +16,7 @@ use crate::support::{TINY, Workplace, tiny_csv};
 
 const ROWS: usize = 700;
 
-struct Server {
+pub struct Server {
     child: Child,
     scheme: &'static str,
     port: u16,
@@ -24,7 +24,7 @@ struct Server {
 }
 
 impl Server {
-    fn start(place: &Workplace) -> Self {
+    pub fn start(place: &Workplace) -> Self {
         Self::launch(place, "http", &[])
     }
 
@@ -56,7 +56,7 @@ impl Server {
         }
     }
 
-    fn uri(&self, path: &str) -> String {
+    pub fn uri(&self, path: &str) -> String {
         format!("{}://127.0.0.1:{}{path}", self.scheme, self.port)
     }
 
@@ -76,7 +76,7 @@ impl Drop for Server {
 }
 
 /// Makes a place with `tiny.csv` and the files that a server gives, all of the same rows.
-fn served() -> Workplace {
+pub fn served() -> Workplace {
     let place = Workplace::new();
     place.write_tiny(ROWS);
     fs::create_dir(place.path("served")).unwrap();
@@ -102,11 +102,14 @@ fn served() -> Workplace {
         .map(|n| format!("@attribute {n} numeric\n"))
         .collect();
     let arff = format!("% rows\n@relation tiny\n{attributes}@data\n{body}");
-    let files: [(&str, Vec<u8>); 7] = [
+    let files: [(&str, Vec<u8>); 10] = [
         ("served/page", b"<html>".to_vec()),
         ("served/a.csv", csv.clone().into_bytes()),
         ("served/a.csv.gz", gzip(&csv)),
         ("served/records.jsonl", records.clone().into_bytes()),
+        ("served/a.jsonl.gz", gzip(&records)),
+        ("served/top.json.gz", gzip(&format!("[{items}]"))),
+        ("served/a.arff", arff.clone().into_bytes()),
         ("served/top.json", format!("[{items}]").into_bytes()),
         (
             "served/in.json",
@@ -172,6 +175,14 @@ fn every_way_to_serve_them_gives_the_same_rows() {
         "/files/records.jsonl",
         "/files/top.json",
         "/files/in.json#records=/rows",
+        "/files/a.jsonl.gz",
+        "/files/top.json.gz",
+        "/files/a.arff",
+        "/packed/a.csv",
+        "/packed/a.csv.gz?as=x-gzip",
+        "/packed/top.json",
+        "/packed/a.zip",
+        "/spliced/a.csv",
         "/files/a.zip",
         "/files/a.zip#member=Training%20Dataset.arff",
         "/typed/records.jsonl?type=application/json#format=jsonl",
@@ -225,6 +236,63 @@ fn a_second_run_asks_no_server_and_a_pinned_digest_is_held_to() {
     let called = place.call(&[&["run", "--refresh", "--source", &source], &TINY[..]].concat());
     assert_eq!(called.code, 65, "{}", called.err);
     assert!(called.err.contains("not the pinned"), "{}", called.err);
+}
+
+#[test]
+fn a_file_that_has_not_changed_is_not_transferred_again() {
+    let place = served();
+    let server = Server::start(&place);
+    for path in ["/files/a.csv", "/dated/a.csv", "/files/a.zip"] {
+        let source = server.uri(path);
+        let sent = || -> Vec<u64> {
+            let requests = server.requests();
+            requests
+                .iter()
+                .map(|r| r["sent"].as_u64().unwrap())
+                .collect()
+        };
+        let run = |more: &[(&str, &str)]| {
+            let fixed = [
+                "run",
+                "--refresh",
+                "--json",
+                "--force",
+                "--why",
+                "a test",
+                "--source",
+                &source,
+            ];
+            let called = place.call_with(&[&fixed[..], &TINY].concat(), more);
+            assert_eq!(called.code, 0, "{path}: {}", called.err);
+            let run: Value = serde_json::from_str(&called.out).unwrap();
+            place.artifacts(&run)["01-ingestion/raw-dataset.bin"].clone()
+        };
+        let size = fs::metadata(place.path("served").join(path.rsplit('/').next().unwrap()));
+        let size = size.unwrap().len();
+        let first = run(&[]);
+        assert_eq!(sent(), [size], "{path}");
+        assert!(run(&[]) == first);
+        assert_eq!(sent(), [0], "{path}");
+        // What is given to somebody else is asked for anew.
+        assert!(run(&[("NETSEC_HTTP_TOKEN", "t0ken")]) == first);
+        assert_eq!(sent(), [size], "{path}");
+        // What is kept is not trusted once it is damaged.
+        for entry in fs::read_dir(place.path("artifacts/feature-store/downloads")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|e| e == "body") {
+                fs::write(&path, "a,b,y\n1,1,1\n").unwrap();
+            }
+        }
+        assert!(run(&[]) == first);
+        assert_eq!(sent(), [size], "{path}");
+    }
+    std::thread::sleep(Duration::from_millis(1100));
+    place.write("served/a.csv", tiny_csv(ROWS + 5));
+    for path in ["/files/a.csv", "/dated/a.csv"] {
+        let called = place.train_tiny(&server.uri(&format!("{path}#format=csv")), &[]);
+        let run: Value = serde_json::from_str(&called.out).unwrap();
+        assert_eq!(run["rows"]["total"], ROWS + 5, "{path}");
+    }
 }
 
 #[test]
@@ -299,7 +367,24 @@ fn what_goes_wrong_is_said_with_what_to_do() {
         ),
         (
             "/same#records=/data/items&paging=page",
-            &["101 pages in a row are the same"],
+            &["11 pages in a row are the same"],
+        ),
+        (
+            "/clamped#records=/data/items&paging=page",
+            &["11 pages in a row are the same"],
+        ),
+        ("/packed/a.csv?as=br", &["it is packed with `br`"]),
+        (
+            "/endless#format=csv&size_limit=3",
+            &["larger than 3 MiB: #size_limit=MIB"],
+        ),
+        (
+            "/endless?length=4000000#format=csv&size_limit=3",
+            &["larger than 3 MiB"],
+        ),
+        (
+            "/page#records=/data/items&paging=page&size_limit=0",
+            &["size_limit=0 is not a whole number from 1"],
         ),
         (
             "/urls?host=example.invalid#records=/data/items&paging=cursor&cursor=/meta/next",

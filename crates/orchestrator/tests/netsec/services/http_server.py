@@ -2,25 +2,31 @@
 
     python http_server.py DIRECTORY [CERTIFICATE KEY]
 
-Prints its port, and then a line for each request: its path and who asked. Beside /files/NAME, which knows ETag and Range:
+Prints its port, and then a line for each request: its path, who asked, and how many bytes of a body went out. Beside
+/files/NAME, which knows ETag, Range and If-None-Match: /dated/NAME which knows the time of the last change,
 /plain/NAME without either, /cut/NAME which breaks off twice, /cutplain/NAME likewise without ETag, /busy/NAME which
 asks to wait once, /down which always fails, /hang, /drip, /kept/NAME for those who may, /moved/NAME, /elsewhere?to=URL,
-and pages of records.jsonl: /link, /cursor, /urls, /page, /offset, /same.
+/own/NAME which gives TOKEN.csv, /packed/NAME?as=CODING, /endless, /spliced/NAME which goes on with another file,
+and pages of records.jsonl: /link, /cursor, /urls, /page, /offset, /same,
+/clamped which gives its last page for ever.
 """
 
 import base64
+import gzip
 import hashlib
 import json
 import ssl
 import sys
 import time
 from collections import Counter
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 DIRECTORY = Path(sys.argv[1])
 SIZE = 150
+TELLING = ("authorization", "x-key", "range", "if-none-match", "if-modified-since")
 seen = Counter()
 
 
@@ -32,9 +38,14 @@ class Handler(BaseHTTPRequestHandler):
         kind, _, name = url.path[1:].partition("/")
         query = {key: values[-1] for key, values in parse_qs(url.query).items()}
         seen[kind] += 1
-        who = {key: value for key, value in self.headers.items() if key.lower() in ("authorization", "x-key", "range")}
-        print(json.dumps({"path": self.path, "who": who}), flush=True)
-        getattr(self, kind, self.missing)(name, query)
+        who = {key: value for key, value in self.headers.items() if key.lower() in TELLING}
+        self.sent = 0
+        try:
+            getattr(self, kind, self.missing)(name, query)
+        except OSError:
+            pass  # The client has gone.
+        finally:
+            print(json.dumps({"path": self.path, "who": who, "sent": self.sent}), flush=True)
 
     def missing(self, name, query):
         self.answer(404, b"nothing here")
@@ -45,15 +56,18 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(key, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        self.sent += len(body[:cut])
         self.wfile.write(body[:cut])
         if cut is not None:
-            self.wfile.flush()
-            self.connection.close()
+            # Not for another request, without which the socket would stay.
+            self.close_connection = True
 
     def files(self, name, query, cut=None):
         body = (DIRECTORY / name).read_bytes()
         etag = '"' + hashlib.sha256(body).hexdigest()[:16] + '"'
         headers = [("ETag", etag), ("Accept-Ranges", "bytes")]
+        if self.headers.get("If-None-Match") == etag:
+            return self.unchanged(headers)
         wanted = self.headers.get("Range")
         if wanted and self.headers.get("If-Range", etag) == etag:
             first = int(wanted.removeprefix("bytes=").split("-")[0])
@@ -62,6 +76,49 @@ class Handler(BaseHTTPRequestHandler):
             part = ("Content-Range", f"bytes {first}-{end - 1}/{len(body)}")
             return self.answer(206, body[first:end], headers + [part], cut)
         self.answer(200, body, headers, cut)
+
+    def unchanged(self, headers):
+        self.send_response(304)
+        for key, value in headers:
+            self.send_header(key, value)
+        self.end_headers()
+
+    def dated(self, name, query):
+        path = DIRECTORY / name
+        date = formatdate(path.stat().st_mtime, usegmt=True)
+        if self.headers.get("If-Modified-Since") == date:
+            return self.unchanged([("Last-Modified", date)])
+        self.answer(200, path.read_bytes(), [("Last-Modified", date)])
+
+    def own(self, name, query):
+        token = query.get("api_key") or self.headers.get("X-Key") or self.headers.get("Authorization", "").split(" ")[-1]
+        self.files(f"{token}.csv", query)
+
+    def packed(self, name, query):
+        body = (DIRECTORY / name).read_bytes()
+        self.answer(200, gzip.compress(body), [("Content-Encoding", query.get("as", "gzip")), ("ETag", '"p"')])
+
+    def endless(self, name, query):
+        """A body without an end, or one that says at once how long it is."""
+        self.send_response(200)
+        if "length" in query:
+            self.send_header("Content-Length", query["length"])
+        self.send_header("Connection", "close")
+        self.end_headers()
+        while True:
+            self.wfile.write(b"1,2,0\n" * 10000)
+            self.sent += 60000
+
+    def spliced(self, name, query):
+        """Breaks off, and then goes on with another file, as servers do that do not heed If-Range."""
+        body = (DIRECTORY / name).read_bytes()
+        if seen["spliced"] == 1:
+            return self.answer(200, b"9" * len(body), [("ETag", '"old"')], 1500)
+        new = ("ETag", '"new"')
+        if "Range" in self.headers:
+            part = ("Content-Range", f"bytes 1500-{len(body) - 1}/{len(body)}")
+            return self.answer(206, body[1500:], [part, new])
+        self.answer(200, body, [new])
 
     def plain(self, name, query):
         self.answer(200, (DIRECTORY / name).read_bytes())
@@ -104,8 +161,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         self.wfile.write(f"{len(body):x}\r\n".encode() + body + b"\r\n")
-        self.wfile.flush()
-        self.connection.close()
+        self.close_connection = True
 
     def busy(self, name, query):
         if seen["busy"] == 1:
@@ -170,6 +226,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def offset(self, name, query):
         self.give(int(query["skip"]))
+
+    def clamped(self, name, query):
+        page = min(int(query["page"]), 3)
+        self.give((page - 1) * SIZE, page=query["page"])
 
     def same(self, name, query):
         self.give(0)
