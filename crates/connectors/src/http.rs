@@ -14,6 +14,11 @@ mod pages;
 mod probe;
 mod source;
 
+use artifact::Digest;
+use dataset::SourceUri;
+
+use address::Address;
+use credentials::Credentials;
 pub(crate) use probe::probe;
 pub(crate) use source::HttpSource;
 
@@ -27,3 +32,12 @@ pub(crate) const QUERY_VARIABLE: &str = "NETSEC_HTTP_QUERY";
 pub(crate) const HOSTS_VARIABLE: &str = "NETSEC_HTTP_HOSTS";
 /// A PEM file of the certificates that are trusted, in place of Mozilla's.
 pub(crate) const CA_VARIABLE: &str = "NETSEC_HTTP_CA_FILE";
+
+/// Returns a digest of who asks: by a secret in the address, or in the environment.
+pub(crate) fn identity(uri: &SourceUri) -> Digest {
+    let who = Address::parse(uri).ok().and_then(|address| {
+        let credentials = Credentials::of(&address, client::variable).ok()?;
+        Some(credentials.who(&address.url))
+    });
+    Digest::of(who.unwrap_or_default().as_bytes())
+}

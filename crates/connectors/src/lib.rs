@@ -286,14 +286,20 @@ pub fn probe_registry(uri: &SourceUri) -> Probed {
     }
 }
 
-/// Returns a digest of what else than its address says what a source gives, from the environment: another
-/// server, say, and whoever asks it. Most sources have nothing of the kind.
+/// Returns a digest of what else than its address, without secrets, says what a source gives: another
+/// server, say, and whoever asks it. What one may read is kept apart from what another may.
 pub fn identity(uri: &SourceUri) -> Option<Digest> {
     match uri.scheme() {
         #[cfg(feature = "dynamodb")]
         Some("dynamodb") => Some(dynamodb::identity()),
+        #[cfg(feature = "http")]
+        Some("http" | "https") => Some(http::identity(uri)),
+        #[cfg(feature = "mongodb")]
+        Some("mongodb" | "mongodb+srv") => Some(mongodb::identity(uri)),
         #[cfg(feature = "s3")]
         Some("s3") => Some(s3::identity(uri)),
+        #[cfg(feature = "sql")]
+        Some("postgres" | "postgresql" | "mysql" | "sqlite") => Some(sql::identity(uri)),
         _ => None,
     }
 }

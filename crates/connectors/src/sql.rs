@@ -17,7 +17,12 @@ mod security;
 mod source;
 mod sqlite;
 
+use artifact::Digest;
+use dataset::SourceUri;
+
+use address::Address;
 pub(crate) use destination::SqlDestination;
+use dialect::Dialect;
 pub(crate) use probe::probe;
 pub(crate) use source::SqlSource;
 
@@ -25,6 +30,46 @@ pub(crate) use source::SqlSource;
 const USERNAME_VARIABLE: &str = "NETSEC_SQL_USERNAME";
 /// Supplies the password where the address has none.
 const PASSWORD_VARIABLE: &str = "NETSEC_SQL_PASSWORD";
+
+/// Returns a digest of what else than its address says what is read: the server and the user that stand in
+/// the environment, and of SQLite where the file is.
+pub(crate) fn identity(uri: &SourceUri) -> Digest {
+    let who = Address::parse(uri)
+        .ok()
+        .and_then(|address| who(&address).ok());
+    Digest::of(who.unwrap_or_default().as_bytes())
+}
+
+fn who(address: &Address) -> sqlx::Result<String> {
+    Ok(match address.dialect {
+        Dialect::Postgres => {
+            let options = postgres::options(address)?;
+            format!(
+                "{:?}",
+                (
+                    (options.get_host(), options.get_port(), options.get_socket()),
+                    (
+                        options.get_username(),
+                        options.get_database(),
+                        options.get_options()
+                    ),
+                )
+            )
+        }
+        Dialect::MySql => {
+            let options = mysql::options(address)?;
+            let place = (options.get_host(), options.get_port(), options.get_socket());
+            format!(
+                "{:?}",
+                (place, options.get_username(), options.get_database())
+            )
+        }
+        Dialect::Sqlite => {
+            let whole = address.file.canonicalize();
+            format!("{:?}", whole.as_ref().unwrap_or(&address.file))
+        }
+    })
+}
 
 /// Columns by which a table knows what a push has loaded into it.
 const LOAD_COLUMN: &str = "netsec_load";

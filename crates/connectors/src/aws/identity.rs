@@ -3,13 +3,15 @@
 use artifact::Digest;
 
 /// What says it of every service, whoever asks.
-const PLACES: [&str; 6] = [
+const PLACES: [&str; 7] = [
     "AWS_ENDPOINT_URL",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
     "AWS_CONFIG_FILE",
     "AWS_SHARED_CREDENTIALS_FILE",
     "AWS_PROFILE",
     "AWS_ROLE_ARN",
+    // Where the files of profiles are, unless they are named.
+    "HOME",
 ];
 const KEY: &str = "AWS_ACCESS_KEY_ID";
 
@@ -23,8 +25,8 @@ fn digest(
     places: &[&str],
     variable: &dyn Fn(&str) -> Option<String>,
 ) -> Digest {
-    // A key that comes with a token is another one each hour.
-    let is_kept = !is_anonymous && variable("AWS_SESSION_TOKEN").is_none();
+    // A key that comes with a token is another one each hour; but whose it is, it alone says.
+    let is_kept = !is_anonymous;
     let names = places.iter().copied().chain(PLACES);
     let names = names.chain(is_kept.then_some(KEY));
     let values = names.map(|name| format!("{name}={}\0", variable(name).unwrap_or_default()));
@@ -51,12 +53,13 @@ mod tests {
     }
 
     #[test]
-    fn sources_are_kept_apart_by_place_and_lasting_key() {
+    fn sources_are_kept_apart_by_place_and_key() {
         let [a, b] = ["AWS_ACCESS_KEY_ID=a", "AWS_ACCESS_KEY_ID=b"];
         check(false, a, b, false);
         check(true, a, b, true);
         let token = |key: &str, token: &str| format!("{key} AWS_SESSION_TOKEN={token}");
-        check(false, &token(a, "x"), &token(b, "y"), true);
+        check(false, &token(a, "x"), &token(b, "x"), false);
+        check(false, &token(a, "x"), &token(a, "y"), true);
         check(false, "AWS_CONFIG_FILE=a", "AWS_CONFIG_FILE=b", false);
         check(true, "AWS_ENDPOINT_URL=a", "AWS_ENDPOINT_URL=b", false);
         check(true, "AWS_REGION=a", "AWS_REGION=b", false);

@@ -24,6 +24,7 @@ mod sql_faults;
 mod sql_safety;
 mod sql_values;
 mod table;
+mod tenants;
 mod tls;
 mod tls_proxy;
 mod tracker;

@@ -310,7 +310,9 @@ fn model(kind: Kind) -> &'static Path {
             let start = format!(
                 "CREATE DATABASE IF NOT EXISTS netsec;\n\
                  CREATE USER IF NOT EXISTS 'netsec'@'%' IDENTIFIED BY '{PASSWORD}';\n\
-                 GRANT ALL ON netsec.* TO 'netsec'@'%';\n"
+                 GRANT ALL ON netsec.* TO 'netsec'@'%';\n\
+                 CREATE USER IF NOT EXISTS 'reader'@'%' IDENTIFIED BY '{PASSWORD}';\n\
+                 GRANT SELECT ON netsec.* TO 'reader'@'%';\n"
             );
             fs::write(path("data/start.sql"), start).unwrap();
             return directory;
