@@ -1,6 +1,11 @@
 //! Objects as a source of rows, one after another in the order of their keys.
 
-use std::{collections::VecDeque, fs::File, path::Path};
+use std::{
+    collections::VecDeque,
+    fs::File,
+    io::{self, Read as _, Seek as _},
+    path::Path,
+};
 
 use dataset::{RawBatch, Schema, Source, SourceError, SourceUri};
 use formats::{FileFormat, Layout};
@@ -30,6 +35,8 @@ pub(crate) struct S3Source {
     rows: Option<Box<dyn Source>>,
     /// Whether an object has been read to its end: who wants some rows alone waits for one, not for three.
     is_on: bool,
+    /// Whether an object has held more than blanks.
+    has_rows: bool,
     /// Rows of the objects before the one that is read.
     n_before: u64,
     n_read: u64,
@@ -50,6 +57,7 @@ impl S3Source {
             keys: None,
             rows: None,
             is_on: false,
+            has_rows: false,
             n_before: 0,
             n_read: 0,
         })
@@ -75,8 +83,31 @@ impl S3Source {
         Ok(keys.into())
     }
 
-    /// Opens the next object; there may be none.
+    /// Opens the next object with something in it; there may be none.
     fn advance(&mut self) -> Result<Option<Box<dyn Source>>, SourceError> {
+        loop {
+            let Some((key, file)) = self.fetch()? else {
+                return Ok(None);
+            };
+            let address = self.connection.address();
+            let location = address.location_of(&key);
+            let is_one = matches!(address.keys, Keys::One(_));
+            let is_last =
+                self.coming.is_empty() && self.keys.as_ref().is_none_or(VecDeque::is_empty);
+            // When all are blank the last one says so.
+            let must_be_read = is_one || (is_last && !self.has_rows);
+            if !must_be_read && is_blank(&file).unwrap_or(false) {
+                tracing::warn!(location, "object without rows passed over");
+                continue;
+            }
+            self.has_rows = true;
+            let format = format_of(address, &key, &self.layout)?;
+            return formats::read_file(file, location, &format).map(Some);
+        }
+    }
+
+    /// Returns the next object, downloaded; there may be none.
+    fn fetch(&mut self) -> Result<Option<(String, File)>, SourceError> {
         let mut keys = match self.keys.take() {
             Some(keys) => keys,
             None => self.list()?,
@@ -108,9 +139,23 @@ impl S3Source {
             },
             _ => trouble,
         })?;
-        let format = format_of(address, &key, &self.layout)?;
-        formats::read_file(file, address.location_of(&key), &format).map(Some)
+        Ok(Some((key, file)))
     }
+}
+
+/// Returns whether a file unpacks to nothing but blanks, which some programs write for a part without rows.
+fn is_blank(file: &File) -> io::Result<bool> {
+    let mut text = formats::unpacked(file.try_clone()?)?;
+    let mut buffer = [0; 4096];
+    let is_blank = loop {
+        match text.read(&mut buffer)? {
+            0 => break true,
+            n if buffer[..n].iter().all(u8::is_ascii_whitespace) => {}
+            _ => break false,
+        }
+    };
+    (&*file).rewind()?;
+    Ok(is_blank)
 }
 
 impl Source for S3Source {

@@ -143,6 +143,16 @@ fn objects_of_all_formats_are_read_in_the_order_of_their_keys() {
         ("logs/3/c.jsonl", json.into_bytes()),
         ("logs/1/a.csv", part(&rows[..300]).into_bytes()),
         ("logs/_SUCCESS", Vec::new()),
+        ("logs/0/blank.csv", b"\n\n".to_vec()),
+        (
+            "logs/2/c.csv.gz",
+            GzEncoder::new(Vec::new(), Compression::default())
+                .finish()
+                .unwrap(),
+        ),
+        ("logs/4/blank.jsonl", b" \n".to_vec()),
+        ("blank/1.csv", b"\n".to_vec()),
+        ("blank/2.csv", b"\n".to_vec()),
         ("logs/2/", Vec::new()),
         ("logs/2/mark.done", Vec::new()),
         ("other.csv", part(&rows[..10]).into_bytes()),
@@ -158,6 +168,10 @@ fn objects_of_all_formats_are_read_in_the_order_of_their_keys() {
     }
     let some = train(&place, port, &bucket.uri("logs/*/*.csv"));
     assert_eq!(some["rows"]["total"], 300);
+    let blank = bucket.uri("blank/");
+    let run = [&["run", "--source", &blank][..], &TINY].concat();
+    let said = fails(&place, &environment(port), &run, 65);
+    assert!(said.contains("only empty lines"), "{said}");
     let none = bucket.uri("logs/*.parquet");
     let said = fails(
         &place,
