@@ -37,7 +37,7 @@ pub(crate) struct DynamoDestination {
     schema: Schema,
     load: String,
     key: Key,
-    /// What an upserting load has read back so far.
+    /// What has been read back: of an upserting load so far.
     seen: Tally,
 }
 
@@ -128,6 +128,16 @@ impl DynamoDestination {
         tally
     }
 
+    /// Says that items of this load went while those of others were deleted.
+    fn not_alone(&self, left: Tally) -> Trouble {
+        let reason = format!(
+            "of {} {} are left: another replacement has run at the same time; push again",
+            self.seen, left
+        );
+        let asked = "delete the old items";
+        self.client().trouble(asked, Cause::Interrupted, reason)
+    }
+
     /// Selects the items of this load, or all others.
     fn filter(&self, is_own: bool) -> Value {
         let not = if is_own { "" } else { "NOT " };
@@ -207,16 +217,22 @@ impl Destination for DynamoDestination {
 
     fn read_back(&mut self) -> Result<Tally, SinkError> {
         match self.mode {
-            LoadMode::Upsert(_) => Ok(self.seen),
-            _ => self.tally(),
+            LoadMode::Upsert(_) => {}
+            _ => self.seen = self.tally()?,
         }
+        Ok(self.seen)
     }
 
     fn publish(&mut self) -> Result<(), SinkError> {
-        if self.mode == LoadMode::Replace {
-            self.connection.block_on(self.delete_others())?;
+        if self.mode != LoadMode::Replace {
+            return Ok(());
         }
-        Ok(())
+        self.connection.block_on(self.delete_others())?;
+        let left = self.tally()?;
+        match left == self.seen {
+            true => Ok(()),
+            false => Err(self.not_alone(left).into()),
+        }
     }
 }
 
