@@ -99,9 +99,8 @@ serves() {
 try_beside() {
   say "trying" "image=$1" "port=$probe_port"
   run_container "$probe" "$1" no "127.0.0.1:$probe_port"
-  wait_ready "$probe" "$probe_port"
-  keep_first_words
-  docker container rm --force "$probe" >/dev/null
+  wait_for readyz "$probe" "$probe_port"
+  drop_probe
 }
 
 swap() {
@@ -113,7 +112,7 @@ swap() {
     is_first=yes
   fi
   run_container "$current" "$1" unless-stopped "${NETSEC_BIND:-0.0.0.0}:$port"
-  wait_ready "$current" "$port"
+  wait_for readyz "$current" "$port"
   commit
 }
 
@@ -143,26 +142,33 @@ settings() {
   { printf '%s\n' "$port" "${NETSEC_BIND:-}" "$memory"; [ ! -f "$server_env" ] || cat "$server_env"; } | sha256sum | cut -c1-16
 }
 
-wait_ready() {
-  local name="$1" at="$2" left="$ready_seconds"
-  until answers "$at" readyz; do
-    if [ "$(state "$name")" != running ] || [ "$left" -le 0 ]; then
+wait_for() {
+  local path="$1" name="$2" at="$3" begun="$SECONDS"
+  until answers "$at" "$path"; do
+    if [ "$(state "$name")" != running ] || [ $((SECONDS - begun)) -ge "$ready_seconds" ]; then
       docker container logs --tail 30 "$name" 2>&1 | without_keys >&2 || true
-      fail 69 "$name is $(state "$name") and not ready within $((ready_seconds - left)) of $ready_seconds s"
+      fail 69 "$name is $(state "$name") and has no good answer at /$path after $((SECONDS - begun)) of $ready_seconds s"
     fi
     sleep 1
-    left=$((left - 1))
   done
 }
 
 answers() { curl --fail --silent --show-error --max-time 3 --output /dev/null "http://127.0.0.1:$1/$2" 2>/dev/null; }
 
-# The first start prints the keys that it made, and the container that printed them is about to go.
+# Keys that a first start has made are printed once, by a container that goes: also by one that failed afterwards.
+drop_probe() {
+  local now
+  now="$(state "$probe")" || return
+  [ "$now" != absent ] || return 0
+  keep_first_words || warn "what the new image printed first could not be kept"
+  docker container rm --force "$probe" >/dev/null
+}
+
 keep_first_words() {
   local words
-  words="$(docker container logs "$probe" 2>&1)"
+  words="$(docker container logs "$probe" 2>&1)" || return
   if [[ "$words" =~ netsec_[0-9a-f]{16} ]]; then
-    (umask 077 && printf '%s\n' "$words" >"$state_dir/first-start.log")
+    (umask 077 && printf '%s\n' "$words" >"$state_dir/first-start.log") || return
     say "keys were made: note them, then remove the file" "file=$state_dir/first-start.log"
   fi
 }
@@ -180,9 +186,13 @@ undo() {
 }
 
 start() {
+  revive
+  wait_for readyz "$current" "$port"
+}
+
+revive() {
   recover || fail 69 "the container engine does not do what is asked: see \`journalctl -u docker\`"
   [ "$(state "$current")" != absent ] || fail 65 "nothing was deployed yet: run \`run.sh deploy\`"
-  wait_ready "$current" "$port"
 }
 
 # Makes whole what a deployment left that failed or was killed, from what the engine and the record of the
@@ -190,7 +200,8 @@ start() {
 recover() {
   local now
   mkdir -p "$state_dir" || return
-  remove "$probe" || return
+  forget_login || return
+  drop_probe || return
   now="$(state "$replaced")" || return
   if [ "$now" != absent ]; then
     if is_committed; then
@@ -256,7 +267,7 @@ default_image() {
 }
 
 by_digest() {
-  local image="$1" path tag digest
+  local image="$1" path tag digest region
   case "$image" in
     *@sha256:*) printf '%s\n' "$image"; return ;;
     */*:*) ;;
@@ -264,7 +275,8 @@ by_digest() {
   esac
   tag="${image##*:}"
   path="${image%:*}"
-  digest="$(aws ecr describe-images --region "$(region_of "$image")" --repository-name "${path#*/}" \
+  region="$(region_of "$image")"
+  digest="$(aws ecr describe-images --region "$region" --repository-name "${path#*/}" \
     --image-ids "imageTag=$tag" --query 'imageDetails[0].imageDigest' --output text)" ||
     fail 69 "the registry does not say what $image is: see above"
   case "$digest" in
@@ -281,18 +293,22 @@ region_of() {
 }
 
 pull() {
-  local image="$1" host="${1%%/*}" login
+  local image="$1" host="${1%%/*}" login region token
   if docker image inspect "$image" >/dev/null 2>&1; then return; fi
+  region="$(region_of "$image")"
+  token="$(aws ecr get-login-password --region "$region")" || fail 69 "the registry gives no password: see above"
   # Its own configuration, so that the token does not stay on the disk.
-  login="$(mktemp -d)"
-  # shellcheck disable=SC2064 # the value of now is meant
-  trap "rm -rf '$login'" EXIT
-  aws ecr get-login-password --region "$(region_of "$image")" |
-    docker --config "$login" login --username AWS --password-stdin "$host" >/dev/null
-  docker --config "$login" pull --quiet "$image" >/dev/null
-  rm -rf "$login"
+  login="$state_dir/login"
+  (umask 077 && mkdir -p "$login")
+  trap forget_login EXIT
+  printf '%s' "$token" | docker --config "$login" login --username AWS --password-stdin "$host" >/dev/null ||
+    fail 69 "the registry does not let this machine in: see above"
+  docker --config "$login" pull --quiet "$image" >/dev/null || fail 69 "the image could not be pulled: see above"
+  forget_login
   trap - EXIT
 }
+
+forget_login() { rm -rf "$state_dir/login"; }
 
 install_missing() {
   local tool
@@ -356,19 +372,32 @@ systemctl_with() {
 watch() {
   local missed=0
   # In a shell of its own: a refusal ends that one alone, and the lock goes with it.
-  (under_lock start) || exit
+  (under_lock revive) || exit
+  has_begun || again
   while sleep "${NETSEC_WATCH_SECONDS:-10}"; do
     if answers "$port" healthz; then missed=0; continue; fi
     missed=$((missed + 1))
     [ "$missed" -ge 3 ] || continue
-    warn "no answer for the third time: restarting"
     missed=0
-    (try_lock && restart) || warn "not restarted: a deployment is under way, or the engine refused"
+    again
   done
 }
 
+again() {
+  warn "no answer: restarting"
+  (try_lock && restart) || warn "not restarted: a deployment is under way, or the engine refused"
+  has_begun || true
+}
+
+# It may have to train first.
+has_begun() { (wait_for healthz "$current" "$port"); }
+
+# One that does not answer gets less time to end than one that works.
 restart() {
-  recover && docker container restart "$current" >/dev/null
+  local was
+  was="$(state "$current")" || return
+  recover || return
+  [ "$was" != running ] || docker container restart -t 10 "$current" >/dev/null
 }
 
 status() {

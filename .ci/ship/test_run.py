@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
+import time
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -166,6 +167,18 @@ class Deployment(OnAMachine):
         self.assertFalse((self.machine.state / "config.json").exists())
         self.assertEqual(list(self.machine.root.rglob("config.json")), [])
 
+    def test_a_login_that_a_kill_left_is_forgotten_at_the_next_start(self):
+        machine = self.machine
+        self.assertTrue(any(self.is_killed_in_a_pull(machine, at) for at in range(1, 30)))
+        self.assertNotEqual(list(machine.root.rglob("config.json")), [])
+        self.check(machine.run("start"), 0)
+        self.assertEqual(list(machine.root.rglob("config.json")), [])
+
+    @staticmethod
+    def is_killed_in_a_pull(machine, at):
+        machine.deploy("new", at=at, how="kill")
+        return " pull " in machine.calls()[-1]
+
     def test_an_image_that_never_serves_leaves_the_old_one_serving(self):
         for behaviour in ["crashes", "mute", "unready", "mute-in-place"]:
             with self.subTest(behaviour):
@@ -217,6 +230,22 @@ class Deployment(OnAMachine):
         done = machine.deploy("new")
         self.check(done, 69, "netsec_***")
         self.assertNotIn("0123456789abcdef", done.stdout + done.stderr)
+
+    def test_keys_of_a_first_start_that_failed_afterwards_are_kept(self):
+        machine = self.new_machine("keys", deployed=())
+        machine.publish("new", "unready")
+        (machine.state / "words").write_text("admin key: netsec_0123456789abcdef\n")
+        self.check(machine.deploy("new"), 69, "keys were made")
+        self.assertIn("0123456789abcdef", (machine.root / "var/lib/netsec/first-start.log").read_text())
+
+    def test_a_wait_ends_by_the_clock_also_when_each_look_takes_long(self):
+        machine = self.new_machine("slow", deployed=())
+        machine.publish("new", "unready")
+        (machine.tools / "hang").symlink_to(shutil.which("sleep"))
+        self.program(machine, "curl", "hang 3\nexit 28")
+        begun = time.monotonic()
+        self.check(machine.deploy("new"), 69, "has no good answer at /readyz after")
+        self.assertLess(time.monotonic() - begun, 9)
 
     def test_every_container_is_confined(self):
         self.check(self.machine.deploy("new"), 0)
@@ -313,6 +342,11 @@ class Watch(OnAMachine):
                 done = self.watch_hanging(looks)
                 found = [call for call in self.machine.calls() if " restart " in call]
                 self.assertEqual(len(found), restarts, done.stderr)
+
+    def test_a_container_that_hangs_when_the_watch_begins_is_restarted(self):
+        (self.machine.state / "hung").write_text("")
+        done = self.machine.run("watch", NETSEC_READY_SECONDS="1")
+        self.assertEqual([call for call in self.machine.calls() if " restart " in call], ["docker container restart -t 10 netsec"], done.stderr)
 
     def watch_hanging(self, looks):
         hanging = self.machine.tools / "sleep"
