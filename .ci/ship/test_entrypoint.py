@@ -76,6 +76,13 @@ class EntryPoint(unittest.TestCase):
                 again = self.start(data, shell=shell)
                 self.assertEqual(again, f"serves with keys from {data}/state/keys\n")
 
+    def test_a_training_that_fails_ends_the_start_with_its_code(self):
+        for number, shell in enumerate(SHELLS):
+            with self.subTest(shell):
+                data = self.container(str(number))
+                (data / "bin/netsec").write_text("#!/bin/sh\nexit 65\n")
+                self.assertNotIn("serves", self.start(data, shell=shell, code=65))
+
     def test_the_file_of_keys_holds_lines_without_keys_and_is_its_owner_s_alone(self):
         data = self.container("keys")
         self.start(data)
