@@ -35,7 +35,7 @@ class Variables(unittest.TestCase):
 class Policies(unittest.TestCase):
     def test_no_policy_gives_more_than_it_names(self):
         policies = sorted((REPOSITORY / "deploy/iam").glob("*.json"))
-        self.assertEqual([path.stem for path in policies], ["instance", "workflow-trust", "workflow"])
+        self.assertEqual([path.stem for path in policies], ["instance-trust", "instance", "workflow-trust", "workflow"])
         for path in policies:
             for statement in json.loads(path.read_text())["Statement"]:
                 with self.subTest(path.stem, sid=statement["Sid"]):
@@ -50,7 +50,7 @@ class Policies(unittest.TestCase):
             self.assertNotIn("Delete", action)
         if statement.get("Resource") == "*":
             self.assertEqual(actions, ["ecr:GetAuthorizationToken"])
-        if "Principal" in statement:
+        if "Federated" in statement.get("Principal", {}):
             self.assertIn("Condition", statement)
 
 
