@@ -22,11 +22,18 @@ ARG FEATURES=orchestrator/full,server/s3
 COPY --from=manifests /source .
 RUN cargo build --release --locked --target "$TARGET" --package orchestrator --package server --features "$FEATURES"
 
+# Has each program say which crates it is made of, for who lists what is in an image or looks for known flaws.
+FROM sources AS auditable
+RUN cargo install cargo-auditable --version 0.7.7 --locked --target "$TARGET" --root /usr/local
+
 FROM dependencies AS build
+# Again: not every builder hands a stage's arguments on to the next.
+ARG FEATURES=orchestrator/full,server/s3
+COPY --from=auditable /usr/local/bin/cargo-auditable /usr/local/bin/
 COPY . .
 # Newer than the empty crates, which cargo would otherwise take for these.
 RUN find crates -name '*.rs' -exec touch {} + \
-    && cargo build --release --locked --target "$TARGET" --package orchestrator --package server --features "$FEATURES" \
+    && cargo auditable build --release --locked --target "$TARGET" --package orchestrator --package server --features "$FEATURES" \
     && mkdir /out \
     && cp "target/$TARGET/release/netsec" "target/$TARGET/release/netsec-server" /out/ \
     && strip /out/netsec /out/netsec-server
