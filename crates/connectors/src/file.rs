@@ -85,7 +85,7 @@ impl FileDestination {
     fn read(&self, path: &Path) -> Result<Tally, SinkError> {
         let file = File::open(path).map_err(|e| self.failed(&e))?;
         let source = formats::read_file(file, self.location.clone(), &self.format);
-        tally(source.map_err(as_sink_error)?.as_mut())
+        tally(source.map_err(as_sink_error)?.as_mut(), &self.schema)
     }
 
     /// Compares a file that was there before with what was to be written.
@@ -171,7 +171,7 @@ impl Destination for FileDestination {
             }
             State::Writing(sink, _) => {
                 loaded.written = n_rows;
-                sink.write(&whole(batch, &self.schema))
+                sink.write(&whole(batch, &self.schema, &self.format))
             }
             _ => Err(self.rejected("the load has not begun")),
         };

@@ -5,7 +5,7 @@ mod key;
 
 use dataset::{
     Destination, FieldColumns, LoadMode, Loaded, RawBatch, Schema, SinkError, Source as _,
-    SourceError, SourceUri, Tally, record_digests,
+    SourceError, SourceUri, Tally,
 };
 use serde_json::{Value, json, value::RawValue};
 use tokio::task::JoinSet;
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     failure::{Cause, Trouble},
-    written::as_sink_error,
+    written::{as_sink_error, numeric},
 };
 use key::Key;
 
@@ -123,8 +123,7 @@ impl DynamoDestination {
             flattener.push(item, &mut columns);
         }
         let batch = columns.take(items.len() as u64);
-        let digests = record_digests(&batch);
-        digests.into_iter().for_each(|digest| tally.add(digest));
+        tally.add_batch(&numeric(batch, &self.schema));
         tally
     }
 
@@ -157,7 +156,7 @@ impl DynamoDestination {
         let mut tally = Tally::default();
         loop {
             match source.next_batch() {
-                Ok(Some(batch)) => tally.add_batch(&batch),
+                Ok(Some(batch)) => tally.add_batch(&numeric(batch, &self.schema)),
                 Ok(None) | Err(SourceError::Malformed { .. }) => return Ok(tally),
                 Err(error) => return Err(as_sink_error(error)),
             }

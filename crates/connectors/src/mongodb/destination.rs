@@ -16,7 +16,10 @@ use mongodb::{
 };
 
 use super::{connection::Connection, document::Writer, source::MongoSource};
-use crate::{failure::Cause, written::as_sink_error};
+use crate::{
+    failure::Cause,
+    written::{as_sink_error, numeric},
+};
 
 /// Documents of one request at most.
 const REQUEST_DOCUMENTS: usize = 1000;
@@ -162,7 +165,7 @@ impl MongoDestination {
         let mut tally = Tally::default();
         loop {
             match source.next_batch() {
-                Ok(Some(batch)) => tally.add_batch(&batch),
+                Ok(Some(batch)) => tally.add_batch(&numeric(batch, &self.schema)),
                 Ok(None) | Err(SourceError::Malformed { .. }) => return Ok(tally),
                 Err(error) => return Err(as_sink_error(error)),
             }

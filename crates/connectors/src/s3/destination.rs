@@ -123,7 +123,7 @@ impl S3Destination {
         address.keys = Keys::One(self.key.clone());
         let connection = self.connection.to(address);
         let mut source = S3Source::of(connection, &self.schema).map_err(as_sink_error)?;
-        tally(&mut source)
+        tally(&mut source, &self.schema)
     }
 
     fn unavailable(&self, reason: impl Into<String>) -> SinkError {
@@ -164,7 +164,7 @@ impl Destination for S3Destination {
         match &mut self.state {
             State::There => loaded.already_there = n_rows,
             State::Writing(sink, _) => {
-                sink.write(&whole(batch, &self.schema))?;
+                sink.write(&whole(batch, &self.schema, &self.format))?;
                 loaded.written = n_rows;
             }
             _ => return Err(self.unavailable("the load has not begun")),
@@ -186,7 +186,7 @@ impl Destination for S3Destination {
         let copy = file.try_clone().map_err(|e| failed(&e))?;
         let location = path.display().to_string();
         let source = formats::read_file(copy, location, &self.format);
-        let found = tally(source.map_err(as_sink_error)?.as_mut())?;
+        let found = tally(source.map_err(as_sink_error)?.as_mut(), &self.schema)?;
         self.state = State::Written(file, found);
         Ok(found)
     }

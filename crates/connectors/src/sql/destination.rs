@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     failure::{Cause, Trouble},
-    written::as_sink_error,
+    written::{as_sink_error, numeric},
 };
 use record::{Record, Recorder};
 use table::Table;
@@ -282,9 +282,10 @@ fn tally(
 ) -> Result<Tally, Trouble> {
     let tally = Arc::new(Mutex::new(Tally::default()));
     let shared = Arc::clone(&tally);
+    let typed = schema.clone();
     let take = move |batch: RawBatch| {
         let mut tally = shared.lock().unwrap_or_else(PoisonError::into_inner);
-        tally.add_batch(&batch);
+        tally.add_batch(&numeric(batch, &typed));
         true
     };
     let mut rows = Rows::new(schema, connection.address.time_limit, take);

@@ -1,6 +1,6 @@
 //! Loading over documents with equal keys: each is written whole, and read back at once.
 
-use dataset::{FieldColumns, Loaded, RawBatch, Schema, SinkError, Tally, record_digests};
+use dataset::{FieldColumns, Loaded, RawBatch, Schema, SinkError, Tally};
 use mongodb::{
     IndexModel,
     bson::{Bson, Document, doc},
@@ -8,7 +8,7 @@ use mongodb::{
 };
 
 use super::{MongoDestination, Request, swap::kept_by_majority};
-use crate::mongodb::document::Flattener;
+use crate::{mongodb::document::Flattener, written::numeric};
 
 /// Documents that one query looks for at most.
 const LOOKED_FOR: usize = 200;
@@ -114,9 +114,7 @@ impl MongoDestination {
                 let n_rows = columns.n_rows() as u64;
                 Ok(columns.take(n_rows))
             })?;
-            record_digests(&found)
-                .into_iter()
-                .for_each(|d| tally.add(d));
+            tally.add_batch(&numeric(found, &self.schema));
         }
         Ok(tally)
     }

@@ -75,6 +75,35 @@ fn records_pushed_into_each_format_are_those_of_the_source() {
 }
 
 #[test]
+fn a_text_without_characters_is_one_where_the_schema_says_so() {
+    let place = Workplace::new();
+    place.write(
+        "tiny.yaml",
+        "
+name: tiny
+missing_tokens: [NA]
+columns:
+- {name: a, type: number, may_be_missing: true}
+- {name: t, type: text, may_be_missing: true}
+target: {column: y, benign: {ok: ['0']}, threats: {bad: ['1']}}
+",
+    );
+    let csv = "a,t,y\n1,,0\nNA,NA,1\n2,x,0\n";
+    place.write("tiny.csv", csv);
+    for file in FORMATS {
+        let pushed = push(&place, &["--to", file]);
+        assert_eq!(pushed["written"], 3, "{file}");
+        // From there they are the same records, whose cells are told apart.
+        let arguments = ["push", "--dataset", "tiny.yaml", "--from", file];
+        let called = place.call(&[&arguments[..], &["--to", "back.csv"]].concat());
+        assert_eq!(called.code, 0, "{file}: {}", called.err);
+        let back = fs::read_to_string(place.path("back.csv")).unwrap();
+        assert_eq!(back, csv, "{file}");
+        fs::remove_file(place.path("back.csv")).unwrap();
+    }
+}
+
+#[test]
 fn the_same_push_again_finds_its_file_and_another_leaves_it() {
     let place = tiny(300);
     for file in FORMATS {
