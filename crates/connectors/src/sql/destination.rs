@@ -1,6 +1,7 @@
 //! A table as a destination: records are loaded under names of their own, so that loading them again
 //! changes nothing.
 
+mod definition;
 mod record;
 mod swap;
 mod table;

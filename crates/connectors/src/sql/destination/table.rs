@@ -295,8 +295,11 @@ impl SqlDestination {
     fn make(&mut self, into: &TableName, is_like_target: bool) -> Result<(), Trouble> {
         let dialect = self.connection.dialect();
         let table = dialect.quote_table(into);
+        let model = dialect.quote_table(&self.target);
         let sql = match is_like_target {
-            true => dialect.create_like(&table, &dialect.quote_table(&self.target)),
+            true => self
+                .definition(into)?
+                .unwrap_or_else(|| dialect.create_like(&table, &model)),
             false => self.creation(&table),
         };
         self.connection
