@@ -198,6 +198,11 @@ impl Destination for FileDestination {
             _ => Ok(()),
         }
     }
+
+    fn take_back(&mut self) -> Result<bool, SinkError> {
+        // Nobody sees it before it is whole.
+        Ok(true)
+    }
 }
 
 /// Gives a file a name that no other has.

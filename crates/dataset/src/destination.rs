@@ -41,6 +41,13 @@ pub trait Destination: Send {
     /// # Errors
     /// [`SinkError`]; the old records are then still there.
     fn publish(&mut self) -> Result<(), SinkError>;
+
+    /// Takes out again what this load has brought in, of which nothing may have been there before; returns
+    /// whether nothing of it is left for others to read.
+    ///
+    /// # Errors
+    /// [`SinkError`]; some of it may still be there.
+    fn take_back(&mut self) -> Result<bool, SinkError>;
 }
 
 /// What loading does to records that are there already.

@@ -163,9 +163,9 @@ impl DynamoDestination {
         }
     }
 
-    /// Deletes all items that this load has not written.
-    async fn delete_others(&self) -> Result<(), Trouble> {
-        let mut parameters = self.filter(false);
+    /// Deletes the items of this load, or all others.
+    async fn delete(&self, is_own: bool) -> Result<(), Trouble> {
+        let mut parameters = self.filter(is_own);
         parameters["ProjectionExpression"] = json!("#key");
         let client = self.client();
         let mut from = None;
@@ -226,12 +226,20 @@ impl Destination for DynamoDestination {
         if self.mode != LoadMode::Replace {
             return Ok(());
         }
-        self.connection.block_on(self.delete_others())?;
+        self.connection.block_on(self.delete(false))?;
         let left = self.tally()?;
         match left == self.seen {
             true => Ok(()),
             false => Err(self.not_alone(left).into()),
         }
+    }
+
+    fn take_back(&mut self) -> Result<bool, SinkError> {
+        let is_apart = !matches!(self.mode, LoadMode::Upsert(_));
+        if is_apart {
+            self.connection.block_on(self.delete(true))?;
+        }
+        Ok(is_apart)
     }
 }
 

@@ -226,6 +226,17 @@ impl Destination for MongoDestination {
             _ => Ok(()),
         }
     }
+
+    fn take_back(&mut self) -> Result<bool, SinkError> {
+        if self.mode == LoadMode::Append {
+            let collection = self.connection.collection(&self.staging());
+            let own = self.own();
+            let asked = "take the documents of this load back";
+            self.connection
+                .repeat(asked, async || collection.delete_many(own.clone()).await)?;
+        }
+        Ok(!matches!(self.mode, LoadMode::Upsert(_)))
+    }
 }
 
 type Rows = std::ops::Range<usize>;

@@ -216,6 +216,11 @@ impl Destination for S3Destination {
             "read back {found}, but sent {sent}: others have written to it; push again"
         )))
     }
+
+    fn take_back(&mut self) -> Result<bool, SinkError> {
+        // Nobody sees it before it is whole.
+        Ok(true)
+    }
 }
 
 /// Checks that a mode can be carried out at an address; returns the format of what is written.

@@ -266,6 +266,16 @@ impl Destination for SqlDestination {
             _ => Ok(()),
         }
     }
+
+    fn take_back(&mut self) -> Result<bool, SinkError> {
+        if self.mode == LoadMode::Append {
+            let delete = self.into.delete_load(&self.load);
+            let asked = "take the records of this load back";
+            self.connection
+                .repeat_at_length(asked, async |link| link.run(&delete, &[]).await)?;
+        }
+        Ok(!matches!(self.mode, LoadMode::Upsert(_)))
+    }
 }
 
 impl SqlDestination {

@@ -122,6 +122,13 @@ impl Table {
         format!("{} WHERE {column} = '{load}'", self.select())
     }
 
+    /// Writes the statement that deletes the records of a load.
+    pub(super) fn delete_load(&self, load: &str) -> String {
+        let column = self.dialect.quote(LOAD_COLUMN);
+        let table = self.dialect.quote_table(&self.name);
+        format!("DELETE FROM {table} WHERE {column} = '{load}'")
+    }
+
     /// Writes the query for the records of some keys.
     pub(super) fn select_keys(&self, key: &[String], n_keys: usize) -> String {
         let one = |i: usize| {
