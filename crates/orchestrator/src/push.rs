@@ -17,7 +17,7 @@ use crate::{
     output::{print, refuse_same_file},
 };
 use cleaning::{Cleaner, Duplicates};
-use quarantine::Quarantine;
+use quarantine::{Quarantine, Rejected};
 
 #[derive(Args)]
 pub struct PushArguments {
@@ -160,7 +160,7 @@ impl Push<'_> {
         while let Some(batch) = source.next_batch()? {
             self.summary.rows += batch.n_rows() as u64;
             let cleaned = cleaner.clean(batch)?;
-            self.summary.rejected += cleaned.rejected.n_rows() as u64;
+            self.summary.rejected += cleaned.rejected.reasons.len() as u64;
             self.quarantine.push(&cleaned.rejected)?;
             self.report("rows checked", self.summary.rows, 0);
         }
@@ -220,7 +220,7 @@ impl Push<'_> {
                 .iter()
                 .for_each(|(row, _)| expected.remove(digests[*row]));
             self.quarantine
-                .push(&quarantine::rows(&batch, &loaded.refused))?;
+                .push(&Rejected::of(&batch, loaded.refused))?;
             self.report(
                 "records loaded",
                 cleaner.tally.count(),

@@ -1,5 +1,7 @@
 //! Rows as a source gives them to records that are fit to be pushed: typed, trimmed, checked.
 
+mod rounding;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use artifact::{Digest, Failure};
@@ -9,8 +11,9 @@ use dataset::{
     SourceError, Tally, TextColumn, record_digests,
 };
 use ingestion::IngestionConfig;
+use rounding::rounded_cells;
 
-use super::quarantine;
+use super::quarantine::Rejected;
 
 /// What is done with rows that are equal in every column.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -40,12 +43,18 @@ pub(super) struct Cleaner {
 pub(super) struct Cleaned {
     /// Typed cells under the names of the schema, in the source's order.
     pub accepted: RawBatch,
-    /// As [`quarantine`] has them.
-    pub rejected: RawBatch,
+    /// Cells as they came.
+    pub rejected: Rejected,
 }
 
 impl Cleaner {
-    pub(super) fn new(schema: Schema, duplicates: Duplicates, key: Vec<String>) -> Self {
+    pub(super) fn new(mut schema: Schema, duplicates: Duplicates, key: Vec<String>) -> Self {
+        // What nobody learns from is loaded all the same, so that it has to be what the schema says;
+        // that it may be missing is part of not being used.
+        for column in schema.columns.iter_mut().filter(|c| c.never_use) {
+            column.never_use = false;
+            column.may_be_missing = true;
+        }
         Self {
             schema,
             duplicates,
@@ -61,7 +70,10 @@ impl Cleaner {
 
     /// Reads cells as ingestion does and judges rows as validation does.
     pub(super) fn clean(&mut self, batch: RawBatch) -> Result<Cleaned, Failure> {
-        let mut source = OneBatch(Some(batch));
+        let mut judged = batch.clone();
+        let rounded = rounded_cells(&batch, &self.schema, &self.key);
+        judged.defects.extend(rounded);
+        let mut source = OneBatch(Some(judged));
         let config = IngestionConfig::default();
         let schema = self.schema.clone();
         let (raw, provenance) = ingestion::ingest(&mut source, schema, &config, &|_, _, _| {})?;
@@ -69,10 +81,11 @@ impl Cleaner {
         self.unknown_names
             .extend(provenance.unknown_names.iter().cloned());
         let typed = self.typed(&raw, &provenance, &screening.bad);
-        let (accepted, conflicts) = self.distinct(typed);
+        let (accepted, mut rejected) = self.distinct(typed);
+        rejected.extend(problems_of(&screening.quarantine));
         Ok(Cleaned {
             accepted,
-            rejected: quarantine::joined(screening.quarantine, conflicts),
+            rejected: as_they_came(&batch, rejected),
         })
     }
 
@@ -103,11 +116,12 @@ impl Cleaner {
         kind == Some(ColumnType::Boolean)
     }
 
-    /// Leaves out duplicates, and gives apart the rows whose key another record has.
-    fn distinct(&mut self, batch: RawBatch) -> (RawBatch, RawBatch) {
+    /// Leaves out duplicates, and gives apart the numbers of the rows whose key another record has, each
+    /// with the reason.
+    fn distinct(&mut self, batch: RawBatch) -> (RawBatch, BTreeMap<u64, String>) {
         let digests = record_digests(&batch);
         let keys = self.key_digests(&batch);
-        let (mut kept, mut conflicts) = (Vec::new(), Vec::new());
+        let (mut kept, mut conflicts) = (Vec::new(), BTreeMap::new());
         for (row, &record) in digests.iter().enumerate() {
             let number = batch.row_numbers[row];
             let verdict = match &keys {
@@ -121,11 +135,12 @@ impl Cleaner {
                     kept.push(row);
                 }
                 Verdict::Duplicate => self.n_duplicates += 1,
-                Verdict::Conflict(reason) => conflicts.push((row, reason)),
+                Verdict::Conflict(reason) => {
+                    conflicts.insert(number, reason);
+                }
             }
         }
-        let rejected = quarantine::rows(&batch, &conflicts);
-        (batch.select(&kept), rejected)
+        (batch.select(&kept), conflicts)
     }
 
     fn judge_duplicate(&mut self, record: Digest) -> Verdict {
@@ -174,6 +189,24 @@ impl Cleaner {
         let digests = record_digests(&part).into_iter().enumerate();
         Some(digests.map(|(row, d)| is_whole(row).then_some(d)).collect())
     }
+}
+
+/// Returns the problems that validation has found, by the numbers of the rows.
+fn problems_of(quarantine: &RawBatch) -> impl Iterator<Item = (u64, String)> {
+    let at = quarantine.position("problems");
+    let numbers = quarantine.row_numbers.iter().enumerate();
+    numbers.map(move |(row, number)| {
+        let text = at.and_then(|at| quarantine.columns[at].text(row));
+        (*number, text.unwrap_or_default().into_owned())
+    })
+}
+
+/// Takes rows out of a batch by their numbers, in its order.
+fn as_they_came(batch: &RawBatch, mut rejected: BTreeMap<u64, String>) -> Rejected {
+    let numbers = batch.row_numbers.iter().enumerate();
+    let of_rows = numbers.filter_map(|(row, number)| Some((row, rejected.remove(number)?)));
+    let of_rows = of_rows.collect();
+    Rejected::of(batch, of_rows)
 }
 
 enum Verdict {

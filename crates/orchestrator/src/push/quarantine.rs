@@ -1,61 +1,102 @@
-//! The file of rejected rows: their numbers in the source, their problems, their cells.
+//! The file of rejected rows: their numbers in the source, their problems, and their cells as they came.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use artifact::{Failure, clock, create_directory};
-use dataset::{RawBatch, RawColumn, Schema, Sink, TextColumn};
+use dataset::{RawBatch, RawColumn, Schema, Sink, TextColumn, free_name};
 use formats::CsvWriter;
 
 use super::PushArguments;
 
+/// Rows that are not pushed.
+pub(super) struct Rejected {
+    /// Under the names that they have in the source.
+    pub rows: RawBatch,
+    /// Why, one for each row.
+    pub reasons: Vec<String>,
+}
+
+impl Rejected {
+    /// Takes rows (index in the batch) out of a batch, with the reason of each.
+    pub(super) fn of(batch: &RawBatch, rejected: Vec<(usize, String)>) -> Self {
+        let (rows, reasons): (Vec<usize>, Vec<String>) = rejected.into_iter().unzip();
+        Self {
+            rows: batch.select(&rows),
+            reasons,
+        }
+    }
+}
+
 /// The file, made at the first rejected row.
 pub(super) struct Quarantine {
     path: PathBuf,
-    names: Vec<String>,
+    /// The columns of the schema, and then those of the source that the file begins with.
+    columns: Vec<String>,
     sink: Option<Box<dyn Sink>>,
     first_problem: String,
 }
 
 impl Quarantine {
     pub(super) fn new(arguments: &PushArguments, schema: &Schema) -> Self {
-        let name = format!("{}.csv", clock::compact(clock::now()));
-        let path = arguments.place.artifacts.join("quarantine").join(name);
-        let columns = schema.file_columns();
+        let directory = arguments.place.artifacts.join("quarantine");
+        let path = arguments.quarantine.clone();
         Self {
-            path: arguments.quarantine.clone().unwrap_or(path),
-            names: [vec!["row".to_owned(), "problems".to_owned()], columns].concat(),
+            path: path.unwrap_or_else(|| unused(&directory)),
+            columns: schema.file_columns(),
             sink: None,
             first_problem: String::new(),
         }
     }
 
     /// Takes rejected rows.
-    pub(super) fn push(&mut self, rows: &RawBatch) -> Result<(), Failure> {
-        if rows.n_rows() == 0 {
+    pub(super) fn push(&mut self, rejected: &Rejected) -> Result<(), Failure> {
+        let Some(reason) = rejected.reasons.first() else {
             return Ok(());
-        }
+        };
         if self.sink.is_none() {
-            let problem = rows.columns[1].text(0).unwrap_or_default();
-            self.first_problem = format!("row {}: {problem}", rows.row_numbers[0]);
-            self.sink = Some(self.create()?);
+            self.first_problem = format!("row {}: {reason}", rejected.rows.row_numbers[0]);
+            self.begin(&rejected.rows.names)?;
         }
+        let batch = self.batch(rejected);
         let sink = self.sink.as_mut().expect("it was made just now");
-        Ok(sink.write(rows)?)
+        Ok(sink.write(&batch)?)
     }
 
-    fn create(&self) -> Result<Box<dyn Sink>, Failure> {
+    fn begin(&mut self, found: &[String]) -> Result<(), Failure> {
         if let Some(directory) = self.path.parent().filter(|d| !d.as_os_str().is_empty()) {
             create_directory(directory)?;
         }
-        let mut sink = Box::new(CsvWriter::create(&self.path, b',')?);
-        // All names at once: a later batch may have a column that the first one lacks.
-        let columns = vec![RawColumn::Text(TextColumn::new()); self.names.len()];
-        sink.write(&RawBatch {
-            names: self.names.clone(),
+        // A file keeps the columns that it begins with. What the schema knows is among them, also where
+        // only a later batch has it.
+        for name in found {
+            if !self.columns.contains(name) {
+                self.columns.push(name.clone());
+            }
+        }
+        self.sink = Some(Box::new(CsvWriter::create(&self.path, b',')?));
+        Ok(())
+    }
+
+    fn batch(&self, Rejected { rows, reasons }: &Rejected) -> RawBatch {
+        let numbers: Vec<String> = rows.row_numbers.iter().map(u64::to_string).collect();
+        let texts = |texts: &[String]| {
+            let cells = texts.iter().map(|text| Some(text.as_str()));
+            RawColumn::Text(cells.collect())
+        };
+        let cells = |name: &String| match rows.position(name) {
+            Some(at) => rows.columns[at].clone(),
+            None => RawColumn::Text(reasons.iter().map(|_| None).collect::<TextColumn>()),
+        };
+        let is_taken = |name: &str| self.columns.iter().any(|taken| taken == name);
+        let ours = ["row", "problems"].map(|name| free_name(name, "_", is_taken));
+        let mut columns = vec![texts(&numbers), texts(reasons)];
+        columns.extend(self.columns.iter().map(cells));
+        RawBatch {
+            names: [&ours[..], &self.columns].concat(),
             columns,
-            ..RawBatch::default()
-        })?;
-        Ok(sink)
+            row_numbers: rows.row_numbers.clone(),
+            defects: Vec::new(),
+        }
     }
 
     /// Returns the first problem, for people.
@@ -73,52 +114,14 @@ impl Quarantine {
     }
 }
 
-/// Makes rows of quarantine of some rows of a batch, with the reason of each.
-pub(super) fn rows(batch: &RawBatch, rejected: &[(usize, String)]) -> RawBatch {
-    let rows: Vec<usize> = rejected.iter().map(|(row, _)| *row).collect();
-    let chosen = batch.select(&rows);
-    let number = |n: &u64| n.to_string();
-    let numbers: Vec<String> = chosen.row_numbers.iter().map(number).collect();
-    let texts = |texts: &mut dyn Iterator<Item = &str>| RawColumn::Text(texts.map(Some).collect());
-    let mut columns = vec![
-        texts(&mut numbers.iter().map(String::as_str)),
-        texts(&mut rejected.iter().map(|(_, reason)| reason.as_str())),
-    ];
-    columns.extend(chosen.columns);
-    let mut names = vec!["row".to_owned(), "problems".to_owned()];
-    names.extend(chosen.names);
-    RawBatch {
-        names,
-        columns,
-        row_numbers: chosen.row_numbers,
-        defects: Vec::new(),
-    }
-}
-
-/// Puts rows of quarantine behind others, as texts.
-pub(super) fn joined(first: RawBatch, second: RawBatch) -> RawBatch {
-    if second.n_rows() == 0 {
-        return first;
-    }
-    if first.n_rows() == 0 {
-        return second;
-    }
-    let column = |name: &String| {
-        let mut texts = TextColumn::new();
-        for batch in [&first, &second] {
-            let place = batch.position(name);
-            for row in 0..batch.n_rows() {
-                let text = place.and_then(|at| batch.columns[at].text(row));
-                texts.push(text.as_deref());
-            }
-        }
-        RawColumn::Text(texts)
-    };
-    RawBatch {
-        // The second one has every column of the schema.
-        columns: second.names.iter().map(column).collect(),
-        names: second.names.clone(),
-        row_numbers: [first.row_numbers, second.row_numbers.clone()].concat(),
-        defects: Vec::new(),
-    }
+/// Names a file that no other push names, though it begins in the same second.
+fn unused(directory: &Path) -> PathBuf {
+    let now = clock::now();
+    let nanoseconds = now.timestamp_subsec_nanos();
+    let name = format!(
+        "{}-{nanoseconds:09}-{}.csv",
+        clock::compact(now),
+        std::process::id()
+    );
+    directory.join(name)
 }
