@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use artifact::{Classified, CodecError, ErrorKind, StoreError};
+use artifact::{Classified, CodecError, ErrorKind, StoreError, printable};
 use model::ScoringError;
 use thiserror::Error;
 
@@ -31,7 +31,7 @@ pub enum RegistryError {
         source: CodecError,
         advice: String,
     },
-    #[error("registry at {location}, `{key}`: {reason}; {advice}")]
+    #[error("registry at {location}, `{}`: {}; {advice}", printable(.key), printable(.reason))]
     Damaged {
         location: String,
         key: String,
@@ -56,10 +56,11 @@ pub enum RegistryError {
         source: CodecError,
     },
     #[error(
-        "`{name}` is not a model's name: use letters, digits, `-` and `_`, a letter or digit first"
+        "`{}` is not a model's name: use letters, digits, `-` and `_`, a letter or digit first",
+        printable(.name)
     )]
     BadName { name: String },
-    #[error("there is no model `{name}`; known: {known}")]
+    #[error("there is no model `{name}`; known: {}", printable(.known))]
     NoModel { name: String, known: String },
     #[error(
         "`{name}` has no champion: version {version} was declined ({reasons}); `netsec run` trains \

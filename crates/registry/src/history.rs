@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use artifact::{Digest, clock};
+use artifact::{Digest, clock, printable};
 use serde::{Deserialize, Serialize};
+
+use crate::is_key;
 
 /// What an entry did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +51,26 @@ pub struct Entry {
 const MAX_MINUTES_AHEAD: i64 = 5;
 
 impl Entry {
+    /// Escapes control characters in its words: they are anybody's, and reach terminals.
+    pub(crate) fn printable(self) -> Self {
+        let plain = |text: String| printable(&text).into_owned();
+        Self {
+            at: plain(self.at),
+            run: plain(self.run),
+            reasons: self.reasons.into_iter().map(plain).collect(),
+            why: self.why.map(plain),
+            ..self
+        }
+    }
+
+    /// Returns the name of its run as one word for a shell.
+    pub fn run_word(&self) -> String {
+        match is_key(&self.run) {
+            true => self.run.clone(),
+            false => format!("'{}'", self.run.replace('\'', "'\\''")),
+        }
+    }
+
     /// Returns whether its time lies minutes ahead of a moment that cannot come before it: a clock is
     /// wrong then.
     pub fn lies_ahead_of(&self, moment: clock::Timestamp) -> bool {

@@ -159,7 +159,7 @@ impl Registry {
                 "entry {found} stands where {sequence} should"
             )));
         }
-        Ok(entry)
+        Ok(entry.printable())
     }
 
     fn damaged_entry(&self, key: &str, reason: String) -> RegistryError {
@@ -379,7 +379,7 @@ impl Registry {
 
     /// Says what brings back a blob that an entry needs, or does without it.
     fn advice(&self, name: &str, entry: &Entry, found: Option<&CodecError>) -> String {
-        let run = &entry.run;
+        let run = entry.run_word();
         let again = match found {
             Some(CodecError::Older { .. } | CodecError::Newer { .. }) => String::new(),
             _ => format!(

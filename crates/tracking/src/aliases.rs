@@ -24,7 +24,8 @@ pub(crate) fn align(server: &Server, name: &str, history: &History) -> Result<()
             server.remark(format!(
                 "`{name}` version {} is not on the server, where `{alias}` names nothing: `netsec tracking \
                  sync {}` sends its run",
-                entry.version, entry.run
+                entry.version,
+                entry.run_word()
             ));
         }
         server.set_alias(name, alias, version)?;

@@ -281,3 +281,25 @@ fn hidden_and_temporary_files_are_no_entries() {
     let appended = registry.append("m", |_| Ok(Some(entry("b")))).unwrap();
     assert_eq!(appended.unwrap().sequence, 2);
 }
+
+#[test]
+fn what_an_entry_says_is_no_command_to_a_terminal_or_a_shell() {
+    let place = tempfile::tempdir().unwrap();
+    let registry = Registry::local(place.path());
+    let told = Entry {
+        run: "x; rm -rf ~ #'\u{7}".to_owned(),
+        reasons: vec!["a\nversion 9 is fine".to_owned()],
+        why: Some("\u{1b}[2JHACK".to_owned()),
+        ..entry("a")
+    };
+    registry.append("m", |_| Ok(Some(told.clone()))).unwrap();
+    let read = registry.history("m").unwrap().entries()[0].clone();
+    assert_eq!(read.reasons, ["a\\nversion 9 is fine"]);
+    assert_eq!(read.why.as_deref(), Some("\\u{1b}[2JHACK"));
+    assert_eq!(read.run_word(), "'x; rm -rf ~ #'\\''\\u{7}'");
+    let lost = registry.training_groups("m", &read).unwrap_err();
+    let said = lost.to_string();
+    assert!(said.contains("--run 'x; rm"), "{said}");
+    let said = said_of_first(|path| std::fs::write(path, "{\"\\u001b[2J\": 1}").unwrap());
+    assert!(!said.contains('\u{1b}'), "{said}");
+}
