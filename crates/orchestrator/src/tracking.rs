@@ -27,6 +27,9 @@ pub enum TrackingCommand {
 pub struct SyncArguments {
     /// Run directories, or their names under the artifacts directory; what is pending by default
     runs: Vec<PathBuf>,
+    /// Send which versions the aliases of a model name, pending or not
+    #[arg(long = "model", value_name = "NAME")]
+    models: Vec<String>,
     #[command(flatten)]
     place: Place,
 }
@@ -35,6 +38,8 @@ pub struct SyncArguments {
 pub fn run(command: &TrackingCommand) -> Result<u8, Failure> {
     match command {
         TrackingCommand::Status(place) => server::status(place),
-        TrackingCommand::Sync(arguments) => server::sync(&arguments.place, &arguments.runs),
+        TrackingCommand::Sync(arguments) => {
+            server::sync(&arguments.place, &arguments.runs, &arguments.models)
+        }
     }
 }

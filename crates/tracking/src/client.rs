@@ -5,7 +5,10 @@ mod retry;
 
 use std::{cell::Cell, time::Duration};
 
-use artifact::{clock, without_secrets};
+use artifact::{
+    clock::{self, Stopwatch},
+    without_secrets,
+};
 use serde_json::Value;
 use ureq::{Agent, RequestBuilder};
 use url::Url;
@@ -21,6 +24,7 @@ pub(crate) struct Client {
     agent: Agent,
     settings: Settings,
     requests: Cell<u64>,
+    since: Stopwatch,
 }
 
 /// One request: its path below the server's address, such as `api/2.0/mlflow/runs/create`.
@@ -56,6 +60,8 @@ impl Client {
             .timeout_connect(Some(CONNECT))
             .timeout_send_body(Some(BODY))
             .timeout_recv_response(Some(settings.time_limit))
+            // One byte after the other is no end, either.
+            .timeout_recv_body(Some(BODY))
             .timeout_per_read(Some(settings.time_limit))
             .user_agent(concat!("netsec/", env!("CARGO_PKG_VERSION")))
             .tls_config(settings.tls.clone());
@@ -63,6 +69,7 @@ impl Client {
             agent: config.build().into(),
             settings,
             requests: Cell::new(0),
+            since: Stopwatch::start(),
         }
     }
 
@@ -92,6 +99,9 @@ impl Client {
 
     /// Makes a call once.
     pub(crate) fn attempt(&self, call: &Call<'_>) -> Result<Value, Trouble> {
+        if self.left() == Some(Duration::ZERO) {
+            return Err(self.lasting(self.late()));
+        }
         self.requests.set(self.requests.get() + 1);
         let url = self.url(call)?;
         let url = url.as_str();
@@ -115,8 +125,21 @@ impl Client {
         answer::judge(self, call, answer)
     }
 
-    /// Says who asks.
+    /// Returns how much of the time is left that the whole may take.
+    fn left(&self) -> Option<Duration> {
+        let limit = self.settings.limit?;
+        let taken = Duration::try_from_secs_f64(self.since.seconds()).unwrap_or(limit);
+        Some(limit.saturating_sub(taken))
+    }
+
+    fn late(&self) -> String {
+        let limit = self.settings.limit.unwrap_or_default().as_secs();
+        format!("it has not taken all within {limit} s")
+    }
+
+    /// Says who asks, and how long there is for an answer.
     fn signed<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        let request = request.config().timeout_global(self.left()).build();
         match &self.settings.authorization {
             Some(authorization) => request.header("authorization", &authorization.0),
             None => request,
@@ -134,6 +157,9 @@ impl Client {
             return Err(self.unavailable(reason));
         }
         let wait = asked.unwrap_or_else(|| clock::backoff(*failed));
+        if self.left().is_some_and(|left| left <= wait) {
+            return Err(self.unavailable(format!("{}: {reason}", self.late())));
+        }
         let (location, attempt, wait_ms) = (self.location(), *failed, wait.as_millis() as u64);
         tracing::info!(location, reason, attempt, wait_ms, "failed, trying again");
         std::thread::sleep(wait);
@@ -162,7 +188,7 @@ impl Client {
 
     fn unreached(&self, error: &ureq::Error) -> Trouble {
         let said = without_secrets(&error.to_string());
-        let certificate = "MLFLOW_TRACKING_SERVER_CERT_PATH names a certificate to trust";
+        let certificate = about_certificate(&said);
         match error {
             ureq::Error::Rustls(_) | ureq::Error::Tls(_) => {
                 self.lasting(format!("TLS: {said}: {certificate}"))
@@ -183,6 +209,18 @@ impl Client {
             ureq::Error::Http(_) => self.lasting("the login holds what no header may hold"),
             _ => self.lasting(said),
         }
+    }
+}
+
+/// Says what to do when a server's certificate is not accepted.
+fn about_certificate(said: &str) -> &'static str {
+    match said.contains("CaUsedAsEndEntity") {
+        true => {
+            "it shows the certificate of an authority (CA:TRUE, as `openssl req -x509` makes it by itself), which is \
+             none of a server: make it again with `-addext basicConstraints=critical,CA:FALSE`, or another that the \
+             authority signs; MLFLOW_TRACKING_INSECURE_TLS=true trusts any"
+        }
+        false => "MLFLOW_TRACKING_SERVER_CERT_PATH names a certificate to trust",
     }
 }
 

@@ -46,6 +46,8 @@ pub enum TrackingError {
     Busy(PathBuf),
     #[error("{}: {reason}: remove it, and send its run with `netsec tracking sync RUN`", path.display())]
     Spool { path: PathBuf, reason: String },
+    #[error("{}: the run is gone: `rm {}` forgets that it was to be sent", run.display(), note.display())]
+    Gone { run: PathBuf, note: PathBuf },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -73,6 +75,7 @@ impl Classified for TrackingError {
             }
             Self::Refused { .. } | Self::Answer { .. } => ErrorKind::Unavailable,
             Self::Spool { .. } => ErrorKind::Internal,
+            Self::Gone { .. } => ErrorKind::Usage,
             Self::Store(error) => error.kind(),
             Self::Registry(error) => error.kind(),
         }

@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use artifact::without_secrets;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use percent_encoding::percent_decode_str;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
@@ -32,6 +31,8 @@ pub struct Settings {
     pub(crate) time_limit: Duration,
     /// Attempts at one request, the first included.
     pub(crate) attempts: u32,
+    /// How long the whole may take; without an end when somebody waits for it.
+    pub(crate) limit: Option<Duration>,
     /// The experiment to log to, whatever the data set.
     pub(crate) experiment: Option<String>,
 }
@@ -63,24 +64,34 @@ impl Settings {
     fn read(uri: &str, variable: impl Fn(&str) -> Option<String>) -> Result<Self, TrackingError> {
         let (base, login) = address(uri)?;
         let given = |name| variable(name);
+        // A file that a secret was read from ends with a line's end.
+        let line = |name| given(name).map(|text| text.trim_end_matches(['\r', '\n']).to_owned());
         let login = login.or_else(|| {
-            let user = given(USERNAME)?;
-            Some((user, given(PASSWORD).unwrap_or_default()))
+            let user = line(USERNAME)?;
+            Some((user, line(PASSWORD).unwrap_or_default()))
         });
         let basic = |(user, password): (String, String)| {
             format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
         };
         let bearer = |token| format!("Bearer {token}");
-        let authorization = login.map(basic).or_else(|| given(TOKEN).map(bearer));
-        let is_insecure = given(INSECURE).is_some_and(|value| value.trim() == "true");
+        let authorization = login.map(basic).or_else(|| line(TOKEN).map(bearer));
         Ok(Self {
             base,
             authorization: authorization.map(Secret),
-            tls: tls(is_insecure, given(CERTIFICATES))?,
+            tls: tls(flag(INSECURE, given(INSECURE))?, given(CERTIFICATES))?,
             time_limit: Duration::from_secs(number(TIMEOUT, given(TIMEOUT), 30)?.max(1).into()),
             attempts: number(RETRIES, given(RETRIES), 4)?.saturating_add(1),
+            limit: None,
             experiment: given(EXPERIMENT),
         })
+    }
+
+    /// Gives up after some time, for whom something else waits.
+    pub fn within(self, limit: Duration) -> Self {
+        Self {
+            limit: Some(limit),
+            ..self
+        }
     }
 
     /// Returns the address for people.
@@ -98,7 +109,7 @@ fn bad(variable: &'static str, reason: impl Into<String>) -> TrackingError {
 
 /// Takes an address apart: what is asked, and who asks.
 fn address(uri: &str) -> Result<(Url, Option<(String, String)>), TrackingError> {
-    let shown = without_secrets(uri);
+    let shown = shown(uri);
     let refuse = |reason: &str| bad(URI, format!("{shown}: {reason}"));
     let mut url = Url::parse(uri).map_err(|e| refuse(&format!("it is no URL: {e}")))?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -120,6 +131,22 @@ fn address(uri: &str) -> Result<(Url, Option<(String, String)>), TrackingError> 
     let path = url.path().trim_end_matches('/').to_owned() + "/";
     url.set_path(&path);
     Ok((url, login))
+}
+
+/// Returns an address that is not taken for people. What it may hold in the place of a password is shown by nobody,
+/// wherever that stands: the host, and the rest where no login can be meant.
+fn shown(uri: &str) -> String {
+    let cut = |text: &str| text.split(['?', '#']).next().unwrap_or_default().to_owned();
+    if let Some((_, host)) = uri.rsplit_once('@') {
+        return format!("{}@{}", artifact::secrets::MASK, cut(host));
+    }
+    match uri.split_once("://") {
+        Some((scheme @ ("http" | "https" | "file" | "sqlite"), rest)) => {
+            format!("{scheme}://{}", cut(rest))
+        }
+        Some((scheme, _)) => format!("{scheme}://{}", artifact::secrets::MASK),
+        None => cut(uri),
+    }
 }
 
 fn tls(is_insecure: bool, certificates: Option<String>) -> Result<TlsConfig, TrackingError> {
@@ -158,6 +185,16 @@ fn number(
     };
     let read = text.trim().parse();
     read.map_err(|_| bad(variable, format!("{text} is no whole number")))
+}
+
+/// Reads yes or no in the words that MLflow takes.
+fn flag(variable: &'static str, given: Option<String>) -> Result<bool, TrackingError> {
+    let text = given.unwrap_or_default().trim().to_ascii_lowercase();
+    match text.as_str() {
+        "true" | "1" => Ok(true),
+        "" | "false" | "0" => Ok(false),
+        _ => Err(bad(variable, format!("{text}: write true or false"))),
+    }
 }
 
 #[cfg(test)]

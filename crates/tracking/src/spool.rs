@@ -4,9 +4,14 @@ use std::{
     collections::BTreeSet,
     fs::{self, File, TryLockError},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use artifact::{StoreError, clock, create_directory, read_bounded, write_atomic};
+use artifact::{
+    StoreError,
+    clock::{self, Stopwatch},
+    create_directory, read_bounded, write_atomic,
+};
 use dataset::SourceUri;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +19,7 @@ use crate::{Origin, TrackingError};
 
 const MAX_BYTES: u64 = 1 << 20;
 const ENDING: &str = ".json";
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// The directory of what is pending.
 #[derive(Debug, Clone)]
@@ -29,6 +35,9 @@ pub struct Pending {
     pub subject: Subject,
     /// Since when, RFC 3339.
     pub since: String,
+    /// Tells it from what is noted of the same subject at the same time.
+    #[serde(default)]
+    pub(crate) mark: String,
     /// Where the registry of a model is; nothing for the one beside the runs, and for a run, which keeps it itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry: Option<SourceUri>,
@@ -100,9 +109,11 @@ impl Subject {
 impl Pending {
     /// Makes a note that something is to be sent from now on.
     pub(crate) fn new(subject: Subject, origin: Origin) -> Self {
+        let now = clock::now();
         Self {
             subject,
-            since: clock::rfc3339(clock::now()),
+            since: clock::rfc3339(now),
+            mark: format!("{}-{}", std::process::id(), now.timestamp_subsec_nanos()),
             registry: None,
             origin,
             attempts: 0,
@@ -131,7 +142,11 @@ impl Spool {
 
     /// Writes one down; what was known of it before is replaced.
     pub(crate) fn write(&self, pending: &Pending) -> Result<(), TrackingError> {
-        create_directory(&self.directory)?;
+        let _turn = self.turn()?;
+        self.put(pending)
+    }
+
+    fn put(&self, pending: &Pending) -> Result<(), TrackingError> {
         let text = serde_json::to_vec_pretty(pending).expect("a note is plain data");
         Ok(write_atomic(&self.path(&pending.subject), &text)?)
     }
@@ -145,8 +160,16 @@ impl Spool {
         }
     }
 
-    /// Forgets one that is sent.
-    pub(crate) fn remove(&self, subject: &Subject) -> Result<(), TrackingError> {
+    /// Reads what is noted of a subject, to be replaced later.
+    pub(crate) fn note(&self, subject: &Subject) -> Result<Note<'_>, TrackingError> {
+        Ok(Note {
+            spool: self,
+            subject: subject.clone(),
+            known: self.read(subject)?,
+        })
+    }
+
+    fn remove(&self, subject: &Subject) -> Result<(), TrackingError> {
         let path = self.path(subject);
         match fs::remove_file(&path) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
@@ -178,24 +201,68 @@ impl Spool {
 
     /// Keeps other processes from sending at the same time, for as long as the file is open: two that look
     /// for a run before either has made it would both make it.
-    pub(crate) fn lock(&self) -> Result<File, TrackingError> {
-        create_directory(&self.directory)?;
-        let path = self.directory.join("lock");
-        let fail = |e| TrackingError::from(StoreError::io("lock", &path)(e));
-        let file = File::options()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .map_err(fail)?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(TrackingError::Busy(path)),
-            Err(TryLockError::Error(error)) => Err(fail(error)),
+    ///
+    /// Another one is waited for as long as `patience` says.
+    pub(crate) fn lock(&self, patience: Duration) -> Result<File, TrackingError> {
+        let (path, file) = self.lock_file("lock")?;
+        let since = Stopwatch::start();
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) if since.seconds() < patience.as_secs_f64() => {
+                    std::thread::sleep(LOOK_AGAIN);
+                }
+                Err(TryLockError::WouldBlock) => return Err(TrackingError::Busy(path)),
+                Err(TryLockError::Error(e)) => return Err(StoreError::io("lock", &path)(e).into()),
+            }
         }
     }
 
-    fn path(&self, subject: &Subject) -> PathBuf {
+    /// Waits until no other process changes a note, which takes each a moment.
+    fn turn(&self) -> Result<File, TrackingError> {
+        let (path, file) = self.lock_file("turn")?;
+        file.lock().map_err(StoreError::io("lock", &path))?;
+        Ok(file)
+    }
+
+    fn lock_file(&self, name: &str) -> Result<(PathBuf, File), TrackingError> {
+        create_directory(&self.directory)?;
+        let path = self.directory.join(name);
+        let opened = File::options().create(true).append(true).open(&path);
+        let file = opened.map_err(StoreError::io("lock", &path))?;
+        Ok((path, file))
+    }
+
+    pub(crate) fn path(&self, subject: &Subject) -> PathBuf {
         self.directory.join(subject.file_name())
+    }
+}
+
+/// What is noted of a subject, as whoever sends it has read or written it last.
+pub(crate) struct Note<'a> {
+    spool: &'a Spool,
+    subject: Subject,
+    known: Option<Pending>,
+}
+
+impl Note<'_> {
+    pub(crate) fn pending(&self) -> Option<&Pending> {
+        self.known.as_ref()
+    }
+
+    /// Writes another in its place, or none; returns `false`, and changes nothing, where somebody has noted something
+    /// new meanwhile.
+    pub(crate) fn replace(&mut self, by: Option<Pending>) -> Result<bool, TrackingError> {
+        let _turn = self.spool.turn()?;
+        if self.spool.read(&self.subject)? != self.known {
+            return Ok(false);
+        }
+        match &by {
+            Some(pending) => self.spool.put(pending)?,
+            None => self.spool.remove(&self.subject)?,
+        }
+        self.known = by;
+        Ok(true)
     }
 }
 

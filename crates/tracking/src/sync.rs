@@ -1,8 +1,11 @@
 //! From what is pending to what the server knows.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use artifact::Run;
+use artifact::{Run, StoreError};
 use dataset::SourceUri;
 use registry::Registry;
 
@@ -10,7 +13,7 @@ use crate::{
     Origin, Pending, Settings, Subject, TrackingError, aliases,
     record::Record,
     server::Server,
-    spool::{Progress, Spool},
+    spool::{Note, Progress, Spool},
     upload::Upload,
 };
 
@@ -64,11 +67,17 @@ impl Tracking {
     /// # Errors
     /// [`TrackingError::Store`], [`TrackingError::Spool`], [`TrackingError::Busy`].
     pub fn put_off(&self, subject: &Subject, reason: &str) -> Result<(), TrackingError> {
-        let _lock = self.spool.lock()?;
-        match self.spool.read(subject)? {
-            Some(pending) => self.spool.write(&pending.put_off(reason)),
+        let _lock = self.spool.lock(Duration::ZERO)?;
+        let mut note = self.spool.note(subject)?;
+        match note.pending().cloned() {
+            Some(pending) => note.replace(Some(pending.put_off(reason))).map(drop),
             None => Ok(()),
         }
+    }
+
+    /// Returns whether something is noted.
+    pub fn is_pending(&self, subject: &Subject) -> bool {
+        matches!(self.spool.read(subject), Ok(Some(_)))
     }
 
     /// Lists what is pending: runs before models, the oldest first.
@@ -79,26 +88,34 @@ impl Tracking {
         self.spool.list()
     }
 
-    /// Sends something, whether or not it is pending, and forgets that it is. When that fails, it is pending
-    /// from then on.
+    /// Sends something, whether or not it is pending, and forgets that it is, unless it was noted anew meanwhile. When
+    /// that fails, it is pending from then on where there is room for a note. `origin` counts where none is there.
     ///
     /// # Errors
     /// [`TrackingError`]; what was sent until then need not be sent again.
-    pub fn send(&self, settings: &Settings, subject: &Subject) -> Result<Sent, TrackingError> {
-        let lock = self.spool.lock()?;
-        let known = self.spool.read(subject)?;
-        let mut pending = known.unwrap_or_else(|| Pending::new(subject.clone(), Origin::default()));
+    pub fn send(
+        &self,
+        settings: &Settings,
+        subject: &Subject,
+        origin: &Origin,
+    ) -> Result<Sent, TrackingError> {
+        // Several runs that end at once have their turn, one after the other.
+        let _lock = self.spool.lock(settings.limit.unwrap_or_default())?;
+        let mut note = self.spool.note(subject)?;
+        let known = note.pending().cloned();
+        let mut pending = known.unwrap_or_else(|| Pending::new(subject.clone(), origin.clone()));
         let server = Server::new(settings.clone());
         let result = match subject {
-            Subject::Run(name) => self.send_run(&server, name, &mut pending),
+            Subject::Run(name) => self.send_run(&server, name, &mut pending, &mut note),
             Subject::Model(name) => self.send_aliases(&server, name),
         };
-        match &result {
-            Ok(_) => self.spool.remove(subject)?,
-            Err(error) => self.spool.write(&pending.put_off(&error.to_string()))?,
+        let page = result.inspect_err(|error| {
+            keep(&mut note, pending.put_off(&error.to_string()));
+        })?;
+        if !note.replace(None)? {
+            server.remark("more was noted meanwhile: `netsec tracking sync` sends it");
         }
-        drop(lock);
-        result.map(|page| Sent {
+        Ok(Sent {
             page,
             remarks: server.remarks(),
             requests: server.requests(),
@@ -110,18 +127,17 @@ impl Tracking {
         server: &Server,
         name: &str,
         pending: &mut Pending,
+        note: &mut Note<'_>,
     ) -> Result<String, TrackingError> {
-        let run = Run::open(&self.root.join(name), 0)?;
+        let run = self.run(name)?;
         let mut record = Record::read(&run, &pending.origin)?;
         let files = std::mem::take(&mut record.files);
         let mut progress = pending.progress.clone();
         let kept = pending.clone();
-        let keep = |progress: &Progress| {
+        let mut keep = |progress: &Progress| {
             let progress = progress.clone();
-            self.spool.write(&Pending {
-                progress,
-                ..kept.clone()
-            })
+            let kept = kept.clone();
+            keep(note, Pending { progress, ..kept });
         };
         let version = server.version()?;
         tracing::debug!(server = server.location(), version, run = name, "tracking");
@@ -130,7 +146,7 @@ impl Tracking {
             registry: &self.registry,
             record: &record,
         };
-        let sent = upload.send(files, &mut progress, &keep);
+        let sent = upload.send(files, &mut progress, &mut keep);
         pending.progress = progress;
         sent.map(|sent| {
             let (experiment, run) = (sent.experiment, sent.run.id);
@@ -141,11 +157,34 @@ impl Tracking {
         })
     }
 
+    fn run(&self, name: &str) -> Result<Run, TrackingError> {
+        let directory = self.root.join(name);
+        let note = self.spool.path(&Subject::Run(name.to_owned()));
+        match Run::open(&directory, 0) {
+            Err(StoreError::NotARun(run)) if note.exists() => {
+                Err(TrackingError::Gone { run, note })
+            }
+            opened => Ok(opened?),
+        }
+    }
+
     fn send_aliases(&self, server: &Server, name: &str) -> Result<String, TrackingError> {
         let history = self.registry.existing(name)?;
-        if server.keeps_models()? {
-            aliases::align(server, name, &history)?;
+        if !server.keeps_models()? {
+            return Ok(server.location());
         }
+        aliases::align(server, name, &history)?;
         Ok(format!("{}/#/models/{name}", server.location()))
     }
 }
+
+/// Keeps how far the sending came. Where there is no room for that it goes on all the same: what is sent again is there
+/// once.
+fn keep(note: &mut Note<'_>, pending: Pending) {
+    if let Err(error) = note.replace(Some(pending)) {
+        tracing::warn!(%error, "progress is not noted");
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -31,7 +31,7 @@ impl Upload<'_> {
         &self,
         files: Vec<File>,
         progress: &mut Progress,
-        keep: &dyn Fn(&Progress) -> Result<(), TrackingError>,
+        keep: &mut dyn FnMut(&Progress),
     ) -> Result<Uploaded, TrackingError> {
         let (server, record) = (self.server, self.record);
         let named = server.experiment_name().unwrap_or(&record.experiment);
@@ -49,20 +49,20 @@ impl Upload<'_> {
             server.log(&run, &record.batch)?;
             server.log_inputs(&run, &record.inputs)?;
             progress.add("figures");
-            keep(progress)?;
+            keep(progress);
         }
         if !progress.has("candidates") {
             self.candidates(&experiment, &run)?;
             progress.add("candidates");
-            keep(progress)?;
+            keep(progress);
         }
         self.files(&run, files, progress)?;
-        keep(progress)?;
+        keep(progress);
         if let Some(registered) = &record.model
             && server.keeps_models()?
         {
             self.model(&run, registered, progress)?;
-            keep(progress)?;
+            keep(progress);
         }
         // Last: a run that is finished on the server is all there.
         server.finish(&run, record.status, record.end)?;

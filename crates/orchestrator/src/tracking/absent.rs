@@ -23,7 +23,7 @@ pub fn status(_: &Place) -> Result<u8, Failure> {
     Err(Failure::new(ErrorKind::Usage, ABSENT))
 }
 
-pub fn sync(place: &Place, _: &[PathBuf]) -> Result<u8, Failure> {
+pub fn sync(place: &Place, _: &[PathBuf], _: &[String]) -> Result<u8, Failure> {
     status(place)
 }
 

@@ -1,6 +1,9 @@
 //! What is sent to a tracking server, and what is said of it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use ::tracking::{Origin, Pending, Sent, Settings, Subject, Tracking, TrackingError};
 use artifact::{ErrorKind, Failure, Run};
@@ -15,6 +18,9 @@ use crate::{
     output::{note, print},
     registries,
 };
+
+/// What a run or a decision waits for the server at most, and before that for others who tell it something.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// Tells the server of a run that has ended, where one is named. Whatever happens is a remark: the run has its
 /// own outcome.
@@ -33,33 +39,47 @@ fn tell(place: &Place, subject: &Subject, failure: Option<String>) {
     let Some(settings) = Settings::of_environment() else {
         return;
     };
-    let sent = noted(place, subject, failure).and_then(|registry| {
-        let due = Due {
-            root: place.artifacts.clone(),
-            subject: subject.clone(),
-            registry,
-        };
-        let tracking = Tracking::new(&due.root, registry_of(place, &due)?);
-        Ok(tracking.send(&settings?, subject)?)
+    let origin = Origin::of_environment(failure);
+    let mut noted = None;
+    let sent = due(place, subject).and_then(|due| {
+        let (root, kept) = (&due.root, due.registry.clone());
+        // Where there is no room for a note, the server may have it all the same.
+        noted = of(root).note(subject.clone(), kept, origin.clone()).err();
+        let tracking = Tracking::new(root, registry_of(place, &due)?);
+        Ok(tracking.send(&settings?.within(LIMIT), subject, &origin)?)
     });
     match sent {
         Ok(sent) => {
             sent.remarks.iter().for_each(|remark| note(remark));
             note(&format!("tracked: {}", sent.page));
         }
-        Err(error) => note(&format!(
-            "not tracked yet: {error}; nothing is lost: `{}` sends it later",
-            command(place)
-        )),
+        Err(error) => note(&postponed(place, subject, &error, noted)),
     }
 }
 
-/// Notes that something is to be sent; returns where a model's registry is. A run keeps that itself.
-fn noted(
+/// Says what becomes of something that was not sent.
+fn postponed(
     place: &Place,
     subject: &Subject,
-    failure: Option<String>,
-) -> Result<Option<SourceUri>, Failure> {
+    error: &Failure,
+    noted: Option<TrackingError>,
+) -> String {
+    let command = command(place);
+    if of(&place.artifacts).is_pending(subject) {
+        return format!("not tracked yet: {error}; nothing is lost: `{command}` sends it later");
+    }
+    let reason = noted.map_or(String::new(), |error| format!(" ({error})"));
+    let what = match subject {
+        Subject::Run(name) => name.clone(),
+        Subject::Model(name) => format!("--model {name}"),
+    };
+    format!(
+        "not tracked: {error}; nor was it noted{reason}: only `{command} {what}` sends it later"
+    )
+}
+
+/// Finds where the registry of something is that is to be sent. A run keeps that itself.
+fn due(place: &Place, subject: &Subject) -> Result<Due, Failure> {
     let root = &place.artifacts;
     let registry = match subject {
         Subject::Run(_) => None,
@@ -68,9 +88,11 @@ fn noted(
             registries::kept(&used, root)?
         }
     };
-    let origin = Origin::of_environment(failure);
-    of(root).note(subject.clone(), registry.clone(), origin)?;
-    Ok(registry)
+    Ok(Due {
+        root: root.clone(),
+        subject: subject.clone(),
+        registry,
+    })
 }
 
 /// Returns the command that sends what is pending in a place.
@@ -155,19 +177,16 @@ fn title(subject: &Subject) -> String {
     }
 }
 
-/// Sends what is pending, or runs that are named; goes on after one that is refused, and ends at a server that
+/// Sends what is pending, or runs and models that are named; goes on after one that is refused, and ends at a server that
 /// does not answer.
-pub fn sync(place: &Place, runs: &[PathBuf]) -> Result<u8, Failure> {
+pub fn sync(place: &Place, runs: &[PathBuf], models: &[String]) -> Result<u8, Failure> {
     let settings = Settings::of_environment().ok_or_else(|| {
         let message = "MLFLOW_TRACKING_URI names no server: set it to http://HOST:PORT";
         Failure::new(ErrorKind::Config, message)
     })??;
-    let all = match runs {
-        [] => pending(place)?,
-        named => named
-            .iter()
-            .map(|run| named_run(place, run))
-            .collect::<Result<_, _>>()?,
+    let all = match (runs, models) {
+        ([], []) => pending(place)?,
+        _ => named(place, runs, models)?,
     };
     let mut told = Vec::new();
     let mut first = None;
@@ -205,7 +224,7 @@ fn send(place: &Place, settings: &Settings, due: &Due) -> (Result<Sent, Failure>
             return (Err(noted.err().map_or(failure, Failure::from)), false);
         }
     };
-    let sent = Tracking::new(&due.root, registry).send(settings, &due.subject);
+    let sent = Tracking::new(&due.root, registry).send(settings, &due.subject, &Origin::default());
     let is_silent = matches!(sent, Err(TrackingError::Unavailable { .. }));
     (sent.map_err(Failure::from), is_silent)
 }
@@ -218,6 +237,14 @@ fn pending(place: &Place) -> Result<Vec<Due>, Failure> {
         registry: one.registry,
     };
     Ok(pending.map(due).collect())
+}
+
+fn named(place: &Place, runs: &[PathBuf], models: &[String]) -> Result<Vec<Due>, Failure> {
+    let runs = runs.iter().map(|run| named_run(place, run));
+    let models = models
+        .iter()
+        .map(|name| due(place, &Subject::Model(name.clone())));
+    runs.chain(models).collect()
 }
 
 fn named_run(place: &Place, run: &Path) -> Result<Due, Failure> {

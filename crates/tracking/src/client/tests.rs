@@ -6,7 +6,6 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use artifact::clock::Stopwatch;
 use expect_test::{Expect, expect};
 use serde_json::json;
 use ureq::tls::TlsConfig;
@@ -80,6 +79,7 @@ fn client(base: Url) -> Client {
         tls: TlsConfig::default(),
         time_limit: Duration::from_secs(1),
         attempts: 3,
+        limit: None,
         experiment: None,
     })
 }
@@ -224,4 +224,65 @@ fn a_server_that_hangs_or_breaks_off_is_asked_again() {
     check(&[HANG, &good], &expect!["{}; asked 2 times"]);
     let short = "HTTP/1.1 200 OK\r\ncontent-length: 99\r\nconnection: close\r\n\r\n{";
     check(&[short, &good], &expect!["{}; asked 2 times"]);
+}
+
+#[test]
+fn a_certificate_of_an_authority_is_told_from_one_that_is_not_trusted() {
+    let said = |reason: &str| {
+        let client = client(Url::parse("https://mlflow/").unwrap());
+        let inner = std::io::Error::new(std::io::ErrorKind::InvalidData, reason);
+        match client.unreached(&ureq::Error::Io(inner)) {
+            Trouble::Lasting(error) => error.to_string(),
+            Trouble::Passing { reason, .. } => reason,
+        }
+    };
+    let authority = said("invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))");
+    assert!(authority.contains("CA:FALSE"), "{authority}");
+    assert!(!authority.contains("CERT_PATH"), "{authority}");
+    let unknown = said("invalid peer certificate: UnknownIssuer");
+    assert!(
+        unknown.contains("MLFLOW_TRACKING_SERVER_CERT_PATH"),
+        "{unknown}"
+    );
+}
+
+#[test]
+fn what_a_run_waits_for_has_an_end_whatever_the_server_does() {
+    let trickle = |seconds: u64| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                std::thread::spawn(move || {
+                    read(&stream);
+                    let head = "HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n";
+                    let mut sent = stream.write_all(head.as_bytes());
+                    while sent.is_ok() {
+                        std::thread::sleep(Duration::from_millis(100));
+                        sent = stream.write_all(b" ");
+                    }
+                });
+            }
+        });
+        let client = client(base);
+        let settings = client.settings.clone();
+        Client::new(settings.within(Duration::from_secs(seconds)))
+    };
+    let ask = |client: &Client| {
+        let call = Call {
+            path: "x",
+            verb: Verb::Get(&[]),
+        };
+        let watch = Stopwatch::start();
+        let said = client.call(&call).unwrap_err().to_string();
+        assert!(watch.seconds() < 4.0, "{}", watch.seconds());
+        assert!(said.contains("it has not taken all within"), "{said}");
+    };
+    ask(&trickle(2));
+    // Retry-After asks for more than there is.
+    let busy = answer("429 Too Many Requests", "retry-after: 60\r\n", "");
+    let script = script(&[&busy]);
+    let settings = client(script.base.clone()).settings.clone();
+    ask(&Client::new(settings.within(Duration::from_secs(2))));
 }

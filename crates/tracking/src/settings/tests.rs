@@ -79,9 +79,30 @@ fn what_is_no_server_is_refused_without_its_password() {
     check(
         &[(URI, "sqlite://u:hunter2@host/mlflow.db")],
         &expect![
-            "MLFLOW_TRACKING_URI: sqlite://u:***@host/mlflow.db: write http://HOST:PORT or https://HOST/PATH of a server: `mlflow server` makes one of a directory or a database"
+            "MLFLOW_TRACKING_URI: ***@host/mlflow.db: write http://HOST:PORT or https://HOST/PATH of a server: `mlflow server` makes one of a directory or a database"
         ],
     );
+    for uri in [
+        "admin:hunter2@host:5000",
+        "admin:hun@ter2@host:5000",
+        "//admin:hunter2@host:5000",
+        "admin:hunter2@host:5000?token=hunter2",
+        "https//admin:hunter2@host:5000",
+        "http://admin:hun'ter2@host:5000",
+        "http://ad min:hun`ter2@host:5000",
+        "hunter2@host:5000",
+    ] {
+        // What would otherwise be an address fails for its port.
+        let uri = uri.replace(":5000", ":5000x");
+        let error = Settings::of(|name| (name == URI).then(|| uri.clone()));
+        let said = error.unwrap().unwrap_err().to_string();
+        let said = said.replace("5000x", "5000");
+        assert!(said.contains("***@host:5000: "), "{said}");
+        assert!(!said.contains("ter2"), "{said}");
+    }
+    let databricks = Settings::of(|name| (name == URI).then(|| "databricks://hunter2".to_owned()));
+    let said = databricks.unwrap().unwrap_err().to_string();
+    assert!(said.contains("databricks://***: "), "{said}");
     check(
         &[(URI, "mlruns")],
         &expect!["MLFLOW_TRACKING_URI: mlruns: it is no URL: relative URL without a base"],
@@ -89,5 +110,42 @@ fn what_is_no_server_is_refused_without_its_password() {
     check(
         &[(URI, "http://h"), (TIMEOUT, "soon")],
         &expect!["MLFLOW_HTTP_REQUEST_TIMEOUT: soon is no whole number"],
+    );
+}
+
+#[test]
+fn a_secret_of_a_file_is_taken_without_the_end_of_its_line() {
+    let base = (URI, "http://mlflow:5000");
+    check(
+        &[base, (TOKEN, "abcdefgh\n")],
+        &expect!["http://mlflow:5000 as Bearer abcdefgh, 30 s, 5 attempts, experiment None"],
+    );
+    check(
+        &[base, (USERNAME, "ann"), (PASSWORD, "pass\r\n")],
+        &expect!["http://mlflow:5000 as Basic YW5uOnBhc3M=, 30 s, 5 attempts, experiment None"],
+    );
+}
+
+#[test]
+fn any_certificate_is_trusted_in_the_words_that_mlflow_takes_and_in_no_others() {
+    let trusted = |value: &str| {
+        let find = |name: &str| match name {
+            URI => Some("https://mlflow".to_owned()),
+            INSECURE => Some(value.to_owned()),
+            _ => None,
+        };
+        let settings = Settings::of(find).unwrap();
+        settings.map(|s| s.tls.disable_verification())
+    };
+    for yes in ["true", "True", "TRUE", "1", " true\n"] {
+        assert!(trusted(yes).unwrap(), "{yes}");
+    }
+    for no in ["false", "False", "0", ""] {
+        assert!(!trusted(no).unwrap(), "{no}");
+    }
+    let said = trusted("yes").unwrap_err().to_string();
+    assert_eq!(
+        said,
+        "MLFLOW_TRACKING_INSECURE_TLS: yes: write true or false"
     );
 }

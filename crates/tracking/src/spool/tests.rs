@@ -58,10 +58,16 @@ fn a_spool_that_was_never_used_is_empty() {
 fn one_process_sends_at_a_time() {
     let root = tempfile::tempdir().unwrap();
     let spool = Spool::of(root.path());
-    let held = spool.lock().unwrap();
-    assert!(matches!(spool.lock(), Err(TrackingError::Busy(_))));
-    drop(held);
-    spool.lock().unwrap();
+    let held = spool.lock(Duration::ZERO).unwrap();
+    let (now, later) = (Duration::ZERO, Duration::from_secs(60));
+    assert!(matches!(spool.lock(now), Err(TrackingError::Busy(_))));
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| spool.lock(later).map(drop));
+        std::thread::sleep(Duration::from_millis(200));
+        assert!(!waits.is_finished());
+        drop(held);
+        waits.join().unwrap().unwrap();
+    });
 }
 
 #[test]
@@ -108,4 +114,21 @@ fn progress_counts_for_one_run_of_one_server() {
     assert!(progress.has("figures"));
     progress.continue_on("http://a", "2");
     assert!(!progress.has("figures"));
+}
+
+#[test]
+fn what_is_noted_anew_is_neither_removed_nor_replaced_by_whoever_sends_what_was_noted_before() {
+    let root = tempfile::tempdir().unwrap();
+    let (spool, subject) = (Spool::of(root.path()), Subject::Model("m".to_owned()));
+    let same_time = || pending(subject.clone(), "2026-01-02");
+    spool.write(&same_time()).unwrap();
+    let mut note = spool.note(&subject).unwrap();
+    assert!(note.replace(Some(same_time().put_off("a reason"))).unwrap());
+    let anew = same_time();
+    spool.write(&anew).unwrap();
+    assert!(!note.replace(Some(same_time())).unwrap());
+    assert!(!note.replace(None).unwrap());
+    assert_eq!(spool.read(&subject).unwrap(), Some(anew));
+    assert!(spool.note(&subject).unwrap().replace(None).unwrap());
+    assert_eq!(spool.read(&subject).unwrap(), None);
 }

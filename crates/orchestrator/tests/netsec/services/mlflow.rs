@@ -383,6 +383,44 @@ fn aliases_follow_a_rollback_also_one_that_the_server_missed() {
 }
 
 #[test]
+fn what_cannot_be_noted_is_said_to_be_sent_by_its_name_alone_and_is() {
+    let (server, lab) = (Tracker::shared(), Lab::new("tiny-unnoted"));
+    std::fs::create_dir(lab.place.path("artifacts")).unwrap();
+    let spool = lab.place.path("artifacts/tracking");
+    std::fs::write(&spool, "no room").unwrap();
+    let missed = lab.run(free_port(), &[]);
+    let summary: Value = serde_json::from_str(&missed.out).unwrap();
+    let path = summary["run"].as_str().unwrap();
+    let name = path.rsplit('/').next().unwrap();
+    let sync = format!("`netsec tracking sync {name}`");
+    assert!(missed.err.contains(&sync), "{}", missed.err);
+    assert!(!missed.err.contains("nothing is lost"), "{}", missed.err);
+    std::fs::remove_file(&spool).unwrap();
+
+    // So long a name that no note fits beside it, while the server answers.
+    let long = format!("artifacts/{}", "r".repeat(245));
+    std::fs::rename(lab.place.path(path), lab.place.path(&long)).unwrap();
+    let sent = lab.call(server.port, &["tracking", "sync", &long]);
+    assert_eq!(sent.code, 0, "{}", sent.err);
+    lab.check_whole(server);
+
+    let second = lab.run(server.port, &["--seed", "7"]);
+    assert!(second.err.contains("tracked: "), "{}", second.err);
+    std::fs::remove_dir_all(&spool).unwrap();
+    std::fs::write(&spool, "no room").unwrap();
+    let sync = format!("`netsec tracking sync --model {}`", lab.name);
+    let back = ["models", "rollback", lab.name, "--why", "a test"];
+    let missed = lab.call(free_port(), &back);
+    assert!(missed.err.contains(&sync), "{}", missed.err);
+    std::fs::remove_file(&spool).unwrap();
+    let champion = || server.ask("model", json!([lab.name]))["aliases"]["champion"].clone();
+    assert_eq!(champion(), "2");
+    let sent = lab.call(server.port, &["tracking", "sync", "--model", lab.name]);
+    assert_eq!(sent.code, 0, "{}", sent.err);
+    assert_eq!(champion(), "1");
+}
+
+#[test]
 fn what_is_pending_is_sent_from_the_registry_that_it_belongs_to() {
     let (server, lab) = (Tracker::shared(), Lab::new("tiny-places"));
     let elsewhere = ["--registry", "elsewhere"];
