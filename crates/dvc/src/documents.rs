@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    path::{Component, Path},
+    path::{Component, Path, PathBuf},
 };
 
 use artifact::{
@@ -26,6 +26,30 @@ pub struct Data {
     pub n_files: Option<u64>,
     /// Whether it may be executed; of a file alone.
     pub is_executable: bool,
+}
+
+/// Returns where the stages of a pipeline put what they make; nothing for one that is not there or cannot be read.
+pub(crate) fn outputs(pipeline: &Path) -> Vec<PathBuf> {
+    let text = std::fs::read_to_string(pipeline).unwrap_or_default();
+    let document = yaml::parse(&text).unwrap_or(Value::Null);
+    let stages = document.get("stages").and_then(Value::as_mapping);
+    let stages = stages.into_iter().flat_map(|stages| stages.values());
+    let directory = pipeline.parent().unwrap_or(pipeline);
+    let of_stage = |stage: &Value| {
+        let inner = stage.get("wdir").and_then(Value::as_str);
+        let directory = directory.join(inner.unwrap_or_default());
+        let outs = stage.get("outs").and_then(Value::as_sequence);
+        let outs = outs.cloned().unwrap_or_default().into_iter();
+        let paths = outs.filter_map(move |out| absolute(&directory.join(out_path(&out)?)).ok());
+        paths.collect::<Vec<_>>()
+    };
+    stages.flat_map(of_stage).collect()
+}
+
+/// Reads the path of an output, which may have settings of its own.
+fn out_path(out: &Value) -> Option<String> {
+    let alone = || out.as_mapping()?.keys().next()?.as_str();
+    out.as_str().or_else(alone).map(str::to_owned)
 }
 
 impl Data {

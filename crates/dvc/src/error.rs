@@ -19,8 +19,9 @@ pub enum DvcError {
     #[error("{}: {reason}", path.display())]
     Setting { path: PathBuf, reason: String },
     #[error(
-        "another process works in the DVC repository {}: wait for it, and call this again",
-        .0.display()
+        "another process works in the DVC repository {at}: wait for it, and call this again; where none does and \
+         core.hardlink_lock is set, one was killed: remove {at}/.dvc/tmp/lock",
+        at = .0.display()
     )]
     Busy(PathBuf),
     #[error(
@@ -47,6 +48,12 @@ pub enum DvcError {
     Whole(PathBuf),
     #[error("{} is tracked by Git: `git rm -r --cached` it first, so that DVC may", .0.display())]
     InGit(PathBuf),
+    #[error(
+        "{} overlaps with what {} puts under DVC: take the whole, or `dvc remove` that first",
+        path.display(),
+        by.display()
+    )]
+    Overlap { path: PathBuf, by: PathBuf },
     #[error("{} changed while it was read: call this again when nothing writes to it", .0.display())]
     Changed(PathBuf),
     #[error("none of the links of `cache.type` ({tried}) can be made for {}: {reason}", path.display())]

@@ -22,6 +22,8 @@ pub struct Export<'a> {
     tracked: Vec<Tracked>,
     /// Files for Git, in the order of writing.
     texts: Vec<(PathBuf, Vec<u8>)>,
+    /// What Git is to pass over besides what is tracked.
+    ignored: Vec<PathBuf>,
 }
 
 /// What was written.
@@ -51,6 +53,7 @@ impl<'a> Export<'a> {
             repository,
             tracked: Vec::new(),
             texts: Vec::new(),
+            ignored: Vec::new(),
         }
     }
 
@@ -69,8 +72,12 @@ impl<'a> Export<'a> {
     /// Tracks something as `dvc add` does: with a `.dvc` file beside it.
     ///
     /// # Errors
-    /// As [`Self::track`].
+    /// As [`Self::track`], and [`DvcError::Overlap`].
     pub fn add(&mut self, source: &Path, place: &Path) -> Result<&Tracked, DvcError> {
+        if let Some(by) = self.repository.tracked_by(place)? {
+            let path = place.to_owned();
+            return Err(DvcError::Overlap { path, by });
+        }
         let tracked = self.track(source, place)?;
         let place = tracked.place().to_owned();
         let directory = place.parent().unwrap_or(&place);
@@ -80,6 +87,17 @@ impl<'a> Export<'a> {
         self.texts
             .push((place.with_file_name(name), text.into_bytes()));
         Ok(&self.tracked[self.tracked.len() - 1])
+    }
+
+    /// Lets Git pass over what stands, or will stand, somewhere.
+    ///
+    /// # Errors
+    /// [`DvcError::Outside`].
+    pub fn leave_out(&mut self, place: &Path) -> Result<(), DvcError> {
+        let place = absolute(place)?;
+        self.repository.names_of(&place)?;
+        self.ignored.push(place);
+        Ok(())
     }
 
     /// Writes a file that is for Git.
@@ -182,10 +200,11 @@ impl<'a> Export<'a> {
         Ok(files)
     }
 
-    /// Returns what is tracked by the directory that it stands in.
+    /// Returns what is tracked, or passed over, by the directory that it stands in.
     fn by_directory(&self) -> BTreeMap<&Path, Vec<&str>> {
         let mut found: BTreeMap<&Path, Vec<&str>> = BTreeMap::new();
-        for place in self.tracked.iter().map(Tracked::place) {
+        let tracked = self.tracked.iter().map(Tracked::place);
+        for place in tracked.chain(self.ignored.iter().map(PathBuf::as_path)) {
             let name = place.file_name().and_then(|name| name.to_str());
             if let (Some(directory), Some(name)) = (place.parent(), name) {
                 found.entry(directory).or_default().push(name);
@@ -206,7 +225,10 @@ impl<'a> Export<'a> {
             files: files().count(),
             bytes: files().map(|file| file.size).sum(),
             new_objects: self.tracked.iter().map(|tracked| tracked.n_new).sum(),
-            for_git: texts.chain(ignored.filter(|_| uses_git)).collect(),
+            for_git: texts
+                .chain(ignored.filter(|_| uses_git))
+                .chain(self.repository.new_files())
+                .collect(),
             unfollowed: self
                 .tracked
                 .iter()

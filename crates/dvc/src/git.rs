@@ -24,7 +24,7 @@ pub(crate) fn with_entries(
     let mut text = before.clone();
     for name in names {
         let entry = entry(name);
-        if text.lines().any(|line| line.trim() == entry) {
+        if text.lines().any(|line| line == entry) {
             continue;
         }
         if !text.is_empty() && !text.ends_with('\n') {
@@ -38,13 +38,30 @@ pub(crate) fn with_entries(
 
 fn entry(name: &str) -> String {
     let mut entry = "/".to_owned();
-    for character in name.chars() {
-        if "[]!*#?\\".contains(character) {
+    // Git passes over spaces at the end of a line.
+    let words = name.trim_end_matches(' ').len();
+    for (at, character) in name.char_indices() {
+        if "[]!*#?\\".contains(character) || at >= words {
             entry.push('\\');
         }
         entry.push(character);
     }
     entry
+}
+
+/// Returns those of some files that are there and that Git does not track yet.
+pub(crate) fn untracked(root: &Path, files: &[PathBuf]) -> Vec<PathBuf> {
+    let mut git = Command::new("git");
+    git.arg("-C").arg(root);
+    git.args(["--literal-pathspecs", "ls-files", "-z", "--"])
+        .args(files);
+    let output = git.stdin(Stdio::null()).stderr(Stdio::null()).output();
+    let listed = output.map_or(String::new(), |output| {
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    });
+    let tracked: Vec<PathBuf> = listed.split('\0').map(|name| root.join(name)).collect();
+    let is_new = |file: &&PathBuf| file.is_file() && !tracked.contains(file);
+    files.iter().filter(is_new).cloned().collect()
 }
 
 /// Returns the first of some places that Git tracks, of which it may track a file within. Where there is no Git,

@@ -49,6 +49,19 @@ impl Listing {
         Ok(listing)
     }
 
+    /// Returns the `.dvc` files of what lies beside them.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = PathBuf> {
+        let is_part = |path: &&PathBuf| {
+            path.extension().is_some_and(|ending| ending == "dvc")
+                && path.with_extension("").exists()
+        };
+        self.files
+            .iter()
+            .map(|(_, path)| path)
+            .filter(is_part)
+            .cloned()
+    }
+
     /// Takes one thing up; gives a directory back.
     fn take(
         &mut self,

@@ -2,12 +2,14 @@
 
 use std::{
     fs::{self, File},
+    io,
     path::{Component, Path, PathBuf},
+    time::{Duration, SystemTime},
 };
 
-use artifact::{StoreError, create_directory, write_new};
+use artifact::{StoreError, clock, create_directory, write_new};
 
-use crate::{DvcError, Link, cache::Cache, git, ignore::Ignore, settings::Settings};
+use crate::{DvcError, Link, cache::Cache, documents, git, ignore::Ignore, settings::Settings};
 
 /// A repository that this process has for itself.
 pub struct Repository {
@@ -16,7 +18,7 @@ pub struct Repository {
     links: Vec<Link>,
     uses_git: bool,
     /// Held as long as the repository is worked in.
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Repository {
@@ -63,7 +65,7 @@ impl Repository {
     fn open(root: &Path) -> Result<Self, DvcError> {
         let own = root.join(".dvc");
         let settings = Settings::read(&own)?;
-        let lock = lock(root)?;
+        let lock = Lock::take(root, settings.hardlink_lock)?;
         // Links lead there by the path that DVC makes of it.
         let place = absolute(&settings.cache.unwrap_or_else(|| own.join("cache")))?;
         Ok(Self {
@@ -103,8 +105,36 @@ impl Repository {
         &self.cache
     }
 
-    pub(crate) fn uses_git(&self) -> bool {
+    /// Returns whether the repository lies in one of Git.
+    pub fn uses_git(&self) -> bool {
         self.uses_git
+    }
+
+    /// Returns what makes it a repository and is not in Git yet.
+    pub(crate) fn new_files(&self) -> Vec<PathBuf> {
+        let own = [".dvc/config", ".dvc/.gitignore", ".dvcignore"].map(|name| self.root.join(name));
+        match self.uses_git {
+            true => git::untracked(&self.root, &own),
+            false => Vec::new(),
+        }
+    }
+
+    /// Returns the document by which something else than a `.dvc` file of its own puts a path, what it lies in or what
+    /// lies in it under DVC.
+    ///
+    /// # Errors
+    /// [`DvcError::Store`] when the path cannot be resolved.
+    pub fn tracked_by(&self, path: &Path) -> Result<Option<PathBuf>, DvcError> {
+        let place = absolute(path)?;
+        let above = place.ancestors().skip(1);
+        let mut within = above.take_while(|directory| directory.starts_with(&self.root));
+        Ok(within.find_map(|directory| {
+            let whole = beside(directory).filter(|_| directory != self.root);
+            let makes = |out: &PathBuf| place.starts_with(out) || out.starts_with(&place);
+            let pipeline = directory.join("dvc.yaml");
+            let is_made = || documents::outputs(&pipeline).iter().any(makes);
+            whole.or_else(|| is_made().then_some(pipeline.clone()))
+        }))
     }
 
     /// Returns a path as names from the root.
@@ -158,20 +188,68 @@ pub fn absolute(path: &Path) -> Result<PathBuf, DvcError> {
     }
 }
 
-/// Takes the lock that DVC takes while it works in a repository.
-fn lock(root: &Path) -> Result<File, DvcError> {
-    let directory = root.join(".dvc/tmp");
-    let path = directory.join("lock");
-    fs::create_dir_all(&directory).map_err(StoreError::io("create", &directory))?;
-    let opened = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path);
-    let file = opened.map_err(StoreError::io("open", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(DvcError::Busy(root.to_owned())),
-        Err(fs::TryLockError::Error(e)) => Err(StoreError::io("lock", &path)(e).into()),
+/// Returns the `.dvc` file that tracks a file or directory, if there is one.
+pub(crate) fn beside(path: &Path) -> Option<PathBuf> {
+    let mut name = path.file_name()?.to_owned();
+    name.push(".dvc");
+    Some(path.with_file_name(name)).filter(|file| file.is_file())
+}
+
+/// The lock that DVC takes while it works in a repository.
+struct Lock {
+    file: File,
+    /// Where it is, if it is the lock by being there.
+    path: Option<PathBuf>,
+}
+
+/// No export takes longer; DVC takes away a lock when the time of its file is over.
+const LONGEST: Duration = Duration::from_secs(24 * 3600);
+
+impl Lock {
+    fn take(root: &Path, by_being_there: bool) -> Result<Self, DvcError> {
+        let directory = root.join(".dvc/tmp");
+        let path = directory.join("lock");
+        fs::create_dir_all(&directory).map_err(StoreError::io("create", &directory))?;
+        let taken = match by_being_there {
+            true => Self::make(&path),
+            false => Self::hold(&path),
+        };
+        taken.map_err(|e| match e.kind() {
+            io::ErrorKind::AlreadyExists | io::ErrorKind::WouldBlock => {
+                DvcError::Busy(root.to_owned())
+            }
+            _ => StoreError::io("lock", &path)(e).into(),
+        })
+    }
+
+    fn make(path: &Path) -> io::Result<Self> {
+        let file = File::create_new(path)?;
+        let lock = Self {
+            file,
+            path: Some(path.to_owned()),
+        };
+        let over = SystemTime::from(clock::now()) + LONGEST;
+        lock.file.set_modified(over)?;
+        Ok(lock)
+    }
+
+    fn hold(path: &Path) -> io::Result<Self> {
+        let mut options = File::options();
+        let file = options
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path)?;
+        file.try_lock()?;
+        Ok(Self { file, path: None })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // One that cannot be removed is named by whoever wants to take it next.
+        if let Some(path) = &self.path {
+            let _ = fs::remove_file(path);
+        }
     }
 }

@@ -50,6 +50,8 @@ pub(crate) struct Settings {
     pub shared: bool,
     /// Whether the repository is one without Git.
     pub no_scm: bool,
+    /// Whether the lock is a file that is there, as on file systems that lock none.
+    pub hardlink_lock: bool,
 }
 
 impl Settings {
@@ -60,6 +62,7 @@ impl Settings {
             links: vec![Link::Reflink, Link::Copy],
             shared: false,
             no_scm: false,
+            hardlink_lock: false,
         };
         let files = [system(), user()].into_iter().flatten();
         let own = ["config", "config.local"].map(|name| dvc.join(name));
@@ -81,6 +84,9 @@ impl Settings {
                 ("cache", "type") => self.links = links(path, &value)?,
                 ("cache", "shared") => self.shared = value.eq_ignore_ascii_case("group"),
                 ("core", "no_scm") => self.no_scm = value.eq_ignore_ascii_case("true"),
+                ("core", "hardlink_lock") => {
+                    self.hardlink_lock = value.eq_ignore_ascii_case("true");
+                }
                 _ => {}
             }
         }

@@ -54,7 +54,14 @@ impl Tracked {
         }
         let (cache, at) = (repository.cache(), (source, place));
         match is_directory {
-            true => Self::directory(cache, at, Listing::of(source, &names, &ignore)?),
+            true => {
+                let listing = Listing::of(source, &names, &ignore)?;
+                if let Some(by) = listing.parts().filter(|_| source == place).next() {
+                    let path = place.to_owned();
+                    return Err(DvcError::Overlap { path, by });
+                }
+                Self::directory(cache, at, listing)
+            }
             false => Self::file(cache, at, names.last().map_or("", String::as_str)),
         }
     }

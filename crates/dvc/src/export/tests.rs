@@ -272,10 +272,108 @@ fn a_repository_at_work_is_left_alone() {
 }
 
 #[test]
+fn a_lock_that_is_a_file_is_gone_when_the_work_is_done() {
+    let place = Place::new("hardlink_lock = true\n");
+    let lock = place.path("r/.dvc/tmp/lock");
+    let held = Repository::find(&place.path("r")).unwrap();
+    let until = fs::metadata(&lock).unwrap().modified().unwrap();
+    assert!(until > std::time::SystemTime::from(artifact::clock::now()));
+    let refused = place.export("data", false).unwrap_err();
+    assert!(matches!(refused, DvcError::Busy(_)), "{refused}");
+    assert!(lock.exists());
+    drop(held);
+    assert!(!lock.exists());
+    place.export("data", false).unwrap();
+    assert!(!lock.exists());
+}
+
+#[test]
 fn what_a_dvcignore_names_is_left_out() {
     let place = Place::new("");
     place.write("r/.dvcignore", "/data/sub\n");
     assert_eq!(place.export("data", false).unwrap().files, 1);
+}
+
+#[test]
+fn what_lies_in_data_under_dvc_or_holds_some_is_refused_and_nothing_is_written() {
+    let check = |document: &str, text: &str, path: &str, by: &str| {
+        let place = Place::new("");
+        place.write("r/d/a", "a\n");
+        place.write("r/d/sub/b", "b\n");
+        place.write(document, text);
+        let repository = Repository::find(&place.path("r")).unwrap();
+        let before = place.names("r/d");
+        let mut export = Export::new(&repository);
+        let path = place.path(path);
+        let refused = match export.add(&path, &path) {
+            Ok(_) => "nothing".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        assert!(refused.contains(by), "{refused}");
+        assert_eq!(place.names("r/d"), before);
+    };
+    check("r/d.dvc", "outs: []", "r/d/a", "r/d.dvc puts under DVC");
+    check("r/d.dvc", "outs: []", "r/d/sub", "r/d.dvc puts under DVC");
+    check("r/d/a.dvc", "outs: []", "r/d", "r/d/a.dvc puts under DVC");
+    check("r/d/sub.dvc", "", "r/d", "r/d/sub.dvc puts under DVC");
+    check("r/d.dvc", "outs: []", "r/d", "nothing");
+    check("r/d/other.dvc", "data", "r/d", "nothing");
+    let pipeline = |outs: &str| format!("stages:\n  mine:\n    cmd: x\n{outs}");
+    let made = "r/dvc.yaml puts under DVC";
+    for outs in [
+        "    outs: [d/sub]\n",
+        "    outs: [{d/sub: {cache: false}}]\n",
+        "    wdir: d\n    outs: [sub]\n",
+    ] {
+        check("r/dvc.yaml", &pipeline(outs), "r/d", made);
+        check("r/dvc.yaml", &pipeline(outs), "r/d/sub/b", made);
+        check("r/dvc.yaml", &pipeline(outs), "r/d/a", "nothing");
+    }
+}
+
+#[test]
+fn git_is_told_of_a_new_repository_and_passes_over_a_name_that_ends_with_a_space() {
+    let place = Place(tempfile::tempdir().unwrap());
+    place.write("r/d /a", "a\n");
+    let git = |arguments: &[&str]| {
+        let mut git = std::process::Command::new("git");
+        let done = git.arg("-C").arg(place.path("r")).args(arguments).output();
+        let done = done.unwrap();
+        assert!(done.status.success(), "{arguments:?}");
+        String::from_utf8(done.stdout).unwrap()
+    };
+    git(&["init", "-q"]);
+    let export = || {
+        let repository = Repository::find_or_init(&place.path("r")).unwrap();
+        let mut export = Export::new(&repository);
+        export
+            .add(&place.path("r/d "), &place.path("r/d "))
+            .unwrap();
+        let written = export.write(false).unwrap();
+        let root = place.path("r").canonicalize().unwrap();
+        let below = |path: PathBuf| path.strip_prefix(&root).unwrap().display().to_string();
+        let names = written.for_git.into_iter().map(below);
+        names.collect::<Vec<_>>()
+    };
+    let new = [
+        ".dvc/.gitignore",
+        ".dvc/config",
+        ".dvcignore",
+        ".gitignore",
+        "d .dvc",
+    ];
+    // As long as they are not in Git: the first call may have been cut short.
+    assert_eq!(export(), new);
+    assert_eq!(export(), new);
+    git(&[&["add", "--"], &new[..]].concat());
+    assert_eq!(
+        git(&["status", "--porcelain", "--untracked"])
+            .lines()
+            .count(),
+        5
+    );
+    assert_eq!(export(), [".gitignore", "d .dvc"]);
+    assert_eq!(place.read("r/.gitignore"), "/d\\ \n");
 }
 
 #[test]

@@ -9,6 +9,7 @@ fn check(files: [&str; 2], expected: &str) {
         links: vec![Link::Reflink, Link::Copy],
         shared: false,
         no_scm: false,
+        hardlink_lock: false,
     };
     let applied = files
         .iter()

@@ -71,7 +71,7 @@ pub fn run(arguments: &DvcArguments) -> Result<(), Failure> {
         )
     }));
     notes.iter().for_each(|text| note(text));
-    tell(arguments, run.as_ref(), &written)
+    tell(arguments, run.as_ref(), &written, repository.uses_git())
 }
 
 fn chosen(arguments: &DvcArguments) -> Result<Option<Run>, Failure> {
@@ -109,7 +109,12 @@ fn place_of(
     Ok(arguments.to.join(name))
 }
 
-fn tell(arguments: &DvcArguments, run: Option<&Run>, written: &Written) -> Result<(), Failure> {
+fn tell(
+    arguments: &DvcArguments,
+    run: Option<&Run>,
+    written: &Written,
+    uses_git: bool,
+) -> Result<(), Failure> {
     if arguments.place.json {
         let object = json!({
             "run": run.map(Run::directory),
@@ -124,12 +129,13 @@ fn tell(arguments: &DvcArguments, run: Option<&Run>, written: &Written) -> Resul
         .for_git
         .iter()
         .map(|path| " ".to_owned() + &word(path));
+    let add = match uses_git {
+        true => format!("git add{}\n       ", names.collect::<String>()),
+        false => String::new(),
+    };
     print(&format!(
-        "{} files, {} bytes, {} new objects\nnext:  git add{}\n       dvc push",
-        written.files,
-        written.bytes,
-        written.new_objects,
-        names.collect::<String>()
+        "{} files, {} bytes, {} new objects\nnext:  {add}dvc push",
+        written.files, written.bytes, written.new_objects
     ))
 }
 

@@ -49,6 +49,10 @@ pub fn plan(
     };
     let mut project = Project::default();
     plan.keep_own(export)?;
+    // Stages that DVC repeats promote there.
+    if plan.config.get("registry").is_none_or(Value::is_null) {
+        export.leave_out(&plan.directory.join("registry"))?;
+    }
     for (step, manifest) in &manifests {
         plan.step(export, step, manifest)?;
     }
@@ -184,7 +188,7 @@ impl Plan<'_> {
             ));
             return Ok(None);
         }
-        if repository.in_git(&path)? {
+        if repository.in_git(&path)? || repository.tracked_by(&path)?.is_some() {
             return Ok(Some(Data::of_file(&path, &self.directory)?));
         }
         let tracked = export.add(&path, &path)?;

@@ -81,6 +81,7 @@ fn without_a_dvc_repository_it_says_what_to_do_and_with_init_it_makes_one() {
     let done = export_dvc(&place, &["--init"]);
     assert_eq!(done.code, 0, "{}", done.err);
     assert!(done.out.contains("dvc push"), "{}", done.out);
+    assert!(!done.out.contains("git add"), "{}", done.out);
     let object = ".dvc/cache/files/md5/60/b725f10c9c85c70d97880dfe8191b3";
     assert_eq!(fs::read(place.path(object)).unwrap(), b"a\n");
     place.write("data/a", "b\n");
