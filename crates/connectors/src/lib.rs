@@ -267,6 +267,15 @@ pub fn registry_bucket(uri: &SourceUri) -> Result<Arc<dyn registry::BlobStore>, 
     Ok(Arc::new(s3::S3Blobs::open(uri)?))
 }
 
+/// Opens a prefix of a bucket in which others keep files: nothing about the bucket is changed.
+///
+/// # Errors
+/// What is wrong with the address, or who asks is not known.
+#[cfg(feature = "s3")]
+pub fn bucket_of_others(uri: &SourceUri) -> Result<Arc<dyn registry::BlobStore>, Failure> {
+    Ok(Arc::new(s3::S3Blobs::of_others(uri)?))
+}
+
 /// Says that a registry cannot lie in a bucket without the feature `s3`.
 ///
 /// # Errors

@@ -39,6 +39,12 @@ pub enum TrackingError {
         call: String,
         reason: String,
     },
+    #[error("artifacts at {location}: cannot write `{path}`: {reason}")]
+    Artifact {
+        location: String,
+        path: String,
+        reason: String,
+    },
     #[error(
         "{}: another process is sending what is pending: wait for it, or look at it with `netsec tracking status`",
         .0.display()
@@ -73,7 +79,9 @@ impl Classified for TrackingError {
             Self::Unavailable { .. } | Self::Absent { .. } | Self::Busy(_) => {
                 ErrorKind::Unavailable
             }
-            Self::Refused { .. } | Self::Answer { .. } => ErrorKind::Unavailable,
+            Self::Refused { .. } | Self::Answer { .. } | Self::Artifact { .. } => {
+                ErrorKind::Unavailable
+            }
             Self::Spool { .. } => ErrorKind::Internal,
             Self::Gone { .. } => ErrorKind::Usage,
             Self::Store(error) => error.kind(),

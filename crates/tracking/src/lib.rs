@@ -19,6 +19,6 @@ mod upload;
 
 pub use error::TrackingError;
 pub use origin::Origin;
-pub use settings::Settings;
+pub use settings::{OpenBucket, Settings};
 pub use spool::{Pending, Subject};
 pub use sync::{Sent, Tracking};

@@ -3,8 +3,9 @@
 mod models;
 mod runs;
 
-use std::cell::RefCell;
+use std::{cell::RefCell, sync::Arc};
 
+use registry::BlobStore;
 use serde_json::Value;
 
 use crate::{
@@ -19,6 +20,8 @@ pub(crate) use runs::{NewRun, RemoteRun};
 pub(crate) struct Server {
     client: Client,
     remarks: RefCell<Vec<String>>,
+    /// The bucket that was opened last, by its address.
+    bucket: RefCell<Option<(String, Arc<dyn BlobStore>)>>,
 }
 
 impl Server {
@@ -26,6 +29,7 @@ impl Server {
         Self {
             client: Client::new(settings),
             remarks: RefCell::default(),
+            bucket: RefCell::default(),
         }
     }
 

@@ -2,8 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use artifact::Failure;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use dataset::SourceUri;
 use percent_encoding::percent_decode_str;
+use registry::BlobStore;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use url::Url;
 
@@ -35,7 +38,12 @@ pub struct Settings {
     pub(crate) limit: Option<Duration>,
     /// The experiment to log to, whatever the data set.
     pub(crate) experiment: Option<String>,
+    /// Opens the buckets in which clients of the server keep files themselves.
+    pub(crate) buckets: Option<OpenBucket>,
 }
+
+/// Opens the place that an address such as `s3://bucket/prefix` names.
+pub type OpenBucket = fn(&SourceUri) -> Result<Arc<dyn BlobStore>, Failure>;
 
 /// What is shown by nobody.
 #[derive(Clone)]
@@ -83,6 +91,7 @@ impl Settings {
             attempts: number(RETRIES, given(RETRIES), 4)?.saturating_add(1),
             limit: None,
             experiment: given(EXPERIMENT),
+            buckets: None,
         })
     }
 
@@ -90,6 +99,14 @@ impl Settings {
     pub fn within(self, limit: Duration) -> Self {
         Self {
             limit: Some(limit),
+            ..self
+        }
+    }
+
+    /// Writes files straight to a bucket, where the server leaves that to its clients.
+    pub fn with_buckets(self, open: OpenBucket) -> Self {
+        Self {
+            buckets: Some(open),
             ..self
         }
     }

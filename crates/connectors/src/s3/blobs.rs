@@ -58,6 +58,13 @@ impl S3Blobs {
         })
     }
 
+    /// As [`Self::open`], of a bucket whose versions are not ours to see to.
+    pub(crate) fn of_others(uri: &SourceUri) -> Result<Self, SourceError> {
+        let blobs = Self::open(uri)?;
+        blobs.is_seen_to.store(true, Relaxed);
+        Ok(blobs)
+    }
+
     pub(super) fn connection(&self) -> &Connection {
         &self.connection
     }

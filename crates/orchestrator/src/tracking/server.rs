@@ -35,8 +35,16 @@ pub fn after_decision(place: &Place, model: &str) {
     tell(place, &Subject::Model(model.to_owned()), None);
 }
 
+/// Returns the server that the environment names.
+fn settings() -> Option<Result<Settings, TrackingError>> {
+    let settings = Settings::of_environment()?;
+    #[cfg(feature = "s3")]
+    let settings = settings.map(|settings| settings.with_buckets(connectors::bucket_of_others));
+    Some(settings)
+}
+
 fn tell(place: &Place, subject: &Subject, failure: Option<String>) {
-    let Some(settings) = Settings::of_environment() else {
+    let Some(settings) = settings() else {
         return;
     };
     let origin = Origin::of_environment(failure);
@@ -144,7 +152,7 @@ fn has_flag() -> bool {
 /// Lists what is pending.
 pub fn status(place: &Place) -> Result<u8, Failure> {
     let pending = of(&place.artifacts).pending()?;
-    let server = Settings::of_environment().transpose()?;
+    let server = settings().transpose()?;
     let server = server.as_ref().map(Settings::location);
     if place.json {
         print(&json!({"server": server, "pending": pending}).to_string())?;
@@ -180,7 +188,7 @@ fn title(subject: &Subject) -> String {
 /// Sends what is pending, or runs and models that are named; goes on after one that is refused, and ends at a server that
 /// does not answer.
 pub fn sync(place: &Place, runs: &[PathBuf], models: &[String]) -> Result<u8, Failure> {
-    let settings = Settings::of_environment().ok_or_else(|| {
+    let settings = settings().ok_or_else(|| {
         let message = "MLFLOW_TRACKING_URI names no server: set it to http://HOST:PORT";
         Failure::new(ErrorKind::Config, message)
     })??;

@@ -81,6 +81,7 @@ fn client(base: Url) -> Client {
         attempts: 3,
         limit: None,
         experiment: None,
+        buckets: None,
     })
 }
 

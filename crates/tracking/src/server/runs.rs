@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use dataset::SourceUri;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use super::{Server, none_if, tag, tags_json, text};
 use crate::{
-    TrackingError,
+    OpenBucket, TrackingError,
     batch::Batch,
     client::{Call, Verb},
 };
@@ -168,8 +169,8 @@ impl Server {
         self.post("mlflow/runs/update", &body).map(|_| ())
     }
 
-    /// Puts a file below a run through the server's artifact proxy; `false` where it has none, which is
-    /// remarked.
+    /// Puts a file below a run through the server's artifact proxy, or into the bucket that it leaves to its clients;
+    /// `false` where there is neither, which is remarked.
     pub(crate) fn put_artifact(
         &self,
         run: &RemoteRun,
@@ -177,6 +178,11 @@ impl Server {
         bytes: &[u8],
     ) -> Result<bool, TrackingError> {
         let Some(root) = proxied(&run.artifacts) else {
+            if run.artifacts.starts_with("s3://")
+                && let Some(open) = self.client.settings().buckets
+            {
+                return self.put_in_bucket(open, run, path, bytes).map(|()| true);
+            }
             let place = artifact::without_secrets(&run.artifacts);
             self.remark(format!(
                 "artifacts are left out: the server keeps them at {place}, where clients write \
@@ -196,6 +202,31 @@ impl Server {
             }
             put => put.map(|_| true),
         }
+    }
+
+    fn put_in_bucket(
+        &self,
+        open: OpenBucket,
+        run: &RemoteRun,
+        path: &str,
+        bytes: &[u8],
+    ) -> Result<(), TrackingError> {
+        let failed = |reason: String| TrackingError::Artifact {
+            location: artifact::without_secrets(&run.artifacts),
+            path: path.to_owned(),
+            reason,
+        };
+        let mut opened = self.bucket.borrow_mut();
+        let bucket = match &*opened {
+            Some((of, bucket)) if *of == run.artifacts => bucket.clone(),
+            _ => {
+                let Ok(address) = run.artifacts.parse::<SourceUri>();
+                let bucket = open(&address).map_err(|e| failed(e.to_string()))?;
+                *opened = Some((run.artifacts.clone(), bucket.clone()));
+                bucket
+            }
+        };
+        bucket.put(path, bytes).map_err(|e| failed(e.reason))
     }
 }
 

@@ -34,6 +34,7 @@ fn server(answer: impl Fn(&str) -> Value + Send + 'static) -> Settings {
         attempts: 1,
         limit: None,
         experiment: None,
+        buckets: None,
     }
 }
 

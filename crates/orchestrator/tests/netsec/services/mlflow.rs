@@ -8,6 +8,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
+    bucket::{self, Bucket},
     proxy::{Fault, Proxy},
     server::free_port,
     tracker::{PASSWORD, Tracker},
@@ -508,4 +509,42 @@ fn a_server_that_asks_for_a_password_gets_it_and_nobody_else_sees_it() {
     assert_eq!(called.code, 0, "{}", called.err);
     assert!(!called.out.contains("hunter2"), "{}", called.out);
     lab.check_whole(&server);
+}
+
+#[test]
+fn artifacts_go_straight_to_the_bucket_that_a_server_leaves_to_its_clients() {
+    let bucket = Bucket::new();
+    let server = Tracker::beside_bucket(&bucket.uri("of/mlflow"));
+    let lab = Lab::new("tiny-bucket");
+    let nobody = bucket::environment(free_port());
+    let called = lab.place.call_in(
+        &lab.arguments(&[]),
+        &[lab.environment(server.port), nobody].concat(),
+    );
+    assert_eq!(called.code, 0, "{}", called.err);
+    let said = "artifacts at s3://";
+    assert!(called.err.contains(said), "{}", called.err);
+    assert_eq!(lab.n_pending(), 1);
+    let reached = bucket::environment(bucket.server.port);
+    let environment = [lab.environment(server.port), reached].concat();
+    let sent = lab.place.call_in(&["tracking", "sync"], &environment);
+    assert_eq!(sent.code, 0, "{}", sent.err);
+    lab.check_whole(&server);
+    let keys = bucket.keys();
+    for file in [
+        "/report/report.json",
+        "/bundle/model-bundle.bin",
+        "/model/MLmodel",
+    ] {
+        assert!(
+            keys.iter().any(|key| key.ends_with(file)),
+            "{file} in {keys:?}"
+        );
+    }
+    assert!(
+        keys.iter().all(|key| key.starts_with("of/mlflow/")),
+        "{keys:?}"
+    );
+    let versions = bucket.ask("get_bucket_versioning", json!({}));
+    assert!(versions["Status"].is_null(), "{versions}");
 }

@@ -24,14 +24,17 @@ authorization_function = mlflow.server.auth:authenticate_request_basic_auth
 """
 
 
-def start(directory, guarded):
+def start(directory, guarded, bucket):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = dict(os.environ, MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false")
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--backend-store-uri", f"sqlite:///{directory}/mlflow.db", "--workers", "1"]
-    command += ["--artifacts-destination", f"{directory}/artifacts"]
+    if bucket:
+        command += ["--no-serve-artifacts", "--default-artifact-root", bucket]
+    else:
+        command += ["--artifacts-destination", f"{directory}/artifacts"]
     if guarded:
         with open(f"{directory}/auth.ini", "w") as file:
             file.write(AUTH.format(directory=directory, password=PASSWORD))
@@ -110,8 +113,9 @@ class Client:
 
 def main():
     guarded = sys.argv[1:] == ["guarded"]
+    bucket = next((argument for argument in sys.argv[1:] if argument.startswith("s3://")), None)
     with tempfile.TemporaryDirectory() as directory:
-        server, port = start(directory, guarded)
+        server, port = start(directory, guarded, bucket)
         try:
             wait(server, directory, port)
             os.environ["MLFLOW_TRACKING_URI"] = f"http://127.0.0.1:{port}"

@@ -31,6 +31,11 @@ impl Tracker {
         Self::start(&["guarded"])
     }
 
+    /// Starts one whose clients write artifacts below an address of a bucket themselves.
+    pub fn beside_bucket(address: &str) -> Self {
+        Self::start(&[address])
+    }
+
     fn start(arguments: &[&str]) -> Self {
         let program = std::env::var_os("MLFLOW_PYTHON")
             .expect("MLFLOW_PYTHON names a Python with the server: use .ci/services");
