@@ -57,7 +57,7 @@ const MAX_RECORD_BYTES: u64 = 1 << 20;
 /// No report is larger.
 const MAX_REPORT_BYTES: u64 = 1 << 30;
 
-/// A run directory: `artifacts/20260203T101112Z-1f9c04ab`, one directory a stage inside.
+/// A run directory: `artifacts/20260203T101112Z-1f9c04ab-3457c1e`, one directory a stage inside.
 #[derive(Debug, Clone)]
 pub struct Run {
     directory: PathBuf,
@@ -67,8 +67,9 @@ pub struct Run {
 impl Run {
     /// Makes a new run directory under `root` and keeps the configuration in it.
     ///
-    /// The name is the time in UTC and the configuration's fingerprint; a number is appended when two
-    /// runs begin within one second.
+    /// The name is the time in UTC, the configuration's fingerprint, the milliseconds and a fingerprint of this very
+    /// beginning: machines that begin within one second may keep their runs in one place. In one directory, a number is
+    /// appended where that is not enough.
     ///
     /// # Errors
     /// [`StoreError::Io`].
@@ -78,10 +79,14 @@ impl Run {
             path: root.join("config.yaml"),
             reason,
         })?;
+        let now = clock::now();
+        let beginning = format!("{} {}", std::process::id(), now.timestamp_subsec_nanos());
         let name = format!(
-            "{}-{}",
-            clock::compact(clock::now()),
-            Digest::of(text.as_bytes()).short()
+            "{}-{}-{:03}{}",
+            clock::compact(now),
+            Digest::of(text.as_bytes()).short(),
+            now.timestamp_subsec_millis(),
+            &Digest::of(beginning.as_bytes()).short()[..4]
         );
         let mut attempt = 1;
         let directory = loop {

@@ -202,3 +202,16 @@ fn a_name_that_leads_elsewhere_is_no_run() {
         );
     }
 }
+
+#[test]
+fn runs_of_machines_that_begin_in_the_same_second_are_both_kept() {
+    let place = tempfile::tempdir().unwrap();
+    let registry = Registry::local(place.path());
+    // At the turn of a second the names would differ anyway.
+    for machine in 0..20 {
+        let root = place.path().join(machine.to_string());
+        let run = Run::create(&root, &7, 7).unwrap();
+        registry.keep_run(&run).unwrap();
+    }
+    assert_eq!(registry.kept_runs().unwrap().len(), 20);
+}
