@@ -38,15 +38,26 @@ pub enum RegistryError {
         reason: String,
         advice: String,
     },
-    #[error(
-        "registry at {location}: version {version} of `{name}` {seal}; once it is looked at, `netsec models sign \
-         {name} --version {version}` signs it with the key that NETSEC_SIGNING_KEY names"
-    )]
+    #[error("registry at {location}: {part}version {version} of `{name}` {seal}; {advice}")]
     Untrusted {
         location: String,
+        /// `entry 3 of the history of `, unless it is the version itself.
+        part: String,
         name: String,
         version: u64,
         seal: Seal,
+        advice: String,
+    },
+    #[error(
+        "registry at {location}: a decision counts where keys are trusted only when one of them has signed it: \
+         `netsec models promote` and `netsec models rollback` sign with --signing-key (NETSEC_SIGNING_KEY)"
+    )]
+    Voiceless { location: String },
+    #[error("`{name}`: not signed, because {reasons}; {advice}")]
+    Unsignable {
+        name: String,
+        reasons: String,
+        advice: String,
     },
     #[error("key file {path}: {reason}")]
     Key { path: String, reason: String },
@@ -140,11 +151,13 @@ impl Classified for RegistryError {
             | Self::AlreadyChampion { .. }
             | Self::NothingToRollBack { .. }
             | Self::NeverChampion { .. }
+            | Self::Voiceless { .. }
             | Self::OtherEvaluation { .. } => ErrorKind::Usage,
             Self::NoChampion { .. } | Self::Contended { .. } => ErrorKind::Unavailable,
-            Self::Declined { .. } | Self::EmptyHoldout | Self::Untrusted { .. } => {
-                ErrorKind::Rejected
-            }
+            Self::Declined { .. }
+            | Self::EmptyHoldout
+            | Self::Untrusted { .. }
+            | Self::Unsignable { .. } => ErrorKind::Rejected,
             Self::Scoring(error) => error.kind(),
             Self::Resamples { .. } | Self::Margin { .. } | Self::Key { .. } => ErrorKind::Config,
         }

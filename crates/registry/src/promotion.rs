@@ -215,6 +215,9 @@ impl Promotion {
     ) -> Result<Written, RegistryError> {
         match self.registry.bundle(&self.name, draft) {
             Ok(written) => Ok(match evaluation.canary.query(&written) {
+                Ok(()) if !self.registry.vouches() => Written::Unsigned(
+                    "no trusted key signs its promotion: set NETSEC_SIGNING_KEY, or promote it by hand".to_owned(),
+                ),
                 Ok(()) => Written::Sound,
                 Err(reason) => Written::Odd(reason),
             }),

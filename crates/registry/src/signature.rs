@@ -24,6 +24,10 @@ impl SigningKey {
     /// [`RegistryError::Key`].
     pub fn read(path: &Path) -> Result<Self, RegistryError> {
         let text = read(path)?;
+        if is_anybodys(path) {
+            let reason = "anybody may write to it, and so sign in your name: `chmod 600` it";
+            return Err(key_error(path, reason));
+        }
         let refused = |_| {
             let reason = if text.contains("ENCRYPTED") {
                 "it is encrypted, and nobody is there to type its password: `openssl pkey` decrypts it"
@@ -53,7 +57,7 @@ impl fmt::Debug for SigningKey {
 }
 
 /// The public keys whose signatures count.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct TrustedKeys(Vec<PublicKey>);
 
 impl TrustedKeys {
@@ -65,21 +69,14 @@ impl TrustedKeys {
         let text = read(path)?;
         let mut keys = Vec::new();
         for (at, pem) in text.split_inclusive(PUBLIC_KEY_END).enumerate() {
-            if pem.trim().is_empty() {
+            // Words around the keys are anybody's; `openssl pkey -text` writes some behind them.
+            let is_block = pem.contains("-----BEGIN ");
+            if pem.trim().is_empty() || (!is_block && !keys.is_empty()) {
                 continue;
             }
             // A weak key is one for which anybody can make a signature.
             let key = PublicKey::from_pem(pem).and_then(|key| key.validate().map(|()| key));
-            keys.push(key.map_err(|_| {
-                let n = at + 1;
-                key_error(
-                    path,
-                    &format!(
-                        "what stands {n}. there is no public Ed25519 key: `openssl pkey -in KEY -pubout` \
-                         writes that of a private one"
-                    ),
-                )
-            })?);
+            keys.push(key.map_err(|_| no_public_key(path, at + 1))?);
         }
         if keys.is_empty() {
             return Err(key_error(
@@ -88,6 +85,12 @@ impl TrustedKeys {
             ));
         }
         Ok(Self(keys))
+    }
+
+    /// Trusts the public half of a key as well.
+    pub(crate) fn with(mut self, key: &SigningKey) -> Self {
+        self.0.push(key.0.pk);
+        self
     }
 
     /// Returns the name of the key that has signed the bytes, or `None` when none of these has.
@@ -101,6 +104,13 @@ impl TrustedKeys {
     }
 }
 
+fn no_public_key(path: &Path, nth: usize) -> RegistryError {
+    let reason = format!(
+        "what stands {nth}. there is no public Ed25519 key: `openssl pkey -in KEY -pubout` writes that of a private one"
+    );
+    key_error(path, &reason)
+}
+
 /// Names a key by the first digits of the SHA-256 of its DER form, which
 /// `openssl pkey -pubin -outform der | sha256sum` prints as well.
 fn name(key: &PublicKey) -> String {
@@ -111,6 +121,18 @@ fn read(path: &Path) -> Result<String, RegistryError> {
     let bytes = read_bounded(path, MAX_KEY_FILE_BYTES);
     let bytes = bytes.map_err(|e| key_error(path, &e.to_string()))?;
     String::from_utf8(bytes).map_err(|_| key_error(path, "it is not PEM, but binary"))
+}
+
+#[cfg(unix)]
+fn is_anybodys(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    path.metadata()
+        .is_ok_and(|found| found.permissions().mode() & 0o002 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_anybodys(_: &Path) -> bool {
+    false
 }
 
 fn key_error(path: &Path, reason: &str) -> RegistryError {

@@ -1,9 +1,12 @@
 //! The registry: bundles under their digests, and one history a model.
 
 mod decisions;
+mod entry_signatures;
 mod kept_run;
 mod manifests;
 mod memory;
+mod signing;
+mod verification;
 
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
@@ -12,8 +15,10 @@ use model::{ModelBundle, TrainingGroups};
 use serde_json::error::Category;
 
 pub use kept_run::{KeptFile, KeptRun};
-pub use manifests::{Seal, VersionCheck};
+pub use manifests::Seal;
 use memory::Memory;
+pub use signing::Signed;
+pub use verification::VersionCheck;
 
 use crate::{
     BlobStore, Entry, Evaluation, History, LocalDirectory, RegistryError, SigningKey, TrustedKeys,
@@ -125,6 +130,7 @@ impl Registry {
             return Err(self.damaged_entry(foreign, reason.to_owned()));
         }
         let Some(last) = listed.last() else {
+            self.check_end(name, 0)?;
             return Ok(History::default());
         };
         let mut entries = Vec::new();
@@ -136,7 +142,16 @@ impl Registry {
                 break;
             }
         }
+        self.check_end(name, entries.len() as u64)?;
         self.sound_history(name, entries)
+    }
+
+    /// Checks that nothing else stands in the place of the next entry: a directory is in no list of files.
+    fn check_end(&self, name: &str, n_entries: u64) -> Result<(), RegistryError> {
+        if !self.blobs.is_remote() {
+            self.blobs.has(&entry_key(name, n_entries + 1))?;
+        }
+        Ok(())
     }
 
     fn sound_history(&self, name: &str, entries: Vec<Entry>) -> Result<History, RegistryError> {
@@ -420,6 +435,7 @@ impl Registry {
             }
             let key = entry_key(name, entry.sequence);
             let bytes = serde_json::to_vec_pretty(&entry).expect("an entry is plain data");
+            self.sign_entry(name, entry.sequence, &bytes)?;
             if self.blobs.put_if_absent(&key, &bytes)? {
                 return Ok(Some(entry));
             }

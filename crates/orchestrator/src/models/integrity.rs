@@ -2,11 +2,15 @@
 
 use artifact::{ErrorKind, Failure};
 use clap::Args;
-use registry::{Registry, VersionCheck};
+use registry::{Seal, Signed, VersionCheck};
 use serde_json::json;
 
 use super::Named;
-use crate::{cli::Place, output::print, registries::registry};
+use crate::{
+    cli::Place,
+    output::{note, print},
+    registries::registry,
+};
 
 #[derive(Args)]
 pub struct VerifyArguments {
@@ -26,7 +30,7 @@ pub struct SignArguments {
     /// Version; the champion by default
     #[arg(long, value_name = "N")]
     version: Option<u64>,
-    /// Sign again every version that is signed, as when a key takes over from another
+    /// Sign again all that a trusted key has signed, as when a key takes over from another
     #[arg(long, conflicts_with = "version")]
     all: bool,
 }
@@ -38,6 +42,12 @@ pub fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
         Some(name) => vec![name.clone()],
         None => registry.names()?,
     };
+    if names.is_empty() {
+        let location = registry.location();
+        let message =
+            format!("no models in {location}, so that nothing is verified: is it the right place?");
+        return Err(Failure::new(ErrorKind::Usage, message));
+    }
     let mut checked = Vec::new();
     let mut unread = Vec::new();
     for name in &names {
@@ -52,11 +62,6 @@ pub fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
             .iter()
             .map(|(name, checks)| json!({"name": name, "versions": checks}));
         print(&json!(models.collect::<Vec<_>>()).to_string())?;
-    } else if names.is_empty() {
-        print(&format!(
-            "no models in {} yet: `netsec run` trains one",
-            registry.location()
-        ))?;
     } else {
         for (name, checks) in &checked {
             checks
@@ -65,7 +70,7 @@ pub fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
         }
     }
     let problems = checked.iter().flat_map(|(_, checks)| checks);
-    let problems = problems.flat_map(|check| check.problems.iter().cloned());
+    let problems = problems.flat_map(|check| check.problems.iter().chain(&check.doubts).cloned());
     refuse(unread.into_iter().chain(problems).collect())
 }
 
@@ -76,12 +81,14 @@ fn line(name: &str, check: &VersionCheck) -> String {
         bytes,
         seal,
         problems,
+        doubts,
         ..
     } = check;
-    let state = if problems.is_empty() {
-        format!("{bytes} bytes are as they were registered")
-    } else {
-        format!("NOT as it was registered: {}", problems.join("; "))
+    let state = match (problems.is_empty(), doubts.is_empty(), seal) {
+        (false, ..) => format!("NOT as it was registered: {}", problems.join("; ")),
+        (_, false, _) => format!("{bytes} bytes are whole, but {}", doubts.join("; ")),
+        (.., Seal::Trusted(_)) => format!("{bytes} bytes are as they were registered"),
+        _ => format!("{bytes} bytes are what the history says"),
     };
     format!(
         "{name} version {version} ({}) {seal}; {state}",
@@ -96,11 +103,11 @@ fn refuse(problems: Vec<String>) -> Result<(), Failure> {
     Err(Failure::new(ErrorKind::Rejected, problems.join("\n")))
 }
 
-/// Signs versions once all their bytes have been hashed.
+/// Signs versions once all their bytes have been hashed, and fails when something is not to be signed.
 pub fn sign(arguments: &SignArguments) -> Result<(), Failure> {
     let (name, place) = (&arguments.model.name, &arguments.model.place);
     let registry = registry(place)?;
-    let Some(key) = registry.signer() else {
+    let Some(key) = registry.signing_key() else {
         return Err(Failure::new(
             ErrorKind::Usage,
             "no key to sign with: give --signing-key FILE or NETSEC_SIGNING_KEY; `openssl genpkey -algorithm \
@@ -108,33 +115,38 @@ pub fn sign(arguments: &SignArguments) -> Result<(), Failure> {
                 .to_owned(),
         ));
     };
-    let mut signed = Vec::new();
-    for entry in entries(&registry, arguments)? {
-        registry.seal(name, &entry)?;
-        signed.push(entry.version);
+    if arguments.all && !registry.trusts() {
+        let message = "--all signs again what a trusted key has signed: give those keys with --trusted-keys FILE or \
+                       NETSEC_TRUSTED_KEYS";
+        return Err(Failure::new(ErrorKind::Usage, message));
     }
+    let signed = match arguments.all {
+        true => registry.sign_again(&key, name)?,
+        false => vec![registry.sign(&key, name, arguments.version)?],
+    };
     if place.json {
-        return print(&json!({"model": name, "versions": signed, "key": key}).to_string());
-    }
-    signed
-        .iter()
-        .try_for_each(|version| print(&format!("{name} version {version} is signed by {key}")))
-}
-
-fn entries(
-    registry: &Registry,
-    arguments: &SignArguments,
-) -> Result<Vec<registry::Entry>, Failure> {
-    let name = &arguments.model.name;
-    if !arguments.all {
-        return Ok(vec![registry.entry(name, arguments.version)?]);
-    }
-    let mut signed = Vec::new();
-    for entry in registry.existing(name)?.entries() {
-        // One whose signature was taken away stays without.
-        if registry.is_signed(name, entry)? {
-            signed.push(entry.clone());
+        print(&json!({"model": name, "versions": signed, "key": key.name()}).to_string())?;
+    } else {
+        for version in &signed {
+            tell(name, version, &key.name())?;
         }
     }
-    Ok(signed)
+    let refused = signed.iter().flat_map(|version| version.refused.iter());
+    refuse(refused.cloned().collect())
+}
+
+fn tell(name: &str, signed: &Signed, key: &str) -> Result<(), Failure> {
+    let Signed {
+        version, entries, ..
+    } = signed;
+    if signed.is_signed {
+        print(&format!("{name} version {version} is signed by {key}"))?;
+    }
+    for sequence in entries {
+        let what = format!("entry {sequence} of the history, about version {version},");
+        print(&format!("{name}: {what} is signed by {key}"))?;
+    }
+    let left = signed.left.iter();
+    left.for_each(|what| note(&format!("{name}: {what}, and stays so")));
+    Ok(())
 }

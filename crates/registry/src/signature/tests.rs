@@ -83,6 +83,17 @@ fn a_signature_counts_for_its_text_and_by_trusted_keys_alone() {
 }
 
 #[test]
+fn words_around_public_keys_are_passed_over() {
+    let files = Files::new();
+    let [one, two] = [1, 2].map(|seed| key_pair(&[seed; 32]).pk.to_pem());
+    let told = format!("# of ann\n{one}\nED25519 Public-Key:\npub:\n    01:02\n{two}# end\n");
+    let trusted = TrustedKeys::read(&files.write(told)).unwrap();
+    assert_eq!(trusted.0.len(), 2);
+    let private = format!("{one}{}", key_pair(&[1; 32]).sk.to_pem());
+    TrustedKeys::read(&files.write(private)).unwrap_err();
+}
+
+#[test]
 fn what_is_no_key_is_refused_with_what_to_do() {
     let files = Files::new();
     let told = |error: RegistryError| {
@@ -111,4 +122,16 @@ fn what_is_no_key_is_refused_with_what_to_do() {
     assert_eq!(not_public(of_small_order.as_bytes()), no_public);
     let absent = SigningKey::read(&files.0.path().join("absent")).unwrap_err();
     assert!(absent.to_string().contains("absent"), "{absent}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_private_key_that_anybody_may_replace_is_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let files = Files::new();
+    let path = files.write(key_pair(&[1; 32]).sk.to_pem());
+    for (mode, is_taken) in [(0o600, true), (0o644, true), (0o666, false)] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(SigningKey::read(&path).is_ok(), is_taken, "{mode:o}");
+    }
 }

@@ -17,12 +17,23 @@ impl Registry {
         })
     }
 
+    /// Refuses a decision that would not count where the same keys are trusted.
+    fn check_voice(&self) -> Result<(), RegistryError> {
+        match self.vouches() {
+            true => Ok(()),
+            false => Err(RegistryError::Voiceless {
+                location: self.location(),
+            }),
+        }
+    }
+
     /// Makes a version the champion by hand, once its bundle has been loaded and queried. A version
     /// that was declined needs `force`.
     ///
     /// # Errors
     /// What loading fails with, [`RegistryError::Canary`],
-    /// [`RegistryError::NoVersion`], [`RegistryError::AlreadyChampion`], [`RegistryError::Declined`].
+    /// [`RegistryError::NoVersion`], [`RegistryError::AlreadyChampion`], [`RegistryError::Declined`],
+    /// [`RegistryError::Voiceless`].
     pub fn promote(
         &self,
         name: &str,
@@ -32,6 +43,7 @@ impl Registry {
         now: clock::Timestamp,
     ) -> Result<Entry, RegistryError> {
         self.query(name, find(&self.existing(name)?, name, version)?)?;
+        self.check_voice()?;
         let appended = self.append(name, |history| {
             let known = find(history, name, version)?;
             if history.champion().is_some_and(|c| c.version == version) {
@@ -61,7 +73,7 @@ impl Registry {
     /// Makes the former champion (or a given version that once was) the champion again.
     ///
     /// # Errors
-    /// [`RegistryError::NothingToRollBack`], [`RegistryError::NoVersion`].
+    /// [`RegistryError::NothingToRollBack`], [`RegistryError::NoVersion`], [`RegistryError::Voiceless`].
     pub fn roll_back(
         &self,
         name: &str,
@@ -70,6 +82,7 @@ impl Registry {
         now: clock::Timestamp,
     ) -> Result<Entry, RegistryError> {
         self.existing(name)?;
+        self.check_voice()?;
         let appended = self.append(name, |history| {
             let nothing = || RegistryError::NothingToRollBack {
                 name: name.to_owned(),

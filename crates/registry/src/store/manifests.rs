@@ -8,11 +8,15 @@ use std::{
 use artifact::{Digest, codec};
 use serde::{Serialize, Serializer};
 
-use super::{Registry, blob_key, find};
+use super::{Registry, blob_key};
 use crate::{
-    Entry, History, Manifest, RegistryError, SigningKey, TrustedKeys,
+    Entry, Manifest, RegistryError, SigningKey, TrustedKeys,
     manifest::{Kind, ManifestBlob},
 };
+
+/// What to do where a signature no longer fits: signing it anew would vouch for the change.
+pub(super) const COMPARE: &str = "compare with a copy of the registry and do not sign it before";
+const SIGNATURE_BYTES: usize = 64;
 
 /// How a version is vouched for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,12 +25,36 @@ pub enum Seal {
     Lacking,
     /// It has a manifest without a signature.
     Unsigned,
-    /// It is signed, and nothing was said of whom to trust.
+    /// What stands in the place of its signature is none.
+    Malformed,
+    /// It carries a signature, and nothing was said of whom to trust.
     Unchecked,
     /// The signature is by none of the trusted keys, or of another text.
     Foreign,
+    /// What was signed is gone, or something else.
+    Changed,
     /// It is signed by this one of the trusted keys.
     Trusted(String),
+}
+
+impl Seal {
+    /// Returns whether somebody has had a hand in it, whomever one trusts.
+    pub(super) fn is_broken(&self) -> bool {
+        matches!(self, Self::Malformed | Self::Changed)
+    }
+
+    /// Says what to do about a version that is not trusted.
+    pub(crate) fn advice(&self, name: &str, version: u64) -> String {
+        match self {
+            Self::Malformed | Self::Foreign | Self::Changed => format!(
+                "somebody has changed it, or signed it with a key that is not trusted: {COMPARE}"
+            ),
+            _ => format!(
+                "once it is looked at, `netsec models sign {name} --version {version}` signs it with the key that \
+                 NETSEC_SIGNING_KEY names"
+            ),
+        }
+    }
 }
 
 impl std::fmt::Display for Seal {
@@ -34,8 +62,12 @@ impl std::fmt::Display for Seal {
         match self {
             Self::Lacking => f.write_str("has no manifest"),
             Self::Unsigned => f.write_str("is not signed"),
-            Self::Unchecked => f.write_str("is signed, by whom was not checked"),
+            Self::Malformed => f.write_str("has a signature file that holds no signature"),
+            Self::Unchecked => {
+                f.write_str("carries a signature that was not checked, as --trusted-keys does")
+            }
             Self::Foreign => f.write_str("is not signed by a trusted key"),
+            Self::Changed => f.write_str("is not what was signed"),
             Self::Trusted(key) => write!(f, "is signed by {key}"),
         }
     }
@@ -46,28 +78,13 @@ impl Serialize for Seal {
         serializer.serialize_str(match self {
             Self::Lacking => "lacking",
             Self::Unsigned => "unsigned",
+            Self::Malformed => "malformed",
             Self::Unchecked => "unchecked",
             Self::Foreign => "foreign",
+            Self::Changed => "changed",
             Self::Trusted(_) => "trusted",
         })
     }
-}
-
-/// What looking at all bytes of a version has shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct VersionCheck {
-    /// The version.
-    pub version: u64,
-    /// Digest of its bundle.
-    pub bundle: Digest,
-    /// Digest of the evaluation; a version that was evaluated again stands here twice.
-    pub evaluation: Digest,
-    /// Bytes that were hashed.
-    pub bytes: u64,
-    /// How it is vouched for.
-    pub seal: Seal,
-    /// All that is wrong; nothing when it is whole.
-    pub problems: Vec<String>,
 }
 
 impl Registry {
@@ -115,17 +132,30 @@ impl Registry {
         self
     }
 
-    /// Returns whether somebody has signed a version, whoever that is.
-    ///
-    /// # Errors
-    /// [`RegistryError::Blob`].
-    pub fn is_signed(&self, name: &str, entry: &Entry) -> Result<bool, RegistryError> {
-        Ok(self.blobs.get(&signature_key(name, entry))?.is_some())
+    /// Trusts the public half of a private key, besides whom it trusts.
+    pub(super) fn trusting_also(mut self, key: &SigningKey) -> Self {
+        let trusted = self.trusted.as_deref().cloned().unwrap_or_default();
+        self.trusted = Some(Arc::new(trusted.with(key)));
+        self
     }
 
-    /// Returns the name of the key that versions are signed with, if any.
-    pub fn signer(&self) -> Option<String> {
-        self.signing.as_ref().map(|key| key.name())
+    /// Returns the key that versions are signed with, if any.
+    pub fn signing_key(&self) -> Option<Arc<SigningKey>> {
+        self.signing.clone()
+    }
+
+    /// Returns whether it was said whom to trust.
+    pub fn trusts(&self) -> bool {
+        self.trusted.is_some()
+    }
+
+    /// Returns whether what is promoted here would be loaded where the same keys are trusted.
+    pub(crate) fn vouches(&self) -> bool {
+        match (&self.trusted, &self.signing) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(trusted), Some(key)) => trusted.signer(b"", &key.sign(b"")).is_some(),
+        }
     }
 
     /// Writes the manifest of an entry's version, and the signature when this registry signs.
@@ -144,103 +174,89 @@ impl Registry {
         self.seal_of(name, entry)
     }
 
-    /// Checks that a version is signed by a trusted key, when it is said whom to trust.
+    /// Checks that a version, and what the history says of it, are signed by trusted keys, when it is said whom to trust.
+    /// An entry that is yet to be appended has no signature.
     pub(super) fn check_seal(&self, name: &str, entry: &Entry) -> Result<(), RegistryError> {
         if self.trusted.is_none() {
             return Ok(());
         }
-        let seal = self.seal_of(name, entry)?;
+        let version = entry.version;
+        self.require(self.seal_of(name, entry)?, name, version, String::new())?;
+        if entry.sequence == 0 {
+            return Ok(());
+        }
+        let part = format!("entry {} of the history of ", entry.sequence);
+        self.require(self.entry_seal(name, entry)?, name, version, part)
+    }
+
+    fn require(
+        &self,
+        seal: Seal,
+        name: &str,
+        version: u64,
+        part: String,
+    ) -> Result<(), RegistryError> {
         if matches!(seal, Seal::Trusted(_)) {
             return Ok(());
         }
         Err(RegistryError::Untrusted {
             location: self.location(),
+            part,
             name: name.to_owned(),
-            version: entry.version,
+            version,
+            advice: seal.advice(name, version),
             seal,
-        })
-    }
-
-    /// Hashes all that belongs to the versions of a model, or to one of them, and looks at who signed them.
-    ///
-    /// # Errors
-    /// As [`Registry::existing`], and [`RegistryError::NoVersion`]; what is damaged or cannot be read is among the
-    /// answers' problems.
-    pub fn verify(
-        &self,
-        name: &str,
-        version: Option<u64>,
-    ) -> Result<Vec<VersionCheck>, RegistryError> {
-        let history = self.existing(name)?;
-        if let Some(version) = version {
-            find(&history, name, version)?;
-        }
-        let evaluated = evaluated_versions(&history);
-        let asked = evaluated
-            .into_iter()
-            .filter(|entry| version.is_none_or(|version| entry.version == version));
-        asked
-            .map(|entry| self.verify_version(name, entry))
-            .collect()
-    }
-
-    fn verify_version(&self, name: &str, entry: &Entry) -> Result<VersionCheck, RegistryError> {
-        let mut problems = Vec::new();
-        let mut bytes = 0;
-        for digest in [entry.bundle, entry.training_groups, entry.evaluation] {
-            match self.summary(digest) {
-                Ok(blob) => bytes += blob.bytes,
-                Err(error) => problems.push(error.to_string()),
-            }
-        }
-        if problems.is_empty() {
-            problems.extend(self.manifest_problem(name, entry)?);
-        }
-        let seal = self.seal_of(name, entry)?;
-        if self.trusted.is_some() && !matches!(seal, Seal::Trusted(_)) {
-            problems.push(format!("version {} {seal}", entry.version));
-        }
-        Ok(VersionCheck {
-            version: entry.version,
-            bundle: entry.bundle,
-            evaluation: entry.evaluation,
-            bytes,
-            seal,
-            problems,
         })
     }
 
     /// Says in what the manifest that lies there is not that of the version.
-    fn manifest_problem(&self, name: &str, entry: &Entry) -> Result<Option<String>, RegistryError> {
+    pub(super) fn manifest_problem(
+        &self,
+        name: &str,
+        entry: &Entry,
+    ) -> Result<Option<String>, RegistryError> {
         let key = manifest_key(name, entry);
         let found = self.blobs.get(&key)?;
         let whole = self.manifest(name, entry)?.to_text();
         Ok(found.filter(|found| *found != whole).map(|_| {
             format!(
-                "`{key}` is not the manifest of version {0}: `netsec models sign {name} --version {0}` writes it \
-                 anew",
+                "`{key}` is not the manifest of version {}: somebody has changed it or the history, {COMPARE}",
                 entry.version
             )
         }))
     }
 
-    fn seal_of(&self, name: &str, entry: &Entry) -> Result<Seal, RegistryError> {
-        let Some(text) = self.blobs.get(&manifest_key(name, entry))? else {
-            return Ok(Seal::Lacking);
-        };
+    /// Says how a version is vouched for.
+    pub(super) fn seal_of(&self, name: &str, entry: &Entry) -> Result<Seal, RegistryError> {
         let signature = self.blobs.get(&signature_key(name, entry))?;
-        let (signature, trusted) = match (signature, &self.trusted) {
-            (None, _) => return Ok(Seal::Unsigned),
-            (Some(_), None) => return Ok(Seal::Unchecked),
-            (Some(signature), Some(trusted)) => (signature, trusted),
+        let Some(text) = self.blobs.get(&manifest_key(name, entry))? else {
+            return Ok(match signature {
+                Some(_) => Seal::Changed,
+                None => Seal::Lacking,
+            });
         };
         let manifest: Option<Manifest> = serde_json::from_slice(&text).ok();
         let is_of_entry = manifest.is_some_and(|m| m.differs_from(name, entry).is_none());
-        let signer = trusted.signer(&text, &signature).filter(|_| is_of_entry);
-        Ok(signer.map_or(Seal::Foreign, Seal::Trusted))
+        Ok(match self.judged(&text, signature) {
+            Seal::Unchecked | Seal::Foreign | Seal::Trusted(_) if !is_of_entry => Seal::Changed,
+            seal => seal,
+        })
     }
 
-    fn manifest(&self, name: &str, entry: &Entry) -> Result<Manifest, RegistryError> {
+    /// Says whose signature of a text another one is.
+    pub(super) fn judged(&self, text: &[u8], signature: Option<Vec<u8>>) -> Seal {
+        match (signature, &self.trusted) {
+            (None, _) => Seal::Unsigned,
+            (Some(found), _) if found.len() != SIGNATURE_BYTES => Seal::Malformed,
+            (Some(_), None) => Seal::Unchecked,
+            (Some(found), Some(trusted)) => {
+                let signer = trusted.signer(text, &found);
+                signer.map_or(Seal::Foreign, Seal::Trusted)
+            }
+        }
+    }
+
+    pub(super) fn manifest(&self, name: &str, entry: &Entry) -> Result<Manifest, RegistryError> {
         Ok(Manifest {
             kind: Kind::Version,
             model: name.to_owned(),
@@ -251,7 +267,7 @@ impl Registry {
     }
 
     /// Reads and hashes a blob.
-    fn summary(&self, digest: Digest) -> Result<ManifestBlob, RegistryError> {
+    pub(super) fn summary(&self, digest: Digest) -> Result<ManifestBlob, RegistryError> {
         let key = blob_key(digest);
         let damaged = |reason: String| RegistryError::Damaged {
             location: self.location(),
@@ -269,7 +285,7 @@ impl Registry {
     }
 
     /// Leaves alone what is there already: of a bucket, a new version would be made.
-    fn put_unless_there(&self, key: &str, bytes: &[u8]) -> Result<(), RegistryError> {
+    pub(super) fn put_unless_there(&self, key: &str, bytes: &[u8]) -> Result<(), RegistryError> {
         if self.blobs.get(key)?.is_none_or(|found| found != bytes) {
             self.blobs.put(key, bytes)?;
         }
@@ -277,20 +293,12 @@ impl Registry {
     }
 }
 
-/// Returns an entry for each pair of a version and an evaluation of it, in order.
-fn evaluated_versions(history: &History) -> Vec<&Entry> {
-    let mut entries: Vec<&Entry> = history.entries().iter().collect();
-    entries.sort_by_key(|e| (e.version, e.sequence));
-    entries.dedup_by_key(|e| (e.version, e.evaluation, e.training_groups));
-    entries
-}
-
 /// An evaluation names its bundle: its digest stands for both.
-fn manifest_key(name: &str, entry: &Entry) -> String {
+pub(super) fn manifest_key(name: &str, entry: &Entry) -> String {
     format!("models/{name}/manifests/{}.json", entry.evaluation)
 }
 
-fn signature_key(name: &str, entry: &Entry) -> String {
+pub(super) fn signature_key(name: &str, entry: &Entry) -> String {
     format!("models/{name}/manifests/{}.sig", entry.evaluation)
 }
 

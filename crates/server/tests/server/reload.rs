@@ -75,16 +75,28 @@ fn a_champion_serves_only_once_a_trusted_key_has_signed_it() {
         &["--poll", "0.05", "--trusted-keys", public.to_str().unwrap()],
     );
     assert_eq!(server.get("/readyz").status, 503);
-    let first = place.registry().entry("flows", None).unwrap();
-    signing.seal("flows", &first).unwrap();
+    let sign = || {
+        let key = signing.signing_key().unwrap();
+        signing.sign(&key, "flows", None).unwrap();
+    };
+    sign();
     wait_for("the signed version 1", || {
         server.get("/readyz").status == 200
     });
-    let second = place.promote("flows", |bundle| bundle.training.seed = 99);
+    place.promote("flows", |bundle| bundle.training.seed = 99);
     thread::sleep(std::time::Duration::from_millis(300));
     assert_eq!(version(&server), 1);
-    signing.seal("flows", &second).unwrap();
+    sign();
     wait_for("the signed version 2", || version(&server) == 2);
+    // A decision that nobody has signed is none, whatever is signed of the version.
+    let appended = place.registry().append("flows", |history| {
+        let first = history.version(1).unwrap().clone();
+        let action = registry::Action::RolledBack;
+        Ok(Some(registry::Entry { action, ..first }))
+    });
+    assert_eq!(appended.unwrap().unwrap().sequence, 3);
+    thread::sleep(std::time::Duration::from_millis(300));
+    assert_eq!(version(&server), 2);
 }
 
 /// Champions that come in the test under load; every tenth is damaged.

@@ -47,6 +47,13 @@ fn keys_of_openssl_sign_and_openssl_finds_the_signatures_right() {
     fs::write(root.join("manifest.json"), text.replace("tiny", "tina")).unwrap();
     assert!(!openssl(&root, verify));
 
+    let model = place.path("artifacts/registry/models/tiny");
+    let entry = fs::read(model.join("history/00000001.json")).unwrap();
+    let name = format!("signatures/00000001-{}.sig", artifact::Digest::of(&entry));
+    fs::write(root.join("manifest.json"), &entry).unwrap();
+    fs::copy(model.join(name), root.join("manifest.sig")).unwrap();
+    assert!(openssl(&root, verify));
+
     let manifest: serde_json::Value = serde_json::from_str(&text).unwrap();
     for part in ["bundle", "training_groups", "evaluation"] {
         let named = |what: &str| manifest[part][what].as_str().unwrap().to_owned();

@@ -1,11 +1,71 @@
 use std::{fs, path::PathBuf};
 
+use dataset::{
+    EncoderKind, ImputerKind, KnnParameters, PreprocessorSpec, ScalerKind, Schema, Table,
+    TableColumn, profile::Profile,
+};
 use ed25519_compact::{KeyPair, Seed};
+use model::{
+    Classifier, ModelBundle, TrainingSummary, calibration::Calibration, linear::LinearClassifier,
+    preprocessor::Preprocessor, threshold::Thresholds,
+};
+use serde_json::{Value, json};
 
 use super::*;
-use crate::{Action, PromotionRecord};
+use crate::{Action, PromotionRecord, VersionCheck, store::entry_signatures};
 
-/// A registry of one version, whose three blobs are some artifacts.
+const SCHEMA: &str = "
+name: plain
+columns: [{name: size, type: number}]
+target: {column: y, benign: {good: [a]}, threats: {bad: [b]}}
+";
+
+/// A bundle like any other of its seed.
+fn bundle(seed: u64) -> ModelBundle {
+    let schema = Schema::parse(SCHEMA, "test").unwrap();
+    let size = TableColumn {
+        name: "size".to_owned(),
+        values: vec![0.0, 1.0],
+    };
+    let table = Table::new(2, vec![size]);
+    let spec = PreprocessorSpec {
+        imputer: ImputerKind::None,
+        knn: KnnParameters::default(),
+        encoder: EncoderKind::OneHotText,
+        scaler: ScalerKind::Standard,
+    };
+    ModelBundle {
+        simulated: false,
+        preprocessor: Preprocessor::fit(&spec, &schema, &table).unwrap(),
+        classifier: Classifier::Linear(LinearClassifier {
+            n_features: 1,
+            n_classes: 2,
+            coefficients: vec![1.0],
+            intercepts: vec![0.5],
+            background: vec![0.0],
+        }),
+        calibration: Calibration::Platt { a: -1.0, b: 0.0 },
+        thresholds: Thresholds {
+            operating: 0.5,
+            f1: 0.5,
+        },
+        profile: Profile::of(&schema, &table),
+        training: TrainingSummary {
+            family: "test".to_owned(),
+            candidate: "test".to_owned(),
+            parameters: "{}".to_owned(),
+            n_rows: 2,
+            n_groups: 2,
+            seed,
+            cross_validation: Vec::new(),
+            importance: Vec::new(),
+            inputs: Vec::new(),
+        },
+        schema,
+    }
+}
+
+/// A registry of one version, whose bundle is one and whose other blobs are some artifacts.
 struct Place {
     directory: tempfile::TempDir,
     entry: Entry,
@@ -15,33 +75,40 @@ impl Place {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let registry = Registry::local(directory.path());
-        let blob = |reason: &str| {
-            let record = PromotionRecord {
-                model: "m".to_owned(),
-                promoted: false,
-                unchanged: false,
-                serving: false,
-                version: None,
-                champion: None,
-                reasons: vec![reason.to_owned()],
-            };
-            registry.write(&record).unwrap()
-        };
-        let entry = Entry {
-            sequence: 0,
-            at: "2026-02-03T00:00:00Z".to_owned(),
-            action: Action::Promoted,
-            version: 1,
-            bundle: blob("bundle"),
-            training_groups: blob("training groups"),
-            evaluation: blob("evaluation"),
-            run: "run".to_owned(),
-            simulated: false,
-            reasons: Vec::new(),
-            why: None,
-        };
-        registry.append("m", |_| Ok(Some(entry.clone()))).unwrap();
-        Self { directory, entry }
+        let entry = draft(&registry, 1);
+        let appended = registry.append("m", |_| Ok(Some(entry.clone()))).unwrap();
+        Self {
+            directory,
+            entry: appended.unwrap(),
+        }
+    }
+
+    /// Makes one of two versions that a run with the key 1 has registered, the first promoted, the second declined.
+    fn of_two() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let entry = draft(&Registry::local(directory.path()), 1);
+        let place = Self { directory, entry };
+        let registry = place.signing(1);
+        for version in [1, 2] {
+            let entry = draft(&registry, version);
+            registry.seal("m", &entry).unwrap();
+            registry.append("m", |_| Ok(Some(entry.clone()))).unwrap();
+        }
+        place
+    }
+
+    /// Changes an entry of the history where it lies.
+    fn tamper(&self, sequence: u64, change: impl Fn(&mut Value)) {
+        let path = self.file(&super::super::entry_key("m", sequence));
+        let mut entry = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        change(&mut entry);
+        fs::write(&path, serde_json::to_vec_pretty(&entry).unwrap()).unwrap();
+    }
+
+    /// Signs by hand with a key while another is trusted.
+    fn sign(&self, seed: u8, trusted: u8) -> Result<crate::Signed, RegistryError> {
+        let key = self.signing(seed).signing_key().unwrap();
+        self.trusting(trusted).sign(&key, "m", None)
     }
 
     fn registry(&self) -> Registry {
@@ -68,17 +135,53 @@ impl Place {
         self.directory.path().join("registry").join(key)
     }
 
-    /// Returns the seal and the problems that a registry finds, and whether it would load the version.
+    /// Returns the seal and all that a registry finds wrong, and whether it would load the version.
     fn check(&self, registry: &Registry) -> (Seal, Vec<String>, bool) {
-        let checks = registry.verify("m", None).unwrap();
+        let Ok(checks) = registry.verify("m", None) else {
+            return (Seal::Changed, vec!["the history".to_owned()], false);
+        };
         assert_eq!(checks.len(), 1);
         let check = checks.into_iter().next().unwrap();
-        // What lies there is no bundle: one that is let in is found to be of another kind.
-        let is_refused = matches!(
-            registry.bundle("m", &self.entry),
-            Err(RegistryError::Untrusted { .. })
-        );
-        (check.seal, check.problems, !is_refused)
+        let is_let_in = registry.bundle("m", &self.entry).is_ok();
+        let VersionCheck {
+            seal,
+            problems,
+            doubts,
+            ..
+        } = check;
+        (seal, [problems, doubts].concat(), is_let_in)
+    }
+}
+
+/// Makes the entry of a version whose blobs a registry has.
+fn draft(registry: &Registry, version: u64) -> Entry {
+    let blob = |reason: &str| {
+        let record = PromotionRecord {
+            model: "m".to_owned(),
+            promoted: false,
+            unchanged: false,
+            serving: false,
+            version: Some(version),
+            champion: None,
+            reasons: vec![reason.to_owned()],
+        };
+        registry.write(&record).unwrap()
+    };
+    Entry {
+        sequence: 0,
+        at: "2026-02-03T00:00:00Z".to_owned(),
+        action: match version {
+            1 => Action::Promoted,
+            _ => Action::Declined,
+        },
+        version,
+        bundle: registry.write(&bundle(version)).unwrap(),
+        training_groups: blob("training groups"),
+        evaluation: blob("evaluation"),
+        run: "run".to_owned(),
+        simulated: false,
+        reasons: Vec::new(),
+        why: None,
     }
 }
 
@@ -89,38 +192,242 @@ fn key_pair(seed: u8) -> KeyPair {
 #[test]
 fn only_what_a_trusted_key_has_signed_is_let_in() {
     let place = Place::new();
-    let whole = |seal| (seal, Vec::<String>::new(), true);
-    assert_eq!(place.check(&place.registry()), whole(Seal::Lacking));
+    let (seal, problems, let_in) = place.check(&place.registry());
+    assert_eq!((seal, let_in), (Seal::Lacking, true));
+    assert!(
+        problems[0].contains("somebody has removed it"),
+        "{problems:?}"
+    );
+    let unsigned = "entry 1 of the history is not signed";
     let (seal, problems, let_in) = place.check(&place.trusting(1));
     assert_eq!((seal, let_in), (Seal::Lacking, false));
-    assert_eq!(problems, ["version 1 has no manifest"]);
+    assert_eq!(problems, ["version 1 has no manifest", unsigned]);
 
-    assert_eq!(
-        place.registry().seal("m", &place.entry).unwrap(),
-        Seal::Unsigned
-    );
+    let sealed = place.registry().seal("m", &place.entry).unwrap();
+    assert_eq!(sealed, Seal::Unsigned);
     let (seal, problems, let_in) = place.check(&place.trusting(1));
     assert_eq!((seal, let_in), (Seal::Unsigned, false));
-    assert_eq!(problems, ["version 1 is not signed"]);
+    assert_eq!(problems, ["version 1 is not signed", unsigned]);
 
     place.signing(1).seal("m", &place.entry).unwrap();
+    let (_, problems, let_in) = place.check(&place.trusting(1));
+    assert!(!let_in);
+    assert_eq!(problems, [unsigned]);
+
+    place.sign(1, 1).unwrap();
+    let whole = |seal| (seal, Vec::<String>::new(), true);
     assert_eq!(place.check(&place.registry()), whole(Seal::Unchecked));
     let (seal, problems, let_in) = place.check(&place.trusting(1));
     assert!(matches!(seal, Seal::Trusted(_)), "{seal:?}");
     assert_eq!((problems.len(), let_in), (0, true));
     let (seal, problems, let_in) = place.check(&place.trusting(2));
     assert_eq!((seal, let_in), (Seal::Foreign, false));
-    assert_eq!(problems, ["version 1 is not signed by a trusted key"]);
+    assert_eq!(problems[0], "version 1 is not signed by a trusted key");
 
-    // Another key takes over: it signs the same text.
-    place.signing(2).seal("m", &place.entry).unwrap();
+    // Another key takes over: where the first is not trusted, it does not.
+    let refused = place.sign(2, 3).unwrap_err().to_string();
+    assert!(refused.contains("do not sign it before"), "{refused}");
+    place.sign(2, 1).unwrap();
     assert!(place.check(&place.trusting(2)).2);
+}
+
+#[test]
+fn a_takeover_signs_what_a_trusted_key_has_signed_and_nothing_else() {
+    let place = Place::of_two();
+    let key = place.signing(2).signing_key().unwrap();
+    let signatures = |version: u64| {
+        let history = place.registry().history("m").unwrap();
+        place.file(&signature_key("m", history.version(version).unwrap()))
+    };
+    // Anybody who may write there may write these.
+    for forged in [Vec::new(), vec![7; 64], key.sign(b"another text")] {
+        fs::write(signatures(2), forged).unwrap();
+        let signed = place.trusting(1).sign_again(&key, "m").unwrap();
+        assert!(signed[0].is_signed && signed[0].refused.is_empty());
+        assert_eq!((signed[0].version, &signed[0].entries[..]), (1, &[1][..]));
+        assert!(!signed[1].is_signed && signed[1].entries.is_empty());
+        assert!(
+            signed[1].refused[0].starts_with("version 2 "),
+            "{:?}",
+            signed[1]
+        );
+    }
+    // One whose signature was taken away stays without.
+    fs::remove_file(signatures(2)).unwrap();
+    let signed = place.trusting(1).sign_again(&key, "m").unwrap();
+    assert!(!signed[1].is_signed && signed[1].refused.is_empty());
+    assert_eq!(signed[1].left, ["version 2 is not signed"]);
+    let checks = place.trusting(2).verify("m", None).unwrap();
+    assert!(checks[0].problems.is_empty() && checks[0].doubts.is_empty());
+    assert_eq!(checks[1].seal, Seal::Unsigned);
+}
+
+/// Tampers with the history of two signed versions; returns whether `verify` notices without keys, and with them. What
+/// it notices with them must be served to nobody, nor be signed by whoever is told of it.
+fn noticed(change: impl Fn(&Place)) -> (bool, bool) {
+    let place = Place::of_two();
+    change(&place);
+    let notices = |registry: &Registry| match registry.verify("m", None) {
+        Ok(checks) => checks.iter().any(|check| !check.problems.is_empty()),
+        Err(_) => true,
+    };
+    let found = (notices(&place.registry()), notices(&place.trusting(1)));
+    if found.1 {
+        let versions = place.registry().history("m").unwrap_or_default();
+        let changed = versions.versions().into_iter().filter(|version| {
+            let check = place.trusting(1).verify("m", Some(version.version));
+            check.unwrap().iter().any(|c| !c.problems.is_empty())
+        });
+        for version in changed {
+            let entry = versions.version(version.version).unwrap();
+            assert!(place.trusting(1).bundle("m", entry).is_err());
+            let key = place.signing(1).signing_key().unwrap();
+            let signed = place
+                .trusting(1)
+                .sign(&key, "m", Some(version.version))
+                .unwrap_err();
+            let said = signed.to_string();
+            assert!(said.contains("do not sign it before"), "{said}");
+        }
+    }
+    found
+}
+
+#[test]
+fn a_history_that_was_tampered_with_is_noticed_and_neither_served_nor_signed() {
+    fn of_another(fields: &[&str]) -> impl Fn(&Place) {
+        move |place: &Place| {
+            let entries = place.registry().history("m").unwrap();
+            let texts = entries.entries().iter().map(|e| json!(e));
+            let texts: Vec<Value> = texts.collect();
+            for (sequence, other) in [(1, &texts[1]), (2, &texts[0])] {
+                place.tamper(sequence, |entry| {
+                    for field in fields {
+                        entry[*field] = other[*field].clone();
+                    }
+                });
+            }
+        }
+    }
+    let set = |field: &'static str, value: Value| {
+        move |place: &Place| place.tamper(2, |entry| entry[field] = value.clone())
+    };
+    let seen = |change: &dyn Fn(&Place), what: &str| {
+        assert_eq!(noticed(change), (true, true), "{what}");
+        let unsigned = |place: &Place| {
+            change(place);
+            fs::remove_dir_all(place.file("models/m/signatures")).unwrap();
+            let checks = place.trusting(1).verify("m", None).unwrap();
+            assert!(checks.iter().all(|c| !c.doubts.is_empty()), "{what}");
+        };
+        unsigned(&Place::of_two());
+    };
+    let all = ["bundle", "training_groups", "evaluation", "run"];
+    for fields in [&all[..], &all[1..2], &all[2..3]] {
+        seen(&of_another(fields), &fields.join(", "));
+    }
+    for (field, value) in [
+        ("action", json!("promoted")),
+        ("simulated", json!(true)),
+        ("run", json!("another")),
+        ("why", json!("no reason")),
+        ("reasons", json!(["none"])),
+        ("at", json!("2026-02-04T00:00:00Z")),
+    ] {
+        seen(&set(field, value), field);
+    }
+}
+
+#[test]
+fn manifests_and_signatures_that_are_lost_or_moved_are_noticed_without_keys() {
+    let files = |place: &Place| {
+        let history = place.registry().history("m").unwrap();
+        let of = |version: u64| {
+            let entry = history.version(version).unwrap();
+            let keys = [manifest_key("m", entry), signature_key("m", entry)];
+            keys.map(|key| place.file(&key))
+        };
+        (of(1), of(2))
+    };
+    let swapped = |place: &Place| {
+        let (one, two) = files(place);
+        for (one, two) in one.iter().zip(&two) {
+            let (first, second) = (fs::read(one).unwrap(), fs::read(two).unwrap());
+            fs::write(one, second).unwrap();
+            fs::write(two, first).unwrap();
+        }
+    };
+    assert_eq!(noticed(swapped), (true, true));
+    let emptied = |place: &Place| fs::write(&files(place).0[1], "").unwrap();
+    assert_eq!(noticed(emptied), (true, true));
+    let lost = |place: &Place| fs::remove_file(&files(place).0[0]).unwrap();
+    assert_eq!(noticed(lost), (true, true));
+    let both = |place: &Place| {
+        lost(place);
+        fs::remove_file(&files(place).0[1]).unwrap();
+        let checks = place.registry().verify("m", Some(1)).unwrap();
+        assert!(checks[0].problems[0].contains("somebody has removed it"));
+    };
+    both(&Place::of_two());
+    let renamed = |place: &Place| {
+        let models = place.file("models");
+        fs::rename(models.join("m"), models.join("n")).unwrap();
+        let checks = place.registry().verify("n", None).unwrap();
+        assert!(checks.iter().all(|check| !check.problems.is_empty()));
+    };
+    renamed(&Place::of_two());
+}
+
+#[test]
+fn a_directory_in_the_place_of_the_last_entry_is_noticed() {
+    let placed = |place: &Place| {
+        let path = place.file(&super::super::entry_key("m", 2));
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+    };
+    assert_eq!(noticed(placed), (true, true));
+}
+
+#[test]
+fn a_decision_counts_where_keys_are_trusted_only_when_it_is_signed() {
+    let place = Place::of_two();
+    let now = artifact::clock::now();
+    let (silent, other) = (place.trusting(1), place.signing(2));
+    let trusting = |registry: Registry| registry.trusting_also(&key_of(&place, 1));
+    for registry in [silent, other.trusting_also(&key_of(&place, 3))] {
+        let refused = registry.roll_back("m", Some(1), None, now).unwrap_err();
+        let said = refused.to_string();
+        assert!(said.contains("NETSEC_SIGNING_KEY"), "{said}");
+    }
+    // What somebody without a key has appended is loaded by nobody who trusts keys.
+    let promoted = place.registry().append("m", |history| {
+        Ok(Some(Entry {
+            action: Action::Promoted,
+            ..history.version(2).unwrap().clone()
+        }))
+    });
+    let promoted = promoted.unwrap().unwrap();
+    let refused = trusting(place.registry())
+        .bundle("m", &promoted)
+        .unwrap_err();
+    let said = refused.to_string();
+    assert!(
+        said.contains("entry 3 of the history of version 2 of `m` is not signed; once"),
+        "{said}"
+    );
+    place.sign(1, 1).unwrap();
+    trusting(place.registry()).bundle("m", &promoted).unwrap();
+}
+
+fn key_of(place: &Place, seed: u8) -> SigningKey {
+    SigningKey::read(&place.key_file(&key_pair(seed).sk.to_pem())).unwrap()
 }
 
 #[test]
 fn a_signature_of_another_version_or_model_is_none() {
     let place = Place::new();
     place.signing(1).seal("m", &place.entry).unwrap();
+    place.sign(1, 1).unwrap();
     let other = Entry {
         training_groups: place.entry.bundle,
         ..place.entry.clone()
@@ -140,9 +447,13 @@ fn a_signature_of_another_version_or_model_is_none() {
 #[test]
 fn every_damaged_byte_is_found() {
     let place = Place::new();
-    place.signing(1).seal("m", &place.entry).unwrap();
+    place.sign(1, 1).unwrap();
     let entry = &place.entry;
+    let of_history = super::super::entry_key("m", 1);
+    let text = fs::read(place.file(&of_history)).unwrap();
     let files = [
+        of_history,
+        entry_signatures::signature_key("m", 1, &text),
         blob_key(entry.bundle),
         blob_key(entry.training_groups),
         blob_key(entry.evaluation),

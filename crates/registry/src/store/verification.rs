@@ -1,0 +1,151 @@
+//! Whether versions are what was registered: all their bytes hashed again, and who vouches for them.
+
+use std::collections::BTreeMap;
+
+use artifact::{CodecError, Digest};
+use model::ModelBundle;
+use serde::Serialize;
+
+use super::{Registry, Seal, find};
+use crate::{Entry, History, RegistryError};
+
+/// What looking at all bytes of a version has shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VersionCheck {
+    /// The version.
+    pub version: u64,
+    /// Digest of its bundle.
+    pub bundle: Digest,
+    /// Digest of the evaluation; a version that was evaluated again stands here twice.
+    pub evaluation: Digest,
+    /// Bytes that were hashed.
+    pub bytes: u64,
+    /// How it is vouched for.
+    pub seal: Seal,
+    /// How each entry of the history about it is vouched for, by its number.
+    pub entries: BTreeMap<u64, Seal>,
+    /// All that is not as it was registered, or does not fit together; nothing when it is whole.
+    pub problems: Vec<String>,
+    /// All that is whole, but that nobody vouches for who is trusted.
+    pub doubts: Vec<String>,
+}
+
+impl Registry {
+    /// Hashes all that belongs to the versions of a model, or to one of them, and looks at who signed them and the
+    /// entries about them.
+    ///
+    /// # Errors
+    /// As [`Registry::existing`], and [`RegistryError::NoVersion`]; what is damaged or cannot be read is among the
+    /// answers' problems.
+    pub fn verify(
+        &self,
+        name: &str,
+        version: Option<u64>,
+    ) -> Result<Vec<VersionCheck>, RegistryError> {
+        let history = self.existing(name)?;
+        if let Some(version) = version {
+            find(&history, name, version)?;
+        }
+        evaluated_versions(&history)
+            .into_values()
+            .filter(|entries| version.is_none_or(|version| entries[0].version == version))
+            .map(|entries| self.verify_version(name, &entries))
+            .collect()
+    }
+
+    /// Looks at a version and the entries about one evaluation of it, of which there is one at least.
+    pub(super) fn verify_version(
+        &self,
+        name: &str,
+        entries: &[&Entry],
+    ) -> Result<VersionCheck, RegistryError> {
+        let entry = entries[0];
+        let (bytes, problems) = self.content(name, entries)?;
+        let mut check = VersionCheck {
+            version: entry.version,
+            bundle: entry.bundle,
+            evaluation: entry.evaluation,
+            bytes,
+            seal: self.seal_of(name, entry)?,
+            entries: BTreeMap::new(),
+            problems,
+            doubts: Vec::new(),
+        };
+        let seal = check.seal.clone();
+        self.weigh(&mut check, format!("version {}", entry.version), &seal);
+        if matches!(seal, Seal::Lacking) && self.trusted.is_none() {
+            let what = "it is from before there were any, or somebody has removed it";
+            let said = format!("version {} {seal}: {what}", entry.version);
+            check.problems.push(said);
+        }
+        for entry in entries {
+            let seal = self.entry_seal(name, entry)?;
+            let what = format!("entry {} of the history", entry.sequence);
+            self.weigh(&mut check, what, &seal);
+            check.entries.insert(entry.sequence, seal);
+        }
+        Ok(check)
+    }
+
+    /// Notes what speaks against a version.
+    fn weigh(&self, check: &mut VersionCheck, what: String, seal: &Seal) {
+        let is_trusted = self.trusted.is_none() || matches!(seal, Seal::Trusted(_));
+        let noted = match seal.is_broken() {
+            true => &mut check.problems,
+            false if is_trusted => return,
+            false => &mut check.doubts,
+        };
+        noted.push(format!("{what} {seal}"));
+    }
+
+    /// Hashes the blobs of a version, and compares what they, the manifest and the history say; returns how many bytes
+    /// there are and what is wrong.
+    pub(super) fn content(
+        &self,
+        name: &str,
+        entries: &[&Entry],
+    ) -> Result<(u64, Vec<String>), RegistryError> {
+        let entry = entries[0];
+        let (mut bytes, mut problems) = (0, Vec::new());
+        for digest in [entry.bundle, entry.training_groups, entry.evaluation] {
+            match self.summary(digest) {
+                Ok(blob) => bytes += blob.bytes,
+                Err(error) => problems.push(error.to_string()),
+            }
+        }
+        if problems.is_empty() {
+            problems.extend(self.manifest_problem(name, entry)?);
+            problems.extend(self.origin_problems(name, entries));
+        }
+        Ok((bytes, problems))
+    }
+
+    /// Says what whoever loads the bundle would say of it, unless it is of another program's time.
+    fn origin_problems(&self, name: &str, entries: &[&Entry]) -> Vec<String> {
+        let read = self.read::<ModelBundle>(name, entries[0], entries[0].bundle);
+        let bundle = match read {
+            Ok(bundle) => bundle,
+            Err(RegistryError::Codec {
+                source: CodecError::Older { .. } | CodecError::Newer { .. },
+                ..
+            }) => return Vec::new(),
+            Err(error) => return vec![error.to_string()],
+        };
+        let checked = entries.iter().map(|e| self.check_origin(name, e, &bundle));
+        checked
+            .filter_map(|checked| Some(checked.err()?.to_string()))
+            .collect()
+    }
+}
+
+/// Returns the entries about each evaluation of each version, in order.
+pub(super) fn evaluated_versions(
+    history: &History,
+) -> BTreeMap<(u64, Digest, Digest), Vec<&Entry>> {
+    let mut found: BTreeMap<_, Vec<&Entry>> = BTreeMap::new();
+    for entry in history.entries() {
+        let evaluated = (entry.version, entry.evaluation, entry.training_groups);
+        found.entry(evaluated).or_default().push(entry);
+    }
+    found
+}
