@@ -181,13 +181,23 @@ undo() {
   [ "$code" -ne 0 ] || code=70
   warn "deployment failed with code $code: back to what served before"
   if [ -n "$is_first" ]; then remove "$current" || true; fi
-  recover || warn "this failed as well: \`run.sh start\` tries again"
+  stand || warn "this failed as well: \`run.sh start\` tries again"
   exit "$code"
 }
 
 start() {
   revive
+  if (wait_for readyz "$current" "$port"); then return; fi
+  revive
   wait_for readyz "$current" "$port"
+}
+
+# Twice, since the engine goes on with a stop whose caller was killed: what runs now may be about to end.
+stand() {
+  local now
+  recover || return
+  now="$(state "$current")" || return
+  [ "$now" = absent ] || has_begun || recover
 }
 
 revive() {

@@ -325,6 +325,20 @@ class Deployment(OnAMachine):
         self.assertEqual(self.machine.serving(), "old")
 
 
+    def test_a_stop_that_the_engine_goes_on_with_is_made_good_by_a_start(self):
+        (self.machine.state / "stopping").write_text("")
+        self.check(self.machine.run("start"), 0)
+        self.assertEqual(self.machine.serving(), "old")
+
+    def test_a_stop_that_the_engine_goes_on_with_is_made_good_by_a_deployment_that_fails(self):
+        self.check(self.machine.deploy("new"), 0)
+        at = next(n for n, call in enumerate(self.machine.calls(), 1) if call.startswith("docker run"))
+        machine = self.new_machine("again")
+        (machine.state / "stopping").write_text("")
+        self.check(machine.deploy("new", at=at), 1, "back to what served before")
+        self.assertEqual(machine.serving(), "old")
+
+
 class Watch(OnAMachine):
     """What the unit runs; the sleep that the stand-in refuses ends it."""
 
