@@ -2,8 +2,10 @@
 
 mod cleaning;
 mod quarantine;
+mod spool;
+mod summary;
 
-use std::{collections::BTreeSet, path::PathBuf};
+use std::path::{Path, PathBuf};
 
 use artifact::{Advance, Digest, ErrorKind, Failure, clock};
 use clap::{Args, ValueEnum};
@@ -14,10 +16,12 @@ use serde::Serialize;
 use crate::{
     cli::{Place, Progress},
     config::schema_of,
-    output::{print, refuse_same_file},
+    output::refuse_same_file,
 };
 use cleaning::{Cleaner, Duplicates};
 use quarantine::{Quarantine, Rejected};
+use spool::{Spool, Spooled};
+use summary::Summary;
 
 #[derive(Args)]
 pub struct PushArguments {
@@ -78,9 +82,9 @@ pub fn run(arguments: &PushArguments) -> Result<u8, Failure> {
         progress: &progress,
         summary: Summary::new(arguments, destination.description()),
     };
-    let outcome = push.survey().and_then(|survey| match arguments.dry_run {
-        true => Ok(()),
-        false => push.load(destination.as_mut(), survey),
+    let outcome = push.survey().and_then(|survey| match survey {
+        None => Ok(()),
+        Some(survey) => push.load(destination.as_mut(), survey),
     });
     progress.finish();
     // Kept also when the push was refused because of what it holds.
@@ -121,18 +125,35 @@ impl PushArguments {
 
     /// Refuses to write over a file that is read or written as well.
     fn check_files(&self) -> Result<(), Failure> {
-        let Some(to) = self.to.local_path() else {
+        let (from, to) = (self.from.local_path(), self.to.local_path());
+        if let (Some(from), Some(to)) = (&from, &to) {
+            refuse_same_file(from, to)?;
+        }
+        let Some(quarantine) = &self.quarantine else {
             return Ok(());
         };
-        if let Some(from) = self.from.local_path() {
-            refuse_same_file(&from, &to)?;
-        }
-        if self.quarantine.as_ref() == Some(&to) {
-            let to = to.display();
-            let message = format!("{to} is named by --to and by --quarantine: give two files");
-            return Err(Failure::new(ErrorKind::Usage, message));
+        for (flag, path) in [("--from", from), ("--to", to)] {
+            if path.is_some_and(|path| place_of(&path) == place_of(quarantine)) {
+                let path = quarantine.display();
+                let message =
+                    format!("{path} is named by {flag} and by --quarantine: give two files");
+                return Err(Failure::new(ErrorKind::Usage, message));
+            }
         }
         Ok(())
+    }
+}
+
+/// Names a file in one way, whether it is there or is to be made.
+fn place_of(path: &Path) -> PathBuf {
+    if let Ok(whole) = path.canonicalize() {
+        return whole;
+    }
+    let directory = path.parent().filter(|d| !d.as_os_str().is_empty());
+    let directory = directory.unwrap_or(Path::new(".")).canonicalize();
+    match (directory, path.file_name()) {
+        (Ok(directory), Some(name)) => directory.join(name),
+        _ => path.to_owned(),
     }
 }
 
@@ -145,96 +166,147 @@ struct Push<'a> {
     summary: Summary,
 }
 
-/// What the first reading has found: which records there are to load.
+/// What there is to load, all of it judged.
 struct Survey {
     tally: Tally,
-    /// Depends on the records and their order; a second reading must come to the same.
+    /// Depends on the records and their order.
     digest: Digest,
+    records: Spooled,
 }
 
 impl Push<'_> {
-    /// Reads and checks everything before anything is loaded.
-    fn survey(&mut self) -> Result<Survey, Failure> {
+    /// Reads, checks and keeps everything before anything is loaded; nothing is kept of a dry run.
+    fn survey(&mut self) -> Result<Option<Survey>, Failure> {
         let mut source = connectors::open(&self.arguments.from, &self.schema)?;
         let mut cleaner = self.cleaner();
+        let mut spool = match self.arguments.dry_run {
+            true => None,
+            false => Some(Spool::create(self.schema.file_columns())?),
+        };
         while let Some(batch) = source.next_batch()? {
             self.summary.rows += batch.n_rows() as u64;
             let cleaned = cleaner.clean(batch)?;
             self.summary.rejected += cleaned.rejected.reasons.len() as u64;
             self.quarantine.push(&cleaned.rejected)?;
+            if let Some(spool) = &mut spool {
+                spool.push(&cleaned.accepted)?;
+            }
             self.report("rows checked", self.summary.rows, 0);
         }
         self.summary.duplicates = cleaner.n_duplicates;
         self.summary.left_out = std::mem::take(&mut cleaner.unknown_names);
-        let tally = cleaner.tally;
-        self.summary.accepted = tally.count();
+        self.summary.accepted = cleaner.tally.count();
         self.check_rejected()?;
-        if tally.count() == 0 {
+        if self.summary.accepted == 0 {
             let message = format!("{}: there is nothing to push", self.arguments.from);
             return Err(Failure::new(ErrorKind::Rejected, message));
         }
-        Ok(Survey {
-            tally,
+        let Some(spool) = spool else {
+            return Ok(None);
+        };
+        Ok(Some(Survey {
+            tally: cleaner.tally,
             digest: cleaner.digest,
-        })
+            records: spool.finish()?,
+        }))
     }
 
-    /// Reads once more and loads, reads back, and lets the loaded records count.
+    /// Loads, reads back, and lets the loaded records count.
     fn load(&mut self, destination: &mut dyn Destination, survey: Survey) -> Result<(), Failure> {
         let name = &survey.digest.to_string()[..16];
         self.summary.load = Some(name.to_owned());
         self.summary.before = destination.begin(name)?;
-        let expected = self.load_batches(destination, &survey)?;
-        self.check_rejected()?;
-        let found = destination.read_back()?;
-        if found != expected {
-            let place = destination.description();
-            let message = format!(
-                "{place}: read back {found}, but sent {expected}: others have written to it, or it \
-                 changes what it is given; push again"
-            );
-            return Err(Failure::new(ErrorKind::Unavailable, message));
-        }
-        self.summary.verified = Some(found.to_string());
+        // What gives up on the way is gone on with by the same push.
+        let expected = self.load_records(destination, survey)?;
+        let judged = match self.check_refused(destination, expected) {
+            Ok(()) => {
+                let found = destination.read_back()?;
+                self.compare(destination, expected, found)
+            }
+            refused => refused,
+        };
+        judged.map_err(|failure| self.undo(destination, &failure))?;
         Ok(destination.publish()?)
     }
 
     /// Returns the records that are to be read back: those that the other side has not refused.
-    fn load_batches(
+    fn load_records(
         &mut self,
         destination: &mut dyn Destination,
-        survey: &Survey,
+        mut survey: Survey,
     ) -> Result<Tally, Failure> {
-        let mut source = connectors::open(&self.arguments.from, &self.schema)?;
-        let mut cleaner = self.cleaner();
-        let mut expected = survey.tally;
-        while let Some(batch) = source.next_batch()? {
-            let batch = cleaner.clean(batch)?.accepted;
+        let (mut expected, mut done) = (survey.tally, 0);
+        while let Some(batch) = survey.records.next_batch()? {
             let loaded = destination.load(&batch)?;
             self.summary.written += loaded.written;
             self.summary.already_there += loaded.already_there;
             self.summary.rejected += loaded.refused.len() as u64;
-            let digests = record_digests(&batch);
-            loaded
-                .refused
-                .iter()
-                .for_each(|(row, _)| expected.remove(digests[*row]));
-            self.quarantine
-                .push(&Rejected::of(&batch, loaded.refused))?;
-            self.report(
-                "records loaded",
-                cleaner.tally.count(),
-                survey.tally.count(),
-            );
-        }
-        if cleaner.digest != survey.digest {
-            let message = format!(
-                "{} has changed while it was pushed: push again",
-                self.arguments.from
-            );
-            return Err(Failure::new(ErrorKind::Unavailable, message));
+            if !loaded.refused.is_empty() {
+                let digests = record_digests(&batch);
+                let refused = loaded.refused.iter();
+                refused.for_each(|(row, _)| expected.remove(digests[*row]));
+                self.quarantine
+                    .push(&Rejected::of(&batch, loaded.refused))?;
+            }
+            done += batch.n_rows() as u64;
+            self.report("records loaded", done, survey.tally.count());
         }
         Ok(expected)
+    }
+
+    fn check_refused(&self, destination: &dyn Destination, left: Tally) -> Result<(), Failure> {
+        self.check_rejected()?;
+        if left.count() > 0 {
+            return Ok(());
+        }
+        let place = destination.description();
+        let message = format!("{place}: every record was refused, so that nothing was pushed");
+        Err(Failure::new(ErrorKind::Rejected, message))
+    }
+
+    fn compare(
+        &mut self,
+        destination: &dyn Destination,
+        expected: Tally,
+        found: Tally,
+    ) -> Result<(), Failure> {
+        if found == expected {
+            self.summary.verified = Some(found.to_string());
+            return Ok(());
+        }
+        let place = destination.description();
+        let message = format!(
+            "{place}: read back {found}, but sent {expected}: others have written to it, or it changes \
+             what it is given"
+        );
+        Err(Failure::new(ErrorKind::Unavailable, message))
+    }
+
+    /// Takes back what was loaded, so that a mended push does not load it a second time. What an earlier
+    /// push has loaded under the same name stays, and with it what this one has added.
+    fn undo(&self, destination: &mut dyn Destination, failure: &Failure) -> Failure {
+        let (written, there) = (self.summary.written, self.summary.already_there);
+        let taken = match (written, there) {
+            (_, 0) => destination.take_back(),
+            (0, _) => return Failure::new(failure.kind(), failure.to_string()),
+            _ => Ok(false),
+        };
+        let load = self.summary.load.as_deref().unwrap_or_default();
+        let said = match (taken, self.arguments.mode) {
+            (Ok(true), _) => "what was loaded is taken back".to_owned(),
+            (Ok(false), Mode::Upsert) => format!(
+                "{written} records were written over and stay; a mended push writes them over again"
+            ),
+            (Ok(false), _) => format!(
+                "{written} records stay beside those that were there before, all under the load `{load}`: \
+                 before another push, delete them"
+            ),
+            (Err(error), _) => format!(
+                "{written} records stay under the load `{load}`, because taking them back failed: {error}; \
+                 before another push, delete them"
+            ),
+        };
+        Failure::new(failure.kind(), format!("{failure}; {said}"))
     }
 
     fn cleaner(&self) -> Cleaner {
@@ -277,97 +349,5 @@ impl Push<'_> {
             done,
             total,
         });
-    }
-}
-
-/// What a push has done.
-#[derive(Serialize)]
-struct Summary {
-    from: String,
-    to: String,
-    mode: Mode,
-    dry_run: bool,
-    /// Rows of the source.
-    rows: u64,
-    accepted: u64,
-    duplicates: u64,
-    rejected: u64,
-    /// Columns that the schema does not know.
-    left_out: BTreeSet<String>,
-    quarantine: Option<PathBuf>,
-    load: Option<String>,
-    before: Option<u64>,
-    written: u64,
-    already_there: u64,
-    verified: Option<String>,
-    seconds: f64,
-}
-
-impl Summary {
-    fn new(arguments: &PushArguments, to: &str) -> Self {
-        Self {
-            from: arguments.from.to_string(),
-            to: to.to_owned(),
-            mode: arguments.mode,
-            dry_run: arguments.dry_run,
-            rows: 0,
-            accepted: 0,
-            duplicates: 0,
-            rejected: 0,
-            left_out: BTreeSet::new(),
-            quarantine: None,
-            load: None,
-            before: None,
-            written: 0,
-            already_there: 0,
-            verified: None,
-            seconds: 0.0,
-        }
-    }
-
-    fn print(&self, json: bool) -> Result<(), Failure> {
-        if json {
-            let text = serde_json::to_string(self)
-                .map_err(|e| Failure::new(ErrorKind::Internal, e.to_string()))?;
-            return print(&text);
-        }
-        print(&self.lines().join("\n"))
-    }
-
-    fn lines(&self) -> Vec<String> {
-        let Self {
-            rows,
-            accepted,
-            duplicates,
-            rejected,
-            ..
-        } = self;
-        let mut lines = vec![format!(
-            "{}: {rows} rows, {accepted} to push, {duplicates} duplicates left out, {rejected} rejected",
-            self.from
-        )];
-        if !self.left_out.is_empty() {
-            let names: Vec<&str> = self.left_out.iter().map(String::as_str).collect();
-            let names = names.join(", ");
-            lines.push(format!(
-                "columns that the schema does not know, left out: {names}"
-            ));
-        }
-        if let Some(path) = &self.quarantine {
-            lines.push(format!("rejected rows: {}", path.display()));
-        }
-        lines.push(match &self.verified {
-            None => "nothing was pushed: --dry-run".to_owned(),
-            Some(found) => format!(
-                "{}: {} written, {} there already{}; read back {found}; {:.1} s",
-                self.to,
-                self.written,
-                self.already_there,
-                self.before
-                    .map_or(String::new(), |n| format!(", {n} before")),
-                self.seconds
-            ),
-        });
-        lines
     }
 }

@@ -37,6 +37,8 @@ pub(crate) struct DynamoDestination {
     schema: Schema,
     load: String,
     key: Key,
+    /// Whether some of this load may have been there before it began, once that has been looked at.
+    was_there: Option<bool>,
     /// What has been read back: of an upserting load so far.
     seen: Tally,
 }
@@ -65,6 +67,7 @@ impl DynamoDestination {
             schema: schema.clone(),
             load: String::new(),
             key: Key::default(),
+            was_there: None,
             seen: Tally::default(),
         })
     }
@@ -114,6 +117,21 @@ impl DynamoDestination {
             let found = self.tally_of(&outcome.found);
             self.seen.merge(found);
         }
+    }
+
+    /// Returns whether some of the first items are there. Whatever an earlier attempt has written, some of
+    /// the requests that go out first have come to their end; what cannot be looked at counts as there.
+    fn is_there(&self, requests: &[Request]) -> bool {
+        let is_key = |name: &String| Some(name.as_str()) == self.key.own();
+        let key_of = |item: &Item| -> Item {
+            let key = item.iter().filter(|(name, _)| is_key(name));
+            key.map(|(name, value)| (name.clone(), value.clone()))
+                .collect()
+        };
+        let first = requests.iter().take(ABREAST).flatten();
+        let keys: Vec<Item> = first.map(|(_, item)| key_of(item)).collect();
+        let found = self.connection.block_on(self.client().get(&keys));
+        found.map_or(true, |found| !found.is_empty())
     }
 
     fn tally_of(&self, items: &[Item]) -> Tally {
@@ -208,6 +226,10 @@ impl Destination for DynamoDestination {
     fn load(&mut self, batch: &RawBatch) -> Result<Loaded, SinkError> {
         let mut loaded = Loaded::default();
         let requests = self.requests(batch, &mut loaded);
+        let is_first = self.was_there.is_none() && !requests.is_empty();
+        if is_first && !matches!(self.mode, LoadMode::Upsert(_)) {
+            self.was_there = Some(self.is_there(&requests));
+        }
         let threads = self.connection.threads.clone();
         threads.block_on(self.write(requests, &mut loaded))?;
         loaded.refused.sort();
@@ -235,11 +257,13 @@ impl Destination for DynamoDestination {
     }
 
     fn take_back(&mut self) -> Result<bool, SinkError> {
-        let is_apart = !matches!(self.mode, LoadMode::Upsert(_));
-        if is_apart {
+        if matches!(self.mode, LoadMode::Upsert(_)) || self.was_there == Some(true) {
+            return Ok(false);
+        }
+        if self.was_there.is_some() {
             self.connection.block_on(self.delete(true))?;
         }
-        Ok(is_apart)
+        Ok(true)
     }
 }
 

@@ -1,6 +1,8 @@
 //! `netsec push` into files, and into databases as far as it goes without a server.
 
 mod files;
+#[cfg(feature = "http")]
+pub mod once;
 
 use crate::support::Workplace;
 
@@ -137,4 +139,64 @@ mod without_a_database {
         let query = ["--to", "sqlite://a.db?query=SELECT 1"];
         check(&query, 64, "records are pushed into a table");
     }
+}
+
+#[test]
+fn the_quarantine_is_neither_the_source_nor_the_target() {
+    let place = Workplace::new();
+    place.write_tiny(20);
+    std::fs::create_dir(place.path("sub")).unwrap();
+    let whole = place.path("tiny.csv").display().to_string();
+    for (to, quarantine, flag) in [
+        ("out.csv", "tiny.csv", "--from"),
+        ("out.csv", "./tiny.csv", "--from"),
+        ("out.csv", &whole, "--from"),
+        ("out.csv", "./out.csv", "--to"),
+        ("sub/../out.csv", "out.csv", "--to"),
+        #[cfg(feature = "mongodb")]
+        (
+            "mongodb://127.0.0.1:1/db?collection=c",
+            "tiny.csv",
+            "--from",
+        ),
+    ] {
+        let fixed = ["push", "--dataset", "tiny.yaml", "--from", "tiny.csv"];
+        let more = ["--to", to, "--quarantine", quarantine, "--dry-run"];
+        let called = place.call(&[&fixed[..], &more].concat());
+        assert_eq!(called.code, 64, "{to} {quarantine}: {}", called.err);
+        let words = format!("is named by {flag} and by --quarantine");
+        assert!(called.err.contains(&words), "{}", called.err);
+    }
+}
+
+#[test]
+fn a_quarantine_names_its_own_columns_apart_from_those_of_the_source() {
+    let place = Workplace::new();
+    place.write_tiny(0);
+    place.write(
+        "odd.csv",
+        "problems,a,row,y,b\nnone,007,9,5,1\nnone,1,9,0,1\n",
+    );
+    let fixed = ["push", "--dataset", "tiny.yaml", "--from", "odd.csv"];
+    let more = ["--to", "out.csv", "--quarantine", "bad.csv"];
+    let called = place.call(&[&fixed[..], &more, &["--max-bad-share", "0.5"]].concat());
+    assert_eq!(called.code, 0, "{}", called.err);
+    let bad = std::fs::read_to_string(place.path("bad.csv")).unwrap();
+    let expected = "_row,_problems,a,b,y,problems,row\n\
+                    1,y: `5` is not a target value of the schema,007,1,5,none,9\n";
+    assert_eq!(bad, expected);
+}
+
+#[test]
+fn two_pushes_of_one_second_keep_their_rejected_rows_apart() {
+    let place = Workplace::new();
+    place.write_tiny(3);
+    place.write("tiny.csv", "a,b,y\nx,1,0\n");
+    for _ in 0..4 {
+        let fixed = ["push", "--dataset", "tiny.yaml", "--from", "tiny.csv"];
+        let called = place.call(&[&fixed[..], &["--to", "out.csv"]].concat());
+        assert_eq!(called.code, 65, "{}", called.err);
+    }
+    let kept = std::fs::read_dir(place.path("artifacts/quarantine")).unwrap();
+    assert_eq!(kept.count(), 4);
 }

@@ -8,6 +8,7 @@ mod dvc;
 mod dynamodb;
 mod faults;
 mod http;
+mod loading;
 mod mlflow;
 mod mongodb;
 mod openssl;
