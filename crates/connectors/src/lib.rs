@@ -118,6 +118,7 @@ pub fn open(uri: &SourceUri, schema: &Schema) -> Result<Box<dyn Source>, Failure
 ///
 /// # Errors
 /// As [`open`].
+#[cfg_attr(not(feature = "http"), expect(unused_variables))]
 pub fn open_keeping(
     uri: &SourceUri,
     schema: &Schema,
@@ -129,10 +130,7 @@ pub fn open_keeping(
             let opened = http::HttpSource::open(uri, schema)?;
             Ok(Box::new(opened.keeping(downloads)))
         }
-        _ => {
-            let _ = downloads;
-            open(uri, schema)
-        }
+        _ => open(uri, schema),
     }
 }
 

@@ -63,7 +63,8 @@ impl Kept {
             return download(client, url, limits);
         };
         let (file, place) = spool.into_parts();
-        let known = self.look_up(&key);
+        let may_pass = |file: &File| file.metadata().is_ok_and(|m| m.len() <= limits.bytes);
+        let known = self.look_up(&key).filter(|(_, file)| may_pass(file));
         let conditions = known
             .as_ref()
             .map_or(Vec::new(), |(note, _)| note.conditions());
