@@ -56,7 +56,9 @@ impl Tracked {
         match is_directory {
             true => {
                 let listing = Listing::of(source, &names, &ignore)?;
-                if let Some(by) = listing.parts().filter(|_| source == place).next() {
+                if source == place
+                    && let Some(by) = listing.parts().next()
+                {
                     let path = place.to_owned();
                     return Err(DvcError::Overlap { path, by });
                 }

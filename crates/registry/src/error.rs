@@ -38,13 +38,11 @@ pub enum RegistryError {
         reason: String,
         advice: String,
     },
-    #[error("registry at {location}: {part}version {version} of `{name}` {seal}; {advice}")]
+    #[error("registry at {location}: {what} {seal}; {advice}")]
     Untrusted {
         location: String,
-        /// `entry 3 of the history of `, unless it is the version itself.
-        part: String,
-        name: String,
-        version: u64,
+        /// A version of a model, or an entry of its history.
+        what: String,
         seal: Seal,
         advice: String,
     },

@@ -201,9 +201,7 @@ impl Registry {
         }
         Err(RegistryError::Untrusted {
             location: self.location(),
-            part,
-            name: name.to_owned(),
-            version,
+            what: format!("{part}version {version} of `{name}`"),
             advice: seal.advice(name, version),
             seal,
         })

@@ -279,7 +279,7 @@ fn what_a_killed_service_has_begun_is_removed_once_nobody_can_be_writing_it() {
     let make = |name: &str, hours: u64| {
         let file = fs::File::create(log.join(name)).unwrap();
         let age = std::time::Duration::from_secs(3600 * hours);
-        let written = std::time::SystemTime::now() - age;
+        let written = file.metadata().unwrap().modified().unwrap() - age;
         file.set_modified(written).unwrap();
     };
     make(".predictions-a.parquet.1-0.tmp", 2);
