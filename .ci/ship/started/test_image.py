@@ -22,9 +22,10 @@ OURS = r"^(usr/local/bin/(netsec|netsec-server|entrypoint)|etc/[a-z/.-]+|data/[a
 def files_of(image):
     """Name and content of every file of an image that is not a link."""
     container = docker("create", image)
-    with tempfile.NamedTemporaryFile(suffix=".tar") as file:
-        docker("export", "--output", file.name, container)
-        with tarfile.open(file.name) as archive:
+    with tempfile.TemporaryDirectory() as folder:
+        exported = f"{folder}/exported.tar"
+        docker("export", "--output", exported, container)
+        with tarfile.open(exported) as archive:
             return {entry.name: archive.extractfile(entry).read() for entry in archive if entry.isreg()}
 
 
@@ -47,12 +48,14 @@ def section(program, name):
 class Content(Started):
     def test_an_image_is_small(self):
         for image, packed_at_most, at_most in [(SERVER, 40, 80), (PIPELINE, 25, 50)]:
-            with tempfile.NamedTemporaryFile(suffix=".tar") as file:
-                docker("save", "--output", file.name, image)
-                packed = len(zlib.compress(file.read(), 6))
+            with tempfile.TemporaryDirectory() as folder:
+                saved = pathlib.Path(folder) / "saved.tar"
+                docker("save", "--output", str(saved), image)
+                packed = len(zlib.compress(saved.read_bytes(), 6))
             size = inspected(image)["Size"]
             print(f"{image}: {packed / MEGABYTE:.1f} MB in a registry, {size / MEGABYTE:.1f} MB unpacked")
             self.assertLess(packed, packed_at_most * MEGABYTE, image)
+            self.assertGreater(packed, size / 10, image)
             self.assertLess(size, at_most * MEGABYTE, image)
 
     def test_its_description_is_whole(self):
@@ -79,7 +82,7 @@ class Content(Started):
         for name in ours:
             self.assertRegex(name, OURS)
         tools = {content for name, content in files.items() if name.startswith("bin/")}
-        self.assertEqual(tools, {files["bin/busybox"]})
+        self.assertEqual([b"BusyBox v" in tool for tool in tools], [True])
 
     def test_its_programs_need_no_library(self):
         for name, content in files_of(SERVER).items():
