@@ -224,6 +224,17 @@ fn numbers_that_dynamodb_writes_out_are_the_ones_that_were_pushed() {
 }
 
 #[test]
+fn a_table_of_dynamodb_is_cleaned_in_its_own_place() {
+    let (table, place) = (Table::new(), Workplace::new());
+    place.write_tiny(2_000);
+    pushed(&place, "tiny.csv", &table.uri(), &[]);
+    let more = ["--mode", "replace", "--duplicates", "drop"];
+    let cleaned = pushed(&place, &table.uri(), &table.uri(), &more);
+    assert_eq!(cleaned["rows"], 2_000);
+    assert_eq!(table.count(), cleaned["accepted"].as_u64().unwrap());
+}
+
+#[test]
 fn one_file_of_sqlite_is_read_and_then_written_to() {
     let database = Database::start(Kind::Sqlite);
     let place = Workplace::new();
