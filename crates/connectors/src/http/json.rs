@@ -1,6 +1,10 @@
 //! Finds what stands at a JSON pointer of a document, which is never held as a whole.
 
-use std::{fmt, io::Read};
+use std::{
+    cell::Cell,
+    fmt,
+    io::{self, Read},
+};
 
 use serde::{
     Deserialize, Deserializer,
@@ -10,15 +14,24 @@ use serde_json::{Value, value::RawValue};
 
 use super::address::Pointer;
 
+/// Bytes of one record at most, as of a line of JSON Lines.
+const RECORD_BYTES: u64 = 16 << 20;
+/// Bytes at most of what leads to the next page.
+const VALUE_BYTES: u64 = 1 << 20;
+
 /// Gives each element of the array at a pointer; returns how many there are.
 pub(super) fn elements(
     document: impl Read,
     at: &Pointer,
     take: &mut dyn FnMut(&RawValue) -> Result<(), String>,
 ) -> Result<u64, String> {
-    let mut n = 0;
-    let leaf = Elements { take, n: &mut n };
-    match descend(document, at, leaf)? {
+    let (mut n, left) = (0, Cell::new(u64::MAX));
+    let leaf = Elements {
+        take,
+        n: &mut n,
+        left: &left,
+    };
+    match descend(Bounded::new(document, &left), at, leaf)? {
         true => Ok(n),
         false => Err(format!("it has nothing at {at}")),
     }
@@ -26,9 +39,38 @@ pub(super) fn elements(
 
 /// Returns the value at a pointer.
 pub(super) fn value(document: impl Read, at: &Pointer) -> Result<Option<Value>, String> {
-    let mut found = None;
-    descend(document, at, Whole(&mut found))?;
+    let (mut found, left) = (None, Cell::new(u64::MAX));
+    let leaf = Whole {
+        found: &mut found,
+        left: &left,
+    };
+    descend(Bounded::new(document, &left), at, leaf)?;
     Ok(found)
+}
+
+/// A document of which what is held as a whole has an end: `left` says how many bytes may still come.
+struct Bounded<'a, R> {
+    document: R,
+    left: &'a Cell<u64>,
+}
+
+impl<'a, R: Read> Bounded<'a, R> {
+    fn new(document: R, left: &'a Cell<u64>) -> Self {
+        Self { document, left }
+    }
+}
+
+impl<R: Read> Read for Bounded<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.document.read(buffer)?;
+        let left = self.left.get().checked_sub(n as u64);
+        let left = left.ok_or_else(|| {
+            let reason = "a value is longer than records are: is there another array of records?";
+            io::Error::new(io::ErrorKind::InvalidData, reason)
+        })?;
+        self.left.set(left);
+        Ok(n)
+    }
 }
 
 /// Returns the names of a document's own fields that hold arrays.
@@ -149,6 +191,7 @@ impl<'de, L: DeserializeSeed<'de, Value = ()>> Visitor<'de> for Descent<'_, L> {
 struct Elements<'a> {
     take: &'a mut dyn FnMut(&RawValue) -> Result<(), String>,
     n: &'a mut u64,
+    left: &'a Cell<u64>,
 }
 
 impl<'de> DeserializeSeed<'de> for Elements<'_> {
@@ -167,22 +210,33 @@ impl<'de> Visitor<'de> for Elements<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<(), A::Error> {
-        while let Some(element) = array.next_element::<Box<RawValue>>()? {
+        loop {
+            self.left.set(RECORD_BYTES);
+            let element = array.next_element::<Box<RawValue>>()?;
+            self.left.set(u64::MAX);
+            let Some(element) = element else {
+                return Ok(());
+            };
             (self.take)(&element).map_err(de::Error::custom)?;
             *self.n += 1;
         }
-        Ok(())
     }
 }
 
 /// Takes a value as it is.
-struct Whole<'a>(&'a mut Option<Value>);
+struct Whole<'a> {
+    found: &'a mut Option<Value>,
+    left: &'a Cell<u64>,
+}
 
 impl<'de> DeserializeSeed<'de> for Whole<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        *self.0 = Some(Value::deserialize(deserializer)?);
+        self.left.set(VALUE_BYTES);
+        let found = Value::deserialize(deserializer);
+        self.left.set(u64::MAX);
+        *self.found = Some(found?);
         Ok(())
     }
 }
@@ -269,6 +323,20 @@ mod tests {
         check("{\"d\":1}", &["d"], "expected an array of records");
         check("{\"d\":[1,2", &["d"], "EOF");
         check("[1] x", &[], "trailing");
+    }
+
+    #[test]
+    fn what_is_held_as_a_whole_has_an_end() {
+        let long = "x".repeat(RECORD_BYTES as usize);
+        // What is passed over may be as long as it likes.
+        check(&format!("{{\"a\":\"{long}\",\"d\":[1]}}"), &["d"], "1: 1");
+        let document = format!("{{\"d\":[1,{{\"a\":\"{long}\"}}]}}");
+        check(&document, &["d"], "longer than records are");
+        let at = Pointer(vec!["d".to_owned()]);
+        let found = value(document.as_bytes(), &at).unwrap_err();
+        assert!(found.contains("longer than records are"), "{found}");
+        let next = format!("{{\"d\":\"c\",\"a\":\"{long}\"}}");
+        assert_eq!(value(next.as_bytes(), &at).unwrap(), Some(Value::from("c")));
     }
 
     #[test]
