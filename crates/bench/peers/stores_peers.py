@@ -136,12 +136,17 @@ def names_of(schema):
     return re.findall(r"^ *- \{name: (\w+)", text, re.M) + re.findall(r"^ +column: (\w+)", text, re.M)
 
 
-def make(path, names, rows):
+def make(path, schema, rows):
+    """A file of rows that the schema lets pass: each column's listed values in turn."""
+    names = names_of(schema)
+    listed = re.findall(r"values: \[([-\d, ]+)\]", Path(schema).read_text())
+    values = [[int(v) for v in some.split(",")] for some in listed] + [[1, -1]]
+    assert len(values) == len(names)
     with open(path, "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(names)
         for i in range(rows):
-            writer.writerow([1 if (i * (j + 7) + i // 3) % 5 < 3 else -1 for j in range(len(names))])
+            writer.writerow([v[(i * (j + 7) + i // 3) % len(v)] for j, v in enumerate(values)])
 
 
 def peer(chosen):
@@ -178,6 +183,7 @@ def main():
     arguments.add_argument("--netsec", default="target/release/netsec")
     arguments.add_argument("--read", default="target/release/examples/read")
     arguments.add_argument("--schema", default="schema/phishing.yaml")
+    arguments.add_argument("--what", nargs="+", choices=["write", "read"], default=["write", "read"])
     arguments.add_argument("--peer", help=argparse.SUPPRESS)
     arguments.add_argument("--file", help=argparse.SUPPRESS)
     chosen = arguments.parse_args()
@@ -188,10 +194,11 @@ def main():
     for rows in chosen.rows:
         with tempfile.TemporaryDirectory() as directory:
             file = f"{directory}/rows.csv"
-            make(file, names_of(chosen.schema), rows)
+            make(file, chosen.schema, rows)
             push = [chosen.netsec, "push", "--dataset", chosen.schema, "--from", file, "--artifacts", directory]
             ours = {"write": push + ["--to", there.address("bench_ours")],
                     "read": [chosen.read, there.address("bench_ours"), chosen.schema]}
+            ours = {what: ours[what] for what in chosen.what}
             times = {(what, who): [] for what in ours for who in ("ours", "theirs")}
             for _ in range(chosen.rounds):
                 there.drop("bench_ours")
