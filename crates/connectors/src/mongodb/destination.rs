@@ -233,7 +233,7 @@ impl Destination for MongoDestination {
             let own = self.own();
             let asked = "take the documents of this load back";
             self.connection
-                .repeat(asked, async || collection.delete_many(own.clone()).await)?;
+                .repeat_at_length(asked, async || collection.delete_many(own.clone()).await)?;
         }
         Ok(!matches!(self.mode, LoadMode::Upsert(_)))
     }
