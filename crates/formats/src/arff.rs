@@ -1,5 +1,7 @@
 //! Reads ARFF (Weka's attribute-relation file format): names in a header, then delimited rows.
 
+mod quotes;
+
 use std::io::{BufRead as _, BufReader, Cursor, Read as _};
 
 use artifact::printable;
@@ -10,14 +12,15 @@ use crate::{
     delimited::CsvSource,
     input::{Bytes, failed, malformed},
 };
+use quotes::SingleQuotes;
 
 /// Characters of a line that a message shows.
 const SHOWN: usize = 80;
 
 /// Dense ARFF as a source of rows.
 ///
-/// `?` is an absent cell; `%` begins a comment line; single quotes hold texts with commas or spaces. Types
-/// and levels of the header are passed over: the schema says what a column is. Sparse rows are refused.
+/// `?` is an absent cell, quoted or not; `%` begins a comment line; quotes of either kind hold texts with commas or
+/// spaces. Types and levels of the header are passed over: the schema says what a column is. Sparse rows are refused.
 pub(crate) struct ArffSource {
     rows: CsvSource,
 }
@@ -26,7 +29,7 @@ impl ArffSource {
     pub(crate) fn new(text: Bytes, location: String) -> Result<Self, SourceError> {
         let mut reader = BufReader::with_capacity(1 << 16, text);
         let names = read_header(&mut reader, &location)?;
-        let text = dense(reader, &location)?;
+        let text = Box::new(SingleQuotes::of(dense(reader, &location)?));
         let mut dialect = csv::ReaderBuilder::new();
         dialect
             .quote(b'\'')

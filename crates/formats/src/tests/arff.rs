@@ -44,3 +44,14 @@ fn a_header_that_is_not_text_is_refused_and_shown_in_part() {
     let found = arff(&format!("@relation x\n\u{1b}{}\n", "z".repeat(9000)));
     assert!(found.len() < 300 && !found.contains('\u{1b}'), "{found}");
 }
+
+#[test]
+fn quotes_of_either_kind_hold_texts() {
+    let rows =
+        "\"a b\",1\n 'c,d' , 2\n\"it's \\\"so\\\"\",3\n'say \"x\"',4\n% \"a comment\ne\"f,5\n";
+    let text = format!("@relation x\n@attribute a string\n@attribute b numeric\n@data\n{rows}");
+    assert_eq!(
+        arff(&text),
+        "a$ b$ \n1: \"a b\" \"1\"\n2: \"c,d\" \"2\"\n3: \"it's \\\"so\\\"\" \"3\"\n4: \"say \\\"x\\\"\" \"4\"\n5: \"e\\\"f\" \"5\"\n"
+    );
+}
