@@ -106,7 +106,9 @@ pub fn advised(error: &RegistryError) -> String {
             "the evaluation is of bundle {evaluated}, not of {bundle}: `POST /train` makes a version with its own"
         ),
         _ if is_choice(error) => {
-            format!("{error}: start the service with `--model` to choose one of them")
+            format!(
+                "{error}: give one of them; which one is served is said with `--model` at the start"
+            )
         }
         RegistryError::Codec { key, source, .. } => damaged(key, source),
         RegistryError::Damaged { key, reason, .. } => damaged(key, reason),

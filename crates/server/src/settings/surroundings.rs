@@ -8,6 +8,7 @@ use std::{
 
 use artifact::{Failure, remedy};
 use dataset::SourceUri;
+use registry::Location;
 
 use super::{Settings, config};
 
@@ -18,8 +19,10 @@ impl Settings {
     /// [`artifact::ErrorKind::Config`] with what to do about the first that is not as it should be.
     pub fn check_surroundings(&self) -> Result<(), Failure> {
         // A training makes it where there is none; only a registry in it must be there.
-        if self.registry.is_none() {
-            check_artifacts(&self.artifacts)?;
+        match &self.registry {
+            None => check_artifacts(&self.artifacts)?,
+            Some(Location::Directory(path)) => check_registry(path)?,
+            Some(Location::Bucket(_)) => {}
         }
         check_temporary_files()?;
         for source in &self.sources {
@@ -41,6 +44,16 @@ fn check_artifacts(artifacts: &Path) -> Result<(), Failure> {
     let place = artifacts.display();
     Err(config(format!(
         "--artifacts {place}: there is no such directory: name the one that `netsec run --artifacts` has written"
+    )))
+}
+
+fn check_registry(registry: &Path) -> Result<(), Failure> {
+    if registry.is_dir() {
+        return Ok(());
+    }
+    let place = registry.display();
+    Err(config(format!(
+        "--registry {place}: there is no such directory: name the one that `netsec run --registry` has written"
     )))
 }
 

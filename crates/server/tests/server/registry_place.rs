@@ -29,6 +29,16 @@ fn a_registry_in_another_directory_is_served_and_what_is_no_place_of_one_is_refu
         let said = String::from_utf8(refused.stderr).unwrap();
         assert!(said.contains(address), "{said}");
     }
+    let checked = command(&place)
+        .args(["--check", "--registry", "nope"])
+        .output();
+    let checked = checked.unwrap();
+    assert_eq!(checked.status.code(), Some(78));
+    let said = String::from_utf8(checked.stderr).unwrap();
+    assert!(
+        said.contains("--registry nope: there is no such directory"),
+        "{said}"
+    );
 }
 
 #[test]
