@@ -7,8 +7,8 @@
     python crates/bench/peers/stores_peers.py --uri 's3://bucket' …        (AWS_ENDPOINT_URL and keys in the environment)
     python crates/bench/peers/stores_peers.py --uri 'postgres://…/db' …
 
-Each writing and each reading is in a process of its own, in turn; the ratio is that of the medians. `netsec push` reads
-its file twice, checks every cell, and reads back what it has written; the peer reads its file once and writes.
+Each writing and each reading is in a process of its own, in turn; the ratio is that of the medians. `netsec push` checks
+every cell before it writes any, and reads back what it has written; the peer reads its file and writes.
 """
 
 import argparse
