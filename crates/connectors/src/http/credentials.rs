@@ -48,13 +48,11 @@ impl Credentials {
         self.headers.is_empty() && self.query.is_none()
     }
 
-    /// Says who asks for a URL, so that what is given to one is told from what is given to another: users by
-    /// their names, and whoever has a token by a digest of it.
+    /// Says who asks for a URL, so that what is given to one is told from what is given to another, by digests: the
+    /// name of a login may be the same for all, and its password the token.
     pub(super) fn who(&self, url: &Url) -> String {
-        let headers = self.headers.iter().map(|(name, value)| {
-            let user = value.strip_prefix("Basic ").and_then(user_of);
-            (name.clone(), user.unwrap_or_else(|| sealed(value)))
-        });
+        let headers = self.headers.iter();
+        let headers = headers.map(|(name, value)| (name.clone(), sealed(value)));
         let query = self
             .query
             .iter()
@@ -102,13 +100,6 @@ pub(super) fn with_parameter(url: &Url, name: &str, value: &str) -> Url {
     let mut completed = url.clone();
     completed.set_query(Some(&parts.join("&")));
     completed
-}
-
-/// Returns the user's name of a login.
-fn user_of(login: &str) -> Option<String> {
-    use base64::{Engine as _, engine::general_purpose::STANDARD};
-    let login = String::from_utf8(STANDARD.decode(login).ok()?).ok()?;
-    Some(login.split_once(':')?.0.to_owned())
 }
 
 /// Digests a secret so often that a short one cannot be guessed from the digest at leisure.

@@ -104,7 +104,11 @@ impl Kept {
     fn look_up(&self, key: &str) -> Option<(Note, File)> {
         let note = read_bounded(&self.path(key, "json"), MAX_NOTE_BYTES).ok()?;
         let note: Note = serde_json::from_slice(&note).ok()?;
-        let mut file = File::open(self.path(key, "body")).ok()?;
+        let path = self.path(key, "body");
+        let mut file = fs::metadata(&path)
+            .ok()?
+            .is_file()
+            .then(|| File::open(&path).ok())??;
         let is_whole = Digest::of_reader(&file).ok()? == note.body;
         file.rewind().ok()?;
         is_whole.then_some((note, file))
@@ -150,15 +154,9 @@ impl Kept {
 impl Note {
     /// Returns the headers that ask for what has changed since.
     fn conditions(&self) -> Vec<(&str, &str)> {
-        let conditions = self.headers.iter().filter_map(|(name, value)| {
-            let condition = match name.as_str() {
-                "etag" => "if-none-match",
-                "last-modified" => "if-modified-since",
-                _ => return None,
-            };
-            Some((condition, value.as_str()))
-        });
-        conditions.collect()
+        let tags = self.headers.iter().filter(|(name, _)| name == "etag");
+        tags.map(|(_, tag)| ("if-none-match", tag.as_str()))
+            .collect()
     }
 
     fn download(self, file: File, url: Url) -> Download {
@@ -173,17 +171,15 @@ impl Note {
     }
 }
 
-/// Returns whether a server lets an answer be kept, and says how it is known again.
+/// Returns whether a server lets an answer be kept, and says how it is known again. A date does not tell: a file may
+/// be replaced by an older one, or changed twice within a second.
 fn may_be_kept(headers: &HeaderMap) -> bool {
     let refuses = |value: &HeaderValue| {
         let said = value.to_str().unwrap_or_default().to_ascii_lowercase();
         said.contains("no-store")
     };
     let is_refused = headers.get_all(header::CACHE_CONTROL).iter().any(refuses);
-    let is_known = [header::ETAG, header::LAST_MODIFIED]
-        .iter()
-        .any(|n| headers.contains_key(n));
-    is_known && !is_refused
+    headers.contains_key(header::ETAG) && !is_refused
 }
 
 fn telling(headers: &HeaderMap) -> Vec<(String, String)> {
@@ -227,10 +223,8 @@ mod tests {
             assert_eq!(may_be_kept(&map), expected, "{headers:?}");
         };
         check(&[("etag", "W/\"a\"")], true);
-        check(
-            &[("last-modified", "x"), ("cache-control", "max-age=0")],
-            true,
-        );
+        check(&[("etag", "\"a\""), ("cache-control", "max-age=0")], true);
+        check(&[("last-modified", "x")], false);
         check(&[("content-type", "text/csv")], false);
         check(
             &[("etag", "\"a\""), ("cache-control", "private, No-Store")],
