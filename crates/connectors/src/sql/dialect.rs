@@ -159,9 +159,18 @@ impl Dialect {
     pub(crate) fn dependants_query(self) -> &'static str {
         match self {
             Self::Postgres => {
-                "SELECT DISTINCT conrelid::regclass::text FROM pg_constraint \
-                 WHERE contype = 'f' AND confrelid = to_regclass($1) AND conrelid <> confrelid \
-                 AND confdeltype IN ('c', 'n', 'd') ORDER BY 1"
+                // Keys may point at a part of the table; the records of tables that inherit from it are
+                // deleted with its own; and behind a view there are other tables.
+                "WITH RECURSIVE parts AS (SELECT to_regclass($1)::oid AS part UNION \
+                 SELECT inhrelid FROM pg_inherits JOIN parts ON inhparent = part) \
+                 SELECT conrelid::regclass::text FROM pg_constraint \
+                 WHERE contype = 'f' AND confdeltype IN ('c', 'n', 'd') \
+                 AND confrelid IN (SELECT part FROM parts) \
+                 AND conrelid NOT IN (SELECT part FROM parts) \
+                 UNION SELECT inhrelid::regclass::text FROM pg_inherits \
+                 JOIN pg_class ON oid = inhparent AND relkind = 'r' WHERE inhparent = to_regclass($1) \
+                 UNION SELECT 'the tables behind this view' FROM pg_class \
+                 WHERE oid = to_regclass($1) AND relkind NOT IN ('r', 'p') ORDER BY 1"
             }
             Self::MySql => {
                 "SELECT DISTINCT table_name FROM information_schema.referential_constraints \
@@ -173,7 +182,9 @@ impl Dialect {
                 "SELECT DISTINCT m.name FROM sqlite_master m, pragma_foreign_key_list(m.name) f \
                  WHERE m.type = 'table' AND f.\"table\" = ?1 COLLATE NOCASE \
                  AND m.name <> ?1 COLLATE NOCASE \
-                 AND f.on_delete IN ('CASCADE', 'SET NULL', 'SET DEFAULT') ORDER BY 1"
+                 AND f.on_delete IN ('CASCADE', 'SET NULL', 'SET DEFAULT') \
+                 UNION SELECT 'the tables behind this view' FROM sqlite_master \
+                 WHERE type = 'view' AND name = ?1 COLLATE NOCASE ORDER BY 1"
             }
         }
     }

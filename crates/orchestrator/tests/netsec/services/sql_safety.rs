@@ -111,6 +111,36 @@ fn a_table_whose_records_others_hang_on_is_not_replaced() {
 }
 
 #[test]
+fn what_hangs_on_a_part_an_heir_or_a_view_is_no_less_safe() {
+    let database = Database::start(Kind::Postgres);
+    let place = Workplace::new();
+    place.write_tiny(1);
+    let columns = "a BIGINT PRIMARY KEY, b BIGINT, y BIGINT";
+    database.ask(&format!(
+        "CREATE TABLE whole ({columns}) PARTITION BY RANGE (a)"
+    ));
+    database.ask("CREATE TABLE part PARTITION OF whole FOR VALUES FROM (0) TO (9)");
+    database.ask(&format!("CREATE TABLE parent ({columns})"));
+    database.ask("CREATE TABLE heir (more BIGINT) INHERITS (parent)");
+    database.ask(&format!("CREATE TABLE base ({columns})"));
+    database.ask("CREATE VIEW seen AS SELECT * FROM base");
+    database.ask("INSERT INTO whole VALUES (0, 0, 0)");
+    database.ask("CREATE TABLE child (p BIGINT REFERENCES part(a) ON DELETE CASCADE)");
+    database.ask("INSERT INTO child VALUES (0)");
+    let expected = [
+        ("whole", "records of child"),
+        ("parent", "records of heir"),
+        ("seen", "the tables behind this view"),
+    ];
+    for (table, said) in expected {
+        let called = try_to_push(&place, &database.address(table), &["--mode", "replace"]);
+        assert_eq!(called.code, 65, "{table}: {}", called.err);
+        assert!(called.err.contains(said), "{table}: {}", called.err);
+    }
+    assert_eq!(database.ask("SELECT p FROM child").trim(), "0");
+}
+
+#[test]
 fn a_table_that_somebody_has_locked_is_waited_for_as_long_as_was_said() {
     let database = Database::start(Kind::Postgres);
     let place = Workplace::new();
