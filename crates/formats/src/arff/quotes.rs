@@ -45,6 +45,7 @@ impl<R: Read> SingleQuotes<R> {
         self.place = place;
         match written {
             Written::AsItIs => self.ready.push(byte),
+            Written::Nothing => {}
             Written::Quote => self.ready.push(b'\''),
             Written::Escaped => self.ready.extend([b'\\', byte]),
         }
@@ -54,6 +55,7 @@ impl<R: Read> SingleQuotes<R> {
 /// What stands for a byte.
 enum Written {
     AsItIs,
+    Nothing,
     Quote,
     Escaped,
 }
@@ -82,6 +84,8 @@ impl Place {
                 escaped: false,
             },
             (_, b',') => Self::Cell,
+            // A quote behind it begins a text all the same.
+            (Self::Row | Self::Cell, b' ' | b'\t') => return (self, Written::Nothing),
             (Self::Row | Self::Cell, _) if byte.is_ascii_whitespace() => self,
             _ => Self::Plain,
         };

@@ -411,7 +411,7 @@ fn only_sources_that_are_listed_can_be_trained_on() {
 #[test]
 fn a_training_that_outlives_its_service_is_the_only_one() {
     let place = Place::with_flows();
-    let (server, _) = train(&place, "sleep 3");
+    let (server, _) = train(&place, "until [ -e end ]; do sleep 0.1; done");
     server.end("KILL");
     let program = place.path().join("netsec-stand-in").display().to_string();
     let source = ["--train-source", "a=/x.csv", "--netsec", &program];
@@ -421,5 +421,6 @@ fn a_training_that_outlives_its_service_is_the_only_one() {
     assert_eq!(busy.status, 409, "{}", busy.text());
     let said = "one at a time, until nobody holds `./.training.lock` any more";
     assert!(busy.text().contains(said), "{}", busy.text());
+    fs::write(place.path().join("end"), "").unwrap();
     wait_for("the end of the other", || begin().status == 202);
 }
