@@ -32,7 +32,7 @@ pub struct Room {
 /// A body in memory; what it takes of the room is given back with it.
 pub struct Body {
     bytes: BytesMut,
-    room: Arc<Room>,
+    room: Option<Arc<Room>>,
 }
 
 impl Room {
@@ -58,7 +58,9 @@ impl Room {
 
 impl Body {
     fn push(&mut self, part: &[u8]) -> Result<(), Problem> {
-        self.room.take(part.len())?;
+        self.room
+            .as_ref()
+            .map_or(Ok(()), |room| room.take(part.len()))?;
         self.bytes.extend_from_slice(part);
         Ok(())
     }
@@ -74,7 +76,9 @@ impl Deref for Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        self.room.left.fetch_add(self.bytes.len(), Relaxed);
+        if let Some(room) = &self.room {
+            room.left.fetch_add(self.bytes.len(), Relaxed);
+        }
     }
 }
 
@@ -97,7 +101,7 @@ pub struct Bounds<'s> {
     /// Until its end.
     pub time: Duration,
     /// What it shares with those of other requests.
-    pub room: &'s Arc<Room>,
+    pub room: Option<&'s Arc<Room>>,
 }
 
 /// Reads a body of some kind into memory.
@@ -126,7 +130,7 @@ pub async fn read(
 async fn read_whole(mut payload: Payload, bounds: &Bounds<'_>) -> Result<Body, Problem> {
     let mut body = Body {
         bytes: BytesMut::new(),
-        room: Arc::clone(bounds.room),
+        room: bounds.room.map(Arc::clone),
     };
     while let Some(part) = poll_fn(|context| Pin::new(&mut payload).poll_next(context)).await {
         let part = part.map_err(|error| {

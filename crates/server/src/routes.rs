@@ -132,17 +132,21 @@ impl Service {
         request: &HttpRequest,
         payload: Payload,
     ) -> Result<(Body, Arc<Detector>), Problem> {
-        let bounds = self.bounds(self.settings.limits.body_bytes);
+        let bounds = Bounds {
+            room: Some(&self.room),
+            ..self.bounds(self.settings.limits.body_bytes)
+        };
         let body = body::read_json(request, payload, &bounds).await?;
         Ok((body, self.detector()?))
     }
 
-    /// Returns what a body of at most so many bytes may take.
+    /// Returns what a body of at most so many bytes may take: one so small that it needs no room of its own, and is
+    /// not kept out by large ones.
     pub fn bounds(&self, bytes: usize) -> Bounds<'_> {
         Bounds {
             bytes,
             time: self.settings.limits.client_timeout,
-            room: &self.room,
+            room: None,
         }
     }
 }

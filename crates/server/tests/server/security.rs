@@ -514,6 +514,10 @@ fn bodies_share_one_room_and_what_does_not_fit_is_told_to_wait() {
     wait_for("a full room", || {
         server.post("/v1/predict", &body).status == 429
     });
+    // What is small by its nature is not kept out.
+    let form = ["Content-Type: application/x-www-form-urlencoded"];
+    let asked = server.connect().call("POST", "/session", &form, b"key=x");
+    assert_eq!(asked.status, 401);
     let refused = server.post("/v1/predict", &body);
     assert_eq!(refused.header("retry-after"), Some("1"));
     let said =
