@@ -107,17 +107,21 @@ impl ParquetSource {
         let columns = self.open.iter().flatten();
         let budget = TEXT_BYTES / columns.filter(|column| column.is_text()).count().max(1);
         let asked = n_rows.min(self.fitting);
-        let (mut fitting, mut n_bytes) = (asked, 0);
+        let (mut fitting, mut n_bytes, mut n_first) = (asked, 0, 0);
         for (name, column) in self.names.iter().zip(&mut self.open) {
             let Some(column) = column else { continue };
+            // The last text of a column may be as long as a record: of further ones a row is enough then.
+            if n_bytes > TEXT_BYTES {
+                fitting = fitting.min(1);
+            }
             let filled = column.fill(fitting, budget);
-            let (n, n_more) = filled
+            let filled = filled
                 .map_err(|reason| malformed(&self.location, &format!("`{name}`: {reason}")))?;
-            fitting = n;
-            n_bytes += n_more;
-            // Beyond the budgets of all columns there is but the last text of each.
-            if n_bytes > TEXT_BYTES + RECORD_BYTES {
-                let (record, most) = (self.n_read + n as u64, RECORD_BYTES >> 20);
+            fitting = filled.n_rows;
+            n_bytes += filled.n_bytes;
+            n_first += filled.n_first;
+            if n_first > RECORD_BYTES {
+                let (record, most) = (self.n_read + 1, RECORD_BYTES >> 20);
                 let reason = format!("the texts of record {record} take more than {most} MiB");
                 return Err(malformed(&self.location, &reason));
             }

@@ -11,7 +11,11 @@ use parquet::{
     schema::types::ColumnDescriptor,
 };
 
-use super::{damage, pages::Held, texts::Texts};
+use super::{
+    damage,
+    pages::Held,
+    texts::{Filled, Texts},
+};
 
 /// What the physical values of a column mean.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -298,10 +302,14 @@ impl OpenColumn {
         self.conversion == Conversion::Utf8
     }
 
-    /// Reads ahead until there are `n` cells, or so many bytes of text; returns how many of both there are.
-    pub(super) fn fill(&mut self, n: usize, budget: usize) -> Result<(usize, usize), String> {
+    /// Reads ahead until there are `n` cells, or so many bytes of text.
+    pub(super) fn fill(&mut self, n: usize, budget: usize) -> Result<Filled, String> {
         if !self.is_text() {
-            return Ok((n, 0));
+            return Ok(Filled {
+                n_rows: n,
+                n_bytes: 0,
+                n_first: 0,
+            });
         }
         let (levels, max_level) = (&mut self.levels, self.max_level);
         let filled = match &mut self.reader {

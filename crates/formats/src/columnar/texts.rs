@@ -18,19 +18,27 @@ pub(super) struct Texts {
     step: usize,
 }
 
+/// What there is to give.
+pub(super) struct Filled {
+    pub n_rows: usize,
+    pub n_bytes: usize,
+    /// Bytes of the first row's text.
+    pub n_first: usize,
+}
+
 /// Cells that are read at a time, where they are short.
 const MOST_CELLS: usize = 1024;
 /// Bytes that are read at a time, roughly.
 const STEP_BYTES: usize = 1 << 20;
 
 impl Texts {
-    /// Reads until there are `n` cells, or so many bytes of them; returns how many cells and bytes there are.
+    /// Reads until there are `n` cells, or so many bytes of them.
     pub(super) fn fill(
         &mut self,
         n: usize,
         budget: usize,
         mut read: impl FnMut(usize) -> Result<Vec<Option<ByteArray>>, String>,
-    ) -> Result<(usize, usize), String> {
+    ) -> Result<Filled, String> {
         while self.cells.len() < n && (self.cells.is_empty() || self.cells.n_bytes() < budget) {
             if let Some(cell) = self.ahead.next() {
                 self.keep(cell.as_ref().map(ByteArray::data))?;
@@ -42,7 +50,12 @@ impl Texts {
             self.step = (STEP_BYTES / mean.max(1)).clamp(1, MOST_CELLS);
             self.ahead = cells.into_iter();
         }
-        Ok((n.min(self.cells.len()), self.cells.n_bytes()))
+        let first = self.cells.iter().next().flatten();
+        Ok(Filled {
+            n_rows: n.min(self.cells.len()),
+            n_bytes: self.cells.n_bytes(),
+            n_first: first.map_or(0, str::len),
+        })
     }
 
     /// Returns whether no page is needed for what was read.

@@ -204,3 +204,40 @@ fn a_text_or_a_row_that_is_too_long_is_refused() {
     let wide = "t: the texts of record 1 take more than 16 MiB";
     assert_eq!(refused(6, 15), wide);
 }
+
+#[test]
+fn long_texts_in_different_rows_are_read() {
+    let (n, long) = (8, "x".repeat(15 << 20));
+    let column = |at: usize| {
+        let cell = |row: usize| Some(if row == (at + n - 1) % n { &*long } else { "a" });
+        ParquetColumn::Text((0..n).map(|row| cell(row).map(str::to_owned)).collect())
+    };
+    let names: Vec<String> = (0..n).map(|at| format!("t{at}")).collect();
+    let columns: Vec<_> = names
+        .iter()
+        .enumerate()
+        .map(|(at, name)| (name, column(at)))
+        .collect();
+    let bytes = parquet_bytes(&columns).unwrap();
+    let reader = Box::new(std::io::Cursor::new(bytes));
+    let mut source = read(reader, "t".to_owned(), &FileFormat::Parquet).unwrap();
+    let mut row = 0;
+    while let Some(batch) = source.next_batch().unwrap() {
+        for at in 0..batch.n_rows() {
+            for (column, cells) in batch.columns.iter().enumerate() {
+                let RawColumn::Text(texts) = cells else {
+                    panic!("texts were written")
+                };
+                let is_long = row == (column + n - 1) % n;
+                let length = texts.get(at).map_or(0, str::len);
+                assert_eq!(
+                    length,
+                    if is_long { long.len() } else { 1 },
+                    "{row} {column}"
+                );
+            }
+            row += 1;
+        }
+    }
+    assert_eq!(row, n);
+}
