@@ -293,6 +293,15 @@ pub fn probe_registry(uri: &SourceUri) -> Probed {
     }
 }
 
+/// Returns the file that an address names as a database.
+pub fn database_file(uri: &SourceUri) -> Option<PathBuf> {
+    match uri.scheme() {
+        #[cfg(feature = "sql")]
+        Some("sqlite") => sql::database_file(uri),
+        _ => None,
+    }
+}
+
 /// Returns a digest of what else than its address, without secrets, says what a source gives: another
 /// server, say, and whoever asks it. What one may read is kept apart from what another may.
 pub fn identity(uri: &SourceUri) -> Option<Digest> {

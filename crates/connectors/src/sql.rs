@@ -17,6 +17,8 @@ mod security;
 mod source;
 mod sqlite;
 
+use std::path::PathBuf;
+
 use artifact::Digest;
 use dataset::SourceUri;
 
@@ -38,6 +40,12 @@ pub(crate) fn identity(uri: &SourceUri) -> Digest {
         .ok()
         .and_then(|address| who(&address).ok());
     Digest::of(who.unwrap_or_default().as_bytes())
+}
+
+/// Returns the file that is a database, where one is.
+pub(crate) fn database_file(uri: &SourceUri) -> Option<PathBuf> {
+    let address = Address::parse(uri).ok()?;
+    (address.dialect == Dialect::Sqlite).then_some(address.file)
 }
 
 fn who(address: &Address) -> sqlx::Result<String> {

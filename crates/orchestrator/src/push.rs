@@ -132,6 +132,8 @@ impl PushArguments {
         let Some(quarantine) = &self.quarantine else {
             return Ok(());
         };
+        let from = from.or_else(|| connectors::database_file(&self.from));
+        let to = to.or_else(|| connectors::database_file(&self.to));
         for (flag, path) in [("--from", from), ("--to", to)] {
             if path.is_some_and(|path| place_of(&path) == place_of(quarantine)) {
                 let path = quarantine.display();

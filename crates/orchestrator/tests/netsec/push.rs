@@ -153,6 +153,8 @@ fn the_quarantine_is_neither_the_source_nor_the_target() {
         ("out.csv", &whole, "--from"),
         ("out.csv", "./out.csv", "--to"),
         ("sub/../out.csv", "out.csv", "--to"),
+        #[cfg(feature = "sql")]
+        ("sqlite://rows.db?table=t", "./rows.db", "--to"),
         #[cfg(feature = "mongodb")]
         (
             "mongodb://127.0.0.1:1/db?collection=c",
