@@ -40,7 +40,7 @@ impl Source for CsvSource {
             let n_lines = rows.push_lines(&self.record, self.names.len());
             self.n_read += n_lines.ok_or_else(|| {
                 let reason = format!(
-                    "record {} has {} cells for {} names and goes over more than {BATCH_ROWS} lines: is a quote left open?",
+                    "record {} has {} cells for {} names and goes over too many lines: is a quote left open?",
                     self.n_read,
                     self.record.len(),
                     self.names.len()
@@ -212,7 +212,7 @@ impl Rows {
 
     /// Appends a row without cells for each further line of a record that has not as many cells as there
     /// are names: a stray quote has most likely swallowed them, and none is to be lost without a word. `None` when
-    /// there are more of them than a batch has rows.
+    /// there are more of them than fit into a batch.
     fn push_lines(&mut self, record: &ByteRecord, n_names: usize) -> Option<u64> {
         if record.len() == n_names {
             return Some(0);
@@ -222,7 +222,8 @@ impl Rows {
             .iter()
             .filter(|byte| **byte == b'\n')
             .count();
-        if n_lines > BATCH_ROWS {
+        let n_bytes = n_lines * (4 * self.columns.len());
+        if n_lines > BATCH_ROWS || n_bytes > BATCH_BYTES {
             return None;
         }
         for _ in 0..n_lines {
@@ -233,7 +234,7 @@ impl Rows {
             self.columns.iter_mut().for_each(|column| column.push(None));
             self.n_rows += 1;
         }
-        self.n_bytes += n_lines * (4 * self.columns.len());
+        self.n_bytes += n_bytes;
         Some(n_lines as u64)
     }
 

@@ -150,6 +150,10 @@ fn more_columns_than_any_table_has_are_refused() {
 #[test]
 fn a_quote_that_swallows_more_lines_than_a_batch_has_is_an_error() {
     let text = format!("a,b\n1,\"2{}\",3\n", "\n".repeat(9000));
-    let refused = "input: record 1 has 3 cells for 2 names and goes over more than 8192 lines: is a quote left open?";
+    let refused = "input: record 1 has 3 cells for 2 names and goes over too many lines: is a quote left open?";
     assert_eq!(check(text.as_bytes(), &CSV), refused);
+    // Each of its lines would be a row of as many cells.
+    let wide = format!("a{}\n\"2{}\"\n", ",".repeat(60_000), "\n".repeat(80));
+    let refused = "input: record 1 has 1 cells for 60001 names and goes over too many lines: is a quote left open?";
+    assert_eq!(check(wide.as_bytes(), &CSV), refused);
 }
