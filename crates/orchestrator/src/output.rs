@@ -1,6 +1,9 @@
 //! What the program says: results on standard output, remarks on standard error.
 
-use std::{io::Write as _, path::Path};
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+};
 
 use artifact::{ErrorKind, Failure};
 
@@ -26,14 +29,28 @@ pub fn note(text: &str) {
 
 /// Refuses to replace the input: what was left out or refused of it would be lost.
 pub fn refuse_same_file(input: &Path, output: &Path) -> Result<(), Failure> {
-    match (input.canonicalize(), output.canonicalize()) {
-        (Ok(input), Ok(output)) if input == output => Err(Failure::new(
-            ErrorKind::Usage,
-            format!(
-                "{} is the input as well: write to another file",
-                output.display()
-            ),
-        )),
-        _ => Ok(()),
+    if !is_same_file(input, output) {
+        return Ok(());
+    }
+    let output = output.display();
+    let message = format!("{output} is the input as well: write to another file");
+    Err(Failure::new(ErrorKind::Usage, message))
+}
+
+/// Returns whether two paths name one file, whether it is there or is to be made.
+pub fn is_same_file(one: &Path, other: &Path) -> bool {
+    place_of(one) == place_of(other)
+}
+
+/// Names a file in one way, whether it is there or is to be made.
+fn place_of(path: &Path) -> PathBuf {
+    if let Ok(whole) = path.canonicalize() {
+        return whole;
+    }
+    let directory = path.parent().filter(|d| !d.as_os_str().is_empty());
+    let directory = directory.unwrap_or(Path::new(".")).canonicalize();
+    match (directory, path.file_name()) {
+        (Ok(directory), Some(name)) => directory.join(name),
+        _ => path.to_owned(),
     }
 }

@@ -5,7 +5,7 @@ mod quarantine;
 mod spool;
 mod summary;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use artifact::{Advance, Digest, ErrorKind, Failure, clock};
 use clap::{Args, ValueEnum};
@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::{
     cli::{Place, Progress},
     config::schema_of,
-    output::refuse_same_file,
+    output::{is_same_file, refuse_same_file},
 };
 use cleaning::{Cleaner, Duplicates};
 use quarantine::{Quarantine, Rejected};
@@ -135,7 +135,7 @@ impl PushArguments {
         let from = from.or_else(|| connectors::database_file(&self.from));
         let to = to.or_else(|| connectors::database_file(&self.to));
         for (flag, path) in [("--from", from), ("--to", to)] {
-            if path.is_some_and(|path| place_of(&path) == place_of(quarantine)) {
+            if path.is_some_and(|path| is_same_file(&path, quarantine)) {
                 let path = quarantine.display();
                 let message =
                     format!("{path} is named by {flag} and by --quarantine: give two files");
@@ -143,19 +143,6 @@ impl PushArguments {
             }
         }
         Ok(())
-    }
-}
-
-/// Names a file in one way, whether it is there or is to be made.
-fn place_of(path: &Path) -> PathBuf {
-    if let Ok(whole) = path.canonicalize() {
-        return whole;
-    }
-    let directory = path.parent().filter(|d| !d.as_os_str().is_empty());
-    let directory = directory.unwrap_or(Path::new(".")).canonicalize();
-    match (directory, path.file_name()) {
-        (Ok(directory), Some(name)) => directory.join(name),
-        _ => path.to_owned(),
     }
 }
 
