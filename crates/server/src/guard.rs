@@ -59,24 +59,17 @@ pub async fn check<B: MessageBody + 'static>(
             (request, Some(answer))
         }
     };
-    let mut response = match early {
-        Some(answer) => request.into_response(answer).map_into_right_body(),
-        None => match next.call(request).await {
-            Ok(response) => match inference_error(&response) {
-                Some(answer) => response.into_response(answer).map_into_right_body(),
-                None => response.map_into_left_body(),
-            },
-            Err(error) => {
-                if let Some(unread) = unread {
-                    unread.answered();
-                }
-                return Err(error);
-            }
-        },
+    let response = match early {
+        Some(answer) => Ok(request.into_response(answer).map_into_right_body()),
+        None => (next.call(request).await).map(|response| match inference_error(&response) {
+            Some(answer) => response.into_response(answer).map_into_right_body(),
+            None => response.map_into_left_body(),
+        }),
     };
     if let Some(unread) = unread {
         unread.answered();
     }
+    let mut response = response?;
     let status = response.status().as_u16();
     dress(&service, origin.as_ref(), response.headers_mut());
     if is_strict {

@@ -1,6 +1,6 @@
 //! Lists of loose values, as tensors and frames have them, and how they become rows.
 
-use std::{borrow::Cow, fmt, iter};
+use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize,
@@ -188,10 +188,9 @@ impl<'n> Places<'n> {
             }
             None => None,
         };
-        match cells {
-            Some(cells) => self.push(rows, cells.iter(), &|_, _| Ok(())),
-            None => self.push(rows, iter::empty(), &|_, _| Ok(())),
-        }
+        // What is noted already counts as a row without values.
+        let cells = cells.unwrap_or_default();
+        self.push(rows, cells.iter(), &|_, _| Ok(()))
     }
 
     /// Adds the rows of lists of values, one list a column, all of the same length.
