@@ -412,6 +412,11 @@ fn only_sources_that_are_listed_can_be_trained_on() {
 fn a_training_that_outlives_its_service_is_the_only_one() {
     let place = Place::with_flows();
     let (server, _) = train(&place, "until [ -e end ]; do sleep 0.1; done");
+    // What it says to a service that is gone would end it.
+    wait_for("its progress", || {
+        let job = admin(&server, "GET", "/jobs/1", &json!(null)).json();
+        !job["progress"].is_null()
+    });
     server.end("KILL");
     let program = place.path().join("netsec-stand-in").display().to_string();
     let source = ["--train-source", "a=/x.csv", "--netsec", &program];
