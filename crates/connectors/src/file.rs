@@ -199,7 +199,7 @@ impl Destination for FileDestination {
         }
     }
 
-    fn take_back(&mut self) -> Result<bool, SinkError> {
+    fn take_back(&mut self, _earlier: bool) -> Result<bool, SinkError> {
         // Nobody sees it before it is whole.
         Ok(true)
     }

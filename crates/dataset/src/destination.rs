@@ -42,12 +42,13 @@ pub trait Destination: Send {
     /// [`SinkError`]; the old records are then still there.
     fn publish(&mut self) -> Result<(), SinkError>;
 
-    /// Takes out again what this load has brought in, of which nothing may have been there before; returns
-    /// whether nothing of it is left for others to read.
+    /// Takes out again what this attempt at the load has brought in; returns whether nothing of the load is
+    /// left for others to read. Where `earlier` attempts may have loaded some of it, which others may rely
+    /// on, nothing is taken out that others can read.
     ///
     /// # Errors
     /// [`SinkError`]; some of it may still be there.
-    fn take_back(&mut self) -> Result<bool, SinkError>;
+    fn take_back(&mut self, earlier: bool) -> Result<bool, SinkError>;
 }
 
 /// What loading does to records that are there already.

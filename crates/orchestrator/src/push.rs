@@ -274,15 +274,12 @@ impl Push<'_> {
     /// Takes back what was loaded, so that a mended push does not load it a second time. What an earlier
     /// push has loaded under the same name stays, and with it what this one has added.
     fn undo(&self, destination: &mut dyn Destination, failure: &Failure) -> Failure {
-        let (written, there) = (self.summary.written, self.summary.already_there);
-        let taken = match (written, there) {
-            (_, 0) => destination.take_back(),
-            (0, _) => return Failure::new(failure.kind(), failure.to_string()),
-            _ => Ok(false),
-        };
+        let written = self.summary.written;
+        let taken = destination.take_back(self.summary.already_there > 0);
         let load = self.summary.load.as_deref().unwrap_or_default();
         let said = match (taken, self.arguments.mode) {
             (Ok(true), _) => "what was loaded is taken back".to_owned(),
+            (Ok(false), _) if written == 0 => "this push has written nothing".to_owned(),
             (Ok(false), Mode::Upsert) => format!(
                 "{written} records were written over and stay; a mended push writes them over again"
             ),

@@ -256,8 +256,8 @@ impl Destination for DynamoDestination {
         }
     }
 
-    fn take_back(&mut self) -> Result<bool, SinkError> {
-        if matches!(self.mode, LoadMode::Upsert(_)) || self.was_there == Some(true) {
+    fn take_back(&mut self, earlier: bool) -> Result<bool, SinkError> {
+        if earlier || matches!(self.mode, LoadMode::Upsert(_)) || self.was_there == Some(true) {
             return Ok(false);
         }
         if self.was_there.is_some() {

@@ -227,15 +227,22 @@ impl Destination for MongoDestination {
         }
     }
 
-    fn take_back(&mut self) -> Result<bool, SinkError> {
-        if self.mode == LoadMode::Append {
-            let collection = self.connection.collection(&self.staging());
-            let own = self.own();
-            let asked = "take the documents of this load back";
-            self.connection
-                .repeat_at_length(asked, async || collection.delete_many(own.clone()).await)?;
+    fn take_back(&mut self, earlier: bool) -> Result<bool, SinkError> {
+        let collection = self.connection.collection(&self.staging());
+        let own = self.own();
+        let asked = "take back what was loaded";
+        match self.mode {
+            LoadMode::Append if !earlier => {
+                self.connection
+                    .repeat_at_length(asked, async || collection.delete_many(own.clone()).await)?;
+            }
+            LoadMode::Replace => {
+                self.connection
+                    .repeat(asked, async || collection.drop().await)?;
+            }
+            LoadMode::Append | LoadMode::Upsert(_) => return Ok(false),
         }
-        Ok(!matches!(self.mode, LoadMode::Upsert(_)))
+        Ok(true)
     }
 }
 

@@ -263,18 +263,20 @@ impl Destination for SqlDestination {
     fn publish(&mut self) -> Result<(), SinkError> {
         match self.mode {
             LoadMode::Replace => Ok(self.swap()?),
-            _ => Ok(()),
+            LoadMode::Append | LoadMode::Upsert(_) => Ok(()),
         }
     }
 
-    fn take_back(&mut self) -> Result<bool, SinkError> {
-        if self.mode == LoadMode::Append {
-            let delete = self.into.delete_load(&self.load);
-            let asked = "take the records of this load back";
-            self.connection
-                .repeat_at_length(asked, async |link| link.run(&delete, &[]).await)?;
-        }
-        Ok(!matches!(self.mode, LoadMode::Upsert(_)))
+    fn take_back(&mut self, earlier: bool) -> Result<bool, SinkError> {
+        let undo = match self.mode {
+            LoadMode::Append if !earlier => self.into.delete_load(&self.load),
+            LoadMode::Replace => self.into.drop_if_there(),
+            LoadMode::Append | LoadMode::Upsert(_) => return Ok(false),
+        };
+        let asked = "take back what was loaded";
+        self.connection
+            .repeat_at_length(asked, async |link| link.run(&undo, &[]).await)?;
+        Ok(true)
     }
 }
 

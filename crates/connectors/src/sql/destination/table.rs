@@ -129,6 +129,14 @@ impl Table {
         format!("DELETE FROM {table} WHERE {column} = '{load}'")
     }
 
+    /// Writes the statement that drops the table.
+    pub(super) fn drop_if_there(&self) -> String {
+        format!(
+            "DROP TABLE IF EXISTS {}",
+            self.dialect.quote_table(&self.name)
+        )
+    }
+
     /// Writes the query for the records of some keys.
     pub(super) fn select_keys(&self, key: &[String], n_keys: usize) -> String {
         let one = |i: usize| {

@@ -174,6 +174,48 @@ fn a_table_is_not_emptied_by_a_replacement_of_which_every_record_is_refused() {
 }
 
 #[test]
+fn a_refused_replacement_leaves_nothing_so_that_the_same_push_meets_the_constraints_of_then() {
+    for kind in EVERY {
+        let database = Database::start(kind);
+        let place = Workplace::new();
+        place.write_tiny(30);
+        database.ask(
+            "CREATE TABLE tiny (a DOUBLE PRECISION, b DOUBLE PRECISION, y BIGINT, \
+             CONSTRAINT low CHECK (a < 5))",
+        );
+        database.ask("INSERT INTO tiny VALUES (1, 1, 1)");
+        let more = ["--mode", "replace", "--max-bad-share", "0.1"];
+        refused(
+            &place,
+            &database.address("tiny"),
+            &more,
+            65,
+            "is taken back",
+        );
+        assert_eq!(staging_tables(&database), "", "{kind:?}");
+        match kind {
+            Kind::Sqlite => {
+                database.ask("DROP TABLE tiny");
+                database
+                    .ask("CREATE TABLE tiny (a DOUBLE PRECISION, b DOUBLE PRECISION, y BIGINT)");
+            }
+            _ => drop(database.ask("ALTER TABLE tiny DROP CONSTRAINT low")),
+        }
+        pushed(&place, "tiny.csv", &database.address("tiny"), &more);
+        assert_eq!(database.count("tiny"), 30, "{kind:?}");
+        assert_eq!(staging_tables(&database), "", "{kind:?}");
+    }
+}
+
+fn staging_tables(database: &Database) -> String {
+    let of = match database.kind {
+        Kind::Sqlite => "name FROM sqlite_master WHERE type = 'table' AND name",
+        _ => "table_name FROM information_schema.tables WHERE table_name",
+    };
+    database.ask(&format!("SELECT {of} LIKE 'netsec%'"))
+}
+
+#[test]
 fn decimals_of_a_table_are_the_numbers_that_were_pushed() {
     for kind in SERVERS {
         let database = Database::start(kind);
