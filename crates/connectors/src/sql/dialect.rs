@@ -155,36 +155,56 @@ impl Dialect {
         }
     }
 
-    /// Asks which other tables lose records, or what links them, when this one's are deleted.
+    /// Asks what else changes when this table's records are deleted: records of other tables, and whatever
+    /// triggers and rules do.
     pub(crate) fn dependants_query(self) -> &'static str {
         match self {
             Self::Postgres => {
                 // Keys may point at a part of the table; the records of tables that inherit from it are
-                // deleted with its own; and behind a view there are other tables.
+                // deleted with its own; and behind a view there are other tables. The bit 8 of a trigger's
+                // type stands for deletion, as '4' does in a rule's.
                 "WITH RECURSIVE parts AS (SELECT to_regclass($1)::oid AS part UNION \
                  SELECT inhrelid FROM pg_inherits JOIN parts ON inhparent = part) \
-                 SELECT conrelid::regclass::text FROM pg_constraint \
+                 SELECT 'records of ' || conrelid::regclass::text || ' (ON DELETE)' FROM pg_constraint \
                  WHERE contype = 'f' AND confdeltype IN ('c', 'n', 'd') \
                  AND confrelid IN (SELECT part FROM parts) \
                  AND conrelid NOT IN (SELECT part FROM parts) \
-                 UNION SELECT inhrelid::regclass::text FROM pg_inherits \
+                 UNION SELECT 'records of ' || inhrelid::regclass::text || ', which inherits from it' \
+                 FROM pg_inherits \
                  JOIN pg_class ON oid = inhparent AND relkind = 'r' WHERE inhparent = to_regclass($1) \
                  UNION SELECT 'the tables behind this view' FROM pg_class \
-                 WHERE oid = to_regclass($1) AND relkind NOT IN ('r', 'p') ORDER BY 1"
+                 WHERE oid = to_regclass($1) AND relkind NOT IN ('r', 'p') \
+                 UNION SELECT 'what the trigger ' || tgname || ' does on DELETE' FROM pg_trigger \
+                 WHERE NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 8 = 8 \
+                 AND tgrelid IN (SELECT part FROM parts) \
+                 UNION SELECT 'what the rule ' || rulename || ' does on DELETE' FROM pg_rewrite \
+                 WHERE ev_type = '4' AND ev_enabled <> 'D' \
+                 AND ev_class IN (SELECT part FROM parts) ORDER BY 1"
             }
             Self::MySql => {
-                "SELECT DISTINCT table_name FROM information_schema.referential_constraints \
-                 WHERE unique_constraint_schema = DATABASE() AND referenced_table_name = ? \
-                 AND table_name <> referenced_table_name \
-                 AND delete_rule IN ('CASCADE', 'SET NULL', 'SET DEFAULT') ORDER BY 1"
+                "SELECT found FROM (SELECT referenced_table_name AS of_table, \
+                 CONCAT('records of ', table_name, ' (ON DELETE)') AS found \
+                 FROM information_schema.referential_constraints \
+                 WHERE unique_constraint_schema = DATABASE() AND table_name <> referenced_table_name \
+                 AND delete_rule IN ('CASCADE', 'SET NULL', 'SET DEFAULT') \
+                 UNION SELECT event_object_table, \
+                 CONCAT('what the trigger ', trigger_name, ' does on DELETE') \
+                 FROM information_schema.triggers \
+                 WHERE event_object_schema = DATABASE() AND event_manipulation = 'DELETE') AS reached \
+                 WHERE of_table = ? ORDER BY 1"
             }
             Self::Sqlite => {
-                "SELECT DISTINCT m.name FROM sqlite_master m, pragma_foreign_key_list(m.name) f \
+                // Which statement a trigger belongs to stands in its text alone.
+                "SELECT 'records of ' || m.name || ' (ON DELETE)' \
+                 FROM sqlite_master m, pragma_foreign_key_list(m.name) f \
                  WHERE m.type = 'table' AND f.\"table\" = ?1 COLLATE NOCASE \
                  AND m.name <> ?1 COLLATE NOCASE \
                  AND f.on_delete IN ('CASCADE', 'SET NULL', 'SET DEFAULT') \
                  UNION SELECT 'the tables behind this view' FROM sqlite_master \
-                 WHERE type = 'view' AND name = ?1 COLLATE NOCASE ORDER BY 1"
+                 WHERE type = 'view' AND name = ?1 COLLATE NOCASE \
+                 UNION SELECT 'what the trigger ' || name || ' may do on DELETE' FROM sqlite_master \
+                 WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE \
+                 AND sql LIKE '%delete%' ORDER BY 1"
             }
         }
     }

@@ -286,8 +286,8 @@ impl SqlDestination {
             return Ok(());
         }
         let reason = format!(
-            "deleting records of `{}` deletes or unlinks records of {} (ON DELETE), so that it cannot be \
-             replaced: use --mode upsert or append",
+            "deleting the records of `{}` reaches {}, so that it cannot be replaced: use --mode upsert or \
+             append",
             self.target.table,
             names.join(", ")
         );
