@@ -78,6 +78,15 @@ impl Dialect {
         }
     }
 
+    /// Begins a statement that inserts records and none in the place of another: a constraint of SQLite's
+    /// may say otherwise.
+    pub(crate) fn insert_into(self) -> &'static str {
+        match self {
+            Self::Sqlite => "INSERT OR ABORT INTO",
+            _ => "INSERT INTO",
+        }
+    }
+
     /// Begins a transaction that sees one state and changes nothing. With PostgreSQL the rows of a
     /// plain reading come in one order, as long as nobody writes.
     pub(crate) fn begin_reading(self) -> &'static str {

@@ -94,7 +94,10 @@ impl SqlDestination {
                 .then(|| self.creation(&to)),
             lock: format!("LOCK TABLE {to} IN SHARE ROW EXCLUSIVE MODE"),
             delete: format!("DELETE FROM {to}"),
-            insert: format!("INSERT INTO {to} ({columns}) SELECT {columns} FROM {from}"),
+            insert: format!(
+                "{} {to} ({columns}) SELECT {columns} FROM {from}",
+                dialect.insert_into()
+            ),
             compare: format!(
                 "SELECT {} FROM (SELECT {columns} FROM {to} {} SELECT {columns} FROM {from}) AS other",
                 dialect.as_text("count(*)"),

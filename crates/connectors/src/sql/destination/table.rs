@@ -83,7 +83,8 @@ impl Table {
         };
         let records: Vec<String> = (0..n_records).map(record).collect();
         format!(
-            "INSERT INTO {} ({}) VALUES {}",
+            "{} {} ({}) VALUES {}",
+            self.dialect.insert_into(),
             self.dialect.quote_table(&self.name),
             self.dialect.quote_all(names.iter().copied()),
             records.join(",")
