@@ -239,6 +239,10 @@ impl Push<'_> {
             }
             done += batch.n_rows() as u64;
             self.report("records loaded", done, survey.tally.count());
+            if self.check_rejected().is_err() {
+                // More cannot mend it.
+                break;
+            }
         }
         Ok(expected)
     }

@@ -10,10 +10,13 @@ mod upsert;
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
+use artifact::Digest;
 use dataset::{
     Destination, LoadMode, Loaded, RawBatch, Schema, SinkError, SourceError, SourceUri, Tally,
+    record_digests,
 };
 
 use super::{
@@ -110,6 +113,7 @@ impl SqlDestination {
     fn request(
         &self,
         batch: &RawBatch,
+        digests: &[Digest],
         rows: &mut std::ops::Range<usize>,
         loaded: &mut Loaded,
     ) -> Vec<Record> {
@@ -120,7 +124,7 @@ impl SqlDestination {
         let (mut request, mut n_bytes) = (Vec::new(), 0);
         while request.len() < REQUEST_RECORDS.min(at_most) && rows.start < rows.end {
             let row = rows.start;
-            let record = self.recorder.record(batch, row);
+            let record = self.recorder.record(batch, row, digests);
             if !request.is_empty() && n_bytes + record.n_bytes() > room {
                 break;
             }
@@ -142,9 +146,13 @@ impl SqlDestination {
         request
     }
 
-    /// Inserts records, in parts when the server has something against one of them.
-    fn insert(&mut self, records: &[Record], loaded: &mut Loaded) -> Result<(), Trouble> {
-        let Err(reason) = self.try_insert(records)? else {
+    /// Writes records, in parts when the server has something against one of them.
+    fn write(&mut self, records: &[Record], loaded: &mut Loaded) -> Result<(), Trouble> {
+        let tried = match self.mode {
+            LoadMode::Upsert(_) => self.try_upsert(records),
+            _ => self.try_insert(records),
+        };
+        let Err(reason) = tried? else {
             loaded.written += records.len() as u64;
             return Ok(());
         };
@@ -154,14 +162,14 @@ impl SqlDestination {
             ([record], true) => loaded.refused.push((record.row, reason)),
             (_, true) => {
                 let (first, second) = records.split_at(records.len() / 2);
-                self.insert(first, loaded)?;
-                self.insert(second, loaded)?;
+                self.write(first, loaded)?;
+                self.write(second, loaded)?;
             }
             (_, false) => {
                 let is_new = |record: &&Record| !there.contains(&record.number);
                 let rest: Vec<Record> = records.iter().filter(is_new).cloned().collect();
                 if !rest.is_empty() {
-                    self.insert(&rest, loaded)?;
+                    self.write(&rest, loaded)?;
                 }
             }
         }
@@ -171,19 +179,9 @@ impl SqlDestination {
     /// Inserts records, all of them or none; gives the reason when the server has something against
     /// one of them.
     fn try_insert(&mut self, records: &[Record]) -> Result<Result<(), String>, Trouble> {
-        let (sql, values) = match &self.mode {
-            LoadMode::Upsert(key) => (
-                self.into.upsert(records.len(), key),
-                records.iter().flat_map(|r| r.values.clone()).collect(),
-            ),
-            _ => (
-                self.into.insert(records.len()),
-                records
-                    .iter()
-                    .flat_map(|r| r.under(&self.load))
-                    .collect::<Vec<Value>>(),
-            ),
-        };
+        let sql = self.into.insert(records.len());
+        let values = records.iter().flat_map(|r| r.under(&self.load));
+        let values: Vec<Value> = values.collect();
         self.connection.repeat("insert records", async |link| {
             match link.run(&sql, &values).await {
                 Err(error) if refuses_record(&error) => Ok(Err(reason(&error))),
@@ -218,7 +216,7 @@ impl SqlDestination {
     /// Reads what a query gives, over a connection of its own.
     fn tally(&self, select: &str) -> Result<Tally, SinkError> {
         let mut connection = Connection::open(&self.uri).map_err(as_sink_error)?;
-        Ok(tally(&mut connection, &self.schema, select, &[])?)
+        Ok(tally(&mut connection, &self.schema, select)?)
     }
 }
 
@@ -236,16 +234,17 @@ impl Destination for SqlDestination {
 
     fn load(&mut self, batch: &RawBatch) -> Result<Loaded, SinkError> {
         let mut loaded = Loaded::default();
+        let digests = match self.mode {
+            LoadMode::Upsert(_) => record_digests(batch),
+            _ => Vec::new(),
+        };
         let mut rows = 0..batch.n_rows();
         while !rows.is_empty() {
-            let request = self.request(batch, &mut rows, &mut loaded);
+            let request = self.request(batch, &digests, &mut rows, &mut loaded);
             if request.is_empty() {
                 continue;
             }
-            self.insert(&request, &mut loaded)?;
-            if matches!(self.mode, LoadMode::Upsert(_)) {
-                self.see(&request, &loaded)?;
-            }
+            self.write(&request, &mut loaded)?;
         }
         self.n_loaded += loaded.written + loaded.already_there;
         Ok(loaded)
@@ -287,26 +286,37 @@ impl SqlDestination {
 }
 
 /// Counts and digests the rows that a query gives.
-fn tally(
-    connection: &mut Connection,
-    schema: &Schema,
-    select: &str,
-    values: &[Value],
-) -> Result<Tally, Trouble> {
-    let tally = Arc::new(Mutex::new(Tally::default()));
-    let shared = Arc::clone(&tally);
-    let typed = schema.clone();
-    let take = move |batch: RawBatch| {
-        let mut tally = shared.lock().unwrap_or_else(PoisonError::into_inner);
-        tally.add_batch(&numeric(batch, &typed));
-        true
-    };
-    let mut rows = Rows::new(schema, connection.address.time_limit, take);
-    read_rows(connection, select, values, &mut rows)?;
-    if rows.stopped().is_some() {
+fn tally(connection: &mut Connection, schema: &Schema, select: &str) -> Result<Tally, Trouble> {
+    let mut counted = Counted::new(schema, connection.address.time_limit);
+    read_rows(connection, select, &[], &mut counted.rows)?;
+    if counted.rows.stopped().is_some() {
         let reason = "it was cut off and has changed since: push again";
         return Err(connection.trouble("read records back", Cause::Interrupted, reason));
     }
-    let found = tally.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(*found)
+    Ok(counted.tally())
+}
+
+/// Rows that are counted and digested as they come.
+struct Counted {
+    rows: Rows,
+    tally: Arc<Mutex<Tally>>,
+}
+
+impl Counted {
+    fn new(schema: &Schema, limit: Duration) -> Self {
+        let tally = Arc::new(Mutex::new(Tally::default()));
+        let shared = Arc::clone(&tally);
+        let typed = schema.clone();
+        let take = move |batch: RawBatch| {
+            let mut tally = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            tally.add_batch(&numeric(batch, &typed));
+            true
+        };
+        let rows = Rows::new(schema, limit, take);
+        Self { rows, tally }
+    }
+
+    fn tally(&self) -> Tally {
+        *self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -113,6 +113,14 @@ impl Dialect {
         }
     }
 
+    /// Lets the rest of a transaction give values in the one way that they are read in.
+    pub(crate) fn reading_settings(self) -> Option<&'static str> {
+        (self == Self::Postgres).then_some(
+            "SET LOCAL datestyle = 'ISO'; SET LOCAL timezone = 'UTC'; \
+             SET LOCAL extra_float_digits = 1",
+        )
+    }
+
     /// Returns whether making and dropping tables is part of a transaction.
     pub(crate) fn has_transactional_tables(self) -> bool {
         self != Self::MySql

@@ -1,5 +1,6 @@
 //! Rows as values of their columns' types.
 
+use artifact::Digest;
 use dataset::{ColumnType, RawBatch, RawColumn, Schema, exact_integer};
 
 use crate::sql::link::Value;
@@ -12,6 +13,8 @@ pub(super) struct Record {
     /// Number within the load.
     pub number: i64,
     pub values: Vec<Value>,
+    /// Known where records are compared one request at a time.
+    pub digest: Option<Digest>,
 }
 
 impl Record {
@@ -56,7 +59,7 @@ impl Recorder {
         }
     }
 
-    pub(super) fn record(&self, batch: &RawBatch, row: usize) -> Record {
+    pub(super) fn record(&self, batch: &RawBatch, row: usize, digests: &[Digest]) -> Record {
         let columns = batch.names.iter().zip(&batch.columns);
         Record {
             row,
@@ -64,6 +67,7 @@ impl Recorder {
             values: columns
                 .map(|(name, column)| self.value(name, column, row))
                 .collect(),
+            digest: digests.get(row).copied(),
         }
     }
 

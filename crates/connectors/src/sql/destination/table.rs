@@ -52,25 +52,30 @@ impl Table {
         )
     }
 
-    /// Writes the statement that inserts records, or writes those with the same key over.
+    /// Writes the statement that inserts records, or writes those with the same key over; the keys stay
+    /// as they are.
     pub(super) fn upsert(&self, n_records: usize, key: &[String]) -> String {
         let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
         let types: Vec<&str> = self.types.iter().map(String::as_str).collect();
         let insert = self.statement(&names, &types, n_records);
-        let set = names.iter().map(|name| {
-            let name = self.dialect.quote(name);
-            match self.dialect {
-                Dialect::MySql => format!("{name} = VALUES({name})"),
-                _ => format!("{name} = excluded.{name}"),
-            }
+        let (mysql, quoted) = (self.dialect == Dialect::MySql, |n| self.dialect.quote(n));
+        let others = names
+            .into_iter()
+            .filter(|name| !key.iter().any(|k| k == name));
+        let set = others.map(quoted).map(|name| match mysql {
+            true => format!("{name} = VALUES({name})"),
+            false => format!("{name} = excluded.{name}"),
         });
         let set = set.collect::<Vec<_>>().join(", ");
-        match self.dialect {
-            Dialect::MySql => format!("{insert} ON DUPLICATE KEY UPDATE {set}"),
-            dialect => {
-                let key = dialect.quote_all(key.iter().map(String::as_str));
-                format!("{insert} ON CONFLICT ({key}) DO UPDATE SET {set}")
+        let keys = self.dialect.quote_all(key.iter().map(String::as_str));
+        match (mysql, set.is_empty()) {
+            (true, true) => {
+                let name = quoted(&key[0]);
+                format!("{insert} ON DUPLICATE KEY UPDATE {name} = {name}")
             }
+            (true, false) => format!("{insert} ON DUPLICATE KEY UPDATE {set}"),
+            (false, true) => format!("{insert} ON CONFLICT ({keys}) DO NOTHING"),
+            (false, false) => format!("{insert} ON CONFLICT ({keys}) DO UPDATE SET {set}"),
         }
     }
 

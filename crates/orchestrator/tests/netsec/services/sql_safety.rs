@@ -202,3 +202,163 @@ fn a_trigger_that_changes_records_lets_no_replacement_through() {
         assert_eq!(threats(&database), before, "{kind:?}");
     }
 }
+
+/// Pushes records by their key `k` into a table of one record.
+fn upsert(database: &Database, of_type: &str, kind: &str, there: &str, records: &str) -> String {
+    let place = Workplace::new();
+    place.write("keyed.yaml", &KEYED.replace("name: k, type: text", kind));
+    place.write("keyed.csv", format!("k,a,y\n{records}"));
+    let double = "DOUBLE PRECISION";
+    database.ask("DROP TABLE IF EXISTS t");
+    database.ask(&format!(
+        "CREATE TABLE t (k {of_type}, a {double}, y BIGINT, PRIMARY KEY (k))"
+    ));
+    database.ask(&format!("INSERT INTO t VALUES ({there}, 1, 0)"));
+    let mut more = vec!["--dataset", "keyed.yaml", "--mode", "upsert", "--key", "k"];
+    more.extend(["--max-bad-share", "0.9", "--quarantine", "bad.csv"]);
+    push(&place, "keyed.csv", &database.address("t"), &more);
+    let rejected = std::fs::read_to_string(place.path("bad.csv")).unwrap();
+    assert!(
+        rejected.contains("otherwise than it was sent"),
+        "{rejected}"
+    );
+    let found = database.ask("SELECT k, a FROM t ORDER BY a");
+    found.replace(".0\n", "\n")
+}
+
+#[test]
+fn a_key_that_counts_as_equal_to_another_ones_writes_over_nothing() {
+    for kind in EVERY {
+        let database = Database::start(kind);
+        let types: &[&str] = match kind {
+            Kind::Postgres => {
+                database.ask("CREATE EXTENSION citext");
+                database.ask(
+                    "CREATE COLLATION ci (provider = icu, locale = 'und-u-ks-level2', \
+                     deterministic = false)",
+                );
+                &["citext", "text COLLATE ci"]
+            }
+            Kind::MariaDb => &["varchar(20) COLLATE utf8mb4_general_ci"],
+            Kind::Sqlite => &["TEXT COLLATE NOCASE"],
+        };
+        for of_type in types {
+            let text = "name: k, type: text";
+            let records = "ABC,7,1\nnew,8,0\nTwice,9,0\nTWICE,10,0\nabc2,11,1\n";
+            let found = upsert(&database, of_type, text, "'abc'", records);
+            let expected = "abc\t1\nnew\t8\nTwice\t9\nabc2\t11\n";
+            assert_eq!(found, expected, "{kind:?} {of_type}");
+            // One that is written alike is the same.
+            let found = upsert(&database, of_type, text, "'abc'", "abc,7,1\nx,8,0\nX,9,1\n");
+            assert_eq!(found, "abc\t7\nx\t8\n", "{kind:?} {of_type}");
+        }
+    }
+}
+
+#[test]
+fn a_key_that_the_table_would_round_to_another_writes_over_nothing() {
+    for kind in SERVERS {
+        let database = Database::start(kind);
+        let mut types = vec!["decimal(12,2)"];
+        types.extend((kind == Kind::Postgres).then_some("real"));
+        for of_type in types {
+            let records = "1.2500000001,7,1\n5.5,8,0\n1.25,9,0\n";
+            let found = upsert(&database, of_type, "name: k, type: number", "1.25", records);
+            let found = found.replace("5.50", "5.5");
+            assert_eq!(found, "5.5\t8\n1.25\t9\n", "{kind:?} {of_type}");
+        }
+    }
+}
+
+#[test]
+fn a_table_of_keys_alone_is_loaded_twice_without_harm() {
+    for kind in EVERY {
+        let database = Database::start(kind);
+        let place = Workplace::new();
+        place.write_tiny(0);
+        place.write("tiny.csv", "a,b,y\n1,2,0\n2,3,1\n");
+        let key = ["--mode", "upsert", "--key", "a", "--key", "b", "--key", "y"];
+        for _ in 0..2 {
+            push_tiny(&place, &database.address("tiny"), &key);
+            assert_eq!(database.count("tiny"), 2, "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn a_table_that_does_something_when_records_are_deleted_is_not_replaced() {
+    for kind in EVERY {
+        let database = Database::start(kind);
+        let place = Workplace::new();
+        place.write_tiny(20);
+        push_tiny(&place, &database.address("tiny"), &[]);
+        database.ask("CREATE TABLE other (a BIGINT)");
+        database.ask("INSERT INTO other VALUES (1)");
+        let causes: &[[&str; 3]] = match kind {
+            Kind::Postgres => {
+                database.ask(
+                    "CREATE FUNCTION empty() RETURNS trigger LANGUAGE plpgsql AS \
+                     'BEGIN DELETE FROM other; RETURN OLD; END'",
+                );
+                &[
+                    [
+                        "CREATE TRIGGER gone BEFORE DELETE ON tiny FOR EACH ROW EXECUTE FUNCTION empty()",
+                        "DROP TRIGGER gone ON tiny",
+                        "trigger gone",
+                    ],
+                    [
+                        "CREATE TRIGGER all_gone AFTER DELETE ON tiny EXECUTE FUNCTION empty()",
+                        "DROP TRIGGER all_gone ON tiny",
+                        "trigger all_gone",
+                    ],
+                    [
+                        "CREATE RULE instead AS ON DELETE TO tiny DO ALSO DELETE FROM other",
+                        "DROP RULE instead ON tiny",
+                        "rule instead",
+                    ],
+                ]
+            }
+            Kind::MariaDb => &[[
+                "CREATE TRIGGER gone BEFORE DELETE ON tiny FOR EACH ROW DELETE FROM other",
+                "DROP TRIGGER gone",
+                "trigger gone",
+            ]],
+            Kind::Sqlite => &[[
+                "CREATE TRIGGER gone BEFORE DELETE ON tiny BEGIN DELETE FROM other; END",
+                "DROP TRIGGER gone",
+                "trigger gone",
+            ]],
+        };
+        let replace = ["--mode", "replace"];
+        for [make, drop, said] in causes {
+            database.ask(make);
+            let called = try_to_push(&place, &database.address("tiny"), &replace);
+            assert_eq!(called.code, 65, "{kind:?} {}", called.err);
+            assert!(called.err.contains(said), "{kind:?} {}", called.err);
+            assert_eq!(database.count("other"), 1, "{kind:?}");
+            database.ask(drop);
+        }
+        push_tiny(&place, &database.address("tiny"), &replace);
+    }
+}
+
+#[test]
+fn a_constraint_of_sqlite_that_replaces_records_does_not() {
+    let database = Database::start(Kind::Sqlite);
+    let place = Workplace::new();
+    place.write_tiny(0);
+    place.write("tiny.csv", "a,b,y\n1,7,0\n2,8,1\n");
+    database.ask(
+        "CREATE TABLE tiny (a REAL UNIQUE ON CONFLICT REPLACE, b REAL, y BIGINT, \
+         netsec_load TEXT, netsec_row BIGINT)",
+    );
+    database.ask("INSERT INTO tiny (a, b, y) VALUES (1, 1, 0)");
+    let more = ["--max-bad-share", "0.5"];
+    let pushed = push_tiny(&place, &database.address("tiny"), &more);
+    assert_eq!(
+        (&pushed["written"], &pushed["rejected"]),
+        (&1.into(), &1.into())
+    );
+    let found = database.ask("SELECT CAST(a AS INTEGER), CAST(b AS INTEGER) FROM tiny ORDER BY a");
+    assert_eq!(found, "1\t1\n2\t8\n");
+}
