@@ -51,12 +51,14 @@ impl Kept {
         }
     }
 
-    /// Downloads what a URL names, or takes what is kept of it when the server says that it still stands.
+    /// Downloads what a URL names, or takes what is kept of it when the server says that it still stands;
+    /// where its digest is known, only that is taken for it.
     pub(super) fn download(
         &self,
         client: &mut Client,
         url: &Url,
         limits: Limits,
+        pinned: Option<Digest>,
     ) -> Result<Download, SourceError> {
         let key = Digest::of(format!("{}\0{url}", client.who(url)).as_bytes()).to_string();
         let Ok(spool) = self.spool() else {
@@ -64,7 +66,9 @@ impl Kept {
         };
         let (file, place) = spool.into_parts();
         let may_pass = |file: &File| file.metadata().is_ok_and(|m| m.len() <= limits.bytes);
-        let known = self.look_up(&key).filter(|(_, file)| may_pass(file));
+        let is_meant = |note: &Note| pinned.is_none_or(|digest| digest == note.body);
+        let known = self.look_up(&key);
+        let known = known.filter(|(note, file)| is_meant(note) && may_pass(file));
         let conditions = known
             .as_ref()
             .map_or(Vec::new(), |(note, _)| note.conditions());

@@ -55,7 +55,7 @@ impl HttpSource {
         }
         let (url, limits) = (&self.address.url, Limits::of(&self.address));
         let mut download = match &self.kept {
-            Some(kept) => kept.download(&mut self.client, url, limits)?,
+            Some(kept) => kept.download(&mut self.client, url, limits, self.address.sha256)?,
             None => download(&mut self.client, url, limits)?,
         };
         self.check_digest(&mut download)?;

@@ -239,6 +239,20 @@ fn a_second_run_asks_no_server_and_a_pinned_digest_is_held_to() {
 }
 
 #[test]
+fn a_pinned_digest_is_asked_for_when_what_is_kept_is_another_file() {
+    let place = served();
+    let server = Server::start(&place);
+    let old = server.uri("/stale/a.csv");
+    rows(&place, &old, &[]);
+    place.write("served/a.csv", tiny_csv(ROWS + 1));
+    let digest = Digest::of(&fs::read(place.path("served/a.csv")).unwrap());
+    let called = place.train_tiny(&format!("{old}#sha256={digest}"), &[]);
+    assert_eq!(called.code, 0, "{}", called.err);
+    let run: Value = serde_json::from_str(&called.out).unwrap();
+    assert_eq!(run["rows"]["total"], ROWS + 1);
+}
+
+#[test]
 fn a_file_that_has_not_changed_is_not_transferred_again() {
     let place = served();
     let server = Server::start(&place);

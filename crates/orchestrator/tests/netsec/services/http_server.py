@@ -6,7 +6,7 @@ Prints its port, and then a line for each request: its path, who asked, and how 
 /files/NAME, which knows ETag, Range and If-None-Match: /dated/NAME which knows the time of the last change,
 /plain/NAME without either, /cut/NAME which breaks off twice, /cutplain/NAME likewise without ETag, /busy/NAME which
 asks to wait once, /down which always fails, /hang, /drip, /kept/NAME for those who may, /moved/NAME, /elsewhere?to=URL,
-/own/NAME which gives TOKEN.csv, /packed/NAME?as=CODING, /endless, /spliced/NAME which goes on with another file,
+/own/NAME which gives TOKEN.csv, /stale/NAME which keeps its ETag whatever becomes of it, /packed/NAME?as=CODING, /endless, /spliced/NAME which goes on with another file,
 and pages of records.jsonl: /link, /cursor, /urls, /page, /offset, /same,
 /clamped which gives its last page for ever.
 """
@@ -82,6 +82,11 @@ class Handler(BaseHTTPRequestHandler):
         for key, value in headers:
             self.send_header(key, value)
         self.end_headers()
+
+    def stale(self, name, query):
+        if self.headers.get("If-None-Match") == '"s"':
+            return self.unchanged([("ETag", '"s"')])
+        self.answer(200, (DIRECTORY / name).read_bytes(), [("ETag", '"s"')])
 
     def dated(self, name, query):
         path = DIRECTORY / name
