@@ -4,7 +4,7 @@ use dataset::{FieldColumns, Loaded, RawBatch, Schema, SinkError, Tally};
 use mongodb::{
     IndexModel,
     bson::{Bson, Document, doc},
-    options::IndexOptions,
+    options::{Collation, IndexOptions},
 };
 
 use super::{MongoDestination, Request, swap::kept_by_majority};
@@ -12,6 +12,9 @@ use crate::{mongodb::document::Flattener, written::numeric};
 
 /// Documents that one query looks for at most.
 const LOOKED_FOR: usize = 200;
+/// How keys are compared: a collection may take `ABC` for `abc`, and what would be written over is another
+/// document then.
+const LETTER_BY_LETTER: &str = "simple";
 
 /// Returns what is wrong with a key.
 pub(super) fn check(key: &[String], schema: &Schema) -> Result<(), String> {
@@ -67,7 +70,13 @@ impl MongoDestination {
             .iter()
             .map(|(row, document)| {
                 let whole = Document::try_from(document.as_ref()).unwrap_or_default();
-                doc! {"q": key_of(*row), "u": whole, "upsert": true, "multi": false}
+                doc! {
+                    "q": key_of(*row),
+                    "u": whole,
+                    "upsert": true,
+                    "multi": false,
+                    "collation": {"locale": LETTER_BY_LETTER},
+                }
             })
             .collect();
         let command = doc! {
@@ -102,7 +111,9 @@ impl MongoDestination {
         let mut tally = Tally::default();
         for some in keys.chunks(LOOKED_FOR) {
             let found = self.connection.repeat("read documents back", async || {
-                let mut cursor = collection.find(doc! {"$or": some}).await?;
+                let find = collection.find(doc! {"$or": some});
+                let collation = Collation::builder().locale(LETTER_BY_LETTER).build();
+                let mut cursor = find.collation(collation).await?;
                 let mut columns = FieldColumns::default();
                 let mut flattener = Flattener::new(&self.schema);
                 while cursor.advance().await? {

@@ -99,6 +99,27 @@ fn pushing_again_adds_nothing_and_another_file_adds_its_own() {
 }
 
 #[test]
+fn what_a_majority_has_not_written_yet_is_written_again_and_not_doubled() {
+    for mode in ["append", "replace", "upsert"] {
+        let server = Server::start();
+        let place = Workplace::new();
+        place.write_tiny(1500);
+        let mut more = vec!["--mode", mode];
+        if mode == "upsert" {
+            more.extend(["--key", "a", "--key", "b", "--key", "y"]);
+            more.extend(["--duplicates", "drop"]);
+        }
+        let to = server.address("doubtful");
+        let pushed = push_tiny(&place, &to, &more);
+        assert_eq!(pushed["rejected"], 0, "{pushed}");
+        let n = pushed["accepted"].as_u64().unwrap();
+        let sum = |name: &str| pushed[name].as_u64().unwrap();
+        assert_eq!(sum("written") + sum("already_there"), n, "{pushed}");
+        assert_eq!(server.count("doubtful"), n, "{mode}");
+    }
+}
+
+#[test]
 fn replacing_swaps_and_keeps_indexes_and_leaves_the_old_records_when_it_fails() {
     let server = Server::start();
     let place = Workplace::new();
