@@ -4,6 +4,8 @@ mod columns;
 
 use std::{borrow::Cow, collections::BTreeMap};
 
+use serde::{Deserialize, Serialize};
+
 pub use columns::{FieldColumns, RecordCells, Scalar};
 
 /// Some rows of a source, column by column, as they were found.
@@ -134,7 +136,7 @@ pub enum Extent {
 }
 
 /// One column of a [`RawBatch`].
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum RawColumn {
     /// Cells as text, as CSV gives them.
     Text(TextColumn),
@@ -182,7 +184,7 @@ impl RawColumn {
 }
 
 /// A column of text cells in one allocation, with absent cells apart from empty ones.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TextColumn {
     bytes: String,
     /// End of each cell in `bytes`; the highest bit marks an absent cell.

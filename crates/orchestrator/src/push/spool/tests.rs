@@ -1,3 +1,5 @@
+use dataset::{RawColumn, TextColumn};
+
 use super::*;
 
 fn check(batches: &[RawBatch]) {
