@@ -23,6 +23,8 @@ pub const EVERY: [Kind; 3] = [Kind::Postgres, Kind::MariaDb, Kind::Sqlite];
 pub const SERVERS: [Kind; 2] = [Kind::Postgres, Kind::MariaDb];
 /// Where a server's certificate and its key are.
 const CERTIFICATE: [&str; 2] = ["certificate.pem", "key.pem"];
+/// Bytes that MariaDB takes at once.
+pub const MARIADB_TAKES: usize = 8 << 20;
 pub const PASSWORD: &str = "hunter2-of-tests";
 
 /// A database, with its data in a directory that outlives its process; stopped when it is dropped.
@@ -237,6 +239,7 @@ impl Database {
                 server.args(["--no-defaults", "--user=root", "--bind-address=127.0.0.1"]);
                 // As many servers are set up: what is too long is cut.
                 server.arg("--sql-mode=");
+                server.arg(format!("--max-allowed-packet={MARIADB_TAKES}"));
                 server.args([
                     format!("--datadir={data}"),
                     format!("--port={port}"),

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    database::{Database, EVERY, Kind, SERVERS},
+    database::{Database, EVERY, Kind, MARIADB_TAKES, SERVERS},
     mongodb::{push, push_tiny},
 };
 use crate::support::{Called, TINY, Workplace};
@@ -361,4 +361,55 @@ fn a_constraint_of_sqlite_that_replaces_records_does_not() {
     );
     let found = database.ask("SELECT CAST(a AS INTEGER), CAST(b AS INTEGER) FROM tiny ORDER BY a");
     assert_eq!(found, "1\t1\n2\t8\n");
+}
+
+#[test]
+fn a_record_beyond_what_the_server_takes_at_once_goes_to_quarantine() {
+    let database = Database::start(Kind::MariaDb);
+    let place = Workplace::new();
+    place.write("keyed.yaml", KEYED);
+    let (large, larger) = ("x".repeat(6 << 20), "x".repeat(MARIADB_TAKES));
+    place.write(
+        "keyed.csv",
+        format!("k,a,y\n{large},1,0\n{larger},2,1\nz,3,0\n"),
+    );
+    let more = [
+        "--dataset",
+        "keyed.yaml",
+        "--max-bad-share",
+        "0.5",
+        "--quarantine",
+        "bad.csv",
+    ];
+    let pushed = push(&place, "keyed.csv", &database.address("t"), &more);
+    assert_eq!(
+        (&pushed["written"], &pushed["rejected"]),
+        (&2.into(), &1.into())
+    );
+    let lengths = database.ask("SELECT length(k) FROM t ORDER BY a");
+    assert_eq!(lengths, format!("{}\n1\n", 6 << 20));
+    let rejected = std::fs::read_to_string(place.path("bad.csv")).unwrap();
+    assert!(rejected.contains(&format!("of which the server takes {MARIADB_TAKES}")));
+}
+
+#[test]
+fn an_index_of_mysql_on_the_beginning_of_a_column_is_none_on_the_column() {
+    let database = Database::start(Kind::MariaDb);
+    let place = Workplace::new();
+    place.write("keyed.yaml", KEYED);
+    place.write("keyed.csv", "k,a,y\nabcd,7,1\n");
+    database.ask("CREATE TABLE t (k VARCHAR(20), a DOUBLE, y BIGINT, UNIQUE KEY short (k(3)))");
+    database.ask("INSERT INTO t VALUES ('abce', 1, 0)");
+    let fixed = [
+        "push",
+        "--from",
+        "keyed.csv",
+        "--to",
+        &database.address("t"),
+    ];
+    let more = ["--dataset", "keyed.yaml", "--mode", "upsert", "--key", "k"];
+    let called = place.call(&[&fixed[..], &more].concat());
+    assert_eq!(called.code, 65, "{}", called.err);
+    assert!(called.err.contains("short on k(3)"), "{}", called.err);
+    assert_eq!(database.ask("SELECT k, a FROM t"), "abce\t1\n");
 }
