@@ -206,7 +206,7 @@ fn a_trigger_that_changes_records_lets_no_replacement_through() {
 /// Pushes records by their key `k` into a table of one record.
 fn upsert(database: &Database, of_type: &str, kind: &str, there: &str, records: &str) -> String {
     let place = Workplace::new();
-    place.write("keyed.yaml", &KEYED.replace("name: k, type: text", kind));
+    place.write("keyed.yaml", KEYED.replace("name: k, type: text", kind));
     place.write("keyed.csv", format!("k,a,y\n{records}"));
     let double = "DOUBLE PRECISION";
     database.ask("DROP TABLE IF EXISTS t");
