@@ -67,19 +67,6 @@ use formats::{FileFormat, Layout};
 
 pub use probe::{Probe, Probed};
 
-/// Environment variables that connectors read.
-pub const VARIABLES: &[&str] = &[
-    "NETSEC_HTTP_TOKEN",
-    "NETSEC_HTTP_HEADER",
-    "NETSEC_HTTP_QUERY",
-    "NETSEC_HTTP_HOSTS",
-    "NETSEC_HTTP_CA_FILE",
-    "NETSEC_MONGODB_USERNAME",
-    "NETSEC_MONGODB_PASSWORD",
-    "NETSEC_SQL_USERNAME",
-    "NETSEC_SQL_PASSWORD",
-];
-
 /// Opens the source that a URI names: a path, `file://…`, `synth://NAME?rows=N` or, with the feature
 /// `http`, `http(s)://…`, with the feature `mongodb`, `mongodb(+srv)://HOST/DATABASE?collection=NAME`,
 /// with the feature `s3`, `s3://BUCKET/KEY`, with the feature `dynamodb`, `dynamodb://TABLE` and, with the

@@ -60,23 +60,24 @@ impl Default for Config {
     }
 }
 
+/// Every variable that one of our programs reads, those of the service included: an environment may be for both.
+const EXAMPLE: &str = include_str!("../../../.env.example");
+
 /// Says of each variable that looks like ours that nothing reads it.
 pub fn unread_variables() -> Vec<String> {
-    let own = [
-        "NETSEC_ARTIFACTS",
-        "NETSEC_LOG",
-        "NETSEC_DATA_DIR",
-        "NETSEC_REGISTRY",
-        "NETSEC_SIGNING_KEY",
-        "NETSEC_TRUSTED_KEYS",
-    ];
-    let known = [&own, connectors::VARIABLES].concat();
     let unread = std::env::vars_os()
         .filter_map(|(name, _)| name.into_string().ok())
         .filter(|name| name.starts_with("NETSEC_") && !name.starts_with("NETSEC__"))
-        .filter(|name| !known.contains(&name.as_str()));
+        .filter(|name| !is_in_example(name));
     let advice = "is read by nothing: keys are set with two underscores, NETSEC__SEED=7";
     unread.map(|name| format!("{name} {advice}")).collect()
+}
+
+fn is_in_example(name: &str) -> bool {
+    EXAMPLE.lines().any(|line| {
+        let set = line.strip_prefix('#').unwrap_or(line).split_once('=');
+        set.is_some_and(|(example, _)| example == name)
+    })
 }
 
 impl Config {
