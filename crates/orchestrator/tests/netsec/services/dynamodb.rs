@@ -245,6 +245,37 @@ fn what_is_not_taken_for_want_of_capacity_is_sent_again() {
 }
 
 #[test]
+fn of_two_replacements_at_once_the_one_that_lost_its_items_says_so() {
+    let (table, place) = (Table::new(), tiny(300));
+    let port = table.server.port;
+    push_tiny(&place, port, &table.uri(), &[]);
+    let (first, second) = (tiny(200), tiny(50));
+    std::thread::scope(|scope| {
+        // Its deletions wait for capacity, while the other one comes and goes.
+        let slow = scope.spawn(|| {
+            let uri = table.uri() + "?wcu=100";
+            let arguments = [
+                "push", "--from", "tiny.csv", "--to", &uri, "--mode", "replace",
+            ];
+            first.call_in(&[&arguments[..], &SCHEMA].concat(), &environment(port))
+        });
+        let since = Instant::now();
+        let mut most = 0;
+        while most < 500 || table.count() == most {
+            most = most.max(table.count());
+            assert!(since.elapsed() < Duration::from_secs(60), "{most}");
+        }
+        push_tiny(&second, port, &table.uri(), &["--mode", "replace"]);
+        assert_eq!(table.count(), 50);
+        let slow = slow.join().unwrap();
+        assert_eq!(slow.code, 69, "{}", slow.err);
+        let said = "another replacement has run at the same time";
+        assert!(slow.err.contains(said), "{}", slow.err);
+    });
+    assert_eq!(table.count(), 50);
+}
+
+#[test]
 fn capacity_is_used_no_quicker_than_the_address_says() {
     let (table, place) = (Table::new(), tiny(300));
     let port = table.server.port;
