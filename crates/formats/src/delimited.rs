@@ -7,13 +7,14 @@ use dataset::{Defect, Extent, RawBatch, RawColumn, Source, SourceError, TextColu
 
 use crate::{
     BATCH_BYTES, BATCH_ROWS, RECORD_BYTES, check_width,
-    input::{Bytes, failed, malformed},
+    input::{Bytes, TRUSTED_BYTES, failed, malformed},
 };
 
 /// Delimited text as a source of rows.
 ///
 /// A row with another number of cells than there are names is a defect and keeps the cells that have a
-/// name; when it goes over several lines, each of these is a row. A cell that is not UTF-8 is a defect of
+/// name; when it goes over several lines, each of these is a row. The cells that rows lack may be as many as the bytes
+/// of all rows, or 64 Mi: two bytes a row are not to stand for any number of cells. A cell that is not UTF-8 is a defect of
 /// its own. Lines without anything on them are not rows.
 pub(crate) struct CsvSource {
     location: String,
@@ -22,6 +23,10 @@ pub(crate) struct CsvSource {
     record: ByteRecord,
     /// Records read so far, the line of names not counted.
     n_read: u64,
+    /// Bytes of these records, with one for the end of each cell.
+    n_bytes: u64,
+    /// Cells that they lack.
+    n_lacking: u64,
     names_given: bool,
 }
 
@@ -38,7 +43,7 @@ impl Source for CsvSource {
             }
             rows.push(&mut self.record, &self.names);
             let n_lines = rows.push_lines(&self.record, self.names.len());
-            self.n_read += n_lines.ok_or_else(|| {
+            let n_lines = n_lines.ok_or_else(|| {
                 let reason = format!(
                     "record {} has {} cells for {} names and goes over too many lines: is a quote left open?",
                     self.n_read,
@@ -47,6 +52,8 @@ impl Source for CsvSource {
                 );
                 malformed(&self.location, &reason)
             })?;
+            self.check_lacking(n_lines)?;
+            self.n_read += n_lines;
         }
         // A file of names alone still has to say its names.
         if rows.n_rows == 0 && self.names_given {
@@ -97,8 +104,28 @@ impl CsvSource {
             names,
             record: ByteRecord::new(),
             n_read: 0,
+            n_bytes: 0,
+            n_lacking: 0,
             names_given: false,
         }
+    }
+
+    /// Refuses a file whose short rows stand for far more cells than it has bytes; so many further lines of the present
+    /// record are rows without any.
+    fn check_lacking(&mut self, n_lines: u64) -> Result<(), SourceError> {
+        let (n_cells, n_names) = (self.record.len(), self.names.len());
+        self.n_bytes += (self.record.as_slice().len() + n_cells) as u64;
+        self.n_lacking += n_names.saturating_sub(n_cells) as u64 + n_lines * n_names as u64;
+        if self.n_lacking <= TRUSTED_BYTES.max(self.n_bytes) {
+            return Ok(());
+        }
+        let reason = format!(
+            "record {} has {n_cells} cells for {n_names} names, and all rows together lack more than {} cells: take the \
+             names out that have no cells",
+            self.n_read,
+            TRUSTED_BYTES.max(self.n_bytes)
+        );
+        Err(malformed(&self.location, &reason))
     }
 
     fn read_names(&mut self) -> Result<Vec<String>, SourceError> {

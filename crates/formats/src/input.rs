@@ -12,7 +12,7 @@ use flate2::bufread::GzDecoder;
 pub(crate) type Bytes = Box<dyn Read + Send>;
 
 /// Text up to here is taken whatever it was compressed to.
-const TRUSTED_BYTES: u64 = 64 << 20;
+pub(crate) const TRUSTED_BYTES: u64 = 64 << 20;
 /// Beyond that, how many bytes of text a byte of gzip may stand for. Tables of numbers reach 20, a
 /// long run of equal rows 300 and gzip itself 1,032.
 const MAX_RATIO: u64 = 200;

@@ -157,3 +157,27 @@ fn a_quote_that_swallows_more_lines_than_a_batch_has_is_an_error() {
     let refused = "input: record 1 has 1 cells for 60001 names and goes over too many lines: is a quote left open?";
     assert_eq!(check(wide.as_bytes(), &CSV), refused);
 }
+
+/// Reads a file of so many columns with so many rows of one cell; returns how many rows come, or why they do not.
+fn short_rows(n_columns: usize, n_rows: usize) -> Result<usize, String> {
+    let text = format!("a{}\n{}", ",".repeat(n_columns - 1), "1\n".repeat(n_rows));
+    let reader = Box::new(std::io::Cursor::new(text.into_bytes()));
+    let mut source = read(reader, "input".to_owned(), &CSV).unwrap();
+    let mut n_read = 0;
+    loop {
+        match source.next_batch().map_err(|e| e.to_string())? {
+            Some(batch) => n_read += batch.n_rows(),
+            None => return Ok(n_read),
+        }
+    }
+}
+
+#[test]
+fn short_rows_are_filled_up_no_further_than_is_believed() {
+    assert_eq!(short_rows(65_536, 1024), Ok(1024));
+    let refused = "input: record 1025 has 1 cells for 65536 names, and all rows together lack more than 67108864 \
+                   cells: take the names out that have no cells";
+    assert_eq!(short_rows(65_536, 1025), Err(refused.to_owned()));
+    // Where none lacks more than it has, any number of them may.
+    assert_eq!(short_rows(3, 100_000), Ok(100_000));
+}

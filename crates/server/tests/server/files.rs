@@ -248,6 +248,30 @@ fn what_unpacks_to_more_than_an_upload_may_have_breaks_off() {
     }
 }
 
+#[test]
+fn short_rows_under_very_many_names_are_not_filled_up_without_an_end() {
+    let server = Server::start(&Place::with_flows(), &[]);
+    let names = format!("{HEADER}{}\n", ",".repeat(65_000));
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut encoder, names.as_bytes()).unwrap();
+    std::io::Write::write_all(&mut encoder, "1\n".repeat(100_000).as_bytes()).unwrap();
+    let packed = encoder.finish().unwrap();
+    assert!(packed.len() < 1000, "{} bytes", packed.len());
+    let before = server.resident();
+    let mut connection = server.connect();
+    let head = connection.head("POST", "/v1/predict/csv", &[CSV], Some(packed.len()));
+    connection.write(head.as_bytes()).unwrap();
+    connection.write(&packed).unwrap();
+    let began = Instant::now();
+    // Whether the answer had begun depends on how fast it was read.
+    if let Ok(answer) = connection.read() {
+        assert_eq!(answer.status, 422, "{} bytes", answer.body.len());
+    }
+    assert!(began.elapsed().as_secs() < 30, "{:?}", began.elapsed());
+    let grown = server.peak().saturating_sub(before);
+    assert!(grown < 200 << 10, "{grown} KiB more than before");
+}
+
 pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     std::io::Write::write_all(&mut encoder, bytes).unwrap();
