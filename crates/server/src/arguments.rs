@@ -152,6 +152,10 @@ pub struct Arguments {
     /// Sixteen times --max-body by default
     #[arg(long, env = "NETSEC_MAX_BODIES", value_name = "BYTES")]
     pub max_bodies: Option<usize>,
+    /// Bytes of these bodies that one key may have, or one address where no keys exist; half of --max-bodies by
+    /// default, and at least --max-body
+    #[arg(long, env = "NETSEC_MAX_BODIES_PER_CLIENT", value_name = "BYTES")]
+    pub max_bodies_per_client: Option<usize>,
     /// Records of a JSON body at most
     #[arg(
         long,

@@ -1,13 +1,11 @@
 //! Bodies of requests: how many bytes they may have, how long they may take, what they claim to be.
 
 use std::{
+    collections::BTreeMap,
     future::poll_fn,
     ops::Deref,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -19,48 +17,74 @@ use actix_web::{
 };
 use futures_core::Stream as _;
 
-use crate::problem::Problem;
+use crate::{problem::Problem, slots::Client};
 
-/// How many bytes the bodies of all requests may have that are read or worked on at a time: each takes several times
-/// its size meanwhile.
+/// How many bytes the bodies of all requests may have that are read or worked on at a time, and those of one client:
+/// each takes several times its size meanwhile.
 #[derive(Debug)]
 pub struct Room {
     all: usize,
-    left: AtomicUsize,
+    each: usize,
+    taken: Mutex<BTreeMap<Client, usize>>,
 }
 
 /// A body in memory; what it takes of the room is given back with it.
 pub struct Body {
     bytes: BytesMut,
-    room: Option<Arc<Room>>,
+    room: Option<(Arc<Room>, Client)>,
 }
 
 impl Room {
-    /// Makes room for so many bytes.
-    pub fn new(all: usize) -> Arc<Self> {
-        let left = AtomicUsize::new(all);
-        Arc::new(Self { all, left })
+    /// Makes room for so many bytes, of which one client may have a share.
+    pub fn new(all: usize, each: usize) -> Arc<Self> {
+        Arc::new(Self {
+            all,
+            each,
+            taken: Mutex::default(),
+        })
     }
 
-    fn take(&self, n: usize) -> Result<(), Problem> {
-        let taken = self
-            .left
-            .fetch_update(Relaxed, Relaxed, |left| left.checked_sub(n));
-        taken.map(drop).map_err(|_| {
-            let detail = format!(
+    fn take(&self, client: Client, n: usize) -> Result<(), Problem> {
+        let mut taken = self.taken();
+        let own = taken.get(&client).copied().unwrap_or(0);
+        let full = |detail| Err(Problem::too_many(detail, Duration::from_secs(1)));
+        if taken.values().sum::<usize>().saturating_add(n) > self.all {
+            return full(format!(
                 "bodies of {} bytes are worked on already, as many as may be at a time: try again later",
                 self.all
-            );
-            Problem::too_many(detail, Duration::from_secs(1))
-        })
+            ));
+        }
+        if own.saturating_add(n) > self.each {
+            return full(format!(
+                "bodies of this client are worked on already, of which one may have {} bytes at a time: try again \
+                 later, or send smaller ones",
+                self.each
+            ));
+        }
+        taken.insert(client, own + n);
+        Ok(())
+    }
+
+    fn give_back(&self, client: Client, n: usize) {
+        let mut taken = self.taken();
+        if let Some(own) = taken.get_mut(&client) {
+            *own -= n;
+            if *own == 0 {
+                taken.remove(&client);
+            }
+        }
+    }
+
+    fn taken(&self) -> MutexGuard<'_, BTreeMap<Client, usize>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Body {
     fn push(&mut self, part: &[u8]) -> Result<(), Problem> {
-        self.room
-            .as_ref()
-            .map_or(Ok(()), |room| room.take(part.len()))?;
+        if let Some((room, client)) = &self.room {
+            room.take(*client, part.len())?;
+        }
         self.bytes.extend_from_slice(part);
         Ok(())
     }
@@ -76,8 +100,8 @@ impl Deref for Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        if let Some(room) = &self.room {
-            room.left.fetch_add(self.bytes.len(), Relaxed);
+        if let Some((room, client)) = &self.room {
+            room.give_back(*client, self.bytes.len());
         }
     }
 }
@@ -117,7 +141,11 @@ pub async fn read(
 ) -> Result<Body, Problem> {
     check_type(request, kind)?;
     check_length(request, bounds.bytes as u64)?;
-    let read = timeout(bounds.time, read_whole(payload, bounds)).await;
+    let body = Body {
+        bytes: BytesMut::new(),
+        room: (bounds.room).map(|room| (Arc::clone(room), Client::of(request))),
+    };
+    let read = timeout(bounds.time, read_whole(payload, bounds.bytes, body)).await;
     read.unwrap_or_else(|_| {
         let time = bounds.time.as_secs_f64();
         Err(Problem::new(
@@ -127,18 +155,14 @@ pub async fn read(
     })
 }
 
-async fn read_whole(mut payload: Payload, bounds: &Bounds<'_>) -> Result<Body, Problem> {
-    let mut body = Body {
-        bytes: BytesMut::new(),
-        room: bounds.room.map(Arc::clone),
-    };
+async fn read_whole(mut payload: Payload, most: usize, mut body: Body) -> Result<Body, Problem> {
     while let Some(part) = poll_fn(|context| Pin::new(&mut payload).poll_next(context)).await {
         let part = part.map_err(|error| {
             tracing::debug!(%error, "a body cannot be read");
             Problem::bad_request("the body breaks off before its end: send it again")
         })?;
-        if body.len() + part.len() > bounds.bytes {
-            return Err(too_large(bounds.bytes as u64));
+        if body.len() + part.len() > most {
+            return Err(too_large(most as u64));
         }
         body.push(&part)?;
     }

@@ -165,7 +165,7 @@ pub(crate) fn assemble(
     let log = settings.prediction_log.clone().map(PredictionLog::start);
     let log = log.transpose();
     let slots = Slots::new(settings.max_uploads, settings.max_uploads_each);
-    let room = Room::new(settings.max_bodies);
+    let room = Room::new(settings.max_bodies, settings.max_bodies_each);
     Ok(Data::new(Service {
         rate_limit: settings.max_rate.map(RateLimit::new),
         serving,

@@ -43,6 +43,7 @@ pub struct Settings {
     pub workers: usize,
     pub max_connections: usize,
     pub max_bodies: usize,
+    pub max_bodies_each: usize,
     pub max_uploads: usize,
     pub max_uploads_each: usize,
     pub admin: Option<SocketAddr>,
@@ -91,6 +92,7 @@ impl Settings {
             workers: arguments.workers.unwrap_or_else(cores),
             max_connections: arguments.max_connections,
             max_bodies: bodies(arguments)?,
+            max_bodies_each: share_of_bodies(arguments)?,
             max_uploads: arguments.max_uploads,
             max_uploads_each: share_of_uploads(arguments)?,
             admin: arguments.admin_listen.0,
@@ -185,6 +187,18 @@ fn bodies(arguments: &Arguments) -> Result<usize, Failure> {
         ))),
         Some(all) => Ok(all),
         None => Ok(body.saturating_mul(BODIES)),
+    }
+}
+
+/// Returns how many of these bytes the bodies of one client may have; one of the largest must fit.
+fn share_of_bodies(arguments: &Arguments) -> Result<usize, Failure> {
+    let (body, all) = (arguments.max_body, bodies(arguments)?);
+    let half = all.div_ceil(2).max(body);
+    match arguments.max_bodies_per_client.unwrap_or(half) {
+        share if (body..=all).contains(&share) => Ok(share),
+        share => Err(config(format!(
+            "--max-bodies-per-client is {share} bytes: use {body}, which is --max-body, to {all}, which is --max-bodies"
+        ))),
     }
 }
 

@@ -18,7 +18,7 @@ pub struct Slots {
     taken: Mutex<BTreeMap<Client, usize>>,
 }
 
-/// Whose file it is.
+/// Whose file, or body, it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Client {
     /// Whoever has this key.

@@ -289,6 +289,10 @@ fn configuration_that_makes_no_sense_is_refused() {
         (&["--keys", "none"], "keys: "),
         (&["--keys", "empty"], "keys: empty holds no key"),
         (&["--max-rate", "0"], "--max-rate is 0"),
+        (
+            &["--max-body", "9", "--max-bodies-per-client", "8"],
+            "--max-bodies-per-client is 8 bytes: use 9, which is --max-body, to 144, which is --max-bodies",
+        ),
         (&["--workers", "0"], "--workers is 0: use at least 1"),
         (
             &["--prediction-log-bytes", "0"],
@@ -502,8 +506,9 @@ fn half_a_chunked_body_holds_no_connection_once_it_has_its_answer() {
 fn bodies_share_one_room_and_what_does_not_fit_is_told_to_wait() {
     let place = Place::with_flows();
     let limits = ["--max-body", "1000", "--max-bodies", "1200"];
+    let alone = ["--max-bodies-per-client", "1200"];
     let patient = ["--client-timeout", "60"];
-    let server = Server::start(&place, &[&limits[..], &patient].concat());
+    let server = Server::start(&place, &[&limits[..], &alone, &patient].concat());
     let body = format!(r#"{{"records":[{FLOW}]}}{}"#, " ".repeat(300));
     assert!((300..1000).contains(&body.len()));
     let begin = || {
@@ -531,4 +536,46 @@ fn bodies_share_one_room_and_what_does_not_fit_is_told_to_wait() {
     assert_eq!(refused.json()["detail"].as_str(), Some(said));
     drop(held);
     wait_for("room", || server.post("/v1/predict", &body).status == 200);
+}
+
+#[test]
+fn one_client_does_not_take_the_room_of_all() {
+    let place = Place::with_flows();
+    let (ann, first) = make_key(&place, "ann", "predict");
+    let (bob, second) = make_key(&place, "bob", "predict");
+    let keys = format!("{first};{second}");
+    let limits = ["--max-body", "1000", "--max-bodies", "3000"];
+    let patient = ["--client-timeout", "60"];
+    let arguments = [&limits[..], &patient].concat();
+    let server = Server::start_with(&place, &arguments, &[("NETSEC_API_KEYS", &keys)]);
+    let kind = "Content-Type: application/json";
+    let begin = |key: &str| {
+        let mut connection = server.connect();
+        let lines = [kind, &format!("X-API-Key: {key}")];
+        let head = connection.head("POST", "/v1/predict", &lines, Some(1000));
+        let sent = [head.as_bytes(), &[b' '; 950]].concat();
+        connection.write(&sent).unwrap();
+        connection
+    };
+    let body = format!(r#"{{"records":[{FLOW}]}}{}"#, " ".repeat(600));
+    assert!((600..1000).contains(&body.len()));
+    let predict = |key: &str| {
+        let lines = [kind, &format!("X-API-Key: {key}")];
+        let mut connection = server.connect();
+        connection.call("POST", "/v1/predict", &lines, body.as_bytes())
+    };
+    // What is begun may come behind the body that asks whether it has come, and be refused instead of that.
+    let mut held = Vec::new();
+    wait_for("the share of one", || {
+        held.push(begin(&ann));
+        predict(&ann).status == 429
+    });
+    let refused = predict(&ann);
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    let said = "bodies of this client are worked on already, of which one may have 1500 bytes at a time: try again \
+                later, or send smaller ones";
+    assert_eq!(refused.json()["detail"].as_str(), Some(said));
+    assert_eq!(predict(&bob).status, 200);
+    drop(held);
+    wait_for("room", || predict(&ann).status == 200);
 }
