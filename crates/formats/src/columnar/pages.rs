@@ -81,8 +81,8 @@ impl Held {
             return Ok(());
         }
         Err(ParquetError::NYI(format!(
-            "its pages and those of the columns beside it take more than {} MiB at a time: write smaller pages, or fewer \
-             columns",
+            "its pages and those of the columns beside it take more than {} MiB at a time: write smaller row \
+             groups, in polars and pandas `row_group_size=10_000` or less, or fewer columns",
             OPEN_BYTES >> 20
         )))
     }

@@ -105,7 +105,9 @@ fn pages_are_counted_until_nothing_holds_them() {
     assert_eq!(mebibytes(), 130);
     add(&other, 382, false).unwrap();
     let refused = add(&other, 1, false).unwrap_err().to_string();
-    assert!(refused.contains("more than 512 MiB at a time"), "{refused}");
+    let said = "its pages and those of the columns beside it take more than 512 MiB at a time: write smaller row groups, \
+                in polars and pandas `row_group_size=10_000` or less, or fewer columns";
+    assert!(refused.contains(said), "{refused}");
     drop(other);
     one.settle();
     assert_eq!(mebibytes(), 130);
