@@ -180,6 +180,8 @@ struct Writer {
 
 impl Writer {
     fn run(mut self, outlet: &Outlet<Logged>) {
+        // A service that is killed again and again finishes no file, and leaves one every time.
+        self.tidy();
         loop {
             match outlet.next() {
                 Taken::Block(block) => self.take(block),
@@ -231,6 +233,10 @@ impl Writer {
         if let Err(error) = open.finish() {
             self.complain(&error);
         }
+        self.tidy();
+    }
+
+    fn tidy(&self) {
         self.names.keep(self.settings.keep, self.settings.age);
     }
 

@@ -285,13 +285,18 @@ fn what_a_killed_service_has_begun_is_removed_once_nobody_can_be_writing_it() {
     make(".predictions-a.parquet.1-0.tmp", 2);
     make(".predictions-b.parquet.1-0.tmp", 0);
     make(".other.parquet.1-0.tmp", 2);
+    let hidden = || {
+        let left = fs::read_dir(&log).unwrap();
+        let names = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut hidden: Vec<_> = names.filter(|name| name.starts_with('.')).collect();
+        hidden.sort();
+        hidden
+    };
+    let expected = [".other.parquet.1-0.tmp", ".predictions-b.parquet.1-0.tmp"];
     let server = Server::start(&place, &LOG);
+    wait_for("what is removed at the start", || hidden() == expected);
+    make(".predictions-c.parquet.1-0.tmp", 2);
     predict(&server, 0..1);
     assert_eq!(server.end("TERM"), Some(0));
-    let left = fs::read_dir(&log).unwrap();
-    let names = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut hidden: Vec<_> = names.filter(|name| name.starts_with('.')).collect();
-    hidden.sort();
-    let expected = [".other.parquet.1-0.tmp", ".predictions-b.parquet.1-0.tmp"];
-    assert_eq!(hidden, expected);
+    assert_eq!(hidden(), expected);
 }
