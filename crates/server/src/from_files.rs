@@ -86,12 +86,20 @@ fn contents(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, String> {
 }
 
 fn content(path: &Path) -> Result<Vec<u8>, String> {
-    // To open a pipe would wait for its other end, and nothing would be looked at any more.
-    let is_other = fs::metadata(path).is_ok_and(|found| !found.is_file());
-    if is_other {
-        return Err(format!("{}: it is no file", path.display()));
-    }
+    check_file(path)?;
     read_bounded(path, MAX_BYTES).map_err(|e| e.to_string())
+}
+
+/// Refuses what is there, but no file: to open a pipe would wait for its other end, and the service with it.
+///
+/// # Errors
+/// The path, and that it is none.
+pub fn check_file(path: &Path) -> Result<(), String> {
+    let is_other = fs::metadata(path).is_ok_and(|found| !found.is_file());
+    match is_other {
+        true => Err(format!("{}: it is no file", path.display())),
+        false => Ok(()),
+    }
 }
 
 fn digest(contents: &[Vec<u8>]) -> Digest {

@@ -17,7 +17,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use utoipa::ToSchema;
 
-use crate::serving::Serving;
+use crate::{from_files::check_file, serving::Serving};
 
 /// Jobs that are remembered.
 const REMEMBERED: usize = 50;
@@ -83,6 +83,8 @@ pub enum Refusal {
     Busy(u64),
     /// One that this service has not begun holds the lock.
     Elsewhere(PathBuf),
+    /// The lock cannot be opened.
+    Unlockable(io::Error),
     /// The program cannot be started.
     Failed(io::Error),
 }
@@ -182,17 +184,22 @@ impl Jobs {
     }
 
     fn take_lock(&self) -> Result<File, Refusal> {
-        if let Some(place) = self.lock.parent() {
-            fs::create_dir_all(place).map_err(Refusal::Failed)?;
-        }
-        let mut options = OpenOptions::new();
-        let opened = options.write(true).create(true).truncate(false);
-        let lock = opened.open(&self.lock).map_err(Refusal::Failed)?;
+        let lock = self.open_lock().map_err(Refusal::Unlockable)?;
         match lock.try_lock() {
             Ok(()) => Ok(lock),
             Err(TryLockError::WouldBlock) => Err(Refusal::Elsewhere(self.lock.clone())),
-            Err(TryLockError::Error(error)) => Err(Refusal::Failed(error)),
+            Err(TryLockError::Error(error)) => Err(Refusal::Unlockable(error)),
         }
+    }
+
+    fn open_lock(&self) -> io::Result<File> {
+        if let Some(place) = self.lock.parent() {
+            fs::create_dir_all(place)?;
+        }
+        check_file(&self.lock).map_err(io::Error::other)?;
+        let mut options = OpenOptions::new();
+        let opened = options.write(true).create(true).truncate(false);
+        opened.open(&self.lock)
     }
 
     /// Starts `netsec run`, on half of the cores and after everything else, where the system knows how.

@@ -149,9 +149,6 @@ fn watches(service: &Data<Service>) -> std::io::Result<[Watch; 2]> {
     Ok([registry, files])
 }
 
-/// Held by the training that runs, below the artifacts.
-const TRAINING_LOCK: &str = ".training.lock";
-
 /// Puts together what requests reach, and starts what looks at their rows.
 ///
 /// # Errors
@@ -160,7 +157,7 @@ pub(crate) fn assemble(
     settings: Settings,
     serving: Arc<Serving>,
 ) -> Result<Data<Service>, Failure> {
-    let lock = settings.artifacts.join(TRAINING_LOCK);
+    let lock = settings.training_lock();
     let jobs = Jobs::new(settings.program.clone(), settings.place(), lock);
     let log = settings.prediction_log.clone().map(PredictionLog::start);
     let log = log.transpose();

@@ -11,7 +11,7 @@ use registry::Location;
 
 use crate::{
     arguments::Arguments,
-    from_files::FromFiles,
+    from_files::{FromFiles, check_file},
     jobs::TrainingSource,
     keys::KeyRing,
     prediction_log::{self, LogSettings},
@@ -74,7 +74,7 @@ impl Settings {
         Ok(Self {
             artifacts: arguments.artifacts.clone(),
             registry: registry(arguments)?,
-            trusted_keys: arguments.trusted_keys.clone(),
+            trusted_keys: trusted_keys(arguments)?,
             model: arguments.model.clone(),
             max_rate: rate(arguments.max_rate)?,
             tls: certificate(arguments)?,
@@ -102,6 +102,11 @@ impl Settings {
         })
     }
 
+    /// Returns what the training that runs holds.
+    pub fn training_lock(&self) -> PathBuf {
+        self.artifacts.join(".training.lock")
+    }
+
     /// Returns what tells the program `netsec` where the registry is and whom it trusts.
     pub fn place(&self) -> Vec<OsString> {
         let mut place = vec!["--artifacts".into(), self.artifacts.clone().into()];
@@ -121,6 +126,13 @@ fn registry(arguments: &Arguments) -> Result<Option<Location>, Failure> {
     let named = given.filter(|address| **address != SourceUri::default());
     let location = named.map(Location::try_from).transpose();
     location.map_err(|e| config(format!("--registry: {e}")))
+}
+
+fn trusted_keys(arguments: &Arguments) -> Result<Option<PathBuf>, Failure> {
+    let named = arguments.trusted_keys.clone();
+    let checked = named.as_deref().map_or(Ok(()), check_file);
+    checked.map_err(|e| config(format!("--trusted-keys {e}")))?;
+    Ok(named)
 }
 
 /// Refuses to be reached from other machines without a key.

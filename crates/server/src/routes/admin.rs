@@ -152,6 +152,10 @@ pub async fn train(
                     lock.display()
                 ),
             ),
+            Refusal::Unlockable(error) => Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("the lock of trainings cannot be opened below `--artifacts`: {error}"),
+            ),
             Refusal::Failed(error) => Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 format!("`netsec` cannot be started ({error}): see `--netsec`"),

@@ -11,6 +11,7 @@ use dataset::SourceUri;
 use registry::Location;
 
 use super::{Settings, config};
+use crate::from_files::check_file;
 
 impl Settings {
     /// Checks the directories, the program and the files that are named.
@@ -24,6 +25,8 @@ impl Settings {
             Some(Location::Directory(path)) => check_registry(path)?,
             Some(Location::Bucket(_)) => {}
         }
+        let lock = check_file(&self.training_lock());
+        lock.map_err(|e| config(format!("{e}: trainings lock it: remove what is there")))?;
         check_temporary_files()?;
         for source in &self.sources {
             check_source(&source.name, &source.uri)?;

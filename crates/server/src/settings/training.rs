@@ -10,7 +10,7 @@ use artifact::Failure;
 use dataset::Schema;
 
 use super::config;
-use crate::jobs::TrainingSource;
+use crate::{from_files::check_file, jobs::TrainingSource};
 
 /// Data sets that `netsec` knows by name; every other one is a schema file.
 const DATA_SETS: [&str; 2] = ["phishing", "nsl_kdd"];
@@ -63,6 +63,7 @@ fn check_data_set(source: &str, dataset: Option<&str>) -> Result<(), Failure> {
             "no data set `{dataset}`: give {known}, or the path of a .yaml file"
         )));
     }
+    check_file(path).map_err(refuse)?;
     Schema::read(path).map_err(|e| refuse(e.to_string()))?;
     Ok(())
 }

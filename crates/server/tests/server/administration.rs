@@ -429,3 +429,21 @@ fn a_training_that_outlives_its_service_is_the_only_one() {
     fs::write(place.path().join("end"), "").unwrap();
     wait_for("the end of the other", || begin().status == 202);
 }
+
+#[test]
+fn a_training_does_not_wait_for_a_pipe_in_the_place_of_its_lock() {
+    let place = Place::with_flows();
+    let lock = place.path().join(".training.lock");
+    let made = std::process::Command::new("mkfifo").arg(&lock).status();
+    assert!(made.unwrap().success());
+    let program = stand_in(&place, "exit 0");
+    let source = ["--train-source", "a=/x.csv", "--netsec", &program];
+    let server = Server::start(&place, &[&ADMIN[..], &source].concat());
+    let begin = || admin(&server, "POST", "/train", &json!({"source": "a"}));
+    let refused = begin();
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    let said = "./.training.lock: it is no file";
+    assert!(refused.text().contains(said), "{}", refused.text());
+    fs::remove_file(lock).unwrap();
+    assert_eq!(begin().status, 202);
+}

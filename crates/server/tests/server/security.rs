@@ -579,3 +579,46 @@ fn one_client_does_not_take_the_room_of_all() {
     drop(held);
     wait_for("room", || predict(&ann).status == 200);
 }
+
+#[test]
+fn what_is_no_file_is_refused_before_it_is_waited_for() {
+    let place = Place::with_flows();
+    let make = |program: &str, name: &str| {
+        let path = place.path().join(name);
+        let made = std::process::Command::new(program).arg(path).status();
+        assert!(made.unwrap().success());
+    };
+    make("mkfifo", "pipe.yaml");
+    make("mkdir", "directory.yaml");
+    let program = stand_in(&place, "exit 0");
+    let check = |arguments: &[&str], name: &str, more: &[&str]| {
+        let mut child = command(&place)
+            .args(arguments)
+            .args(more)
+            .arg("--check")
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let began = std::time::Instant::now();
+        while child.try_wait().unwrap().is_none() {
+            if began.elapsed().as_secs() > 10 {
+                child.kill().unwrap();
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        let found = child.wait_with_output().unwrap();
+        let said = String::from_utf8(found.stderr).unwrap();
+        assert_eq!(found.status.code(), Some(78), "{arguments:?}: {said}");
+        let expected = format!("{name}: it is no file");
+        assert!(said.contains(&expected), "{arguments:?}: {said}");
+    };
+    for name in ["pipe.yaml", "directory.yaml"] {
+        let source = format!("a:{name}=/x.csv");
+        check(&["--keys", name], name, &[]);
+        check(&["--trusted-keys", name], name, &[]);
+        check(&["--tls-certificate", name, "--tls-key", name], name, &[]);
+        check(&["--train-source", &source], name, &["--netsec", &program]);
+    }
+    make("mkfifo", ".training.lock");
+    check(&[], ".training.lock", &[]);
+}
