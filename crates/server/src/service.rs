@@ -258,6 +258,8 @@ fn start(
         .max_connections(manner.connections)
         .client_request_timeout(time)
         .client_disconnect_timeout(Duration::from_secs(2))
+        // Who sends no more is not told from who has gone, and nothing is worked out for nobody.
+        .h1_allow_half_closed(false)
         .keep_alive(Duration::from_secs(75))
         .shutdown_timeout(manner.drain)
         .tls_handshake_timeout(time);

@@ -176,7 +176,7 @@ fn files_end_by_size() {
     assert!(bytes.iter().copied().eq(expected));
 }
 
-fn metric(server: &Server, name: &str) -> usize {
+pub fn metric(server: &Server, name: &str) -> usize {
     let text = server.get("/metrics").text();
     let line = text.lines().find(|line| line.starts_with(name)).unwrap();
     line.rsplit(' ').next().unwrap().parse().unwrap()
