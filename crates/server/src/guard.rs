@@ -243,8 +243,8 @@ pub fn check_key(
     }
     let bearer = text(headers, &header::AUTHORIZATION)?.and_then(bearer);
     let own = text(headers, &HeaderName::from_static("x-api-key"))?;
-    let cookie = text(headers, &header::COOKIE)?.and_then(sessions::token_in);
-    let session = || keys.find_digest(service.sessions.key_of(cookie?)?);
+    let token = session_token(headers)?;
+    let session = || keys.find_digest(service.sessions.key_of(token?)?);
     let (found, unknown) = match bearer.or(own) {
         Some(presented) => (keys.find(presented.trim()), "this API key is not known"),
         None => (
@@ -260,6 +260,11 @@ pub fn check_key(
         )),
         None => Err(unauthorized(unknown)),
     }
+}
+
+/// Returns the token of a browser's session.
+pub fn session_token(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
+    Ok(text(headers, &header::COOKIE)?.and_then(sessions::token_in))
 }
 
 /// Returns the key of an `Authorization`; schemes are written in any case (RFC 9110).

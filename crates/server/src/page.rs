@@ -27,6 +27,8 @@ pub struct Page<'a> {
     pub traffic: Traffic,
     /// What is wrong with the registry, if anything is.
     pub diagnosis: Option<&'a Diagnosis>,
+    /// Whether a key was asked for.
+    pub has_key: bool,
     /// What may be trained on; for administrators alone.
     pub sources: Option<&'a [TrainingSource]>,
 }
@@ -57,7 +59,11 @@ impl Page<'_> {
             ]
             .concat(),
         };
-        frame(&body)
+        let button = match self.has_key {
+            true => FORGET,
+            false => "",
+        };
+        frame(button, &body)
     }
 }
 
@@ -94,21 +100,26 @@ pub fn render_key_form(refused: bool) -> String {
     } else {
         ""
     };
-    frame(&format!(
+    let form = format!(
         "<section><h2>API key</h2><p>The service asks for a key, once for this browser.</p>{said}\
          <form method=\"post\" action=\"/session\"><label>Key <input type=\"password\" name=\"key\" \
          autocomplete=\"current-password\" required></label> <button>Open</button></form></section>"
-    ))
+    );
+    frame("", &form)
 }
 
-fn frame(body: &str) -> String {
+/// Ends the session of the browser.
+const FORGET: &str = "<form method=\"post\" action=\"/session/end\"><button class=\"second\">Forget the key</button>\
+     </form>";
+
+fn frame(button: &str, body: &str) -> String {
     format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
          <title>Threat detection</title><link rel=\"stylesheet\" href=\"/assets/page.css\">\
          <link rel=\"icon\" href=\"data:,\"></head><body>\
          <a class=\"skip\" href=\"#main\">To the content</a>\
-         <header><h1>Network-security threat detection</h1></header><main id=\"main\">{body}</main>\
+         <header><h1>Network-security threat detection</h1>{button}</header><main id=\"main\">{body}</main>\
          <footer class=\"soft\"><a href=\"/docs/\">API documentation</a> · \
          <a href=\"/openapi.json\">OpenAPI</a></footer>\
          <script src=\"/assets/page.js\" defer></script></body></html>"

@@ -164,6 +164,11 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(at("/v1/predict", "POST", web::post().to(predict::predict)))
         .service(at("/", READS, read().to(front::page)))
         .service(at("/session", "POST", web::post().to(front::open_session)))
+        .service(at(
+            "/session/end",
+            "POST",
+            web::post().to(front::end_session),
+        ))
         .service(at("/assets/page.css", READS, read().to(front::style)))
         .service(at("/assets/page.js", READS, read().to(front::script)))
         .service(at("/healthz", READS, read().to(health::live)))
@@ -257,9 +262,10 @@ pub fn needed_scope(path: &str, is_admin: bool) -> Option<Scope> {
 /// Returns whether a path asks for no key: whether the service lives, how it is to be called, and the
 /// page, which asks for one by itself.
 fn is_open(path: &str) -> bool {
-    const PATHS: [&str; 11] = [
+    const PATHS: [&str; 12] = [
         "/",
         "/session",
+        "/session/end",
         "/assets/page.css",
         "/assets/page.js",
         "/healthz",

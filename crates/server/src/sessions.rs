@@ -47,8 +47,15 @@ impl Sessions {
         Ok(token)
     }
 
-    /// Returns the key of a token's session, which may have been taken out since. Tokens are compared by their digests, whose order tells
-    /// nothing about a token.
+    /// Ends the session of a token, if it has one.
+    pub fn end(&self, token: &str) {
+        let token = Digest::of(token.as_bytes());
+        let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.retain(|s| s.token != token);
+    }
+
+    /// Returns the key of a token's session, which may have been taken out since. Tokens are compared by their digests,
+    /// whose order tells nothing about a token.
     pub fn key_of(&self, token: &str) -> Option<Digest> {
         let token = Digest::of(token.as_bytes());
         let sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);

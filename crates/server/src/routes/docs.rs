@@ -69,6 +69,7 @@ pub struct Record(BTreeMap<String, Value>);
     paths(
         front::page,
         front::open_session,
+        front::end_session,
         openapi,
         to_index,
         index,

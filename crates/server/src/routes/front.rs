@@ -34,6 +34,7 @@ pub async fn page(request: HttpRequest, service: Data<Service>) -> Result<HttpRe
         return Ok(html(StatusCode::OK, page::render_key_form(false)));
     }
     let administers = request.app_data::<guard::IsAdmin>().is_some() && may(Scope::Admin);
+    let has_key = !service.settings.keys.current().is_empty();
     let detector = service.detector().ok();
     let history = match &detector {
         Some(detector) => Some(history_of(&service, detector.name.clone()).await),
@@ -52,6 +53,7 @@ pub async fn page(request: HttpRequest, service: Data<Service>) -> Result<HttpRe
                 drift: detector.map(|d| service.monitor.report(d)),
             },
             diagnosis: diagnosis.as_deref(),
+            has_key,
             sources: administers.then_some(service.settings.sources.as_slice()),
         };
         Ok(page.render())
@@ -105,15 +107,36 @@ pub async fn open_session(
         .sessions
         .begin(granted.digest)
         .map_err(|e| Problem::internal(&e))?;
+    Ok(to_page(&request, &token, ""))
+}
+
+/// Ends the session of a browser, so that nobody after its user has the key.
+#[utoipa::path(post, path = "/session/end", tag = "page",
+    responses(
+        (status = 303, description = "There is no session any more: its cookie is taken back, and the page is next"),
+        refusals::OfAnybody),
+    security(()))]
+pub async fn end_session(
+    request: HttpRequest,
+    service: Data<Service>,
+) -> Result<HttpResponse, Problem> {
+    if let Some(token) = guard::session_token(request.headers())? {
+        service.sessions.end(token);
+    }
+    Ok(to_page(&request, "", "; Max-Age=0"))
+}
+
+/// Leads a browser to the page, with a token in its cookie.
+fn to_page(request: &HttpRequest, token: &str, lifetime: &str) -> HttpResponse {
     let secure = match request.connection_info().scheme() {
         "https" => "; Secure",
         _ => "",
     };
-    let cookie = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict{secure}");
-    Ok(HttpResponse::SeeOther()
+    let cookie = format!("{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict{lifetime}{secure}");
+    HttpResponse::SeeOther()
         .insert_header((header::LOCATION, "/"))
         .insert_header((header::SET_COOKIE, cookie))
-        .finish())
+        .finish()
 }
 
 /// The page's style.

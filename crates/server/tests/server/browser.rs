@@ -112,6 +112,15 @@ fn where_keys_exist_the_page_asks_for_one_once() {
     browser.evaluate("document.getElementById('typical').click()");
     browser.evaluate("document.querySelector('#record button').click()");
     browser.wait("!!document.querySelector('#verdict .verdict')");
+    browser.picture("page-key.png", 360, false);
+    browser.evaluate("document.querySelector('header button').focus()");
+    for kind in ["keyDown", "keyUp"] {
+        let enter = json!({"type": kind, "key": "Enter", "code": "Enter", "text": "\r", "windowsVirtualKeyCode": 13});
+        browser.call("Input.dispatchKeyEvent", enter);
+    }
+    browser.wait("!!document.querySelector('[name=key]')");
+    browser.evaluate("location.reload()");
+    browser.wait("!!document.querySelector('[name=key]')");
 }
 
 /// Presses the button of a form and waits for what is said.

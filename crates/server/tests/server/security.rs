@@ -622,3 +622,50 @@ fn what_is_no_file_is_refused_before_it_is_waited_for() {
     make("mkfifo", ".training.lock");
     check(&[], ".training.lock", &[]);
 }
+
+#[test]
+fn a_browser_may_forget_its_key() {
+    let place = Place::with_flows();
+    let (key, line) = make_key(&place, "ann", "predict");
+    let server = Server::start_with(&place, &[], &[("NETSEC_API_KEYS", &line)]);
+    let form = "Content-Type: application/x-www-form-urlencoded";
+    let open = || {
+        let body = format!("key={key}");
+        let mut connection = server.connect();
+        let opened = connection.call("POST", "/session", &[form], body.as_bytes());
+        let cookie = opened.header("set-cookie").unwrap();
+        format!("Cookie: {}", cookie.split(';').next().unwrap())
+    };
+    let (cookie, other) = (open(), open());
+    let get = |cookie: &str| {
+        server
+            .connect()
+            .call("GET", "/v1/models", &[cookie], b"")
+            .status
+    };
+    let page = server.connect().call("GET", "/", &[&cookie], b"").text();
+    let button = "<form method=\"post\" action=\"/session/end\">";
+    assert!(page.contains(button), "{page}");
+    assert!(
+        !server.get("/").text().contains(button),
+        "there is no key to forget"
+    );
+    let end = |lines: &[&str]| server.connect().call("POST", "/session/end", lines, b"");
+    let foreign = end(&[&cookie, form, "Origin: https://elsewhere.example"]);
+    assert_eq!((foreign.status, get(&cookie)), (403, 200));
+    let ended = end(&[&cookie, form]);
+    assert_eq!((ended.status, ended.header("location")), (303, Some("/")));
+    let gone = ended.header("set-cookie").unwrap();
+    assert!(
+        gone.starts_with("netsec_session=; ") && gone.contains("; Max-Age=0"),
+        "{gone}"
+    );
+    assert_eq!(
+        (get(&cookie), get(&other)),
+        (401, 200),
+        "one session ends, no other"
+    );
+    // It may have ended by itself meanwhile.
+    assert_eq!(end(&[&cookie, form]).status, 303);
+    assert_eq!(end(&[]).status, 303);
+}
