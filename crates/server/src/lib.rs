@@ -36,5 +36,19 @@ mod unread;
 mod upload;
 mod watch;
 
-pub use arguments::Arguments;
-pub use service::run;
+use arguments::Arguments;
+
+use std::process::ExitCode;
+
+/// Starts the service as the command line says and reports how it ended; returns the exit code.
+pub fn main() -> ExitCode {
+    let loaded = harness::load_environment();
+    let arguments = match harness::parse_arguments::<Arguments>() {
+        Ok(arguments) => arguments,
+        Err(code) => return code,
+    };
+    // It would say of every malformed request that a stream has an error.
+    harness::init_telemetry_without("actix_http::h1::dispatcher=off");
+    let result = loaded.and_then(|()| service::run(&arguments));
+    harness::report_and_exit(result.map_err(anyhow::Error::from))
+}
