@@ -20,9 +20,9 @@ RUN deploy/image/skeleton .
 FROM sources AS dependencies
 ARG FEATURES=orchestrator/full,server/s3
 COPY --from=manifests /source .
-RUN cargo build --release --locked --target "$TARGET" --package orchestrator --package server --features "$FEATURES"
+RUN cargo build --profile image --locked --target "$TARGET" --package multicall --features "$FEATURES"
 
-# Has each program say which crates it is made of, for who lists what is in an image or looks for known flaws.
+# Has the program say which crates it is made of, for who lists what is in an image or looks for known flaws.
 FROM sources AS auditable
 RUN cargo install cargo-auditable --version 0.7.7 --locked --target "$TARGET" --root /usr/local
 
@@ -33,10 +33,10 @@ COPY --from=auditable /usr/local/bin/cargo-auditable /usr/local/bin/
 COPY . .
 # Newer than the empty crates, which cargo would otherwise take for these.
 RUN find crates -name '*.rs' -exec touch {} + \
-    && cargo auditable build --release --locked --target "$TARGET" --package orchestrator --package server --features "$FEATURES" \
+    && cargo auditable build --profile image --locked --target "$TARGET" --package multicall --features "$FEATURES" \
     && mkdir /out \
-    && cp "target/$TARGET/release/netsec" "target/$TARGET/release/netsec-server" /out/ \
-    && strip /out/netsec /out/netsec-server
+    && cp "target/$TARGET/image/netsec-multicall" /out/netsec \
+    && ln -s netsec /out/netsec-server
 
 # What both images share: a shell and a few tools for the entry point, no package manager, no user but ours.
 FROM ${RUNTIME} AS base
@@ -60,7 +60,7 @@ LABEL org.opencontainers.image.title="network-security-app" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.source="${SOURCE}"
 
-# Every connector, for jobs: docker run network-security-pipeline run --source …
+# The program goes by its name: `netsec`, or `netsec-server`. For jobs: docker run network-security-pipeline run --source …
 FROM base AS pipeline
 COPY --from=build /out/netsec /usr/local/bin/netsec
 ENTRYPOINT ["/usr/local/bin/netsec"]
@@ -68,7 +68,7 @@ CMD ["run", "--progress", "off"]
 
 # Last, so that it is what a build without --target gives.
 FROM base AS server
-COPY --from=build /out/netsec /out/netsec-server /usr/local/bin/
+COPY --from=build /out/ /usr/local/bin/
 COPY deploy/image/entrypoint /usr/local/bin/entrypoint
 ENV NETSEC_LISTEN=0.0.0.0:5000
 EXPOSE 5000
