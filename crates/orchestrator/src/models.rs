@@ -6,7 +6,7 @@ mod show;
 
 use artifact::{Classified as _, ErrorKind, Failure, clock};
 use clap::{Args, Subcommand};
-use registry::{Entry, History, RegistryError};
+use registry::{Entry, History, Registry, RegistryError, Seal};
 use serde_json::{Value, json};
 
 use crate::{
@@ -30,7 +30,11 @@ pub enum ModelsCommand {
     Rollback(RollbackArguments),
     /// Hash every file of every version again, and look at who signed what
     Verify(integrity::VerifyArguments),
-    /// Sign a version with the private key that --signing-key names
+    /// Take a version away for good: nobody loads it any more
+    Withdraw(WithdrawArguments),
+    /// Say of an entry of the history that nobody of you has made it: it does not count
+    Disown(DisownArguments),
+    /// Sign a version, or entries of the history, with the private key that --signing-key names
     Sign(integrity::SignArguments),
     /// Write a version to a file, for other runtimes or as it is
     Export(export::ExportArguments),
@@ -80,6 +84,30 @@ pub struct RollbackArguments {
     why: Option<String>,
 }
 
+#[derive(Args)]
+pub struct WithdrawArguments {
+    #[command(flatten)]
+    model: Named,
+    /// Version
+    #[arg(long, value_name = "N")]
+    version: u64,
+    /// Why; recorded in the history
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    why: String,
+}
+
+#[derive(Args)]
+pub struct DisownArguments {
+    #[command(flatten)]
+    model: Named,
+    /// Number of the entry, as `netsec models history` shows it
+    #[arg(long, value_name = "N")]
+    entry: u64,
+    /// Why; recorded in the history
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    why: String,
+}
+
 /// Carries out a command on the registry.
 pub fn run(command: &ModelsCommand) -> Result<u8, Failure> {
     match command {
@@ -94,6 +122,16 @@ pub fn run(command: &ModelsCommand) -> Result<u8, Failure> {
         ModelsCommand::Rollback(a) => {
             let registry = registry(&a.model.place)?;
             let done = registry.roll_back(&a.model.name, a.to, a.why.as_deref(), clock::now())?;
+            decided(&a.model, done)
+        }
+        ModelsCommand::Withdraw(a) => {
+            let registry = registry(&a.model.place)?;
+            let done = registry.withdraw(&a.model.name, a.version, &a.why, clock::now())?;
+            decided(&a.model, done)
+        }
+        ModelsCommand::Disown(a) => {
+            let registry = registry(&a.model.place)?;
+            let done = registry.disown(&a.model.name, a.entry, &a.why, clock::now())?;
             decided(&a.model, done)
         }
         ModelsCommand::Verify(arguments) => integrity::verify(arguments),
@@ -166,7 +204,7 @@ fn history(arguments: &HistoryArguments) -> Result<(), Failure> {
     let registry = registry(&model.place)?;
     let history = registry.existing(&model.name)?;
     let Some(at) = &arguments.at else {
-        tell(&model.place, history.entries())?;
+        tell_all(model, &registry, &history)?;
         return refuse(registry.lacking(&model.name, &history)?);
     };
     let moment = clock::parse(at).map_err(|e| Failure::new(ErrorKind::Usage, e))?;
@@ -179,6 +217,39 @@ fn history(arguments: &HistoryArguments) -> Result<(), Failure> {
     }
 }
 
+/// Tells every entry, with which do not count, and which nobody has signed who is trusted.
+fn tell_all(model: &Named, registry: &Registry, history: &History) -> Result<(), Failure> {
+    let mut told = Vec::new();
+    for entry in history.entries() {
+        let seal = match registry.trusts() {
+            true => Some(registry.entry_seal(&model.name, entry)?),
+            false => None,
+        };
+        told.push((entry, history.disowned_by(entry.sequence), seal));
+    }
+    if model.place.json {
+        let entries = told.iter().map(|(entry, disowned_by, seal)| {
+            let mut object = json!(entry);
+            if let Some(by) = disowned_by {
+                object["disowned_by"] = json!(by);
+            }
+            if let Some(seal) = seal {
+                object["seal"] = json!(seal);
+            }
+            object
+        });
+        return print(&json!(entries.collect::<Vec<_>>()).to_string());
+    }
+    told.iter().try_for_each(|(entry, disowned_by, seal)| {
+        let mark = match (disowned_by, seal) {
+            (Some(by), _) => format!("; disowned by entry {by}"),
+            (None, None | Some(Seal::Trusted(_))) => String::new(),
+            (None, Some(seal)) => format!("; {seal}"),
+        };
+        print(&format!("{:>3}  {}{mark}", entry.sequence, line(entry)))
+    })
+}
+
 fn tell(place: &Place, entries: &[Entry]) -> Result<(), Failure> {
     if place.json {
         return print(&json!(entries).to_string());
@@ -187,17 +258,7 @@ fn tell(place: &Place, entries: &[Entry]) -> Result<(), Failure> {
 }
 
 fn line(entry: &Entry) -> String {
-    let action = match entry.action {
-        registry::Action::Promoted => "promoted",
-        registry::Action::Declined => "declined",
-        registry::Action::RolledBack => "rolled back to",
-    };
-    let mut text = format!(
-        "{} {action} version {} ({})",
-        entry.at,
-        entry.version,
-        entry.bundle.short()
-    );
+    let mut text = format!("{} {} ({})", entry.at, entry.deed(), entry.bundle.short());
     if let Some(why) = &entry.why {
         text += &format!(", because: {why}");
     }

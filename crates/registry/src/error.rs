@@ -80,6 +80,33 @@ pub enum RegistryError {
         version: u64,
         reasons: String,
     },
+    #[error(
+        "`{name}` has no champion: all that it had was withdrawn or disowned (`netsec models history {name}`); \
+         `netsec run` trains another"
+    )]
+    NoneLeft { name: String },
+    #[error(
+        "`{name}`: version {version} was withdrawn ({why}), and does not come back: `netsec run` trains another"
+    )]
+    Withdrawn {
+        name: String,
+        version: u64,
+        why: String,
+    },
+    #[error("`{name}`: version {version} is the champion: `netsec models rollback {name}` first")]
+    Serving { name: String, version: u64 },
+    #[error("`{name}` has no entry {entry} in its history, which has {entries}")]
+    NoEntry {
+        name: String,
+        entry: u64,
+        entries: usize,
+    },
+    #[error("`{name}`: {title} {what}")]
+    NotDisowned {
+        name: String,
+        title: String,
+        what: String,
+    },
     #[error("`{name}` has no version {version}; it has {known}")]
     NoVersion {
         name: String,
@@ -146,13 +173,19 @@ impl Classified for RegistryError {
             | Self::BadName { .. }
             | Self::NoModel { .. }
             | Self::NoVersion { .. }
+            | Self::NoEntry { .. }
+            | Self::NotDisowned { .. }
+            | Self::Serving { .. }
             | Self::AlreadyChampion { .. }
             | Self::NothingToRollBack { .. }
             | Self::NeverChampion { .. }
             | Self::Voiceless { .. }
             | Self::OtherEvaluation { .. } => ErrorKind::Usage,
-            Self::NoChampion { .. } | Self::Contended { .. } => ErrorKind::Unavailable,
+            Self::NoChampion { .. } | Self::NoneLeft { .. } | Self::Contended { .. } => {
+                ErrorKind::Unavailable
+            }
             Self::Declined { .. }
+            | Self::Withdrawn { .. }
             | Self::EmptyHoldout
             | Self::Untrusted { .. }
             | Self::Unsignable { .. } => ErrorKind::Rejected,

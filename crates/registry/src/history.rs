@@ -17,6 +17,10 @@ pub enum Action {
     Declined,
     /// The version, a former champion, is the champion again.
     RolledBack,
+    /// From here on nobody loads the version.
+    Withdrawn,
+    /// The entry of this number, which nobody who is trusted has made, does not count.
+    Disowned(u64),
 }
 
 /// One entry of a history.
@@ -63,6 +67,31 @@ impl Entry {
         }
     }
 
+    /// Returns whether it decides whether a version serves; the others are notes on versions and entries.
+    pub fn is_decision(&self) -> bool {
+        !matches!(self.action, Action::Withdrawn | Action::Disowned(_))
+    }
+
+    /// Says in words what was done.
+    pub fn deed(&self) -> String {
+        let version = self.version;
+        match self.action {
+            Action::Promoted => format!("promoted version {version}"),
+            Action::Declined => format!("declined version {version}"),
+            Action::RolledBack => format!("rolled back to version {version}"),
+            Action::Withdrawn => format!("withdrew version {version}"),
+            Action::Disowned(entry) => format!("disowned entry {entry}, about version {version}"),
+        }
+    }
+
+    /// Names it among the others, with what was done and why, for those who are to sign it or not.
+    pub fn title(&self) -> String {
+        let why = self.why.as_ref();
+        let why = why.map_or(String::new(), |why| format!(", because: {why}"));
+        let (sequence, deed) = (self.sequence, self.deed());
+        format!("entry {sequence} of the history ({deed}{why})")
+    }
+
     /// Returns the name of its run as one word for a shell.
     pub fn run_word(&self) -> String {
         match is_key(&self.run) {
@@ -82,6 +111,8 @@ impl Entry {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct History {
     entries: Vec<Entry>,
+    /// The entries that do not count, each with the one that says so.
+    disowned: BTreeMap<u64, u64>,
 }
 
 /// What is known of a version.
@@ -95,7 +126,7 @@ pub struct VersionState {
     pub registered: String,
     /// The run that made it.
     pub run: String,
-    /// `champion`, `challenger`, or neither.
+    /// `champion`, `challenger`, `withdrawn`, or nothing.
     pub alias: Option<&'static str>,
 }
 
@@ -106,12 +137,28 @@ impl History {
     /// The number of the first that does not, and why.
     pub(crate) fn new(entries: Vec<Entry>) -> Result<Self, (u64, String)> {
         let mut past = Past::default();
-        for entry in &entries {
+        for (at, entry) in entries.iter().enumerate() {
             let problem = past.problem(entry);
             problem.map_or(Ok(()), |reason| Err((entry.sequence, reason)))?;
             past.take(entry);
+            if !entry.is_decision() {
+                past.recount(&Self::of(entries[..=at].to_vec()));
+            }
         }
-        Ok(Self { entries })
+        Ok(Self::of(entries))
+    }
+
+    fn of(entries: Vec<Entry>) -> Self {
+        let mut disowned = BTreeMap::new();
+        // From behind: what is disowned itself disowns nothing.
+        for entry in entries.iter().rev() {
+            if let Action::Disowned(other) = entry.action
+                && !disowned.contains_key(&entry.sequence)
+            {
+                disowned.insert(other, entry.sequence);
+            }
+        }
+        Self { entries, disowned }
     }
 
     /// Returns all entries, the oldest first.
@@ -119,28 +166,76 @@ impl History {
         &self.entries
     }
 
+    /// Returns the entry of a number.
+    pub fn numbered(&self, sequence: u64) -> Option<&Entry> {
+        let at = usize::try_from(sequence.checked_sub(1)?).ok()?;
+        self.entries.get(at)
+    }
+
+    /// Returns the number of the entry by which another one does not count.
+    pub fn disowned_by(&self, sequence: u64) -> Option<u64> {
+        self.disowned.get(&sequence).copied()
+    }
+
+    /// Returns the entries that count.
+    fn counting(&self) -> impl DoubleEndedIterator<Item = &Entry> {
+        let counts = |e: &&Entry| !self.disowned.contains_key(&e.sequence);
+        self.entries.iter().filter(counts)
+    }
+
+    /// Returns the decisions that count.
+    fn decisions(&self) -> impl DoubleEndedIterator<Item = &Entry> {
+        self.counting().filter(|e| e.is_decision())
+    }
+
+    /// Returns the entries that take something away: by which versions and entries do not count.
+    pub(crate) fn notes(&self) -> impl Iterator<Item = &Entry> {
+        self.counting().filter(|e| !e.is_decision())
+    }
+
+    /// Returns the entry by which nobody loads a version: it is withdrawn, or all that was decided of it disowned.
+    pub fn withdrawal(&self, version: u64) -> Option<&Entry> {
+        let is_of = |e: &&Entry| e.version == version;
+        let mut notes = self.notes().filter(is_of);
+        if let Some(note) = notes.find(|e| e.action == Action::Withdrawn) {
+            return Some(note);
+        }
+        if self.decisions().any(|e| e.version == version) {
+            return None;
+        }
+        let mut decided = self.entries.iter().filter(|e| e.is_decision());
+        let last = decided.rfind(is_of)?;
+        self.numbered(self.disowned_by(last.sequence)?)
+    }
+
+    fn is_withdrawn(&self, entry: &Entry) -> bool {
+        self.withdrawal(entry.version).is_some()
+    }
+
     /// Returns the entry that made the present champion.
     pub fn champion(&self) -> Option<&Entry> {
-        self.entries
-            .iter()
-            .rev()
-            .find(|e| e.action != Action::Declined)
+        let mut decisions = self.decisions();
+        let last = decisions.rfind(|e| e.action != Action::Declined)?;
+        (!self.is_withdrawn(last)).then_some(last)
     }
 
     /// Returns the entry of the candidate that was declined since the champion was made, the latest.
     pub fn challenger(&self) -> Option<&Entry> {
-        self.entries.last().filter(|e| e.action == Action::Declined)
+        let last = self.decisions().next_back()?;
+        (last.action == Action::Declined && !self.is_withdrawn(last)).then_some(last)
     }
 
     /// Returns the entry that made the champion of a moment in the past. Where times run back, an entry
-    /// counts from the latest time among it and those before it, since entries were made in order.
+    /// counts from the latest time among it and those before it, since entries were made in order. One that was
+    /// disowned, at whatever time, never counted; a version that was withdrawn counted until then.
     pub fn champion_at(&self, moment: clock::Timestamp) -> Option<&Entry> {
         let is_later = |e: &&Entry| clock::parse(&e.at).is_ok_and(|at| at > moment);
-        self.entries
-            .iter()
-            .take_while(|e| !is_later(e))
-            .filter(|e| e.action != Action::Declined)
-            .last()
+        let end = self.entries.iter().take_while(|e| !is_later(e)).count() as u64;
+        let decisions = self.decisions().take_while(|e| e.sequence <= end);
+        let last = decisions.filter(|e| e.action != Action::Declined).last()?;
+        let withdrawal = self.withdrawal(last.version);
+        let is_past = withdrawal.is_some_and(|note| note.sequence <= end);
+        (!is_past).then_some(last)
     }
 
     /// Returns the entries whose time lies before that of the entry before them, each behind that one:
@@ -156,7 +251,7 @@ impl History {
     pub fn previous_champion(&self) -> Option<&Entry> {
         let present = self.champion()?;
         let mut stack: Vec<&Entry> = Vec::new();
-        for entry in self.entries.iter().filter(|e| e.action != Action::Declined) {
+        for entry in self.decisions().filter(|e| e.action != Action::Declined) {
             match entry.action {
                 Action::RolledBack => {
                     // One that was rolled back from before is a champion on top of the present ones.
@@ -171,17 +266,25 @@ impl History {
         stack
             .into_iter()
             .rev()
-            .find(|e| e.version != present.version)
+            .find(|e| e.version != present.version && !self.is_withdrawn(e))
     }
 
-    /// Returns the last entry of a version: what was last done to it.
+    /// Returns whether a version has ever been the champion.
+    pub(crate) fn was_champion(&self, version: u64) -> bool {
+        let mut decisions = self.decisions();
+        decisions.any(|e| e.version == version && e.action != Action::Declined)
+    }
+
+    /// Returns what was last decided of a version, of all that counts.
     pub fn version(&self, version: u64) -> Option<&Entry> {
-        self.entries.iter().rev().find(|e| e.version == version)
+        self.decisions().rfind(|e| e.version == version)
     }
 
-    /// Returns the last entry of the version that has this bundle.
+    /// Returns what was last decided of the version that has this bundle; where none of it counts, the last of it.
     pub fn with_bundle(&self, bundle: Digest) -> Option<&Entry> {
-        self.entries.iter().rev().find(|e| e.bundle == bundle)
+        let is_of = |e: &&Entry| e.bundle == bundle;
+        let decided = self.decisions().rfind(is_of);
+        decided.or_else(|| self.entries.iter().rfind(is_of))
     }
 
     /// Returns the number that the next version gets.
@@ -205,6 +308,7 @@ impl History {
                     alias: match Some(entry.version) {
                         version if version == champion => Some("champion"),
                         version if version == challenger => Some("challenger"),
+                        _ if self.is_withdrawn(entry) => Some("withdrawn"),
                         _ => None,
                     },
                 });
@@ -220,16 +324,29 @@ struct Past {
     versions: BTreeMap<Digest, u64>,
     champions: BTreeSet<u64>,
     champion: Option<u64>,
+    withdrawn: BTreeSet<u64>,
+    last: u64,
 }
 
 impl Past {
     fn take(&mut self, entry: &Entry) {
         self.bundles.insert(entry.version, entry.bundle);
         self.versions.insert(entry.bundle, entry.version);
+        self.last = entry.sequence;
         if entry.action != Action::Declined {
             self.champions.insert(entry.version);
             self.champion = Some(entry.version);
         }
+    }
+
+    /// Looks again at what counts, behind an entry by which something does not.
+    fn recount(&mut self, history: &History) {
+        let champions = history.decisions().filter(|e| e.action != Action::Declined);
+        self.champions = champions.map(|e| e.version).collect();
+        self.champion = history.champion().map(|e| e.version);
+        let versions = self.bundles.keys().copied();
+        let withdrawn = versions.filter(|version| history.withdrawal(*version).is_some());
+        self.withdrawn = withdrawn.collect();
     }
 
     /// Returns why no program can have appended an entry.
@@ -237,6 +354,9 @@ impl Past {
         let version = entry.version;
         // Times may run back: a registry may have been written on several clocks.
         if let Err(reason) = clock::parse(&entry.at) {
+            return Some(reason);
+        }
+        if let Some(reason) = self.note_problem(entry) {
             return Some(reason);
         }
         if entry.action == Action::RolledBack && !self.champions.contains(&version) {
@@ -248,6 +368,25 @@ impl Past {
             return Some(format!("it declines version {version}, the champion"));
         }
         self.version_problem(entry)
+    }
+
+    /// Returns why an entry cannot take something away, or cannot be made of what was taken away.
+    fn note_problem(&self, entry: &Entry) -> Option<String> {
+        let version = entry.version;
+        let is_known = self.bundles.contains_key(&version);
+        match entry.action {
+            Action::Disowned(other) if other == 0 || other > self.last => {
+                Some(format!("it disowns entry {other}, which is not before it"))
+            }
+            Action::Disowned(_) | Action::Withdrawn if !is_known => Some(format!(
+                "it is about version {version}, which is not before it"
+            )),
+            Action::Disowned(_) => None,
+            _ if self.withdrawn.contains(&version) => Some(format!(
+                "it is about version {version}, which was withdrawn"
+            )),
+            _ => None,
+        }
     }
 
     /// Returns in what a version's number and its bundle do not belong together.

@@ -28,4 +28,4 @@ pub use location::Location;
 pub use manifest::{Kind, Manifest, ManifestBlob};
 pub use promotion::{Override, Promotion, PromotionConfig, PromotionRecord};
 pub use signature::{SigningKey, TrustedKeys};
-pub use store::{KeptFile, KeptRun, Registry, Seal, Signed, VersionCheck, check_name};
+pub use store::{Chosen, KeptFile, KeptRun, Registry, Seal, Signed, VersionCheck, check_name};

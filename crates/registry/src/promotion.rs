@@ -222,7 +222,9 @@ impl Promotion {
                 Err(reason) => Written::Odd(reason),
             }),
             Err(RegistryError::Untrusted { seal, .. }) => Ok(Written::Unsigned(format!(
-                "the version {seal}: set NETSEC_SIGNING_KEY, or sign it (`netsec models sign`) and promote it by hand"
+                "the version {seal}: set NETSEC_SIGNING_KEY, or sign it once it is looked at (`netsec models sign {} --version N`) and promote it \
+                 by hand",
+                self.name
             ))),
             Err(error) => Err(error),
         }
@@ -237,6 +239,9 @@ impl Promotion {
         evaluation: &Evaluation,
     ) -> Option<Entry> {
         let known = history.with_bundle(draft.bundle);
+        if known.is_some_and(|known| history.withdrawal(known.version).is_some()) {
+            return None;
+        }
         let mut reasons = case.against.to_vec();
         reasons.extend(moved_champion(history, &evaluation.comparison));
         let is_good_enough = reasons.is_empty() || self.forced.is_some();
@@ -247,7 +252,7 @@ impl Promotion {
         // What was declined may pass another time; a former champion comes back by a rollback alone.
         let nothing_new = |known: &Entry| match known.action {
             Action::Declined => !promoted && known.reasons == reasons,
-            Action::Promoted | Action::RolledBack => self.forced.is_none(),
+            _ => self.forced.is_none(),
         };
         if is_champion || known.is_some_and(nothing_new) {
             return None;
@@ -277,7 +282,7 @@ impl Promotion {
                 version: None,
                 champion,
                 reasons: known
-                    .map(|known| self.same_bundle(known, serving))
+                    .map(|known| self.same_bundle(history, known, serving))
                     .into_iter()
                     .collect(),
             };
@@ -294,15 +299,22 @@ impl Promotion {
     }
 
     /// Says which version a bundle is already, and what makes it the champion when it is not.
-    fn same_bundle(&self, known: &Entry, serving: bool) -> String {
+    fn same_bundle(&self, history: &History, known: &Entry, serving: bool) -> String {
         let (name, version) = (&self.name, known.version);
+        if let Some(note) = history.withdrawal(version) {
+            let why = note.why.as_deref().unwrap_or_default();
+            return format!(
+                "this very bundle, version {version}, was withdrawn ({why}) and does not come back: other rows or \
+                 another --seed make another"
+            );
+        }
         match known.action {
             _ if serving => format!("version {version}, the champion, is this very bundle"),
             Action::Declined => format!(
                 "version {version}, declined for the same reasons ({}), is this very bundle",
                 known.reasons.join("; ")
             ),
-            Action::Promoted | Action::RolledBack => format!(
+            _ => format!(
                 "version {version}, a former champion, is this very bundle: `netsec models rollback \
                  {name} --to {version}` makes it the champion again"
             ),

@@ -17,11 +17,12 @@ use serde_json::error::Category;
 pub use kept_run::{KeptFile, KeptRun};
 pub use manifests::Seal;
 use memory::Memory;
-pub use signing::Signed;
+pub use signing::{Chosen, Signed};
 pub use verification::VersionCheck;
 
 use crate::{
-    BlobStore, Entry, Evaluation, History, LocalDirectory, RegistryError, SigningKey, TrustedKeys,
+    Action, BlobStore, Entry, Evaluation, History, LocalDirectory, RegistryError, SigningKey,
+    TrustedKeys,
 };
 
 /// How often an append is tried when others append at the same time. Each failure means that one of
@@ -223,6 +224,7 @@ impl Registry {
     /// [`RegistryError::NoModel`], [`RegistryError::NoVersion`], [`RegistryError::NoChampion`].
     pub fn entry(&self, name: &str, version: Option<u64>) -> Result<Entry, RegistryError> {
         let history = self.existing(name)?;
+        self.check_notes(name, &history)?;
         let found = match version {
             Some(version) => find(&history, name, version)?,
             None => history
@@ -269,7 +271,8 @@ impl Registry {
         Err(self.damaged_entry(&entry_key(name, entry.sequence), reason))
     }
 
-    /// Returns an error for each version of a model whose blobs are not all there.
+    /// Returns an error for each version of a model whose blobs are not all there; those of withdrawn ones are missed by
+    /// nobody.
     ///
     /// # Errors
     /// [`RegistryError::Blob`].
@@ -285,6 +288,7 @@ impl Registry {
             Some(self.missing_blob(name, entry, lost))
         };
         let versions = history.versions().into_iter();
+        let versions = versions.filter(|v| history.withdrawal(v.version).is_none());
         let last = versions.filter_map(|v| history.version(v.version));
         Ok(last.filter_map(lacks).collect())
     }
@@ -429,6 +433,10 @@ impl Registry {
             let Some(mut entry) = make(&history)? else {
                 return Ok(None);
             };
+            // What nobody who is trusted has taken away is given back by disowning that.
+            if !matches!(entry.action, Action::Disowned(_)) {
+                self.check_notes(name, &history)?;
+            }
             entry.sequence = history.entries().len() as u64 + 1;
             if let Some(last) = history.entries().last() {
                 entry.at = time_after(last, &entry.at);
@@ -460,29 +468,48 @@ fn time_after(last: &Entry, now: &str) -> String {
     if is_by_chance { &last.at } else { now }.to_owned()
 }
 
-/// Says what stands against the latest version of a model that has never had a champion.
+/// Says why a model has no champion.
 fn without_champion(name: &str, history: &History) -> RegistryError {
-    let last = history.entries().last();
-    RegistryError::NoChampion {
-        name: name.to_owned(),
-        version: last.map_or(0, |entry| entry.version),
-        reasons: last.map_or(String::new(), |entry| entry.reasons.join("; ")),
+    let name = name.to_owned();
+    match history.challenger() {
+        Some(last) => RegistryError::NoChampion {
+            name,
+            version: last.version,
+            reasons: last.reasons.join("; "),
+        },
+        None => RegistryError::NoneLeft { name },
     }
 }
 
+/// Returns what was last decided of a version that may be loaded.
 fn find<'a>(history: &'a History, name: &str, version: u64) -> Result<&'a Entry, RegistryError> {
-    history.version(version).ok_or_else(|| {
-        let known: Vec<String> = history
-            .versions()
-            .iter()
-            .map(|v| v.version.to_string())
-            .collect();
-        RegistryError::NoVersion {
+    if let Some(note) = history.withdrawal(version) {
+        return Err(RegistryError::Withdrawn {
             name: name.to_owned(),
             version,
-            known: known.join(", "),
-        }
-    })
+            why: note.why.clone().unwrap_or_default(),
+        });
+    }
+    let found = history.version(version);
+    found.ok_or_else(|| no_version(history, name, version))
+}
+
+/// Checks that there is a version, withdrawn or not.
+fn check_known(history: &History, name: &str, version: u64) -> Result<(), RegistryError> {
+    match (1..history.next_version()).contains(&version) {
+        true => Ok(()),
+        false => Err(no_version(history, name, version)),
+    }
+}
+
+fn no_version(history: &History, name: &str, version: u64) -> RegistryError {
+    let versions = history.versions().into_iter();
+    let known: Vec<String> = versions.map(|v| v.version.to_string()).collect();
+    RegistryError::NoVersion {
+        name: name.to_owned(),
+        version,
+        known: known.join(", "),
+    }
 }
 
 /// Says in plain words why bytes are no entry.
@@ -533,7 +560,10 @@ pub fn check_name(name: &str) -> Result<(), RegistryError> {
 impl RegistryError {
     /// Returns whether it says that there is no model or no champion yet.
     pub fn is_absence(&self) -> bool {
-        matches!(self, Self::NoModel { .. } | Self::NoChampion { .. })
+        matches!(
+            self,
+            Self::NoModel { .. } | Self::NoChampion { .. } | Self::NoneLeft { .. }
+        )
     }
 }
 

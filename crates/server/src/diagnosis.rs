@@ -46,6 +46,9 @@ fn absence(error: &RegistryError) -> String {
         RegistryError::NoModel { .. } => {
             " yet: `netsec run` trains one, and the service takes it up by itself".to_owned()
         }
+        RegistryError::NoneLeft { .. } => {
+            ": the versions that there were are withdrawn, and the service takes up the next by itself".to_owned()
+        }
         RegistryError::NoChampion { .. } => {
             " yet: none has been promoted, and the service takes up the first that is by itself".to_owned()
         }

@@ -411,30 +411,40 @@ fn drift_table(report: &DriftReport) -> String {
 
 fn history_section(history: &Result<History, String>) -> String {
     let content = match history {
-        Ok(history) => history_table(history.entries()),
+        Ok(history) => history_table(history),
         Err(said) => format!("<p class=\"fault\" role=\"alert\">{}</p>", sentence(said)),
     };
     format!("<section><h2>History</h2>{content}</section>")
 }
 
-fn history_table(history: &[Entry]) -> String {
+fn history_table(history: &History) -> String {
     const SHOWN: usize = 20;
     let row = |entry: &Entry| {
-        let action = match entry.action {
-            Action::Promoted => "promoted",
-            Action::Declined => "declined",
-            Action::RolledBack => "rolled back to",
+        let (action, number) = match entry.action {
+            Action::Promoted => ("promoted", entry.version),
+            Action::Declined => ("declined", entry.version),
+            Action::RolledBack => ("rolled back to", entry.version),
+            Action::Withdrawn => ("withdrawn", entry.version),
+            Action::Disowned(other) => ("disowned: entry", other),
         };
         let why = entry.why.iter().chain(&entry.reasons);
-        let why: Vec<String> = why.map(escape).collect();
+        let mut why: Vec<String> = why.map(escape).collect();
+        if let Some(by) = history.disowned_by(entry.sequence) {
+            why.push(format!("does not count, by entry {by}"));
+        }
         format!(
-            "<tr><td>{}</td><td>{action}</td><td class=\"n\">{}</td><td>{}</td></tr>",
+            "<tr><td>{}</td><td>{action}</td><td class=\"n\">{number}</td><td>{}</td></tr>",
             moment(&entry.at),
-            entry.version,
             why.join("; ")
         )
     };
-    let rows: String = history.iter().rev().take(SHOWN).map(row).collect();
+    let rows: String = history
+        .entries()
+        .iter()
+        .rev()
+        .take(SHOWN)
+        .map(row)
+        .collect();
     format!(
         "<div class=\"scroll\"><table><caption>The latest first</caption><thead>\
          <tr><th scope=\"col\">when</th><th scope=\"col\">what</th><th scope=\"col\" class=\"n\">version\

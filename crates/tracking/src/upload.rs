@@ -136,7 +136,13 @@ impl Upload<'_> {
             ));
             return Ok(());
         };
-        if self.flavour(run, name, entry, progress)? {
+        if let Some(note) = history.withdrawal(entry.version) {
+            self.server.remark(format!(
+                "`{name}` version {} was withdrawn ({}): it is not registered",
+                entry.version,
+                note.why.as_deref().unwrap_or_default()
+            ));
+        } else if self.flavour(run, name, entry, progress)? {
             self.server.model(name)?;
             let source = format!("{}/{}", run.artifacts, flavour::DIRECTORY);
             let tags = version_tags(entry);

@@ -2,7 +2,7 @@
 
 use artifact::{ErrorKind, Failure};
 use clap::Args;
-use registry::{Seal, Signed, VersionCheck};
+use registry::{Chosen, Seal, Signed, VersionCheck};
 use serde_json::json;
 
 use super::Named;
@@ -27,11 +27,15 @@ pub struct VerifyArguments {
 pub struct SignArguments {
     #[command(flatten)]
     model: Named,
-    /// Version; the champion by default
-    #[arg(long, value_name = "N")]
+    /// Sign the manifest of this version: that it is what it was registered as
+    #[arg(long, value_name = "N", required_unless_present_any = ["entries", "all"])]
     version: Option<u64>,
+    /// Sign this entry of the history, as `netsec models history` numbers it: that it is one of your decisions;
+    /// repeatable
+    #[arg(long = "entry", value_name = "N")]
+    entries: Vec<u64>,
     /// Sign again all that a trusted key has signed, as when a key takes over from another
-    #[arg(long, conflicts_with = "version")]
+    #[arg(long, conflicts_with_all = ["version", "entries"])]
     all: bool,
 }
 
@@ -82,16 +86,22 @@ fn line(name: &str, check: &VersionCheck) -> String {
         seal,
         problems,
         doubts,
+        withdrawn,
         ..
     } = check;
+    let (is_withdrawn, seal_said) = match withdrawn {
+        Some(why) => (true, format!("was withdrawn ({why})")),
+        None => (false, seal.to_string()),
+    };
     let state = match (problems.is_empty(), doubts.is_empty(), seal) {
         (false, ..) => format!("NOT as it was registered: {}", problems.join("; ")),
         (_, false, _) => format!("{bytes} bytes are whole, but {}", doubts.join("; ")),
+        _ if is_withdrawn => "nobody loads it".to_owned(),
         (.., Seal::Trusted(_)) => format!("{bytes} bytes are as they were registered"),
         _ => format!("{bytes} bytes are what the history says"),
     };
     format!(
-        "{name} version {version} ({}) {seal}; {state}",
+        "{name} version {version} ({}) {seal_said}; {state}",
         bundle.short()
     )
 }
@@ -103,7 +113,7 @@ fn refuse(problems: Vec<String>) -> Result<(), Failure> {
     Err(Failure::new(ErrorKind::Rejected, problems.join("\n")))
 }
 
-/// Signs versions once all their bytes have been hashed, and fails when something is not to be signed.
+/// Signs what was chosen of versions once all their bytes have been hashed, and fails when something is not to be signed.
 pub fn sign(arguments: &SignArguments) -> Result<(), Failure> {
     let (name, place) = (&arguments.model.name, &arguments.model.place);
     let registry = registry(place)?;
@@ -122,7 +132,7 @@ pub fn sign(arguments: &SignArguments) -> Result<(), Failure> {
     }
     let signed = match arguments.all {
         true => registry.sign_again(&key, name)?,
-        false => vec![registry.sign(&key, name, arguments.version)?],
+        false => registry.sign(&key, name, &arguments.chosen())?,
     };
     if place.json {
         print(&json!({"model": name, "versions": signed, "key": key.name()}).to_string())?;
@@ -135,18 +145,30 @@ pub fn sign(arguments: &SignArguments) -> Result<(), Failure> {
     refuse(refused.cloned().collect())
 }
 
+impl SignArguments {
+    fn chosen(&self) -> Chosen {
+        Chosen {
+            version: self.version,
+            entries: self.entries.iter().copied().collect(),
+        }
+    }
+}
+
 fn tell(name: &str, signed: &Signed, key: &str) -> Result<(), Failure> {
-    let Signed {
-        version, entries, ..
-    } = signed;
+    let version = signed.version;
     if signed.is_signed {
         print(&format!("{name} version {version} is signed by {key}"))?;
     }
-    for sequence in entries {
-        let what = format!("entry {sequence} of the history, about version {version},");
-        print(&format!("{name}: {what} is signed by {key}"))?;
+    for title in signed.entries.values() {
+        print(&format!("{name}: {title} is signed by {key}"))?;
     }
     let left = signed.left.iter();
     left.for_each(|what| note(&format!("{name}: {what}, and stays so")));
+    if !signed.left.is_empty() {
+        note(&format!(
+            "{name}: what one of you has decided is signed by `netsec models sign {name} --entry N`; what nobody has, \
+             `netsec models disown {name} --entry N --why TEXT` says so"
+        ));
+    }
     Ok(())
 }

@@ -20,6 +20,208 @@ fn place_with_keys() -> Workplace {
     place
 }
 
+/// Makes two versions, both signed, and rolls back to the first.
+fn place_with_two_versions() -> Workplace {
+    let place = place_with_keys();
+    place.run_tiny(&SIGN);
+    place.run_tiny(&[&SIGN[..], &["--seed", "8"]].concat());
+    let back = ["models", "rollback", "tiny", "--why", "a test"];
+    assert_eq!(call(&place, &[&back, &SIGN]).code, 0);
+    place
+}
+
+/// Writes into the history, as its entry 4, that version 2 was promoted: nobody has decided that.
+fn forge(place: &Workplace) {
+    let history = place.path("artifacts/registry/models/tiny/history");
+    let second = fs::read(history.join("00000002.json")).unwrap();
+    let mut entry: Value = serde_json::from_slice(&second).unwrap();
+    assert_eq!(entry["version"], 2);
+    entry["sequence"] = 4.into();
+    entry["why"] = "nobody knows".into();
+    fs::write(history.join("00000004.json"), entry.to_string()).unwrap();
+}
+
+const PREDICT: [&str; 5] = ["predict", "--input", "tiny.csv", "--output", "out.csv"];
+
+#[test]
+fn signing_a_version_signs_no_decision_and_says_which_ones_nobody_has_signed() {
+    let place = place_with_two_versions();
+    forge(&place);
+    let refused = call(&place, &[&PREDICT, &TRUST]);
+    assert_eq!(refused.code, 65, "{}", refused.err);
+    for words in ["models disown tiny --entry 4", "models sign tiny --entry 4"] {
+        assert!(refused.err.contains(words), "{words}: {}", refused.err);
+    }
+    let sign = ["models", "sign", "tiny"];
+    let unsaid = call(&place, &[&sign, &SIGN, &TRUST]);
+    assert_eq!(unsaid.code, 64, "{}", unsaid.err);
+    let signed = call(&place, &[&sign, &["--version", "2"], &SIGN, &TRUST]);
+    assert_eq!(signed.code, 0, "{}", signed.err);
+    let said = "entry 4 of the history (promoted version 2, because: nobody knows) is not signed";
+    assert!(signed.err.contains(said), "{}", signed.err);
+    assert!(!signed.out.contains("entry"), "{}", signed.out);
+    assert_eq!(call(&place, &[&PREDICT, &TRUST]).code, 65);
+    // Somebody has looked at this one.
+    let chosen = call(&place, &[&sign, &["--entry", "4"], &SIGN, &TRUST]);
+    assert_eq!(chosen.code, 0, "{}", chosen.err);
+    let said = "entry 4 of the history (promoted version 2, because: nobody knows) is signed by";
+    assert!(chosen.out.contains(said), "{}", chosen.out);
+    let predicted = call(&place, &[&PREDICT, &TRUST]);
+    assert_eq!(predicted.code, 0, "{}", predicted.err);
+}
+
+#[test]
+fn a_decision_that_was_disowned_does_not_count_and_the_registry_verifies_again() {
+    let place = place_with_two_versions();
+    let disown = ["models", "disown", "tiny", "--why", "a test", "--entry"];
+    let own = call(&place, &[&disown, &["3"], &SIGN, &TRUST]);
+    assert_eq!(own.code, 64, "{}", own.err);
+    assert!(own.err.contains("models rollback"), "{}", own.err);
+    forge(&place);
+    for command in [&PREDICT[..], &VERIFY] {
+        assert_eq!(call(&place, &[command, &TRUST]).code, 65);
+    }
+    let disown = [&disown[..], &["4"]].concat();
+    assert_eq!(call(&place, &[&disown, &TRUST]).code, 64);
+    let disowned = call(&place, &[&disown, &SIGN, &TRUST]);
+    assert_eq!(disowned.code, 0, "{}", disowned.err);
+    for keys in [&[][..], &TRUST] {
+        for command in [&PREDICT[..], &VERIFY] {
+            let called = call(&place, &[command, keys]);
+            assert_eq!(called.code, 0, "{}", called.err);
+        }
+        let list = call(&place, &[&["models", "list"], keys]);
+        assert!(
+            list.out.contains("rolled back to version 1"),
+            "{}",
+            list.out
+        );
+        let at = ["models", "history", "tiny", "--at", "2999-01-01"];
+        let then = call(&place, &[&at, keys]);
+        assert!(
+            then.out.contains("rolled back to version 1"),
+            "{}",
+            then.out
+        );
+        let history = call(&place, &[&["models", "history", "tiny"], keys]);
+        for words in ["disowned entry 4, about version 2", "disowned by entry 5"] {
+            assert!(history.out.contains(words), "{}", history.out);
+        }
+    }
+    let sign = ["models", "sign", "tiny", "--entry", "4"];
+    let refused = call(&place, &[&sign, &SIGN, &TRUST]);
+    assert_eq!(refused.code, 65, "{}", refused.err);
+    assert!(
+        refused.err.contains("disowned by entry 5"),
+        "{}",
+        refused.err
+    );
+}
+
+#[test]
+fn a_disowning_that_nobody_has_signed_lets_nothing_in() {
+    let place = place_with_two_versions();
+    let disown = [
+        "models", "disown", "tiny", "--why", "a test", "--entry", "3",
+    ];
+    // Without keys nobody can tell whose decision it is.
+    assert_eq!(call(&place, &[&disown]).code, 64);
+    forge(&place);
+    let disown = [
+        "models", "disown", "tiny", "--why", "a test", "--entry", "4",
+    ];
+    assert_eq!(call(&place, &[&disown]).code, 0);
+    let refused = call(&place, &[&PREDICT, &TRUST]);
+    assert_eq!(refused.code, 65, "{}", refused.err);
+    assert!(refused.err.contains("entry 5"), "{}", refused.err);
+    assert_eq!(call(&place, &[&VERIFY, &TRUST]).code, 65);
+    // It can be disowned itself; what it has disowned is a matter of its own then.
+    let again = |entry: &'static str| {
+        let disown = [
+            "models", "disown", "tiny", "--why", "a test", "--entry", entry,
+        ];
+        assert_eq!(call(&place, &[&disown, &SIGN, &TRUST]).code, 0);
+    };
+    again("5");
+    assert_eq!(call(&place, &[&PREDICT, &TRUST]).code, 65);
+    again("4");
+    assert_eq!(call(&place, &[&PREDICT, &TRUST]).code, 0);
+    let verified = call(&place, &[&VERIFY, &TRUST]);
+    assert_eq!(verified.code, 0, "{}", verified.err);
+}
+
+#[test]
+fn a_version_that_was_withdrawn_comes_back_by_nothing_and_the_registry_verifies() {
+    let place = place_with_keys();
+    place.run_tiny(&SIGN);
+    place.run_tiny(&[&SIGN[..], &["--seed", "8"]].concat());
+    let withdraw = [
+        "models",
+        "withdraw",
+        "tiny",
+        "--version",
+        "2",
+        "--why",
+        "poisoned",
+    ];
+    let serves = call(&place, &[&withdraw, &SIGN, &TRUST]);
+    assert_eq!(serves.code, 64, "{}", serves.err);
+    assert!(
+        serves.err.contains("models rollback tiny"),
+        "{}",
+        serves.err
+    );
+    let back = ["models", "rollback", "tiny", "--why", "a test"];
+    assert_eq!(call(&place, &[&back, &SIGN, &TRUST]).code, 0);
+    assert_eq!(call(&place, &[&withdraw, &TRUST]).code, 64);
+    let withdrawn = call(&place, &[&withdraw, &SIGN, &TRUST]);
+    assert_eq!(withdrawn.code, 0, "{}", withdrawn.err);
+    let forced = ["--version", "2", "--force", "--why", "a test"];
+    let export = [
+        "--version",
+        "2",
+        "--format",
+        "bundle",
+        "--output",
+        "bundle.bin",
+    ];
+    for command in [
+        [&["models", "promote", "tiny"], &forced[..], &SIGN].concat(),
+        [&["models", "rollback", "tiny"], &["--to", "2"][..], &SIGN].concat(),
+        [&["models", "export", "tiny"], &export[..]].concat(),
+    ] {
+        let refused = call(&place, &[&command]);
+        assert_eq!(refused.code, 65, "{}", refused.err);
+        let said = "version 2 was withdrawn";
+        assert!(refused.err.contains(said), "{}", refused.err);
+    }
+    for keys in [&SIGN[..], &[&SIGN[..], &TRUST].concat()] {
+        let again = place.run_tiny(&[keys, &["--seed", "8"]].concat());
+        let verdict = &again["verdict"];
+        assert_eq!(verdict["promoted"], false, "{verdict}");
+        let reasons = verdict["reasons"].to_string();
+        assert!(reasons.contains("was withdrawn (poisoned)"), "{reasons}");
+    }
+    for path in files(&place, "models/tiny/manifests", "sig") {
+        let text = fs::read_to_string(path.with_extension("json")).unwrap();
+        let entry = place.path("artifacts/registry/models/tiny/history/00000002.json");
+        let entry: Value = serde_json::from_str(&fs::read_to_string(entry).unwrap()).unwrap();
+        if text.contains(entry["evaluation"].as_str().unwrap()) {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    for command in [&PREDICT[..], &VERIFY, &["models", "list"]] {
+        let called = call(&place, &[command, &TRUST]);
+        assert_eq!(called.code, 0, "{}", called.err);
+    }
+    let verified = call(&place, &[&VERIFY, &TRUST]);
+    let said = "was withdrawn (poisoned); nobody loads it";
+    assert!(verified.out.contains(said), "{}", verified.out);
+    let history = call(&place, &[&["models", "history", "tiny"]]);
+    let said = "withdrew version 2";
+    assert!(history.out.contains(said), "{}", history.out);
+}
+
 fn call(place: &Workplace, parts: &[&[&str]]) -> Called {
     place.call(&parts.concat())
 }
@@ -50,7 +252,7 @@ fn a_signed_champion_serves_and_one_that_is_not_is_refused_until_it_is_signed() 
         assert!(refused.err.contains("version 1"), "{}", refused.err);
         assert!(refused.err.contains("is not signed"), "{}", refused.err);
     }
-    let sign = ["models", "sign", "tiny"];
+    let sign = ["models", "sign", "tiny", "--version", "1", "--entry", "1"];
     let keyless = call(&place, &[&sign]);
     assert_eq!(keyless.code, 64, "{}", keyless.err);
     assert!(keyless.err.contains("--signing-key"), "{}", keyless.err);
@@ -96,8 +298,12 @@ fn a_run_signs_what_it_registers_and_without_a_key_is_declined_where_signatures_
         "a test",
     ];
     assert_eq!(call(&place, &[&promote, &TRUST]).code, 65);
-    let sign = ["models", "sign", "tiny", "--version", "2"];
-    assert_eq!(call(&place, &[&sign, &SIGN]).code, 0);
+    let sign = |entry: &'static str| {
+        let version = ["--version", "2", "--entry", entry];
+        let signed = call(&place, &[&["models", "sign", "tiny"], &version, &SIGN]);
+        assert_eq!(signed.code, 0, "{}", signed.err);
+    };
+    sign("2");
     // Trained again it is as good, but nobody signs that it is to serve.
     let forced = ["run", "--json", "--force", "--why", "a test"];
     let again = call(&place, &[&forced, &other, &TINY, &TRUST]);
@@ -106,7 +312,7 @@ fn a_run_signs_what_it_registers_and_without_a_key_is_declined_where_signatures_
     assert_eq!(again["verdict"]["promoted"], false, "{again}");
     let reasons = again["verdict"]["reasons"].to_string();
     assert!(reasons.contains("no trusted key signs"), "{reasons}");
-    assert_eq!(call(&place, &[&sign, &SIGN]).code, 0);
+    sign("3");
     let voiceless = call(&place, &[&promote, &TRUST]);
     assert_eq!(voiceless.code, 64, "{}", voiceless.err);
     assert!(
@@ -176,7 +382,7 @@ fn a_history_that_says_what_its_bundle_does_not_is_found_as_it_is_by_who_loads_i
     for keys in [&[][..], &TRUST] {
         let found = call(&place, &[&VERIFY, keys]);
         assert_eq!(found.code, 65, "{}", found.out);
-        let said = "entry 1 of the history is not what was signed";
+        let said = "because: no test) is not what was signed";
         assert!(found.err.contains(said), "{}", found.err);
     }
     assert_eq!(call(&place, &[&predict, &TRUST]).code, 65);

@@ -30,7 +30,7 @@ fn refused(actions: &[(Action, u64)], change: impl Fn(&mut [Entry])) -> (u64, St
     History::new(entries).unwrap_err()
 }
 
-use Action::{Declined, Promoted, RolledBack};
+use Action::{Declined, Disowned, Promoted, RolledBack, Withdrawn};
 
 #[test]
 fn the_champion_is_the_last_entry_that_is_not_a_refusal() {
@@ -96,6 +96,56 @@ fn a_history_of_two_clocks_is_read_and_its_champions_go_by_the_latest_time_so_fa
 }
 
 #[test]
+fn a_decision_that_is_disowned_never_counted() {
+    let mut actions = vec![(Promoted, 1), (Promoted, 2), (Declined, 3), (Promoted, 3)];
+    let at = |history: &History, text: &str| {
+        let entry = history.champion_at(clock::parse(text).unwrap());
+        entry.map(|entry| entry.version)
+    };
+    assert_eq!(at(&check(&actions), "2026-02-04T00:00:00Z"), Some(3));
+    actions.push((Disowned(4), 3));
+    let history = check(&actions);
+    assert_eq!(history.champion().unwrap().sequence, 2);
+    assert_eq!(history.challenger().unwrap().sequence, 3);
+    assert_eq!(history.previous_champion().unwrap().version, 1);
+    assert_eq!(history.disowned_by(4), Some(5));
+    assert_eq!(at(&history, "2026-02-04T00:00:00Z"), Some(2));
+    assert!(history.withdrawal(3).is_none());
+    // Of a version of which nothing counts any more there is nothing to load.
+    actions.push((Disowned(3), 3));
+    let history = check(&actions);
+    assert!(history.challenger().is_none() && history.version(3).is_none());
+    assert_eq!(history.withdrawal(3).unwrap().sequence, 5);
+    assert_eq!(history.versions()[2].alias, Some("withdrawn"));
+    assert_eq!(history.next_version(), 4);
+    // What is disowned disowns nothing itself.
+    actions.extend([(Disowned(5), 3), (Disowned(6), 3)]);
+    let history = check(&actions);
+    assert_eq!(history.champion().unwrap().sequence, 4);
+    assert_eq!(history.disowned_by(4), None);
+}
+
+#[test]
+fn a_version_that_is_withdrawn_served_until_then_and_is_gone_to_by_no_rollback() {
+    let history = check(&[
+        (Promoted, 1),
+        (Promoted, 2),
+        (Promoted, 3),
+        (RolledBack, 2),
+        (Withdrawn, 3),
+        (Withdrawn, 1),
+    ]);
+    assert_eq!(history.champion().unwrap().version, 2);
+    assert!(history.previous_champion().is_none());
+    assert_eq!(history.withdrawal(3).unwrap().sequence, 5);
+    let then = clock::parse("2026-02-03T12:00:00Z").unwrap();
+    assert_eq!(history.champion_at(then).unwrap().version, 3);
+    let only = check(&[(Promoted, 1), (Withdrawn, 1)]);
+    assert!(only.champion().is_none());
+    assert!(only.champion_at(then).is_none());
+}
+
+#[test]
 fn an_entry_that_does_not_follow_from_those_before_it_is_refused() {
     let actions = [(Promoted, 1), (Promoted, 2), (Declined, 3), (RolledBack, 1)];
     let changed = |sequence: usize, change: &dyn Fn(&mut Entry)| {
@@ -138,6 +188,18 @@ fn an_entry_that_does_not_follow_from_those_before_it_is_refused() {
         (
             changed(4, &|e| e.version = 8),
             "4: it rolls back to version 8, which was never",
+        ),
+        (
+            changed(4, &|e| e.action = Disowned(4)),
+            "4: it disowns entry 4, which is not before it",
+        ),
+        (
+            changed(3, &|e| e.action = Withdrawn),
+            "3: it is about version 3, which is not before it",
+        ),
+        (
+            changed(3, &|e| *e = entry(3, Withdrawn, 1)),
+            "4: it is about version 1, which was withdrawn",
         ),
         (
             changed(3, &|e| e.at = "soon".into()),

@@ -2,8 +2,8 @@
 
 use artifact::clock;
 
-use super::{Registry, find};
-use crate::{Action, Entry, RegistryError};
+use super::{Registry, Seal, find};
+use crate::{Action, Entry, History, RegistryError};
 
 impl Registry {
     /// Loads the bundle of an entry and queries it, as a server would.
@@ -101,11 +101,7 @@ impl Registry {
                     version,
                 });
             }
-            let was_champion = history
-                .entries()
-                .iter()
-                .any(|e| e.version == target.version && e.action != Action::Declined);
-            if !was_champion {
+            if !history.was_champion(target.version) {
                 let version = target.version;
                 return Err(RegistryError::NeverChampion {
                     name: name.to_owned(),
@@ -123,4 +119,107 @@ impl Registry {
         })?;
         Ok(appended.expect("an entry was made"))
     }
+
+    /// Takes a version away for good: nobody loads it from then on, and no decision brings it back.
+    ///
+    /// # Errors
+    /// [`RegistryError::NoVersion`], [`RegistryError::Withdrawn`], [`RegistryError::Serving`] while there is another
+    /// champion to go back to, [`RegistryError::Voiceless`].
+    pub fn withdraw(
+        &self,
+        name: &str,
+        version: u64,
+        why: &str,
+        now: clock::Timestamp,
+    ) -> Result<Entry, RegistryError> {
+        self.existing(name)?;
+        self.check_voice()?;
+        let appended = self.append(name, |history| {
+            let known = find(history, name, version)?;
+            let serves = history.champion().is_some_and(|c| c.version == version);
+            if serves && history.previous_champion().is_some() {
+                return Err(RegistryError::Serving {
+                    name: name.to_owned(),
+                    version,
+                });
+            }
+            Ok(Some(note(known, Action::Withdrawn, why, now)))
+        })?;
+        Ok(appended.expect("an entry was made"))
+    }
+
+    /// Says of an entry that nobody who is trusted has made it: it does not count, and never did.
+    ///
+    /// # Errors
+    /// [`RegistryError::NoEntry`], [`RegistryError::NotDisowned`] for one that is signed or disowned,
+    /// [`RegistryError::Voiceless`].
+    pub fn disown(
+        &self,
+        name: &str,
+        entry: u64,
+        why: &str,
+        now: clock::Timestamp,
+    ) -> Result<Entry, RegistryError> {
+        self.existing(name)?;
+        self.check_voice()?;
+        let appended = self.append(name, |history| {
+            let found = entry_of(history, name, entry)?;
+            if let Some(what) = self.owner(name, history, found)? {
+                return Err(RegistryError::NotDisowned {
+                    name: name.to_owned(),
+                    title: found.title(),
+                    what,
+                });
+            }
+            Ok(Some(note(found, Action::Disowned(entry), why, now)))
+        })?;
+        Ok(appended.expect("an entry was made"))
+    }
+
+    /// Says why an entry is not to be disowned.
+    fn owner(
+        &self,
+        name: &str,
+        history: &History,
+        entry: &Entry,
+    ) -> Result<Option<String>, RegistryError> {
+        if let Some(by) = history.disowned_by(entry.sequence) {
+            return Ok(Some(format!("is disowned by entry {by}")));
+        }
+        let seal = self.entry_seal(name, entry)?;
+        let advice = match seal {
+            Seal::Trusted(_) => {
+                "`netsec models promote`, `netsec models rollback` and `netsec models withdraw` decide otherwise"
+            }
+            Seal::Unchecked => "give those whom you trust with --trusted-keys",
+            _ => return Ok(None),
+        };
+        Ok(Some(format!("{seal}: {advice}")))
+    }
+}
+
+/// Makes the entry by which an entry, or the version that it is about, does not count.
+fn note(of: &Entry, action: Action, why: &str, now: clock::Timestamp) -> Entry {
+    Entry {
+        at: clock::rfc3339(now),
+        action,
+        reasons: Vec::new(),
+        why: Some(why.to_owned()),
+        ..of.clone()
+    }
+}
+
+/// Returns the entry of a number.
+pub(super) fn entry_of<'a>(
+    history: &'a History,
+    name: &str,
+    entry: u64,
+) -> Result<&'a Entry, RegistryError> {
+    history
+        .numbered(entry)
+        .ok_or_else(|| RegistryError::NoEntry {
+            name: name.to_owned(),
+            entry,
+            entries: history.entries().len(),
+        })
 }

@@ -25,7 +25,10 @@ impl Registry {
     }
 
     /// Says how an entry of the history is vouched for.
-    pub(super) fn entry_seal(&self, name: &str, entry: &Entry) -> Result<Seal, RegistryError> {
+    ///
+    /// # Errors
+    /// [`RegistryError::Blob`], [`RegistryError::Damaged`].
+    pub fn entry_seal(&self, name: &str, entry: &Entry) -> Result<Seal, RegistryError> {
         let sequence = entry.sequence;
         let text = self.entry_text(name, sequence)?;
         if self.parsed_entry(&entry_key(name, sequence), sequence, &text)? != *entry {

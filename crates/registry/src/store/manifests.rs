@@ -5,12 +5,12 @@ use std::{
     sync::Arc,
 };
 
-use artifact::{Digest, codec};
+use artifact::{Digest, clock, codec};
 use serde::{Serialize, Serializer};
 
 use super::{Registry, blob_key};
 use crate::{
-    Entry, Manifest, RegistryError, SigningKey, TrustedKeys,
+    Entry, History, Manifest, RegistryError, SigningKey, TrustedKeys,
     manifest::{Kind, ManifestBlob},
 };
 
@@ -44,17 +44,34 @@ impl Seal {
     }
 
     /// Says what to do about a version that is not trusted.
-    pub(crate) fn advice(&self, name: &str, version: u64) -> String {
+    fn advice_on_version(&self, name: &str, version: u64) -> String {
         match self {
-            Self::Malformed | Self::Foreign | Self::Changed => format!(
-                "somebody has changed it, or signed it with a key that is not trusted: {COMPARE}"
-            ),
+            Self::Malformed | Self::Foreign | Self::Changed => tampered(),
             _ => format!(
                 "once it is looked at, `netsec models sign {name} --version {version}` signs it with the key that \
-                 NETSEC_SIGNING_KEY names"
+                 NETSEC_SIGNING_KEY names; `netsec models withdraw {name} --version {version} --why TEXT` takes it away"
             ),
         }
     }
+
+    /// Says what to do about an entry of a history that is not trusted: nobody but those who decide knows whether
+    /// it is theirs.
+    pub(super) fn advice_on_entry(&self, name: &str, entry: u64) -> String {
+        let disown = format!("`netsec models disown {name} --entry {entry} --why TEXT`");
+        match self {
+            Self::Malformed | Self::Foreign | Self::Changed => {
+                format!("{}; {disown} says that it does not count", tampered())
+            }
+            _ => format!(
+                "if one of you has decided that, `netsec models sign {name} --entry {entry}` signs it with the key that \
+                 NETSEC_SIGNING_KEY names, else {disown} says that it does not count"
+            ),
+        }
+    }
+}
+
+fn tampered() -> String {
+    format!("somebody has changed it, or signed it with a key that is not trusted: {COMPARE}")
 }
 
 impl std::fmt::Display for Seal {
@@ -181,30 +198,82 @@ impl Registry {
             return Ok(());
         }
         let version = entry.version;
-        self.require(self.seal_of(name, entry)?, name, version, String::new())?;
-        if entry.sequence == 0 {
-            return Ok(());
+        let seal = self.seal_of(name, entry)?;
+        if !matches!(seal, Seal::Trusted(_)) {
+            return Err(RegistryError::Untrusted {
+                location: self.location(),
+                what: format!("version {version} of `{name}`"),
+                advice: seal.advice_on_version(name, version),
+                seal,
+            });
         }
-        let part = format!("entry {} of the history of ", entry.sequence);
-        self.require(self.entry_seal(name, entry)?, name, version, part)
+        match entry.sequence {
+            0 => Ok(()),
+            _ => self.check_entry(name, entry),
+        }
     }
 
-    fn require(
-        &self,
-        seal: Seal,
-        name: &str,
-        version: u64,
-        part: String,
-    ) -> Result<(), RegistryError> {
+    /// Checks that an entry of the history is signed by a trusted key, when it is said whom to trust.
+    ///
+    /// # Errors
+    /// [`RegistryError::Untrusted`].
+    pub fn check_entry(&self, name: &str, entry: &Entry) -> Result<(), RegistryError> {
+        if self.trusted.is_none() {
+            return Ok(());
+        }
+        let seal = self.entry_seal(name, entry)?;
         if matches!(seal, Seal::Trusted(_)) {
             return Ok(());
         }
         Err(RegistryError::Untrusted {
             location: self.location(),
-            what: format!("{part}version {version} of `{name}`"),
-            advice: seal.advice(name, version),
+            what: format!("`{name}`, {}", entry.title()),
+            advice: seal.advice_on_entry(name, entry.sequence),
             seal,
         })
+    }
+
+    /// Checks that trusted keys have signed the entries of a history by which versions and other entries do not count:
+    /// without them, nothing that it says can be relied on, not even that there is no champion.
+    pub(super) fn check_notes(&self, name: &str, history: &History) -> Result<(), RegistryError> {
+        if self.trusted.is_none() {
+            return Ok(());
+        }
+        for note in history.notes() {
+            if !self.memory.is_vouched(name, note.sequence) {
+                self.check_entry(name, note)?;
+                self.memory.vouch(name, note.sequence);
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that the champion of a history is one that would be loaded, as far as signatures go.
+    ///
+    /// # Errors
+    /// [`RegistryError::Untrusted`].
+    pub fn check_champion(&self, name: &str, history: &History) -> Result<(), RegistryError> {
+        self.check_notes(name, history)?;
+        match history.champion() {
+            Some(champion) => self.check_seal(name, champion),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the entry that made the champion of a moment, where trusted keys have signed it.
+    ///
+    /// # Errors
+    /// [`RegistryError::Untrusted`].
+    pub fn champion_at<'a>(
+        &self,
+        name: &str,
+        history: &'a History,
+        moment: clock::Timestamp,
+    ) -> Result<Option<&'a Entry>, RegistryError> {
+        self.check_notes(name, history)?;
+        let found = history.champion_at(moment);
+        found.map_or(Ok(()), |entry| self.check_entry(name, entry))?;
+        Ok(found)
     }
 
     /// Says in what the manifest that lies there is not that of the version.

@@ -2,7 +2,7 @@
 //! once.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -20,6 +20,8 @@ pub(super) struct Memory(Mutex<BTreeMap<String, Remembered>>);
 struct Remembered {
     entries: Vec<Entry>,
     since: Stopwatch,
+    /// The numbers of those that a trusted key was found to have signed.
+    vouched: BTreeSet<u64>,
 }
 
 impl Memory {
@@ -35,6 +37,7 @@ impl Memory {
         let remembered = Remembered {
             entries: entries.to_vec(),
             since: Stopwatch::start(),
+            vouched: BTreeSet::new(),
         };
         self.histories().insert(name.to_owned(), remembered);
     }
@@ -46,6 +49,19 @@ impl Memory {
         {
             known.entries = entries.to_vec();
         }
+    }
+
+    /// Notes that a trusted key has signed an entry that is remembered.
+    pub(super) fn vouch(&self, name: &str, sequence: u64) {
+        if let Some(known) = self.histories().get_mut(name) {
+            known.vouched.insert(sequence);
+        }
+    }
+
+    pub(super) fn is_vouched(&self, name: &str, sequence: u64) -> bool {
+        let histories = self.histories();
+        let known = histories.get(name);
+        known.is_some_and(|known| known.vouched.contains(&sequence))
     }
 
     pub(super) fn forget(&self, name: &str) {

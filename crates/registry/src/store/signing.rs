@@ -1,15 +1,29 @@
 //! Signing by hand: versions that somebody has looked at, and all again when a key takes over from another.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde::Serialize;
 
 use super::{
-    Registry, Seal, entry_signatures, find,
+    Registry, Seal, check_known,
+    decisions::entry_of,
+    entry_signatures, find,
     manifests::{COMPARE, manifest_key, signature_key},
-    verification::evaluated_versions,
+    verification::{About, evaluated_versions},
 };
-use crate::{Entry, RegistryError, SigningKey};
+use crate::{Entry, History, RegistryError, SigningKey};
+
+/// What somebody who has looked at it signs: no more than that.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Chosen {
+    /// The version whose manifest is signed.
+    pub version: Option<u64>,
+    /// The numbers of the entries of the history that are signed.
+    pub entries: BTreeSet<u64>,
+}
 
 /// What came of signing a version.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -18,8 +32,8 @@ pub struct Signed {
     pub version: u64,
     /// Whether its manifest is signed now.
     pub is_signed: bool,
-    /// The entries of its history that are signed now.
-    pub entries: Vec<u64>,
+    /// The entries of its history that are signed now, by their numbers, in words.
+    pub entries: BTreeMap<u64, String>,
     /// What was not signed before, and stays so.
     pub left: Vec<String>,
     /// Why nothing of it was signed.
@@ -27,26 +41,37 @@ pub struct Signed {
 }
 
 impl Registry {
-    /// Signs a version, the champion when none is given, and what the history says of it, once all its bytes are hashed.
+    /// Signs what was chosen, once all bytes of the versions that it is of are hashed, and says what else of them is not
+    /// signed.
     ///
     /// What somebody else has signed counts where that key is trusted; nothing is signed where another signature is.
     ///
     /// # Errors
-    /// As [`Registry::entry`], and [`RegistryError::Unsignable`].
+    /// [`RegistryError::NoModel`], [`RegistryError::NoVersion`], [`RegistryError::Withdrawn`],
+    /// [`RegistryError::NoEntry`], [`RegistryError::Unsignable`].
     pub fn sign(
         &self,
         key: &Arc<SigningKey>,
         name: &str,
-        version: Option<u64>,
-    ) -> Result<Signed, RegistryError> {
-        let version = self.entry(name, version)?.version;
-        let signed = self.sign_version(key, name, version, true)?;
-        if signed.refused.is_empty() {
-            return Ok(signed);
+        chosen: &Chosen,
+    ) -> Result<Vec<Signed>, RegistryError> {
+        let history = self.existing(name)?;
+        let mut versions = BTreeSet::new();
+        if let Some(version) = chosen.version {
+            versions.insert(find(&history, name, version)?.version);
+        }
+        for number in &chosen.entries {
+            versions.insert(entry_of(&history, name, *number)?.version);
+        }
+        let works = self.plans(key, name, versions, Some(chosen))?;
+        let refused = works.iter().flat_map(|work| work.signed.refused.clone());
+        let reasons: Vec<String> = refused.collect();
+        if reasons.is_empty() {
+            return self.carry_out(key, works);
         }
         Err(RegistryError::Unsignable {
             name: name.to_owned(),
-            reasons: signed.refused.join("; "),
+            reasons: reasons.join("; "),
             advice: match self.trusts() {
                 true => COMPARE.to_owned(),
                 false => {
@@ -66,62 +91,97 @@ impl Registry {
         name: &str,
     ) -> Result<Vec<Signed>, RegistryError> {
         let versions = self.existing(name)?.versions().into_iter();
-        versions
-            .map(|state| self.sign_version(key, name, state.version, false))
-            .collect()
+        let works = self.plans(key, name, versions.map(|v| v.version), None)?;
+        self.carry_out(key, works)
     }
 
-    fn sign_version(
+    /// Decides what is to be signed of versions: what was chosen, or what is signed already.
+    fn plans(
         &self,
         key: &Arc<SigningKey>,
         name: &str,
-        version: u64,
-        adds: bool,
-    ) -> Result<Signed, RegistryError> {
+        versions: impl IntoIterator<Item = u64>,
+        chosen: Option<&Chosen>,
+    ) -> Result<Vec<Work>, RegistryError> {
         // One's own signature is in order wherever it stands.
         let registry = self.clone().trusting_also(key);
         let history = registry.existing(name)?;
-        find(&history, name, version)?;
-        let mut work = Work::new(version, adds);
-        let evaluated = evaluated_versions(&history).into_iter();
+        let plan = |version| registry.plan_version(name, &history, version, chosen);
+        versions.into_iter().map(plan).collect()
+    }
+
+    fn carry_out(
+        &self,
+        key: &Arc<SigningKey>,
+        works: Vec<Work>,
+    ) -> Result<Vec<Signed>, RegistryError> {
+        let carry_out = |work: Work| {
+            let mut signed = work.signed;
+            if signed.refused.is_empty() {
+                for (key_of_manifest, text) in &work.manifests {
+                    self.put_unless_there(key_of_manifest, text)?;
+                }
+                for (at, text) in &work.texts {
+                    self.put_unless_there(at, &key.sign(text))?;
+                }
+            } else {
+                (signed.is_signed, signed.entries) = (false, BTreeMap::new());
+            }
+            Ok(signed)
+        };
+        works.into_iter().map(carry_out).collect()
+    }
+
+    fn plan_version(
+        &self,
+        name: &str,
+        history: &History,
+        version: u64,
+        chosen: Option<&Chosen>,
+    ) -> Result<Work, RegistryError> {
+        check_known(history, name, version)?;
+        let mut work = Work::new(version, chosen.cloned());
+        let evaluated = evaluated_versions(history).into_iter();
         for (_, entries) in evaluated.filter(|((of, ..), _)| *of == version) {
-            registry.plan(&mut work, name, &entries)?;
+            self.plan(&mut work, name, history, &entries)?;
         }
-        if work.signed.refused.is_empty() {
-            for (key_of_manifest, text) in &work.manifests {
-                registry.put_unless_there(key_of_manifest, text)?;
-            }
-            for (at, text) in &work.texts {
-                registry.put_unless_there(at, &key.sign(text))?;
-            }
-        } else {
-            (work.signed.is_signed, work.signed.entries) = (false, Vec::new());
-        }
-        Ok(work.signed)
+        Ok(work)
     }
 
     /// Decides what is to be signed of one evaluation of a version.
-    fn plan(&self, work: &mut Work, name: &str, entries: &[&Entry]) -> Result<(), RegistryError> {
-        let (_, problems) = self.content(name, entries)?;
-        if !problems.is_empty() {
-            work.signed.refused.extend(problems);
-            return Ok(());
+    fn plan(
+        &self,
+        work: &mut Work,
+        name: &str,
+        history: &History,
+        entries: &[&Entry],
+    ) -> Result<(), RegistryError> {
+        let about = About::of(history, entries);
+        for number in about.disowned {
+            work.refuse_disowned(history, number);
         }
-        let entry = entries[0];
-        let text = self.manifest(name, entry)?.to_text();
-        let seal = self.seal_of(name, entry)?;
-        if work.takes(&seal, &format!("version {}", entry.version)) {
-            work.signed.is_signed = true;
-            work.manifests
-                .push((manifest_key(name, entry), text.clone()));
-            work.texts.push((signature_key(name, entry), text));
+        if let Some(entry) = about.loadable.first() {
+            let (_, problems) = self.content(name, &about.loadable)?;
+            if !problems.is_empty() {
+                work.signed.refused.extend(problems);
+                return Ok(());
+            }
+            let text = self.manifest(name, entry)?.to_text();
+            let seal = self.seal_of(name, entry)?;
+            let is_chosen = work.chooses_version(entry.version);
+            if work.takes(is_chosen, &seal, &format!("version {}", entry.version)) {
+                work.signed.is_signed = true;
+                work.manifests
+                    .push((manifest_key(name, entry), text.clone()));
+                work.texts.push((signature_key(name, entry), text));
+            }
         }
-        for entry in entries {
+        for entry in about.counting {
             let (sequence, seal) = (entry.sequence, self.entry_seal(name, entry)?);
-            if work.takes(&seal, &format!("entry {sequence} of the history")) {
+            if work.takes(work.chooses_entry(sequence), &seal, &entry.title()) {
                 let text = self.entry_text(name, sequence)?;
                 let at = entry_signatures::signature_key(name, sequence, &text);
-                work.signed.entries.push(sequence);
+                work.signed.entries.insert(sequence, entry.title());
                 work.texts.push((at, text));
             }
         }
@@ -132,30 +192,50 @@ impl Registry {
 /// What is to be written when nothing speaks against it.
 struct Work {
     signed: Signed,
-    /// Whether what nobody has signed is signed as well.
-    adds: bool,
+    /// Nothing was chosen when what is signed is signed again.
+    chosen: Option<Chosen>,
     manifests: Vec<(String, Vec<u8>)>,
     /// Where each signature goes, and of what it is.
     texts: Vec<(String, Vec<u8>)>,
 }
 
 impl Work {
-    fn new(version: u64, adds: bool) -> Self {
+    fn new(version: u64, chosen: Option<Chosen>) -> Self {
         Self {
             signed: Signed {
                 version,
                 ..Signed::default()
             },
-            adds,
+            chosen,
             manifests: Vec::new(),
             texts: Vec::new(),
         }
     }
 
-    fn takes(&mut self, seal: &Seal, what: &str) -> bool {
+    fn chooses_version(&self, version: u64) -> Option<bool> {
+        let chosen = self.chosen.as_ref()?;
+        Some(chosen.version == Some(version))
+    }
+
+    fn chooses_entry(&self, sequence: u64) -> Option<bool> {
+        let chosen = self.chosen.as_ref()?;
+        Some(chosen.entries.contains(&sequence))
+    }
+
+    fn refuse_disowned(&mut self, history: &History, sequence: u64) {
+        let found = history.numbered(sequence);
+        let by = history.disowned_by(sequence);
+        if let (Some(true), Some(entry), Some(by)) = (self.chooses_entry(sequence), found, by) {
+            let said = format!("{} is disowned by entry {by}", entry.title());
+            self.signed.refused.push(said);
+        }
+    }
+
+    /// Returns whether something is to be signed, and notes why not.
+    fn takes(&mut self, is_chosen: Option<bool>, seal: &Seal, what: &str) -> bool {
         let noted = match seal {
-            Seal::Trusted(_) => return true,
-            Seal::Lacking | Seal::Unsigned if self.adds => return true,
+            Seal::Trusted(_) => return is_chosen != Some(false),
+            Seal::Lacking | Seal::Unsigned if is_chosen == Some(true) => return true,
             Seal::Lacking | Seal::Unsigned => &mut self.signed.left,
             _ => &mut self.signed.refused,
         };

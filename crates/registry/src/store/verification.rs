@@ -6,7 +6,7 @@ use artifact::{CodecError, Digest};
 use model::ModelBundle;
 use serde::Serialize;
 
-use super::{Registry, Seal, find};
+use super::{Registry, Seal, check_known};
 use crate::{Entry, History, RegistryError};
 
 /// What looking at all bytes of a version has shown.
@@ -24,6 +24,12 @@ pub struct VersionCheck {
     pub seal: Seal,
     /// How each entry of the history about it is vouched for, by its number.
     pub entries: BTreeMap<u64, Seal>,
+    /// Why nobody loads it, where that is so: nothing is asked of it then but who has said so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub withdrawn: Option<String>,
+    /// The entries that do not count, of which nothing is asked either.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub disowned: Vec<u64>,
     /// All that is not as it was registered, or does not fit together; nothing when it is whole.
     pub problems: Vec<String>,
     /// All that is whole, but that nobody vouches for who is trusted.
@@ -44,47 +50,56 @@ impl Registry {
     ) -> Result<Vec<VersionCheck>, RegistryError> {
         let history = self.existing(name)?;
         if let Some(version) = version {
-            find(&history, name, version)?;
+            check_known(&history, name, version)?;
         }
         evaluated_versions(&history)
             .into_values()
             .filter(|entries| version.is_none_or(|version| entries[0].version == version))
-            .map(|entries| self.verify_version(name, &entries))
+            .map(|entries| self.verify_version(name, &history, &entries))
             .collect()
     }
 
     /// Looks at a version and the entries about one evaluation of it, of which there is one at least.
-    pub(super) fn verify_version(
+    fn verify_version(
         &self,
         name: &str,
+        history: &History,
         entries: &[&Entry],
     ) -> Result<VersionCheck, RegistryError> {
         let entry = entries[0];
-        let (bytes, problems) = self.content(name, entries)?;
+        let about = About::of(history, entries);
         let mut check = VersionCheck {
             version: entry.version,
             bundle: entry.bundle,
             evaluation: entry.evaluation,
-            bytes,
+            bytes: 0,
             seal: self.seal_of(name, entry)?,
             entries: BTreeMap::new(),
-            problems,
+            withdrawn: about.withdrawn,
+            disowned: about.disowned,
+            problems: Vec::new(),
             doubts: Vec::new(),
         };
-        let seal = check.seal.clone();
-        self.weigh(&mut check, format!("version {}", entry.version), &seal);
-        if matches!(seal, Seal::Lacking) && self.trusted.is_none() {
-            let what = "it is from before there were any, or somebody has removed it";
-            let said = format!("version {} {seal}: {what}", entry.version);
-            check.problems.push(said);
+        if !about.loadable.is_empty() {
+            (check.bytes, check.problems) = self.content(name, &about.loadable)?;
+            self.weigh_manifest(&mut check);
         }
-        for entry in entries {
+        for entry in about.counting {
             let seal = self.entry_seal(name, entry)?;
-            let what = format!("entry {} of the history", entry.sequence);
-            self.weigh(&mut check, what, &seal);
+            self.weigh(&mut check, entry.title(), &seal);
             check.entries.insert(entry.sequence, seal);
         }
         Ok(check)
+    }
+
+    fn weigh_manifest(&self, check: &mut VersionCheck) {
+        let (version, seal) = (check.version, check.seal.clone());
+        self.weigh(check, format!("version {version}"), &seal);
+        if matches!(seal, Seal::Lacking) && self.trusted.is_none() {
+            let what = "it is from before there were any, or somebody has removed it";
+            let said = format!("version {version} {seal}: {what}");
+            check.problems.push(said);
+        }
     }
 
     /// Notes what speaks against a version.
@@ -135,6 +150,37 @@ impl Registry {
         checked
             .filter_map(|checked| Some(checked.err()?.to_string()))
             .collect()
+    }
+}
+
+/// What a history says of one evaluation of a version.
+pub(super) struct About<'a> {
+    /// Why nobody loads it.
+    pub withdrawn: Option<String>,
+    /// The numbers of the entries that do not count.
+    pub disowned: Vec<u64>,
+    /// The entries that count.
+    pub counting: Vec<&'a Entry>,
+    /// The entries by which it may be loaded.
+    pub loadable: Vec<&'a Entry>,
+}
+
+impl<'a> About<'a> {
+    pub(super) fn of(history: &History, entries: &[&'a Entry]) -> Self {
+        let is_disowned = |e: &&Entry| history.disowned_by(e.sequence).is_some();
+        let (disowned, counting): (Vec<&Entry>, Vec<&Entry>) =
+            entries.iter().copied().partition(is_disowned);
+        let withdrawal = history.withdrawal(entries[0].version);
+        let decisions = counting.iter().copied().filter(|e| e.is_decision());
+        Self {
+            loadable: match withdrawal {
+                Some(_) => Vec::new(),
+                None => decisions.collect(),
+            },
+            withdrawn: withdrawal.map(|note| note.why.clone().unwrap_or_default()),
+            disowned: disowned.iter().map(|e| e.sequence).collect(),
+            counting,
+        }
     }
 }
 

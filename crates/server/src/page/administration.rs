@@ -37,6 +37,7 @@ fn found(page: &Page<'_>) -> String {
 fn model_forms(name: &str, history: &History) -> String {
     let champion = history.champion().map(|entry| entry.version);
     let versions = history.versions().into_iter().map(|state| state.version);
+    let versions = versions.filter(|version| history.withdrawal(*version).is_none());
     let others = versions.rev().filter(|version| Some(*version) != champion);
     let options: String = others
         .map(|version| format!("<option>{version}</option>"))

@@ -38,8 +38,11 @@ pub struct HistoryEntry {
     pub sequence: u64,
     /// When, RFC 3339.
     pub at: String,
-    /// `promoted`, `declined` or `rolled_back`.
+    /// `promoted`, `declined`, `rolled_back`, `withdrawn`, or `disowned` for an entry by which another does not count.
     pub action: String,
+    /// Of `disowned`: the number of the entry that does not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disowned: Option<u64>,
     /// The version that it was done to.
     pub version: u64,
     /// SHA-256 digest of the version's bundle.
@@ -60,11 +63,17 @@ impl From<&Entry> for HistoryEntry {
             Action::Promoted => "promoted",
             Action::Declined => "declined",
             Action::RolledBack => "rolled_back",
+            Action::Withdrawn => "withdrawn",
+            Action::Disowned(_) => "disowned",
         };
         Self {
             sequence: entry.sequence,
             at: entry.at.clone(),
             action: action.to_owned(),
+            disowned: match entry.action {
+                Action::Disowned(other) => Some(other),
+                _ => None,
+            },
             version: entry.version,
             bundle: entry.bundle.to_string(),
             run: entry.run.clone(),

@@ -75,18 +75,22 @@ fn a_champion_serves_only_once_a_trusted_key_has_signed_it() {
         &["--poll", "0.05", "--trusted-keys", public.to_str().unwrap()],
     );
     assert_eq!(server.get("/readyz").status, 503);
-    let sign = || {
+    let sign = |version| {
         let key = signing.signing_key().unwrap();
-        signing.sign(&key, "flows", None).unwrap();
+        let chosen = registry::Chosen {
+            version: Some(version),
+            entries: [version].into(),
+        };
+        signing.sign(&key, "flows", &chosen).unwrap();
     };
-    sign();
+    sign(1);
     wait_for("the signed version 1", || {
         server.get("/readyz").status == 200
     });
     place.promote("flows", |bundle| bundle.training.seed = 99);
     thread::sleep(std::time::Duration::from_millis(300));
     assert_eq!(version(&server), 1);
-    sign();
+    sign(2);
     wait_for("the signed version 2", || version(&server) == 2);
     // A decision that nobody has signed is none, whatever is signed of the version.
     let appended = place.registry().append("flows", |history| {
@@ -97,6 +101,13 @@ fn a_champion_serves_only_once_a_trusted_key_has_signed_it() {
     assert_eq!(appended.unwrap().unwrap().sequence, 3);
     thread::sleep(std::time::Duration::from_millis(300));
     assert_eq!(version(&server), 2);
+    let now = artifact::clock::now();
+    signing.disown("flows", 3, "a test", now).unwrap();
+    thread::sleep(std::time::Duration::from_millis(300));
+    assert_eq!(version(&server), 2);
+    let told = server.get("/v1/models/flows/history").json();
+    assert_eq!(told[3]["action"], "disowned", "{told}");
+    assert_eq!(told[3]["disowned"], 3, "{told}");
 }
 
 /// Champions that come in the test under load; every tenth is damaged.

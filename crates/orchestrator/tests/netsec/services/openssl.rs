@@ -65,7 +65,15 @@ fn keys_of_openssl_sign_and_openssl_finds_the_signatures_right() {
 
     let encrypt = "pkey -in private.pem -aes256 -passout pass:word -out encrypted.pem";
     assert!(openssl(&root, encrypt));
-    let refused = place.call(&["models", "sign", "tiny", "--signing-key", "encrypted.pem"]);
+    let refused = place.call(&[
+        "models",
+        "sign",
+        "tiny",
+        "--version",
+        "1",
+        "--signing-key",
+        "encrypted.pem",
+    ]);
     assert_eq!(refused.code, 78);
     assert!(refused.err.contains("it is encrypted"), "{}", refused.err);
 }

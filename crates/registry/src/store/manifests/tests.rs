@@ -12,7 +12,10 @@ use model::{
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{Action, PromotionRecord, VersionCheck, store::entry_signatures};
+use crate::{
+    Action, PromotionRecord, VersionCheck,
+    store::{Chosen, entry_signatures},
+};
 
 const SCHEMA: &str = "
 name: plain
@@ -105,10 +108,10 @@ impl Place {
         fs::write(&path, serde_json::to_vec_pretty(&entry).unwrap()).unwrap();
     }
 
-    /// Signs by hand with a key while another is trusted.
-    fn sign(&self, seed: u8, trusted: u8) -> Result<crate::Signed, RegistryError> {
+    /// Signs version 1 and an entry by hand with a key while another is trusted.
+    fn sign(&self, seed: u8, trusted: u8, entry: u64) -> Result<Vec<crate::Signed>, RegistryError> {
         let key = self.signing(seed).signing_key().unwrap();
-        self.trusting(trusted).sign(&key, "m", None)
+        self.trusting(trusted).sign(&key, "m", &chosen(1, [entry]))
     }
 
     fn registry(&self) -> Registry {
@@ -185,6 +188,13 @@ fn draft(registry: &Registry, version: u64) -> Entry {
     }
 }
 
+fn chosen<const N: usize>(version: u64, entries: [u64; N]) -> Chosen {
+    Chosen {
+        version: Some(version),
+        entries: entries.into(),
+    }
+}
+
 fn key_pair(seed: u8) -> KeyPair {
     KeyPair::from_seed(Seed::from_slice(&[seed; 32]).unwrap())
 }
@@ -198,7 +208,7 @@ fn only_what_a_trusted_key_has_signed_is_let_in() {
         problems[0].contains("somebody has removed it"),
         "{problems:?}"
     );
-    let unsigned = "entry 1 of the history is not signed";
+    let unsigned = "entry 1 of the history (promoted version 1) is not signed";
     let (seal, problems, let_in) = place.check(&place.trusting(1));
     assert_eq!((seal, let_in), (Seal::Lacking, false));
     assert_eq!(problems, ["version 1 has no manifest", unsigned]);
@@ -214,7 +224,7 @@ fn only_what_a_trusted_key_has_signed_is_let_in() {
     assert!(!let_in);
     assert_eq!(problems, [unsigned]);
 
-    place.sign(1, 1).unwrap();
+    place.sign(1, 1, 1).unwrap();
     let whole = |seal| (seal, Vec::<String>::new(), true);
     assert_eq!(place.check(&place.registry()), whole(Seal::Unchecked));
     let (seal, problems, let_in) = place.check(&place.trusting(1));
@@ -225,9 +235,9 @@ fn only_what_a_trusted_key_has_signed_is_let_in() {
     assert_eq!(problems[0], "version 1 is not signed by a trusted key");
 
     // Another key takes over: where the first is not trusted, it does not.
-    let refused = place.sign(2, 3).unwrap_err().to_string();
+    let refused = place.sign(2, 3, 1).unwrap_err().to_string();
     assert!(refused.contains("do not sign it before"), "{refused}");
-    place.sign(2, 1).unwrap();
+    place.sign(2, 1, 1).unwrap();
     assert!(place.check(&place.trusting(2)).2);
 }
 
@@ -244,7 +254,8 @@ fn a_takeover_signs_what_a_trusted_key_has_signed_and_nothing_else() {
         fs::write(signatures(2), forged).unwrap();
         let signed = place.trusting(1).sign_again(&key, "m").unwrap();
         assert!(signed[0].is_signed && signed[0].refused.is_empty());
-        assert_eq!((signed[0].version, &signed[0].entries[..]), (1, &[1][..]));
+        let entries: Vec<u64> = signed[0].entries.keys().copied().collect();
+        assert_eq!((signed[0].version, &entries[..]), (1, &[1][..]));
         assert!(!signed[1].is_signed && signed[1].entries.is_empty());
         assert!(
             signed[1].refused[0].starts_with("version 2 "),
@@ -284,7 +295,7 @@ fn noticed(change: impl Fn(&Place)) -> (bool, bool) {
             let key = place.signing(1).signing_key().unwrap();
             let signed = place
                 .trusting(1)
-                .sign(&key, "m", Some(version.version))
+                .sign(&key, "m", &chosen(version.version, []))
                 .unwrap_err();
             let said = signed.to_string();
             assert!(said.contains("do not sign it before"), "{said}");
@@ -412,11 +423,78 @@ fn a_decision_counts_where_keys_are_trusted_only_when_it_is_signed() {
         .unwrap_err();
     let said = refused.to_string();
     assert!(
-        said.contains("entry 3 of the history of version 2 of `m` is not signed; once"),
+        said.contains("`m`, entry 3 of the history (promoted version 2) is not signed; if one of you has decided that"),
         "{said}"
     );
-    place.sign(1, 1).unwrap();
+    place.sign(1, 1, 3).unwrap();
     trusting(place.registry()).bundle("m", &promoted).unwrap();
+}
+
+#[test]
+fn that_there_is_no_champion_is_believed_only_where_a_trusted_key_has_signed_it() {
+    for action in [Action::Withdrawn, Action::Disowned(1)] {
+        let place = Place::of_two();
+        let forged = place.registry().append("m", |history| {
+            Ok(Some(Entry {
+                action,
+                ..history.version(1).unwrap().clone()
+            }))
+        });
+        assert_eq!(forged.unwrap().unwrap().sequence, 3);
+        let trusting = place.trusting(1);
+        let refused = trusting.entry("m", None).unwrap_err();
+        assert!(!refused.is_absence(), "{refused}");
+        assert!(refused.to_string().contains("--entry 3"), "{refused}");
+        assert!(place.registry().entry("m", None).unwrap_err().is_absence());
+        // Nor is anything decided on it but that it does not count.
+        let now = artifact::clock::now();
+        let both = place.signing(1).trusting_also(&key_of(&place, 1));
+        both.promote("m", 2, Some("why"), true, now).unwrap_err();
+        both.withdraw("m", 2, "why", now).unwrap_err();
+        both.disown("m", 3, "why", now).unwrap();
+        assert_eq!(trusting.entry("m", None).unwrap().version, 1);
+        let checks = trusting.verify("m", None).unwrap();
+        let doubts = checks
+            .iter()
+            .flat_map(|c| c.problems.iter().chain(&c.doubts));
+        assert_eq!(doubts.count(), 0, "{checks:?}");
+    }
+}
+
+#[test]
+fn a_version_that_somebody_has_written_is_gone_when_all_that_was_said_of_it_is_disowned() {
+    let place = Place::of_two();
+    let forged = Entry {
+        action: Action::Promoted,
+        ..draft(&place.registry(), 3)
+    };
+    let appended = place.registry().append("m", |_| Ok(Some(forged.clone())));
+    let appended = appended.unwrap().unwrap();
+    let blob = place.file(&blob_key(appended.bundle));
+    let doubtful = place.trusting(1).verify("m", Some(3)).unwrap();
+    assert_eq!(doubtful[0].doubts.len(), 2, "{doubtful:?}");
+    let now = artifact::clock::now();
+    place.signing(1).disown("m", 3, "why", now).unwrap();
+    fs::remove_file(blob).unwrap();
+    for registry in [place.registry(), place.trusting(1)] {
+        let checks = registry.verify("m", None).unwrap();
+        let said = checks
+            .iter()
+            .flat_map(|c| c.problems.iter().chain(&c.doubts));
+        assert_eq!(said.count(), 0, "{checks:?}");
+        let gone = checks.iter().find(|check| check.version == 3).unwrap();
+        assert_eq!(gone.disowned, [3]);
+        assert!(gone.withdrawn.is_some());
+        let history = registry.history("m").unwrap();
+        assert!(registry.lacking("m", &history).unwrap().is_empty());
+        let refused = registry.entry("m", Some(3)).unwrap_err();
+        assert!(matches!(refused, RegistryError::Withdrawn { .. }));
+    }
+    // Another key takes over what counts.
+    let key = place.signing(2).signing_key().unwrap();
+    place.trusting(1).sign_again(&key, "m").unwrap();
+    let checks = place.trusting(2).verify("m", None).unwrap();
+    assert!(checks.iter().all(|c| c.doubts.is_empty()), "{checks:?}");
 }
 
 fn key_of(place: &Place, seed: u8) -> SigningKey {
@@ -427,7 +505,7 @@ fn key_of(place: &Place, seed: u8) -> SigningKey {
 fn a_signature_of_another_version_or_model_is_none() {
     let place = Place::new();
     place.signing(1).seal("m", &place.entry).unwrap();
-    place.sign(1, 1).unwrap();
+    place.sign(1, 1, 1).unwrap();
     let other = Entry {
         training_groups: place.entry.bundle,
         ..place.entry.clone()
@@ -447,7 +525,7 @@ fn a_signature_of_another_version_or_model_is_none() {
 #[test]
 fn every_damaged_byte_is_found() {
     let place = Place::new();
-    place.sign(1, 1).unwrap();
+    place.sign(1, 1, 1).unwrap();
     let entry = &place.entry;
     let of_history = super::super::entry_key("m", 1);
     let text = fs::read(place.file(&of_history)).unwrap();
