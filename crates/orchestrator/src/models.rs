@@ -148,7 +148,7 @@ fn decided(model: &Named, entry: Entry) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Lists every model, and then fails for those that are damaged.
+/// Lists every model, and then fails for those that are damaged, or whose champion nobody loads who trusts the same keys.
 fn list(place: &Place) -> Result<(), Failure> {
     let registry = registry(place)?;
     let names = registry.names()?;
@@ -157,14 +157,16 @@ fn list(place: &Place) -> Result<(), Failure> {
     for name in &names {
         match registry.history(name) {
             Ok(history) => {
+                let refused = registry.check_champion(name, &history).err();
                 damaged.extend(registry.lacking(name, &history)?);
-                models.push((name, history));
+                models.push((name, history, refused.is_none()));
+                damaged.extend(refused);
             }
             Err(error) => damaged.push(error),
         }
     }
     if place.json {
-        let models: Vec<Value> = models.iter().map(|(n, h)| to_json(n, h)).collect();
+        let models: Vec<Value> = models.iter().map(|(n, h, v)| to_json(n, h, *v)).collect();
         print(&json!(models).to_string())?;
     } else if names.is_empty() {
         let location = registry.location();
@@ -172,8 +174,12 @@ fn list(place: &Place) -> Result<(), Failure> {
             "no models in {location} yet: `netsec run` trains one"
         ))?;
     } else {
-        for (name, history) in &models {
-            let champion = history.champion().map_or("no champion".to_owned(), line);
+        for (name, history, is_vouched) in &models {
+            let champion = match history.champion() {
+                _ if !is_vouched => "no champion that is signed by a trusted key".to_owned(),
+                None => "no champion".to_owned(),
+                Some(champion) => line(champion),
+            };
             let n = history.versions().len();
             print(&format!("{name}: {n} versions; {champion}"))?;
         }
@@ -181,11 +187,11 @@ fn list(place: &Place) -> Result<(), Failure> {
     refuse(damaged)
 }
 
-fn to_json(name: &str, history: &History) -> Value {
+fn to_json(name: &str, history: &History, is_vouched: bool) -> Value {
     json!({
         "name": name,
         "versions": history.versions().len(),
-        "champion": history.champion(),
+        "champion": history.champion().filter(|_| is_vouched),
         "challenger": history.challenger(),
     })
 }
@@ -208,7 +214,7 @@ fn history(arguments: &HistoryArguments) -> Result<(), Failure> {
         return refuse(registry.lacking(&model.name, &history)?);
     };
     let moment = clock::parse(at).map_err(|e| Failure::new(ErrorKind::Usage, e))?;
-    match history.champion_at(moment) {
+    match registry.champion_at(&model.name, &history, moment)? {
         Some(entry) => tell(&model.place, std::slice::from_ref(entry)),
         None => {
             let message = format!("`{}` had no champion at {at}", model.name);

@@ -1,6 +1,6 @@
 //! The aliases of a registered model, as our registry's history has them.
 
-use registry::{Entry, History};
+use registry::{Entry, History, Registry, RegistryError};
 
 use crate::{
     TrackingError,
@@ -8,8 +8,23 @@ use crate::{
 };
 
 /// Lets `champion` and `challenger` name what they name here. An alias whose version the server does not know
-/// is removed there: one that names another version would say what is not so.
-pub(crate) fn align(server: &Server, name: &str, history: &History) -> Result<(), TrackingError> {
+/// is removed there: one that names another version would say what is not so. Where the champion is one that nobody
+/// loads who trusts the same keys, they stay as they are.
+pub(crate) fn align(
+    server: &Server,
+    registry: &Registry,
+    name: &str,
+    history: &History,
+) -> Result<(), TrackingError> {
+    match registry.check_champion(name, history) {
+        Err(unsigned @ RegistryError::Untrusted { .. }) => {
+            server.remark(format!(
+                "the aliases of `{name}` stay as they are: {unsigned}"
+            ));
+            return Ok(());
+        }
+        checked => checked?,
+    }
     let versions = server.versions(name)?;
     if versions.is_empty() {
         return Ok(());

@@ -173,7 +173,7 @@ impl Tracking {
         if !server.keeps_models()? {
             return Ok(server.location());
         }
-        aliases::align(server, name, &history)?;
+        aliases::align(server, &self.registry, name, &history)?;
         Ok(format!("{}/#/models/{name}", server.location()))
     }
 }

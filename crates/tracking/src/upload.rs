@@ -150,7 +150,7 @@ impl Upload<'_> {
             self.server
                 .version_of(name, &digest, (&run.id, &source), &tags)?;
         }
-        crate::aliases::align(self.server, name, &history)
+        crate::aliases::align(self.server, self.registry, name, &history)
     }
 
     /// Puts the model as MLflow loads it; `false` where there is none, which is remarked.

@@ -98,6 +98,7 @@ fn clocks(registry: &Registry, name: &str) -> Vec<Finding> {
 fn champion(registry: &Registry, name: &str) -> Result<String, Failure> {
     let history = registry.existing(name)?;
     let n = history.versions().len();
+    registry.check_champion(name, &history)?;
     if history.champion().is_none() {
         return Ok(format!("{name}: {n} versions, no champion"));
     }

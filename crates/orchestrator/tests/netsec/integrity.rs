@@ -78,7 +78,7 @@ fn a_decision_that_was_disowned_does_not_count_and_the_registry_verifies_again()
     assert_eq!(own.code, 64, "{}", own.err);
     assert!(own.err.contains("models rollback"), "{}", own.err);
     forge(&place);
-    for command in [&PREDICT[..], &VERIFY] {
+    for command in [&PREDICT[..], &VERIFY, &["models", "list"]] {
         assert_eq!(call(&place, &[command, &TRUST]).code, 65);
     }
     let disown = [&disown[..], &["4"]].concat();
@@ -220,6 +220,29 @@ fn a_version_that_was_withdrawn_comes_back_by_nothing_and_the_registry_verifies(
     let history = call(&place, &[&["models", "history", "tiny"]]);
     let said = "withdrew version 2";
     assert!(history.out.contains(said), "{}", history.out);
+}
+
+#[test]
+fn what_served_is_named_only_by_a_decision_that_a_trusted_key_has_signed() {
+    let place = place_with_two_versions();
+    forge(&place);
+    let list = ["models", "list"];
+    let at = ["models", "history", "tiny", "--at", "2999-01-01"];
+    for json in [&[][..], &["--json"]] {
+        let listed = call(&place, &[&list, &TRUST, json]);
+        assert_eq!(listed.code, 65, "{}", listed.out);
+        assert!(!listed.out.contains("promoted"), "{}", listed.out);
+        assert!(listed.err.contains("entry 4"), "{}", listed.err);
+        let then = call(&place, &[&at, &TRUST, json]);
+        assert_eq!((then.code, &*then.out), (65, ""), "{}", then.err);
+        assert!(then.err.contains("entry 4"), "{}", then.err);
+    }
+    let history = call(&place, &[&at[..3], &TRUST]);
+    assert_eq!(history.code, 0, "{}", history.err);
+    let lines: Vec<&str> = history.out.lines().collect();
+    assert!(lines[3].contains("promoted version 2"), "{}", lines[3]);
+    assert!(lines[3].ends_with("; is not signed"), "{}", lines[3]);
+    assert!(!lines[2].contains("signed"), "{}", lines[2]);
 }
 
 fn call(place: &Workplace, parts: &[&[&str]]) -> Called {

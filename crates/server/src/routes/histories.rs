@@ -85,6 +85,15 @@ pub fn read(service: &Service, name: &str) -> Result<History, Problem> {
     }
 }
 
+/// Checks that the champion of a history is one that this service would take up, as far as signatures go.
+///
+/// # Errors
+/// Status 503 when somebody has written into the history who is not trusted.
+pub fn check_champion(service: &Service, name: &str, history: &History) -> Result<(), Problem> {
+    let checked = service.serving.registry().check_champion(name, history);
+    checked.map_err(|error| service.histories.explain(name, &error))
+}
+
 /// Returns the names of all models.
 ///
 /// # Errors
@@ -119,7 +128,9 @@ impl Histories {
     fn explain(&self, name: &str, error: &RegistryError) -> Problem {
         if !matches!(
             error,
-            RegistryError::Damaged { .. } | RegistryError::Blob(_)
+            RegistryError::Damaged { .. }
+                | RegistryError::Blob(_)
+                | RegistryError::Untrusted { .. }
         ) {
             return of_registry(error);
         }
@@ -161,6 +172,12 @@ fn unreadable(name: &str, error: &RegistryError) -> String {
         // Without the reason, which may quote the file, and the place on this machine.
         RegistryError::Damaged { key, .. } => {
             format!("`{key}` in the registry is damaged, missing, or no entry of it")
+        }
+        RegistryError::Untrusted { .. } => {
+            return format!(
+                "what the history of `{name}` says of its champion is not signed by a key that this service trusts; \
+                 `netsec models verify` says more"
+            );
         }
         _ => "the registry does not give it".to_owned(),
     };

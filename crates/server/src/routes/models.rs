@@ -19,13 +19,14 @@ pub struct RegisteredModel {
     pub name: String,
     /// Whether this service predicts with it.
     pub serving: bool,
-    /// Version of the champion, if it has one; where the history cannot be read, the version that serves.
+    /// Version of the champion, if it has one; where the history cannot be read, or is not signed by those whom the service trusts, the
+    /// version that serves.
     pub champion: Option<u64>,
     /// Version of the latest candidate that was declined since.
     pub challenger: Option<u64>,
     /// Number of versions; nothing where the history cannot be read.
     pub versions: Option<usize>,
-    /// Why the history cannot be read, and what to do, where that is so.
+    /// Why the history cannot be read, or what of it is not signed, and what to do, where that is so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
 }
@@ -96,7 +97,11 @@ pub async fn list(service: Data<Service>) -> Result<HttpResponse, Problem> {
         let describe = |name: &String| {
             let served = current.as_ref().filter(|d| d.name == *name);
             let served = served.map(|d| d.entry.version);
-            describe(name, served, histories::read(service, name))
+            let history = histories::read(service, name).and_then(|history| {
+                histories::check_champion(service, name, &history)?;
+                Ok(history)
+            });
+            describe(name, served, history)
         };
         let names = histories::names(service)?;
         Ok(names.iter().map(describe).collect::<Vec<_>>())

@@ -101,10 +101,17 @@ fn a_champion_serves_only_once_a_trusted_key_has_signed_it() {
     assert_eq!(appended.unwrap().unwrap().sequence, 3);
     thread::sleep(std::time::Duration::from_millis(300));
     assert_eq!(version(&server), 2);
+    let told = || server.get("/v1/models").json()[0].clone();
+    assert_eq!(told()["champion"], 2, "{}", told());
+    let problem = told()["problem"].as_str().unwrap().to_owned();
+    assert!(problem.contains("not signed"), "{problem}");
     let now = artifact::clock::now();
     signing.disown("flows", 3, "a test", now).unwrap();
-    thread::sleep(std::time::Duration::from_millis(300));
-    assert_eq!(version(&server), 2);
+    wait_for("the disowned entry", || told()["problem"].is_null());
+    assert_eq!(
+        (told()["champion"].clone(), version(&server)),
+        (2.into(), 2)
+    );
     let told = server.get("/v1/models/flows/history").json();
     assert_eq!(told[3]["action"], "disowned", "{told}");
     assert_eq!(told[3]["disowned"], 3, "{told}");
