@@ -57,6 +57,11 @@ pub enum RegistryError {
         reasons: String,
         advice: String,
     },
+    #[error(
+        "--trusted-keys (NETSEC_TRUSTED_KEYS) is empty: name the file of the keys whose signatures count, or leave the \
+         flag out and unset the variable where none are asked for"
+    )]
+    TrustsNobody,
     #[error("key file {path}: {reason}")]
     Key { path: String, reason: String },
     #[error("cannot write a `{kind}`: {source}")]
@@ -175,6 +180,7 @@ impl Classified for RegistryError {
             | Self::NoVersion { .. }
             | Self::NoEntry { .. }
             | Self::NotDisowned { .. }
+            | Self::TrustsNobody
             | Self::Serving { .. }
             | Self::AlreadyChampion { .. }
             | Self::NothingToRollBack { .. }

@@ -245,6 +245,25 @@ fn what_served_is_named_only_by_a_decision_that_a_trusted_key_has_signed() {
     assert!(!lines[2].contains("signed"), "{}", lines[2]);
 }
 
+#[test]
+fn an_empty_name_of_a_file_of_trusted_keys_is_refused() {
+    let place = place_with_keys();
+    place.run_tiny(&SIGN);
+    let flag = call(&place, &[&PREDICT, &["--trusted-keys", ""]]);
+    let variable = place.call_with(&PREDICT, &[("NETSEC_TRUSTED_KEYS", "")]);
+    for refused in [flag, variable] {
+        assert_eq!(refused.code, 64, "{}", refused.err);
+        assert!(
+            refused.err.contains("NETSEC_TRUSTED_KEYS"),
+            "{}",
+            refused.err
+        );
+    }
+    place.write("none.pem", "# nobody yet\n");
+    let none = call(&place, &[&PREDICT, &["--trusted-keys", "none.pem"]]);
+    assert_eq!(none.code, 78, "{}", none.err);
+}
+
 fn call(place: &Workplace, parts: &[&[&str]]) -> Called {
     place.call(&parts.concat())
 }

@@ -105,19 +105,21 @@ impl Serialize for Seal {
 }
 
 impl Registry {
-    /// Signs with a private key, and trusts public ones, from PEM files where such are given; an empty name, that of a
-    /// variable without a value, gives none.
+    /// Signs with a private key, and trusts public ones, from PEM files where such are given. An empty name, that of a
+    /// variable without a value, is no key to sign with; whom to trust is said by it neither way, so that it is refused.
     ///
     /// # Errors
-    /// [`RegistryError::Key`].
-    pub fn keyed<'a>(
+    /// [`RegistryError::Key`], [`RegistryError::TrustsNobody`].
+    pub fn keyed(
         self,
-        signing: Option<&'a Path>,
-        trusted: Option<&'a Path>,
+        signing: Option<&Path>,
+        trusted: Option<&Path>,
     ) -> Result<Self, RegistryError> {
-        let named = |path: Option<&'a Path>| path.filter(|path| !path.as_os_str().is_empty());
-        let (signing, trusted) = (named(signing), named(trusted));
-        let signs = match signing {
+        let is_named = |path: &&Path| !path.as_os_str().is_empty();
+        if trusted.is_some_and(|path| !is_named(&path)) {
+            return Err(RegistryError::TrustsNobody);
+        }
+        let signs = match signing.filter(is_named) {
             Some(path) => self.signing(SigningKey::read(path)?),
             None => self,
         };
@@ -130,7 +132,7 @@ impl Registry {
     /// As [`Registry::keyed`], with the files that `NETSEC_SIGNING_KEY` and `NETSEC_TRUSTED_KEYS` name.
     ///
     /// # Errors
-    /// [`RegistryError::Key`].
+    /// As [`Registry::keyed`].
     pub fn keyed_by_environment(self) -> Result<Self, RegistryError> {
         let file = |variable| std::env::var_os(variable).map(PathBuf::from);
         let (signing, trusted) = (file("NETSEC_SIGNING_KEY"), file("NETSEC_TRUSTED_KEYS"));

@@ -388,6 +388,12 @@ fn settings_of_the_environment_that_make_no_sense_are_named() {
     check_variable("NETSEC_LISTEN", "svc:5000", 64, "or localhost:5000");
     check_variable("NETSEC_LISTEN", "localhost:5000", 0, "");
     check_variable(
+        "NETSEC_TRUSTED_KEYS",
+        "",
+        64,
+        "name the file of the keys whose signatures count",
+    );
+    check_variable(
         "NETSEC_ADMIN_LISTEN",
         "localhost:5000x",
         64,
