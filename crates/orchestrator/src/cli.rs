@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Once};
 
 use artifact::Failure;
 use clap::{
@@ -11,8 +11,8 @@ use dataset::SourceUri;
 use registry::Registry;
 
 use crate::{
-    diff, doctor, duration::Seconds, export, inspect, kept_runs, models, pipeline, predict, push,
-    schema_file, simulation, stages, tracking,
+    diff, doctor, duration::Seconds, export, inspect, kept_runs, models, output::note, pipeline,
+    predict, push, schema_file, simulation, stages, tracking,
 };
 
 /// Trains, evaluates, promotes and applies detectors of network threats.
@@ -118,7 +118,14 @@ impl SealKeys {
     /// [`registry::RegistryError::Key`].
     pub fn given_to(&self, registry: Registry) -> Result<Registry, Failure> {
         let (signing, trusted) = (self.signing_key.as_deref(), self.trusted_keys.as_deref());
-        Ok(registry.keyed(signing, trusted)?)
+        let registry = registry.keyed(signing, trusted)?;
+        let key = registry.signing_key();
+        if let Some(warning) = key.as_ref().and_then(|key| key.warning()) {
+            // A command may open several registries.
+            static ONCE: Once = Once::new();
+            ONCE.call_once(|| note(warning));
+        }
+        Ok(registry)
     }
 }
 

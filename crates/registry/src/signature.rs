@@ -15,7 +15,11 @@ const MAX_KEY_FILE_BYTES: u64 = 1 << 20;
 const PUBLIC_KEY_END: &str = "-----END PUBLIC KEY-----";
 
 /// The private key that new versions are signed with.
-pub struct SigningKey(KeyPair);
+pub struct SigningKey {
+    pair: KeyPair,
+    /// That others may read it, and what to do.
+    warning: Option<String>,
+}
 
 impl SigningKey {
     /// Reads a private key from a PEM file (PKCS #8).
@@ -24,7 +28,8 @@ impl SigningKey {
     /// [`RegistryError::Key`].
     pub fn read(path: &Path) -> Result<Self, RegistryError> {
         let text = read(path)?;
-        if is_anybodys(path) {
+        let others = others_rights(path);
+        if others & 0o002 != 0 {
             let reason = "anybody may write to it, and so sign in your name: `chmod 600` it";
             return Err(key_error(path, reason));
         }
@@ -36,17 +41,31 @@ impl SigningKey {
             };
             key_error(path, reason)
         };
-        KeyPair::from_pem(&text).map(Self).map_err(refused)
+        Ok(Self {
+            pair: KeyPair::from_pem(&text).map_err(refused)?,
+            warning: (others != 0).then(|| {
+                let path = path.display();
+                format!(
+                    "others than its owner have rights to the private key {path}, and may sign in your name: `chmod 600 {path}`"
+                )
+            }),
+        })
     }
 
     /// Signs bytes; the same bytes get the same signature.
     pub fn sign(&self, bytes: &[u8]) -> Vec<u8> {
-        self.0.sk.sign(bytes, None).to_vec()
+        self.pair.sk.sign(bytes, None).to_vec()
+    }
+
+    /// Says what is wrong with where the key lies, though it can be used. Files that are mounted into a container often
+    /// have such rights, where nobody else is; so it is no error.
+    pub fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
     }
 
     /// Returns the name of the key, as [`TrustedKeys`] names it.
     pub fn name(&self) -> String {
-        name(&self.0.pk)
+        name(&self.pair.pk)
     }
 }
 
@@ -89,7 +108,7 @@ impl TrustedKeys {
 
     /// Trusts the public half of a key as well.
     pub(crate) fn with(mut self, key: &SigningKey) -> Self {
-        self.0.push(key.0.pk);
+        self.0.push(key.pair.pk);
         self
     }
 
@@ -123,16 +142,17 @@ fn read(path: &Path) -> Result<String, RegistryError> {
     String::from_utf8(bytes).map_err(|_| key_error(path, "it is not PEM, but binary"))
 }
 
+/// Returns what others than the owner may do with a file.
 #[cfg(unix)]
-fn is_anybodys(path: &Path) -> bool {
+fn others_rights(path: &Path) -> u32 {
     use std::os::unix::fs::PermissionsExt as _;
-    path.metadata()
-        .is_ok_and(|found| found.permissions().mode() & 0o002 != 0)
+    let found = path.metadata();
+    found.map_or(0, |found| found.permissions().mode() & 0o077)
 }
 
 #[cfg(not(unix))]
-fn is_anybodys(_: &Path) -> bool {
-    false
+fn others_rights(_: &Path) -> u32 {
+    0
 }
 
 fn key_error(path: &Path, reason: &str) -> RegistryError {

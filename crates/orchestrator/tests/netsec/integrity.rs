@@ -15,10 +15,20 @@ fn place_with_keys() -> Workplace {
     let place = Workplace::new();
     place.write_tiny(300);
     let pair = KeyPair::from_seed(Seed::from_slice(&[7; 32]).unwrap());
-    place.write("private.pem", pair.sk.to_pem());
+    let private = place.write("private.pem", pair.sk.to_pem());
+    only_for_owner(&private);
     place.write("public.pem", pair.pk.to_pem());
     place
 }
+
+#[cfg(unix)]
+fn only_for_owner(file: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[cfg(not(unix))]
+fn only_for_owner(_: &str) {}
 
 /// Makes two versions, both signed, and rolls back to the first.
 fn place_with_two_versions() -> Workplace {
@@ -262,6 +272,23 @@ fn an_empty_name_of_a_file_of_trusted_keys_is_refused() {
     place.write("none.pem", "# nobody yet\n");
     let none = call(&place, &[&PREDICT, &["--trusted-keys", "none.pem"]]);
     assert_eq!(none.code, 78, "{}", none.err);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_private_key_that_others_may_read_is_warned_of() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let place = place_with_keys();
+    place.run_tiny(&SIGN);
+    let sign = ["models", "sign", "tiny", "--version", "1"];
+    for (mode, is_warned_of) in [(0o600, false), (0o640, true), (0o604, true)] {
+        let permissions = fs::Permissions::from_mode(mode);
+        fs::set_permissions(place.path("private.pem"), permissions).unwrap();
+        let signed = call(&place, &[&sign, &SIGN]);
+        assert_eq!(signed.code, 0, "{}", signed.err);
+        let is_said = signed.err.contains("`chmod 600 private.pem`");
+        assert_eq!(is_said, is_warned_of, "{mode:o}: {}", signed.err);
+    }
 }
 
 fn call(place: &Workplace, parts: &[&[&str]]) -> Called {

@@ -15,6 +15,9 @@ fn stage(config: &RunConfig, run: &Run) -> Result<Promotion, Failure> {
     let kept: Option<SourceUri> = config.section("registry")?;
     let registry = Location::open_directory(kept.as_ref(), &run.root()?)?;
     let registry = registry.keyed_by_environment()?;
+    if let Some(warning) = registry.signing_key().as_ref().and_then(|k| k.warning()) {
+        warn(warning);
+    }
     let name: String = config.section("model")?;
     let section = config.of_stage::<Promotion>()?;
     Ok(Promotion::new(
@@ -24,4 +27,12 @@ fn stage(config: &RunConfig, run: &Run) -> Result<Promotion, Failure> {
         run.name(),
         clock::now(),
     ))
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "the person at the terminal is to read it"
+)]
+fn warn(text: &str) {
+    eprintln!("note: {text}");
 }

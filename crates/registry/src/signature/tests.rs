@@ -126,12 +126,21 @@ fn what_is_no_key_is_refused_with_what_to_do() {
 
 #[cfg(unix)]
 #[test]
-fn a_private_key_that_anybody_may_replace_is_refused() {
+fn a_private_key_that_anybody_may_replace_is_refused_and_one_that_others_may_read_warned_of() {
     use std::os::unix::fs::PermissionsExt as _;
     let files = Files::new();
     let path = files.write(key_pair(&[1; 32]).sk.to_pem());
-    for (mode, is_taken) in [(0o600, true), (0o644, true), (0o666, false)] {
+    let refused = None;
+    for (mode, is_warned_of) in [
+        (0o600, Some(false)),
+        (0o400, Some(false)),
+        (0o640, Some(true)),
+        (0o604, Some(true)),
+        (0o666, refused),
+    ] {
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-        assert_eq!(SigningKey::read(&path).is_ok(), is_taken, "{mode:o}");
+        let read = SigningKey::read(&path).ok();
+        let found = read.map(|key| key.warning().is_some());
+        assert_eq!(found, is_warned_of, "{mode:o}");
     }
 }
