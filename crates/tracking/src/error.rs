@@ -50,8 +50,12 @@ pub enum TrackingError {
         .0.display()
     )]
     Busy(PathBuf),
-    #[error("{}: {reason}: remove it, and send its run with `netsec tracking sync RUN`", path.display())]
-    Spool { path: PathBuf, reason: String },
+    #[error("{}: {reason}: remove it, and send what it was about with `{again}`", path.display())]
+    Spool {
+        path: PathBuf,
+        reason: String,
+        again: String,
+    },
     #[error("{}: the run is gone: `rm {}` forgets that it was to be sent", run.display(), note.display())]
     Gone { run: PathBuf, note: PathBuf },
     #[error(transparent)]

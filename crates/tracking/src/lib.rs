@@ -20,5 +20,5 @@ mod upload;
 pub use error::TrackingError;
 pub use origin::Origin;
 pub use settings::{OpenBucket, Settings};
-pub use spool::{Pending, Subject};
+pub use spool::{Noted, Pending, Subject};
 pub use sync::{Sent, Tracking};

@@ -10,7 +10,7 @@ use std::{
 use artifact::{
     StoreError,
     clock::{self, Stopwatch},
-    create_directory, read_bounded, write_atomic,
+    create_directory, printable, read_bounded, write_atomic,
 };
 use dataset::SourceUri;
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,15 @@ pub struct Pending {
     pub reason: Option<String>,
     /// How far it came.
     pub progress: Progress,
+}
+
+/// All that is noted.
+#[derive(Debug, Default)]
+pub struct Noted {
+    /// What can be sent: runs before models, the oldest first.
+    pub pending: Vec<Pending>,
+    /// Why others cannot be read; none of them keeps the rest from being sent.
+    pub damaged: Vec<TrackingError>,
 }
 
 /// What is to be told to the server.
@@ -179,9 +188,9 @@ impl Spool {
         }
     }
 
-    /// Lists all of them: runs before models, the oldest first.
-    pub(crate) fn list(&self) -> Result<Vec<Pending>, TrackingError> {
-        let mut found = Vec::new();
+    /// Lists all of them.
+    pub(crate) fn list(&self) -> Result<Noted, TrackingError> {
+        let mut found = Noted::default();
         if !self.directory.is_dir() {
             return Ok(found);
         }
@@ -190,12 +199,20 @@ impl Spool {
             let path = entry.map_err(fail)?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             // A temporary file begins with a dot.
-            if name.ends_with(ENDING) && !name.starts_with('.') {
-                found.push(read(&path)?);
+            if !name.ends_with(ENDING) || name.starts_with('.') {
+                continue;
+            }
+            match read(&path) {
+                Ok(pending) => found.pending.push(pending),
+                // Somebody has sent it meanwhile.
+                Err(_) if !path.exists() => {}
+                Err(error) => found.damaged.push(error),
             }
         }
         let is_model = |pending: &Pending| matches!(pending.subject, Subject::Model(_));
-        found.sort_by_key(|p| (is_model(p), p.since.clone(), p.subject.clone()));
+        let order = |p: &Pending| (is_model(p), p.since.clone(), p.subject.clone());
+        found.pending.sort_by_key(order);
+        found.damaged.sort_by_key(ToString::to_string);
         Ok(found)
     }
 
@@ -266,12 +283,31 @@ impl Note<'_> {
     }
 }
 
+/// Reads a note, which must be about what its file is named after: else it would never be removed.
 fn read(path: &Path) -> Result<Pending, TrackingError> {
-    let bytes = read_bounded(path, MAX_BYTES)?;
-    serde_json::from_slice(&bytes).map_err(|e| TrackingError::Spool {
+    let damaged = |reason: String| TrackingError::Spool {
         path: path.to_owned(),
-        reason: e.to_string(),
-    })
+        reason,
+        again: command(path),
+    };
+    let bytes = read_bounded(path, MAX_BYTES).map_err(|e| damaged(e.to_string()))?;
+    let found: Pending = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
+    let name = found.subject.file_name();
+    match path.file_name().is_some_and(|file| file == &*name) {
+        true => Ok(found),
+        false => Err(damaged(format!("it is the note `{name}`"))),
+    }
+}
+
+/// Returns the command that sends what a damaged note was about.
+fn command(path: &Path) -> String {
+    let name = path.file_stem().unwrap_or_default().to_string_lossy();
+    let subject = match (name.strip_prefix("run-"), name.strip_prefix("model-")) {
+        (Some(run), _) => printable(run).into_owned(),
+        (_, Some(model)) => format!("--model {}", printable(model)),
+        _ => "RUN".to_owned(),
+    };
+    format!("netsec tracking sync {subject}")
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::{
     Origin, Pending, Settings, Subject, TrackingError, aliases,
     record::Record,
     server::Server,
-    spool::{Note, Progress, Spool},
+    spool::{Note, Noted, Progress, Spool},
     upload::Upload,
 };
 
@@ -80,11 +80,11 @@ impl Tracking {
         matches!(self.spool.read(subject), Ok(Some(_)))
     }
 
-    /// Lists what is pending: runs before models, the oldest first.
+    /// Lists what is pending, and which notes cannot be read.
     ///
     /// # Errors
-    /// [`TrackingError::Store`], [`TrackingError::Spool`].
-    pub fn pending(&self) -> Result<Vec<Pending>, TrackingError> {
+    /// [`TrackingError::Store`] when no note can be.
+    pub fn pending(&self) -> Result<Noted, TrackingError> {
         self.spool.list()
     }
 

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use ::tracking::{Origin, Pending, Sent, Settings, Subject, Tracking, TrackingError};
+use ::tracking::{Noted, Origin, Pending, Sent, Settings, Subject, Tracking, TrackingError};
 use artifact::{ErrorKind, Failure, Run};
 use dataset::SourceUri;
 use harness::RunConfig;
@@ -149,24 +149,35 @@ fn has_flag() -> bool {
     })
 }
 
-/// Lists what is pending.
+/// Lists what is pending, and fails when a note of it cannot be read.
 pub fn status(place: &Place) -> Result<u8, Failure> {
-    let pending = of(&place.artifacts).pending()?;
+    let Noted { pending, damaged } = of(&place.artifacts).pending()?;
     let server = settings().transpose()?;
     let server = server.as_ref().map(Settings::location);
     if place.json {
-        print(&json!({"server": server, "pending": pending}).to_string())?;
+        let damaged: Vec<String> = damaged.iter().map(ToString::to_string).collect();
+        let object = json!({"server": server, "pending": pending, "damaged": damaged});
+        print(&object.to_string())?;
+    } else {
+        match &server {
+            Some(location) => print(&format!("server {location}"))?,
+            None => note("MLFLOW_TRACKING_URI names no server"),
+        }
+        if pending.is_empty() && damaged.is_empty() {
+            print("nothing is pending")?;
+        }
+        pending.iter().try_for_each(|one| print(&line(one)))?;
+    }
+    joined(damaged.into_iter().map(Failure::from).collect())
+}
+
+/// Fails as the first of several failures does, with all that they say.
+fn joined(failures: Vec<Failure>) -> Result<u8, Failure> {
+    let Some(first) = failures.first() else {
         return Ok(0);
-    }
-    match &server {
-        Some(location) => print(&format!("server {location}"))?,
-        None => note("MLFLOW_TRACKING_URI names no server"),
-    }
-    if pending.is_empty() {
-        print("nothing is pending")?;
-    }
-    pending.iter().try_for_each(|one| print(&line(one)))?;
-    Ok(0)
+    };
+    let said: Vec<String> = failures.iter().map(ToString::to_string).collect();
+    Err(Failure::new(first.kind(), said.join("\n")))
 }
 
 fn line(pending: &Pending) -> String {
@@ -185,16 +196,16 @@ fn title(subject: &Subject) -> String {
     }
 }
 
-/// Sends what is pending, or runs and models that are named; goes on after one that is refused, and ends at a server that
-/// does not answer.
+/// Sends what is pending, or runs and models that are named; goes on after one that is refused or whose note is damaged,
+/// and ends at a server that does not answer.
 pub fn sync(place: &Place, runs: &[PathBuf], models: &[String]) -> Result<u8, Failure> {
     let settings = settings().ok_or_else(|| {
         let message = "MLFLOW_TRACKING_URI names no server: set it to http://HOST:PORT";
         Failure::new(ErrorKind::Config, message)
     })??;
-    let all = match (runs, models) {
+    let (all, damaged) = match (runs, models) {
         ([], []) => pending(place)?,
-        _ => named(place, runs, models)?,
+        _ => (named(place, runs, models)?, Vec::new()),
     };
     let mut told = Vec::new();
     let mut first = None;
@@ -209,17 +220,18 @@ pub fn sync(place: &Place, runs: &[PathBuf], models: &[String]) -> Result<u8, Fa
         }
     }
     if place.json {
+        let damaged = damaged.iter().map(|e| json!({"error": e.to_string()}));
+        told.extend(damaged);
         print(&json!(told).to_string())?;
-    } else if told.is_empty() {
+    } else if told.is_empty() && damaged.is_empty() {
         print("nothing is pending")?;
     }
-    match first {
-        None => Ok(0),
-        Some(error) => Err(Failure::new(
-            error.kind(),
-            format!("{error}; what is left: `netsec tracking status`"),
-        )),
-    }
+    let left = |error: Failure| {
+        let advice = "what is left: `netsec tracking status`";
+        Failure::new(error.kind(), format!("{error}; {advice}"))
+    };
+    let damaged = damaged.into_iter().map(Failure::from);
+    joined(first.map(left).into_iter().chain(damaged).collect())
 }
 
 /// Sends one; says as well whether the server does not answer at all.
@@ -237,14 +249,15 @@ fn send(place: &Place, settings: &Settings, due: &Due) -> (Result<Sent, Failure>
     (sent.map_err(Failure::from), is_silent)
 }
 
-fn pending(place: &Place) -> Result<Vec<Due>, Failure> {
-    let pending = of(&place.artifacts).pending()?.into_iter();
+/// Returns what can be sent, and why the rest cannot.
+fn pending(place: &Place) -> Result<(Vec<Due>, Vec<TrackingError>), Failure> {
+    let Noted { pending, damaged } = of(&place.artifacts).pending()?;
     let due = |one: Pending| Due {
         root: place.artifacts.clone(),
         subject: one.subject,
         registry: one.registry,
     };
-    Ok(pending.map(due).collect())
+    Ok((pending.into_iter().map(due).collect(), damaged))
 }
 
 fn named(place: &Place, runs: &[PathBuf], models: &[String]) -> Result<Vec<Due>, Failure> {

@@ -31,3 +31,5 @@ mod services;
 mod stages;
 mod support;
 mod synth;
+#[cfg(feature = "tracking")]
+mod tracking;

@@ -16,7 +16,7 @@ fn check(written: &[Pending], expected: &Expect) {
     let root = tempfile::tempdir().unwrap();
     let spool = Spool::of(root.path());
     written.iter().for_each(|one| spool.write(one).unwrap());
-    let found = spool.list().unwrap();
+    let found = spool.list().unwrap().pending;
     let line = |one: &Pending| format!("{:?} since {}\n", one.subject, one.since);
     expected.assert_eq(&found.iter().map(line).collect::<String>());
 }
@@ -93,16 +93,26 @@ fn a_note_keeps_where_the_registry_is_but_no_secret_and_an_older_note_is_read() 
 }
 
 #[test]
-fn a_damaged_note_is_named_with_what_to_do() {
+fn damaged_notes_are_named_with_what_to_do_and_the_others_listed() {
     let root = tempfile::tempdir().unwrap();
     let spool = Spool::of(root.path());
-    spool
-        .write(&pending(Subject::Run("a".to_owned()), "2026-01-02"))
-        .unwrap();
-    fs::write(root.path().join("tracking/run-a.json"), "{").unwrap();
-    let message = spool.list().unwrap_err().to_string();
-    assert!(message.contains("run-a.json"), "{message}");
-    assert!(message.contains("netsec tracking sync RUN"), "{message}");
+    let whole = pending(Subject::Run("a".to_owned()), "2026-01-02");
+    spool.write(&whole).unwrap();
+    let file = |name: &str| root.path().join("tracking").join(name);
+    fs::write(file("run-b.json"), "{").unwrap();
+    fs::create_dir(file("model-c.json")).unwrap();
+    fs::copy(file("run-a.json"), file("run-d.json")).unwrap();
+    let found = spool.list().unwrap();
+    assert_eq!(found.pending, [whole]);
+    let said: Vec<String> = found.damaged.iter().map(ToString::to_string).collect();
+    for (said, (name, command)) in said.iter().zip([
+        ("model-c.json", "`netsec tracking sync --model c`"),
+        ("run-b.json", "`netsec tracking sync b`"),
+        ("run-d.json", "`netsec tracking sync d`"),
+    ]) {
+        assert!(said.contains(name) && said.contains(command), "{said}");
+    }
+    assert_eq!(said.len(), 3);
 }
 
 #[test]

@@ -1,0 +1,105 @@
+//! What is still to be told to a tracking server.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{TcpListener, TcpStream},
+};
+
+use serde_json::Value;
+
+use crate::support::{Called, Workplace};
+
+/// Answers every request with what is given for the first of these that its line contains, else with an empty object;
+/// returns its address.
+fn server(answers: &'static [(&'static str, u16, &'static str)]) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            // Whoever only looks whether somebody listens asks nothing, and TLS is not understood.
+            let mut stream = stream.unwrap();
+            let asked = asked(&stream).unwrap_or_default();
+            let mut answers = answers.iter();
+            let found = answers.find(|(part, ..)| asked.contains(part));
+            let (_, status, body) = found.unwrap_or(&("", 200, "{}"));
+            let head = format!("HTTP/1.1 {status} -\r\nconnection: close\r\ncontent-length");
+            let _ = write!(stream, "{head}: {}\r\n\r\n{body}", body.len());
+        }
+    });
+    address
+}
+
+/// Reads a request; returns its head.
+fn asked(stream: &TcpStream) -> Option<String> {
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut head).ok()? == 0 {
+            return None;
+        }
+    }
+    let length = |line: &str| line.strip_prefix("content-length: ")?.parse().ok();
+    let length: usize = head.to_lowercase().lines().find_map(length).unwrap_or(0);
+    reader.read_exact(&mut vec![0; length]).ok()?;
+    Some(head)
+}
+
+fn call_at(place: &Workplace, server: &str, arguments: &[&str]) -> Called {
+    let environment = [
+        ("MLFLOW_TRACKING_URI", server),
+        ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0"),
+    ];
+    place.call_with(arguments, &environment)
+}
+
+#[test]
+fn a_damaged_note_is_named_and_keeps_no_other_from_being_sent() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    for name in ["tiny", "other", "third"] {
+        place.run_tiny(&["--model", name]);
+        // Nobody is there to be told.
+        let withdraw = ["models", "withdraw", name, "--version", "1", "--why", "-"];
+        let done = call_at(&place, "http://127.0.0.1:9", &withdraw);
+        assert_eq!(done.code, 0, "{}", done.err);
+    }
+    let note = |name: &str| place.path(&format!("artifacts/tracking/model-{name}.json"));
+    fs::write(note("other"), "{").unwrap();
+    fs::copy(note("tiny"), note("third")).unwrap();
+    let named = |called: &Called| {
+        assert_eq!(called.code, 70, "{}", called.err);
+        for words in [
+            "model-other.json",
+            "`netsec tracking sync --model other`",
+            "model-third.json",
+            "`netsec tracking sync --model third`",
+        ] {
+            assert!(called.err.contains(words), "{words}: {}", called.err);
+        }
+    };
+    let address = server(&[]);
+    let status = call_at(&place, &address, &["tracking", "status"]);
+    named(&status);
+    assert!(status.out.contains("aliases of tiny"), "{}", status.out);
+    let told = call_at(&place, &address, &["tracking", "status", "--json"]);
+    named(&told);
+    let told: Value = serde_json::from_str(&told.out).unwrap();
+    assert_eq!(told["pending"].as_array().unwrap().len(), 1, "{told}");
+    assert_eq!(told["damaged"].as_array().unwrap().len(), 2, "{told}");
+
+    let synced = call_at(&place, &address, &["tracking", "sync"]);
+    named(&synced);
+    assert!(
+        synced.out.contains("aliases of tiny: http"),
+        "{}",
+        synced.out
+    );
+    assert!(!note("tiny").exists() && note("other").exists());
+    for name in ["other", "third"] {
+        fs::remove_file(note(name)).unwrap();
+        let sync = ["tracking", "sync", "--model", name];
+        assert_eq!(call_at(&place, &address, &sync).code, 0);
+    }
+    assert_eq!(call_at(&place, &address, &["tracking", "status"]).code, 0);
+}
