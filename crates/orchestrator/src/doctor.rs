@@ -3,6 +3,7 @@
 mod disk;
 mod registry;
 mod source;
+mod tracking;
 
 use std::{
     fs,
@@ -123,6 +124,7 @@ fn examine(arguments: &DoctorArguments) -> Vec<Finding> {
     findings.extend(registry::examine(&arguments.place, &config));
     findings.extend(feature_store(root));
     findings.extend(environment());
+    findings.extend(tracking::examine());
     findings.push(found);
     findings.extend(dataset_and_source(arguments, &config));
     findings

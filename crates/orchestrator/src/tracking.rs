@@ -13,7 +13,7 @@ use clap::{Args, Subcommand};
 
 use crate::cli::Place;
 
-pub use server::{after_decision, after_run};
+pub use server::{after_decision, after_run, probe};
 
 #[derive(Subcommand)]
 pub enum TrackingCommand {
@@ -32,6 +32,16 @@ pub struct SyncArguments {
     models: Vec<String>,
     #[command(flatten)]
     place: Place,
+}
+
+/// One step on the way to the tracking server.
+pub struct Probe {
+    /// What was tried.
+    pub check: &'static str,
+    /// What was found.
+    pub outcome: Result<String, Failure>,
+    /// Whether it works, but not all of it.
+    pub is_doubtful: bool,
 }
 
 /// Carries out a command.

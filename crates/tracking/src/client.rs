@@ -81,6 +81,13 @@ impl Client {
         self.settings.location()
     }
 
+    /// Returns the proxy that the environment names for this server.
+    pub(crate) fn proxy(&self) -> Option<String> {
+        let proxy = self.agent.config().proxy()?;
+        let uri = self.settings.base.as_str().parse().ok()?;
+        (!proxy.is_no_proxy(&uri)).then(|| format!("{}:{}", proxy.host(), proxy.port()))
+    }
+
     /// Returns how many requests were sent.
     pub(crate) fn requests(&self) -> u64 {
         self.requests.get()

@@ -10,6 +10,7 @@ mod client;
 mod error;
 mod flavour;
 mod origin;
+mod probe;
 mod record;
 mod server;
 mod settings;
@@ -19,6 +20,7 @@ mod upload;
 
 pub use error::TrackingError;
 pub use origin::Origin;
+pub use probe::{Step, probe};
 pub use settings::{OpenBucket, Settings};
 pub use spool::{Noted, Pending, Subject};
 pub use sync::{Sent, Tracking};

@@ -73,6 +73,23 @@ impl Server {
         }
     }
 
+    /// Says that it answers as MLflow does, and in which version, where it tells that.
+    pub(crate) fn answers(&self) -> Result<String, TrackingError> {
+        let name = self.experiment_name().unwrap_or("Default");
+        let path = "mlflow/experiments/get-by-name";
+        let asked = self.get(path, &[("experiment_name", name)]);
+        none_if(asked, "RESOURCE_DOES_NOT_EXIST")?;
+        let version = self.version()?;
+        Ok(version.map_or("it answers".to_owned(), |version| {
+            format!("version {version}")
+        }))
+    }
+
+    /// Returns the proxy through which it is asked, if there is one.
+    pub(crate) fn proxy(&self) -> Option<String> {
+        self.client.proxy()
+    }
+
     fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Value, TrackingError> {
         self.client.call(&Call {
             path: &api(path),

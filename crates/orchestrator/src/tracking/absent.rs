@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use artifact::{ErrorKind, Failure};
 
+use super::Probe;
 use crate::{cli::Place, output::note};
 
 const ABSENT: &str = "this build tracks nothing: build it with the feature `tracking`: \
@@ -27,8 +28,22 @@ pub fn sync(place: &Place, _: &[PathBuf], _: &[String]) -> Result<u8, Failure> {
     status(place)
 }
 
+/// Says as well that nobody is asked.
+pub fn probe() -> Vec<Probe> {
+    let absent = Probe {
+        check: "build",
+        outcome: Ok(ABSENT.to_owned()),
+        is_doubtful: true,
+    };
+    is_named().then_some(absent).into_iter().collect()
+}
+
+fn is_named() -> bool {
+    std::env::var_os("MLFLOW_TRACKING_URI").is_some_and(|uri| !uri.is_empty())
+}
+
 fn remark() {
-    if std::env::var_os("MLFLOW_TRACKING_URI").is_some_and(|uri| !uri.is_empty()) {
+    if is_named() {
         note(&format!("MLFLOW_TRACKING_URI is set, but {ABSENT}"));
     }
 }

@@ -5,13 +5,14 @@ use std::{
     time::Duration,
 };
 
-use ::tracking::{Noted, Origin, Pending, Sent, Settings, Subject, Tracking, TrackingError};
+use ::tracking::{Noted, Origin, Pending, Sent, Settings, Step, Subject, Tracking, TrackingError};
 use artifact::{ErrorKind, Failure, Run};
 use dataset::SourceUri;
 use harness::RunConfig;
 use registry::Registry;
 use serde_json::{Value, json};
 
+use super::Probe;
 use crate::{
     cli::Place,
     inspect::find_run,
@@ -41,6 +42,27 @@ fn settings() -> Option<Result<Settings, TrackingError>> {
     #[cfg(feature = "s3")]
     let settings = settings.map(|settings| settings.with_buckets(connectors::bucket_of_others));
     Some(settings)
+}
+
+/// Tries the steps to the server that the environment names.
+pub fn probe() -> Vec<Probe> {
+    match settings() {
+        None => Vec::new(),
+        Some(Ok(settings)) => ::tracking::probe(&settings).into_iter().map(step).collect(),
+        Some(Err(error)) => vec![Probe {
+            check: "settings",
+            outcome: Err(error.into()),
+            is_doubtful: false,
+        }],
+    }
+}
+
+fn step(step: Step) -> Probe {
+    Probe {
+        check: step.check,
+        outcome: step.outcome.map_err(Failure::from),
+        is_doubtful: step.is_doubtful,
+    }
 }
 
 fn tell(place: &Place, subject: &Subject, failure: Option<String>) {

@@ -1,4 +1,4 @@
-//! What is still to be told to a tracking server.
+//! What is still to be told to a tracking server, and the way to one.
 
 use std::{
     fs,
@@ -102,4 +102,53 @@ fn a_damaged_note_is_named_and_keeps_no_other_from_being_sent() {
         assert_eq!(call_at(&place, &address, &sync).code, 0);
     }
     assert_eq!(call_at(&place, &address, &["tracking", "status"]).code, 0);
+}
+
+/// Looks at the way to a server; returns the exit code, and the state of each step with what was said.
+fn doctor(place: &Workplace, server: &str) -> (i32, String) {
+    let called = call_at(place, server, &["doctor", "--json"]);
+    let said: Value = serde_json::from_str(&called.out).unwrap();
+    let checks = said["checks"].as_array().unwrap().iter();
+    let checks = checks.filter(|check| check["check"] == "tracking");
+    let line = |check: &Value| {
+        let [state, message] = ["state", "message"].map(|key| check[key].as_str().unwrap());
+        format!("{state} {message}\n")
+    };
+    (called.code, checks.map(line).collect())
+}
+
+/// Checks the exit code, and what is said among the rest.
+#[track_caller]
+fn check_doctor(server: &str, code: i32, said: &[&str]) {
+    let (found, lines) = doctor(&Workplace::new(), server);
+    assert_eq!(found, code, "{lines}");
+    for words in said {
+        assert!(lines.contains(words), "{words}: {lines}");
+    }
+}
+
+#[test]
+fn doctor_looks_at_the_way_to_the_tracking_server_that_is_named() {
+    assert_eq!(doctor(&Workplace::new(), ""), (0, String::new()));
+    let address = server(&[]);
+    let steps = ["ok name: ", "ok port: ", "ok answer: ", "ok credentials: "];
+    check_doctor(&address, 0, &steps);
+    check_doctor(&address, 0, &["ok registry: "]);
+    let plain = server(&[("registered-models", 404, "{}")]);
+    check_doctor(
+        &plain,
+        0,
+        &["warn registry: the server has no model registry"],
+    );
+    let closed = server(&[("/api/", 401, "who?")]);
+    let said = ["fail credentials: ", "MLFLOW_TRACKING_USERNAME"];
+    check_doctor(&closed, 69, &said);
+    let other = server(&[("/api/", 404, "<html>")]);
+    check_doctor(&other, 69, &["fail answer: "]);
+    check_doctor("http://127.0.0.1:9", 69, &["ok name: ", "fail port: "]);
+    check_doctor("http://no-such-host.invalid", 69, &["fail name: "]);
+    // One that speaks no TLS.
+    let secure = address.replace("http:", "https:");
+    check_doctor(&secure, 69, &["ok port: ", "fail TLS: "]);
+    check_doctor("ftp://host", 78, &["fail settings: MLFLOW_TRACKING_URI"]);
 }

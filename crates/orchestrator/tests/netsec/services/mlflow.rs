@@ -497,6 +497,14 @@ fn a_server_that_asks_for_a_password_gets_it_and_nobody_else_sees_it() {
         called.err
     );
     assert!(!called.err.contains("hunter2"), "{}", called.err);
+    let looked = lab.place.call_in(&["doctor"], &environment);
+    let said = "tracking      credentials: ";
+    assert!(
+        looked.out.contains(&format!("FAIL  {said}")),
+        "{}",
+        looked.out
+    );
+    assert!(!looked.out.contains("hunter2"), "{}", looked.out);
     let spooled = std::fs::read_dir(lab.place.path("artifacts/tracking")).unwrap();
     for file in spooled {
         let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
@@ -505,6 +513,14 @@ fn a_server_that_asks_for_a_password_gets_it_and_nobody_else_sees_it() {
     let address = format!("http://admin:{PASSWORD}@127.0.0.1:{}", server.port);
     let mut environment = lab.environment(server.port);
     environment[0].1 = address;
+    let looked = lab.place.call_in(&["doctor"], &environment);
+    for said in [said, "tracking      registry: "] {
+        assert!(
+            looked.out.contains(&format!("ok    {said}")),
+            "{}",
+            looked.out
+        );
+    }
     let called = lab.place.call_in(&["tracking", "sync"], &environment);
     assert_eq!(called.code, 0, "{}", called.err);
     assert!(!called.out.contains("hunter2"), "{}", called.out);
