@@ -113,6 +113,8 @@ pub struct History {
     entries: Vec<Entry>,
     /// The entries that do not count, each with the one that says so.
     disowned: BTreeMap<u64, u64>,
+    /// The versions that nobody loads, each with the entry that says so.
+    withdrawn: BTreeMap<u64, u64>,
 }
 
 /// What is known of a version.
@@ -158,7 +160,12 @@ impl History {
                 disowned.insert(other, entry.sequence);
             }
         }
-        Self { entries, disowned }
+        let withdrawn = withdrawn(&entries, &disowned);
+        Self {
+            entries,
+            disowned,
+            withdrawn,
+        }
     }
 
     /// Returns all entries, the oldest first.
@@ -195,21 +202,11 @@ impl History {
 
     /// Returns the entry by which nobody loads a version: it is withdrawn, or all that was decided of it disowned.
     pub fn withdrawal(&self, version: u64) -> Option<&Entry> {
-        let is_of = |e: &&Entry| e.version == version;
-        let mut notes = self.notes().filter(is_of);
-        if let Some(note) = notes.find(|e| e.action == Action::Withdrawn) {
-            return Some(note);
-        }
-        if self.decisions().any(|e| e.version == version) {
-            return None;
-        }
-        let mut decided = self.entries.iter().filter(|e| e.is_decision());
-        let last = decided.rfind(is_of)?;
-        self.numbered(self.disowned_by(last.sequence)?)
+        self.numbered(*self.withdrawn.get(&version)?)
     }
 
     fn is_withdrawn(&self, entry: &Entry) -> bool {
-        self.withdrawal(entry.version).is_some()
+        self.withdrawn.contains_key(&entry.version)
     }
 
     /// Returns the entry that made the present champion.
@@ -317,6 +314,30 @@ impl History {
     }
 }
 
+/// Returns the versions that were withdrawn, and those of which every decision is disowned, with the entry by which it is
+/// so.
+fn withdrawn(entries: &[Entry], disowned: &BTreeMap<u64, u64>) -> BTreeMap<u64, u64> {
+    let (mut withdrawn, mut decided) = (BTreeMap::new(), BTreeSet::new());
+    let mut without_decision = BTreeMap::new();
+    for entry in entries {
+        match (entry.action, disowned.get(&entry.sequence)) {
+            (Action::Disowned(_), _) | (Action::Withdrawn, Some(_)) => {}
+            (Action::Withdrawn, None) => {
+                withdrawn.entry(entry.version).or_insert(entry.sequence);
+            }
+            (_, None) => {
+                decided.insert(entry.version);
+            }
+            (_, Some(by)) => {
+                without_decision.insert(entry.version, *by);
+            }
+        }
+    }
+    without_decision.retain(|version, _| !decided.contains(version));
+    without_decision.extend(withdrawn);
+    without_decision
+}
+
 /// What an entry is judged by: those before it.
 #[derive(Default)]
 struct Past {
@@ -344,9 +365,7 @@ impl Past {
         let champions = history.decisions().filter(|e| e.action != Action::Declined);
         self.champions = champions.map(|e| e.version).collect();
         self.champion = history.champion().map(|e| e.version);
-        let versions = self.bundles.keys().copied();
-        let withdrawn = versions.filter(|version| history.withdrawal(*version).is_some());
-        self.withdrawn = withdrawn.collect();
+        self.withdrawn = history.withdrawn.keys().copied().collect();
     }
 
     /// Returns why no program can have appended an entry.

@@ -73,10 +73,19 @@ pub fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
                 .try_for_each(|check| print(&line(name, check)))?;
         }
     }
+    let mut checks = checked.iter().flat_map(|(_, checks)| checks);
+    if checks.any(|check| !check.doubts.is_empty()) {
+        note(WHAT_TO_DO);
+    }
     let problems = checked.iter().flat_map(|(_, checks)| checks);
     let problems = problems.flat_map(|check| check.problems.iter().chain(&check.doubts).cloned());
     refuse(unread.into_iter().chain(problems).collect())
 }
+
+/// What is done about what nobody has signed who is trusted.
+const WHAT_TO_DO: &str = "what is not signed: `netsec models sign NAME` signs with --version N what was looked at, and \
+                          with --entry N what one of you has decided; `netsec models withdraw NAME --version N --why \
+                          TEXT` and `netsec models disown NAME --entry N --why TEXT` say that the rest does not count";
 
 fn line(name: &str, check: &VersionCheck) -> String {
     let VersionCheck {

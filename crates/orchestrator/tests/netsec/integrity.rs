@@ -89,7 +89,9 @@ fn a_decision_that_was_disowned_does_not_count_and_the_registry_verifies_again()
     assert!(own.err.contains("models rollback"), "{}", own.err);
     forge(&place);
     for command in [&PREDICT[..], &VERIFY, &["models", "list"]] {
-        assert_eq!(call(&place, &[command, &TRUST]).code, 65);
+        let refused = call(&place, &[command, &TRUST]);
+        assert_eq!(refused.code, 65, "{}", refused.err);
+        assert!(refused.err.contains("models disown"), "{}", refused.err);
     }
     let disown = [&disown[..], &["4"]].concat();
     assert_eq!(call(&place, &[&disown, &TRUST]).code, 64);
