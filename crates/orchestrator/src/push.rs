@@ -239,8 +239,8 @@ impl Push<'_> {
             }
             done += batch.n_rows() as u64;
             self.report("records loaded", done, survey.tally.count());
-            if self.check_rejected().is_err() {
-                // More cannot mend it.
+            if self.arguments.mode == Mode::Upsert && self.check_rejected().is_err() {
+                // More cannot mend it. In another mode all are gone through, to know what was there before.
                 break;
             }
         }
