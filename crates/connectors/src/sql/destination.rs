@@ -244,7 +244,8 @@ impl Destination for SqlDestination {
             if request.is_empty() {
                 continue;
             }
-            self.write(&request, &mut loaded)?;
+            let written = self.write(&request, &mut loaded);
+            self.or_leave_nothing(written)?;
         }
         self.n_loaded += loaded.written + loaded.already_there;
         Ok(loaded)
@@ -261,7 +262,10 @@ impl Destination for SqlDestination {
 
     fn publish(&mut self) -> Result<(), SinkError> {
         match self.mode {
-            LoadMode::Replace => Ok(self.swap()?),
+            LoadMode::Replace => {
+                let swapped = self.swap();
+                Ok(self.or_leave_nothing(swapped)?)
+            }
             LoadMode::Append | LoadMode::Upsert(_) => Ok(()),
         }
     }
@@ -280,6 +284,21 @@ impl Destination for SqlDestination {
 }
 
 impl SqlDestination {
+    /// Drops what a replacement was loaded into when it is refused for good: the same push would not fare
+    /// better with a table that was made by the constraints of now.
+    fn or_leave_nothing(&mut self, outcome: Result<(), Trouble>) -> Result<(), Trouble> {
+        let is_refused = |trouble: &Trouble| trouble.cause == Cause::Refused;
+        if self.mode == LoadMode::Replace && outcome.as_ref().is_err_and(is_refused) {
+            let drop = self.into.drop_if_there();
+            let asked = "drop what was loaded";
+            // What it was refused for matters more than what a failure here leaves.
+            let _ = self
+                .connection
+                .repeat(asked, async |link| link.run(&drop, &[]).await);
+        }
+        outcome
+    }
+
     fn refused(&self, asked: &str, reason: String) -> Trouble {
         self.connection.trouble(asked, Cause::Refused, reason)
     }

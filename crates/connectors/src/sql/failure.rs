@@ -39,6 +39,8 @@ fn cause_of_answer(said: &dyn DatabaseError) -> Cause {
         "57014" => Cause::TimedOut,
         "55P03" | "57P01" | "57P02" | "57P03" | "70100" => Cause::Interrupted,
         "25006" => Cause::Wrong,
+        // A column that the server computes.
+        "428C9" => Cause::Refused,
         _ => match state.get(..2).unwrap_or_default() {
             "28" => Cause::Credentials,
             "08" | "40" | "53" => Cause::Interrupted,

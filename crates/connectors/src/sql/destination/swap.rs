@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use super::{SqlDestination, table::number};
 use crate::{
-    failure::{Cause, Trouble},
+    failure::Trouble,
     sql::{
         LOAD_COLUMN, ROW_COLUMN,
         dialect::Dialect,
@@ -36,23 +36,6 @@ impl SqlDestination {
     /// Puts the loaded records in the place of the old ones. The table itself stays, with its indexes,
     /// constraints, rights and views.
     pub(super) fn swap(&mut self) -> Result<(), Trouble> {
-        let swapped = self.try_swap();
-        if let Err(Trouble {
-            cause: Cause::Refused,
-            ..
-        }) = &swapped
-        {
-            // The same push would not fare better with what was made by the constraints of now.
-            let drop = self.into.drop_if_there();
-            // What it was refused for matters more than what a failure here leaves.
-            let _ = self
-                .connection
-                .repeat(SWAP, async |link| link.run(&drop, &[]).await);
-        }
-        swapped
-    }
-
-    fn try_swap(&mut self) -> Result<(), Trouble> {
         let swap = self.statements();
         let is_tried = Cell::new(false);
         let outcome = self.connection.repeat_at_length(SWAP, async |link| {
