@@ -67,6 +67,7 @@ impl SqlDestination {
     fn statements(&self) -> Swap {
         let dialect = self.connection.dialect();
         let columns = self.into.columns(self.target_knows_loads.unwrap_or(true));
+        let exactly = self.into.exactly();
         let from = dialect.quote_table(&self.into.name);
         let to = dialect.quote_table(&self.target);
         Swap {
@@ -82,7 +83,7 @@ impl SqlDestination {
                 dialect.insert_into()
             ),
             compare: format!(
-                "SELECT {} FROM (SELECT {columns} FROM {to} {} SELECT {columns} FROM {from}) AS other",
+                "SELECT {} FROM (SELECT {exactly} FROM {to} {} SELECT {exactly} FROM {from}) AS other",
                 dialect.as_text("count(*)"),
                 dialect.except()
             ),
