@@ -1,6 +1,9 @@
 //! What a driver's error means.
 
-use sqlx::{Error, error::DatabaseError, mysql::MySqlDatabaseError, sqlite::SqliteError};
+use sqlx::{
+    Error, error::DatabaseError, mysql::MySqlDatabaseError, postgres::PgDatabaseError,
+    sqlite::SqliteError,
+};
 
 use super::dialect::Dialect;
 use crate::{failure::Cause, tls};
@@ -111,7 +114,15 @@ pub(super) fn tls(error: &Error, dialect: Dialect) -> Option<String> {
 /// Says what a driver's error is, without the parts that are for its developers.
 pub(super) fn reason(error: &Error) -> String {
     match error {
-        Error::Database(said) => said.message().to_owned(),
+        Error::Database(said) => {
+            let of_postgres = said.try_downcast_ref::<PgDatabaseError>();
+            let detail = of_postgres.and_then(PgDatabaseError::detail);
+            // Others may repeat the whole record.
+            match detail.filter(|detail| detail.starts_with("Key ")) {
+                Some(detail) => format!("{} ({detail})", said.message()),
+                None => said.message().to_owned(),
+            }
+        }
         Error::Io(error) => error.to_string(),
         Error::Configuration(error) => error.to_string(),
         other => other.to_string(),

@@ -25,7 +25,9 @@ impl MySql {
         let mut link = Self(options.connect().await?);
         if is_writing {
             // A server that is not strict cuts what is too long, and says so where nobody looks.
-            let strict = "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')";
+            // And where a column counts by itself, 0 is a number like another.
+            let strict = "SET SESSION sql_mode = \
+                          CONCAT(@@sql_mode, ',STRICT_ALL_TABLES,NO_AUTO_VALUE_ON_ZERO')";
             link.script(strict).await?;
         }
         Ok(link)
