@@ -152,9 +152,11 @@ impl Dialect {
     pub(crate) fn unique_indexes_query(self) -> &'static str {
         match self {
             Self::Postgres => {
+                // Not the columns that an index merely carries, and none that is asked at the end alone.
                 "SELECT i.indexrelid::text, a.attname::text FROM pg_index i \
-                 JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey) \
-                 WHERE i.indrelid = to_regclass($1) AND i.indisunique AND i.indisvalid \
+                 JOIN pg_attribute a ON a.attrelid = i.indrelid \
+                 AND a.attnum = ANY((i.indkey::int2[])[0:i.indnkeyatts - 1]) \
+                 WHERE i.indrelid = to_regclass($1) AND i.indisunique AND i.indisvalid AND i.indimmediate \
                  AND i.indpred IS NULL AND i.indexprs IS NULL ORDER BY i.indexrelid, a.attnum"
             }
             Self::MySql => {
@@ -178,8 +180,8 @@ impl Dialect {
         match self {
             Self::Postgres => {
                 // Keys may point at a part of the table; the records of tables that inherit from it are
-                // deleted with its own; and behind a view there are other tables. The bit 8 of a trigger's
-                // type stands for deletion, as '4' does in a rule's.
+                // deleted with its own. The bit 8 of a trigger's type stands for deletion, as '4' does in a
+                // rule's.
                 "WITH RECURSIVE parts AS (SELECT to_regclass($1)::oid AS part UNION \
                  SELECT inhrelid FROM pg_inherits JOIN parts ON inhparent = part) \
                  SELECT 'records of ' || conrelid::regclass::text || ' (ON DELETE)' FROM pg_constraint \
@@ -189,8 +191,6 @@ impl Dialect {
                  UNION SELECT 'records of ' || inhrelid::regclass::text || ', which inherits from it' \
                  FROM pg_inherits \
                  JOIN pg_class ON oid = inhparent AND relkind = 'r' WHERE inhparent = to_regclass($1) \
-                 UNION SELECT 'the tables behind this view' FROM pg_class \
-                 WHERE oid = to_regclass($1) AND relkind NOT IN ('r', 'p') \
                  UNION SELECT 'what the trigger ' || tgname || ' does on DELETE' FROM pg_trigger \
                  WHERE NOT tgisinternal AND tgenabled <> 'D' AND tgtype & 8 = 8 \
                  AND tgrelid IN (SELECT part FROM parts) \
@@ -217,12 +217,35 @@ impl Dialect {
                  WHERE m.type = 'table' AND f.\"table\" = ?1 COLLATE NOCASE \
                  AND m.name <> ?1 COLLATE NOCASE \
                  AND f.on_delete IN ('CASCADE', 'SET NULL', 'SET DEFAULT') \
-                 UNION SELECT 'the tables behind this view' FROM sqlite_master \
-                 WHERE type = 'view' AND name = ?1 COLLATE NOCASE \
                  UNION SELECT 'what the trigger ' || name || ' may do on DELETE' FROM sqlite_master \
                  WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE \
                  AND sql LIKE '%delete%' ORDER BY 1"
             }
+        }
+    }
+
+    /// Asks for a row when there is something by a table's name that is none.
+    pub(crate) fn view_query(self) -> &'static str {
+        match self {
+            Self::Postgres => {
+                "SELECT '' FROM pg_class WHERE oid = to_regclass($1) AND relkind NOT IN ('r', 'p')"
+            }
+            Self::MySql => {
+                "SELECT '' FROM information_schema.views \
+                 WHERE table_schema = DATABASE() AND table_name = ?"
+            }
+            Self::Sqlite => {
+                "SELECT '' FROM sqlite_master WHERE type = 'view' AND name = ?1 COLLATE NOCASE"
+            }
+        }
+    }
+
+    /// Writes a column as it is compared byte by byte.
+    pub(crate) fn exactly(self, column: &str) -> String {
+        match self {
+            Self::Postgres => format!("CAST({column} AS text) COLLATE \"C\""),
+            Self::MySql => format!("CAST({column} AS BINARY)"),
+            Self::Sqlite => format!("{column} COLLATE BINARY"),
         }
     }
 

@@ -187,6 +187,7 @@ impl SqlDestination {
         self.target_knows_loads = exists.then(|| knows_loads(&found));
         let mut before = 0;
         if exists {
+            self.check_is_table()?;
             self.check_transactions()?;
             self.check_dependants()?;
             before = self.count()?;
@@ -195,7 +196,10 @@ impl SqlDestination {
             LoadMode::Replace => self.staging(),
             _ => self.target.clone(),
         };
-        self.make(&into, exists && self.mode == LoadMode::Replace)?;
+        // Whoever may write to a table need not have the right to make one.
+        if !exists || self.mode == LoadMode::Replace {
+            self.make(&into, exists)?;
+        }
         match self.mode.clone() {
             LoadMode::Upsert(key) => self.index_key(&into, &key)?,
             mode => self.index_loads(&into, mode == LoadMode::Replace)?,
@@ -264,6 +268,20 @@ impl SqlDestination {
             .connection
             .repeat_at_length(asked, async |link| link.texts(&sql, &[]).await)?;
         Ok(number(&rows))
+    }
+
+    /// Refuses a view: what an index, a lock or a replacement are asked of is a table.
+    fn check_is_table(&mut self) -> Result<(), Trouble> {
+        let dialect = self.connection.dialect();
+        let value = [Value::from(dialect.in_catalogue(&self.target).as_str())];
+        let found = self.connection.texts(LOOK, dialect.view_query(), &value)?;
+        match found.is_empty() {
+            true => Ok(()),
+            false => {
+                let reason = format!("`{}` is a view: push into a table", self.target.table);
+                Err(self.refused(LOOK, reason))
+            }
+        }
     }
 
     fn check_transactions(&mut self) -> Result<(), Trouble> {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    database::{Database, EVERY, Kind, MARIADB_TAKES, SERVERS},
+    database::{Database, EVERY, Kind, MARIADB_TAKES, PASSWORD, SERVERS},
     mongodb::{push, push_tiny},
 };
 use crate::support::{Called, TINY, Workplace};
@@ -130,7 +130,7 @@ fn what_hangs_on_a_part_an_heir_or_a_view_is_no_less_safe() {
     let expected = [
         ("whole", "records of child"),
         ("parent", "records of heir"),
-        ("seen", "the tables behind this view"),
+        ("seen", "`seen` is a view: push into a table"),
     ];
     for (table, said) in expected {
         let called = try_to_push(&place, &database.address(table), &["--mode", "replace"]);
@@ -412,4 +412,184 @@ fn an_index_of_mysql_on_the_beginning_of_a_column_is_none_on_the_column() {
     assert_eq!(called.code, 65, "{}", called.err);
     assert!(called.err.contains("short on k(3)"), "{}", called.err);
     assert_eq!(database.ask("SELECT k, a FROM t"), "abce\t1\n");
+}
+
+#[test]
+fn what_a_repeated_push_has_loaded_before_stays_though_its_first_records_are_refused() {
+    for kind in EVERY {
+        let database = Database::start(kind);
+        let place = Workplace::new();
+        place.write("keyed.yaml", KEYED);
+        let rows = |n: usize| -> String {
+            let rows = (0..n).map(|i| format!("k{i},{i},{}\n", i % 2));
+            format!("k,a,y\n{}", rows.collect::<String>())
+        };
+        database.ask(
+            "CREATE TABLE t (k VARCHAR(20) UNIQUE, a DOUBLE PRECISION, y BIGINT, \
+             netsec_load VARCHAR(32), netsec_row BIGINT)",
+        );
+        let to = database.address("t");
+        let dataset = ["--dataset", "keyed.yaml"];
+        // More than one batch of them is there.
+        place.write("keyed.csv", rows(8_300));
+        push(&place, "keyed.csv", &to, &dataset);
+        place.write("keyed.csv", rows(9_000));
+        let lax = [&dataset[..], &["--max-bad-share", "1"]].concat();
+        assert_eq!(push(&place, "keyed.csv", &to, &lax)["written"], 700);
+        let fixed = ["push", "--from", "keyed.csv", "--to", &to];
+        let called = place.call(&[&fixed[..], &dataset].concat());
+        assert_eq!(called.code, 65, "{}", called.err);
+        assert_eq!(database.count("t"), 9_000, "{kind:?}");
+    }
+}
+
+#[test]
+fn a_trigger_that_changes_what_a_column_takes_for_equal_is_noticed() {
+    for kind in EVERY {
+        let database = Database::start(kind);
+        let place = Workplace::new();
+        place.write("keyed.yaml", KEYED);
+        place.write("keyed.csv", "k,a,y\nabc,7,1\nd,8,0\n");
+        let of_type = match kind {
+            Kind::Postgres => {
+                database.ask("CREATE EXTENSION citext");
+                "citext"
+            }
+            Kind::MariaDb => "varchar(20) COLLATE utf8mb4_general_ci",
+            Kind::Sqlite => "TEXT COLLATE NOCASE",
+        };
+        database.ask(&format!(
+            "CREATE TABLE t (k {of_type}, a DOUBLE PRECISION, y BIGINT)"
+        ));
+        database.ask("INSERT INTO t VALUES ('old', 1, 0)");
+        match kind {
+            Kind::Postgres => {
+                database.ask(
+                    "CREATE FUNCTION loud() RETURNS trigger LANGUAGE plpgsql AS \
+                     'BEGIN NEW.k := upper(NEW.k::text); RETURN NEW; END'",
+                );
+                database.ask(
+                    "CREATE TRIGGER l BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION loud()",
+                );
+            }
+            Kind::MariaDb => {
+                database.ask(
+                    "CREATE TRIGGER l BEFORE INSERT ON t FOR EACH ROW SET NEW.k = UPPER(NEW.k)",
+                );
+            }
+            Kind::Sqlite => {
+                database.ask(
+                    "CREATE TRIGGER l AFTER INSERT ON t BEGIN \
+                     UPDATE t SET k = upper(k) WHERE rowid = NEW.rowid; END",
+                );
+            }
+        }
+        let fixed = [
+            "push",
+            "--from",
+            "keyed.csv",
+            "--to",
+            &database.address("t"),
+        ];
+        let more = ["--dataset", "keyed.yaml", "--mode", "replace"];
+        let called = place.call(&[&fixed[..], &more].concat());
+        assert_eq!(called.code, 65, "{kind:?} {}", called.err);
+        assert!(called.err.contains("have become others"), "{}", called.err);
+        assert_eq!(database.ask("SELECT k FROM t").trim(), "old", "{kind:?}");
+    }
+}
+
+#[test]
+fn whoever_may_write_to_a_table_need_not_have_the_right_to_make_one() {
+    let database = Database::start(Kind::Postgres);
+    let place = Workplace::new();
+    place.write_tiny(20);
+    database.ask(
+        "CREATE TABLE tiny (a BIGINT, b BIGINT, y BIGINT, netsec_load TEXT, netsec_row BIGINT, \
+         UNIQUE (netsec_load, netsec_row))",
+    );
+    database.ask("CREATE TABLE keyed (a BIGINT UNIQUE, b BIGINT, y BIGINT)");
+    database.ask(&format!("CREATE USER writer PASSWORD '{PASSWORD}'"));
+    database.ask("GRANT SELECT, INSERT, UPDATE, DELETE ON tiny, keyed TO writer");
+    let of = |table: &str| database.address(table).replace("netsec:", "writer:");
+    push_tiny(&place, &of("tiny"), &[]);
+    assert_eq!(database.count("tiny"), 20);
+    place.write("tiny.csv", "a,b,y\n1,2,0\n2,3,1\n");
+    push_tiny(&place, &of("keyed"), &["--mode", "upsert", "--key", "a"]);
+    assert_eq!(database.count("keyed"), 2);
+}
+
+#[test]
+fn a_column_that_the_server_computes_is_refused_and_nothing_is_left() {
+    let database = Database::start(Kind::Postgres);
+    let place = Workplace::new();
+    place.write_tiny(20);
+    database.ask("CREATE TABLE tiny (a BIGINT, b BIGINT, y BIGINT GENERATED ALWAYS AS (1) STORED)");
+    let called = try_to_push(&place, &database.address("tiny"), &["--mode", "replace"]);
+    assert_eq!(called.code, 65, "{}", called.err);
+    let tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'";
+    assert_eq!(database.ask(tables).trim(), "tiny");
+}
+
+#[test]
+fn a_view_is_no_table() {
+    for kind in EVERY {
+        let database = Database::start(kind);
+        let place = Workplace::new();
+        place.write_tiny(20);
+        database.ask("CREATE TABLE base (a BIGINT, b BIGINT, y BIGINT)");
+        database.ask("CREATE VIEW seen AS SELECT * FROM base");
+        for more in [
+            &["--mode", "append"][..],
+            &["--mode", "replace"],
+            &["--mode", "upsert", "--key", "a"],
+        ] {
+            let called = try_to_push(&place, &database.address("seen"), more);
+            assert_eq!(called.code, 65, "{kind:?} {more:?} {}", called.err);
+            let said = "`seen` is a view: push into a table";
+            assert!(called.err.contains(said), "{kind:?} {}", called.err);
+        }
+    }
+}
+
+#[test]
+fn an_index_that_carries_a_column_is_none_on_it_and_a_refusal_names_the_key() {
+    let database = Database::start(Kind::Postgres);
+    let place = Workplace::new();
+    place.write_tiny(0);
+    place.write("tiny.csv", "a,b,y\n1,2,0\n2,3,1\n");
+    database.ask("CREATE TABLE tiny (a BIGINT, b BIGINT, y BIGINT)");
+    database.ask("CREATE UNIQUE INDEX one ON tiny (a) INCLUDE (b)");
+    database.ask("INSERT INTO tiny VALUES (1, 7, 0)");
+    let more = [
+        "--mode",
+        "upsert",
+        "--key",
+        "a",
+        "--key",
+        "b",
+        "--max-bad-share",
+        "0.5",
+    ];
+    let more = [&more[..], &["--quarantine", "bad.csv"]].concat();
+    assert_eq!(
+        push_tiny(&place, &database.address("tiny"), &more)["written"],
+        1
+    );
+    let rejected = std::fs::read_to_string(place.path("bad.csv")).unwrap();
+    assert!(
+        rejected.contains("Key (a)=(1) already exists"),
+        "{rejected}"
+    );
+}
+
+#[test]
+fn a_zero_stays_one_where_mysql_counts_by_itself() {
+    let database = Database::start(Kind::MariaDb);
+    let place = Workplace::new();
+    place.write_tiny(0);
+    place.write("tiny.csv", "a,b,y\n0,2,0\n5,3,1\n");
+    database.ask("CREATE TABLE tiny (a BIGINT AUTO_INCREMENT PRIMARY KEY, b BIGINT, y BIGINT)");
+    push_tiny(&place, &database.address("tiny"), &["--mode", "replace"]);
+    assert_eq!(database.ask("SELECT a FROM tiny ORDER BY a"), "0\n5\n");
 }
