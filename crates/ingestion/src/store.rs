@@ -259,9 +259,8 @@ impl FeatureStore {
 
 fn is_fresh(meta: &Meta, read_at: Timestamp, freshness: Freshness<'_>) -> bool {
     match (freshness, &meta.file) {
-        (Freshness::MaxAge { now, seconds }, _) => {
-            u64::try_from((now - read_at).num_seconds()).is_ok_and(|age| age <= seconds)
-        }
+        (Freshness::MaxAge { now, seconds }, _) => u64::try_from((now - read_at).num_seconds())
+            .is_ok_and(|age| seconds > 0 && age <= seconds),
         (Freshness::File(path), Some(stamp)) => stamp.matches(path, read_at),
         (Freshness::File(_), None) => false,
     }

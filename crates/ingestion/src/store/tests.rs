@@ -117,16 +117,17 @@ fn a_column_of_the_schema_may_have_the_name_of_a_column_of_the_snapshot() {
 #[test]
 fn a_remote_snapshot_grows_stale_and_one_from_the_future_is_not_trusted() {
     let saved = saved(ROWS, None);
-    let at = |now: &str| {
-        let freshness = Freshness::MaxAge {
-            now: moment(now),
-            seconds: 60,
-        };
+    let at = |now: &str, seconds: u64| {
+        let now = moment(now);
+        let freshness = Freshness::MaxAge { now, seconds };
         saved.store.lookup(&key(), &schema(), freshness).is_some()
     };
-    assert!(at("2026-02-03T10:01:00Z"));
-    assert!(!at("2026-02-03T10:01:01Z"));
-    assert!(!at("2026-02-03T09:00:00Z"));
+    assert!(at("2026-02-03T10:01:00Z", 60));
+    assert!(!at("2026-02-03T10:01:01Z", 60));
+    assert!(!at("2026-02-03T09:00:00Z", 60));
+    // None is so young.
+    assert!(at("2026-02-03T10:00:00Z", 1));
+    assert!(!at("2026-02-03T10:00:00Z", 0));
 }
 
 #[test]
