@@ -67,7 +67,7 @@ fn failing(trouble: &Trouble, is_encrypted: bool) -> (usize, &'static str) {
     match trouble.cause {
         Cause::Credentials => (1, "credentials"),
         Cause::Permission => (2, "permission"),
-        Cause::Missing => (3, "table"),
+        Cause::Missing => (2, "table"),
         Cause::Busy => (3, "capacity"),
         Cause::Wrong | Cause::Refused if !trouble.reason.contains("certificate") => (2, "table"),
         _ if is_encrypted => (0, "TLS"),

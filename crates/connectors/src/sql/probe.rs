@@ -7,7 +7,7 @@ use super::{
     connection::Connection,
     dialect::Dialect,
     failure::reason,
-    link::Texts,
+    link::{Texts, check_reads},
     mysql, postgres,
 };
 use crate::{
@@ -120,16 +120,22 @@ fn tls(connection: &mut Connection) -> &'static str {
 fn look(connection: &mut Connection) -> Result<(), Trouble> {
     let dialect = connection.dialect();
     let address = std::sync::Arc::clone(&connection.address);
-    let select = match &address.selection {
-        Selection::Query(query) => query.clone(),
+    let (select, row) = match &address.selection {
+        Selection::Query(query) => (query.clone(), None),
         Selection::Table(table) => {
-            format!("SELECT * FROM {} LIMIT 1", dialect.quote_table(table))
+            let table = dialect.quote_table(table);
+            let all = format!("SELECT * FROM {table}");
+            (all, Some(format!("SELECT '' FROM {table} LIMIT 1")))
         }
     };
     let asked = "look at the columns";
     connection.repeat(asked, async |link| {
         link.script(dialect.begin_reading()).await?;
-        link.names(&select).await?;
+        check_reads(link.names(&select).await?.len())?;
+        // Naming the columns takes no right to read them everywhere.
+        if let Some(row) = &row {
+            link.texts(row, &[]).await?;
+        }
         link.script("ROLLBACK").await
     })
 }
