@@ -105,13 +105,13 @@ impl MongoDestination {
         Ok(())
     }
 
-    /// Reads the documents of some keys.
+    /// Reads the documents of some keys, all of the same names.
     fn find_keys(&self, keys: &[Document]) -> Result<Tally, SinkError> {
         let collection = self.connection.collection(&self.staging());
         let mut tally = Tally::default();
         for some in keys.chunks(LOOKED_FOR) {
             let found = self.connection.repeat("read documents back", async || {
-                let find = collection.find(doc! {"$or": some});
+                let find = collection.find(any_of(some));
                 let collation = Collation::builder().locale(LETTER_BY_LETTER).build();
                 let mut cursor = find.collation(collation).await?;
                 let mut columns = FieldColumns::default();
@@ -128,6 +128,18 @@ impl MongoDestination {
             tally.add_batch(&numeric(found, &self.schema));
         }
         Ok(tally)
+    }
+}
+
+/// Selects the documents of some keys.
+fn any_of(keys: &[Document]) -> Document {
+    match keys.first().map(|key| key.iter().collect::<Vec<_>>()) {
+        Some(parts) if parts.len() == 1 => {
+            let name = parts[0].0;
+            let values: Vec<&Bson> = keys.iter().filter_map(|key| key.get(name)).collect();
+            doc! {name: {"$in": values}}
+        }
+        _ => doc! {"$or": keys},
     }
 }
 
