@@ -188,6 +188,8 @@ impl SqlDestination {
         let mut before = 0;
         if exists {
             self.check_is_table()?;
+            // Before anything is made beside it.
+            self.described(self.target.clone())?;
             self.check_transactions()?;
             self.check_dependants()?;
             before = self.count()?;

@@ -26,10 +26,11 @@ const CHANGED: &str = "the table would keep it otherwise than it was sent, or wr
 impl SqlDestination {
     /// Makes sure that equal keys cannot stand in two records, and that keys are found quickly.
     pub(super) fn index_key(&mut self, into: &TableName, key: &[String]) -> Result<(), Trouble> {
-        self.index(into, key)?;
         if self.connection.dialect() != Dialect::MySql {
-            return Ok(());
+            return self.index(into, key);
         }
+        self.check_key_is_short(into, key)?;
+        self.index(into, key)?;
         let mut sorted = key.to_vec();
         sorted.sort();
         let others = self.unique_indexes(into)?.into_iter().find(|(_, columns)| {
@@ -49,6 +50,25 @@ impl SqlDestination {
                 Err(self.refused("look at the unique indexes", reason))
             }
         }
+    }
+
+    /// Refuses a key that MySQL does not index by its value: MariaDB makes an index of such a one that no
+    /// query can use, so that each look for keys would go over the whole table.
+    fn check_key_is_short(&mut self, into: &TableName, key: &[String]) -> Result<(), Trouble> {
+        let columns = self.columns_of(into)?;
+        let is_long = |kind: &String| kind.contains("text") || kind.contains("blob");
+        let long = |name: &&String| columns.get(*name).is_some_and(is_long);
+        let Some(name) = key.iter().find(long) else {
+            return Ok(());
+        };
+        let dialect = self.connection.dialect();
+        let reason = format!(
+            "the key `{name}` is of type {}, which MySQL cannot look up: ALTER TABLE {} MODIFY {} VARCHAR(255)",
+            columns[name],
+            dialect.quote_table(into),
+            dialect.quote(name)
+        );
+        Err(self.refused("look at the key", reason))
     }
 
     /// Writes records over those with equal keys, all of them or none; gives the reason when the table

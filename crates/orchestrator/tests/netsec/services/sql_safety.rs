@@ -593,3 +593,58 @@ fn a_zero_stays_one_where_mysql_counts_by_itself() {
     push_tiny(&place, &database.address("tiny"), &["--mode", "replace"]);
     assert_eq!(database.ask("SELECT a FROM tiny ORDER BY a"), "0\n5\n");
 }
+
+#[test]
+fn a_key_that_mysql_cannot_look_up_is_refused_with_what_mends_it() {
+    let database = Database::start(Kind::MariaDb);
+    let place = Workplace::new();
+    place.write("keyed.yaml", KEYED);
+    place.write("keyed.csv", "k,a,y\nabc,7,1\n");
+    let to = database.address("t");
+    push(&place, "keyed.csv", &to, &["--dataset", "keyed.yaml"]);
+    let fixed = ["push", "--from", "keyed.csv", "--to", &to];
+    let more = ["--dataset", "keyed.yaml", "--mode", "upsert", "--key", "k"];
+    let upsert = [&fixed[..], &more].concat();
+    let called = place.call(&upsert);
+    assert_eq!(called.code, 65, "{}", called.err);
+    let advice = "ALTER TABLE `t` MODIFY `k` VARCHAR(255)";
+    assert!(called.err.contains(advice), "{}", called.err);
+    database.ask(advice);
+    assert_eq!(place.call(&upsert).code, 0);
+}
+
+#[test]
+fn a_column_that_lacks_is_told_before_anything_is_made() {
+    for kind in EVERY {
+        let database = Database::start(kind);
+        let place = Workplace::new();
+        place.write_tiny(20);
+        database.ask("CREATE TABLE tiny (a DOUBLE PRECISION, b DOUBLE PRECISION)");
+        let to = database.address("tiny");
+        let called = try_to_push(&place, &to, &["--mode", "replace"]);
+        assert_eq!(called.code, 65, "{}", called.err);
+        let said = "`tiny` has no column `y`";
+        assert!(called.err.contains(said), "{}", called.err);
+        database.ask("ALTER TABLE tiny ADD COLUMN y BIGINT");
+        push_tiny(&place, &to, &["--mode", "replace"]);
+        assert_eq!(database.count("tiny"), 20, "{kind:?}");
+    }
+}
+
+#[test]
+fn doctor_says_that_a_table_may_not_be_read_and_that_a_query_reads_nothing() {
+    let database = Database::start(Kind::Postgres);
+    let place = Workplace::new();
+    place.write_tiny(20);
+    push_tiny(&place, &database.address("tiny"), &[]);
+    database.ask(&format!("CREATE USER writer PASSWORD '{PASSWORD}'"));
+    let denied = database.address("tiny").replace("netsec:", "writer:");
+    let deleting = database.uri(database.port, "query=DELETE FROM tiny");
+    for (uri, said) in [(denied, "permission denied"), (deleting, "it is no SELECT")] {
+        let called = place.call(&["doctor", "--dataset", "tiny.yaml", "--source", &uri]);
+        let line = called.out.lines().find(|line| line.contains("FAIL"));
+        let line = line.unwrap_or_else(|| panic!("{}", called.out));
+        assert!(line.contains("permission") && line.contains(said), "{line}");
+    }
+    assert_eq!(database.count("tiny"), 20);
+}
