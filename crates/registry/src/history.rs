@@ -222,16 +222,28 @@ impl History {
         (last.action == Action::Declined && !self.is_withdrawn(last)).then_some(last)
     }
 
-    /// Returns the entry that made the champion of a moment in the past. Where times run back, an entry
-    /// counts from the latest time among it and those before it, since entries were made in order. One that was
-    /// disowned, at whatever time, never counted; a version that was withdrawn counted until then.
-    pub fn champion_at(&self, moment: clock::Timestamp) -> Option<&Entry> {
+    /// Returns the entries that count and by which a champion comes or goes. No other bounds a time: a refusal changes
+    /// nothing, and what was disowned never counted, whenever that was said.
+    fn turns(&self) -> impl Iterator<Item = &Entry> {
+        let is_turn = |e: &&Entry| !matches!(e.action, Action::Declined | Action::Disowned(_));
+        self.counting().filter(is_turn)
+    }
+
+    /// Returns the entry that ends what served at a moment in the past.
+    pub(crate) fn next_turn(&self, moment: clock::Timestamp) -> Option<&Entry> {
         let is_later = |e: &&Entry| clock::parse(&e.at).is_ok_and(|at| at > moment);
-        let end = self.entries.iter().take_while(|e| !is_later(e)).count() as u64;
-        let decisions = self.decisions().take_while(|e| e.sequence <= end);
-        let last = decisions.filter(|e| e.action != Action::Declined).last()?;
+        self.turns().find(is_later)
+    }
+
+    /// Returns the entry that made the champion of a moment in the past. Where times run back, an entry
+    /// counts from the latest time among it and those before it, since entries were made in order. A version that was
+    /// withdrawn counted until then.
+    pub fn champion_at(&self, moment: clock::Timestamp) -> Option<&Entry> {
+        let end = self.next_turn(moment).map_or(u64::MAX, |e| e.sequence);
+        let past = self.turns().take_while(|e| e.sequence < end);
+        let last = past.filter(|e| e.is_decision()).last()?;
         let withdrawal = self.withdrawal(last.version);
-        let is_past = withdrawal.is_some_and(|note| note.sequence <= end);
+        let is_past = withdrawal.is_some_and(|note| note.sequence < end);
         (!is_past).then_some(last)
     }
 

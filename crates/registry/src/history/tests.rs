@@ -126,6 +126,32 @@ fn a_decision_that_is_disowned_never_counted() {
 }
 
 #[test]
+fn a_late_time_hides_no_champion_unless_its_entry_makes_one() {
+    let mut actions = vec![(Promoted, 1), (Promoted, 2), (Declined, 3), (RolledBack, 1)];
+    let served = |actions: &[(Action, u64)], late: usize| {
+        let mut entries = check(actions).entries;
+        entries[late - 1].at = "2099-01-01T00:00:00Z".to_owned();
+        let history = History::new(entries).unwrap();
+        let moment = clock::parse("2026-03-01").unwrap();
+        let next = history.next_turn(moment).map(|e| e.sequence);
+        (history.champion_at(moment).unwrap().version, next)
+    };
+    assert_eq!(served(&actions, 3), (1, None));
+    assert_eq!(served(&actions, 2), (1, Some(2)));
+    // By whom it was appended makes no difference once it does not count.
+    actions.push((Disowned(2), 2));
+    assert_eq!(served(&actions, 2), (1, None));
+    let disowned = [
+        (Promoted, 1),
+        (Promoted, 2),
+        (Promoted, 1),
+        (Disowned(3), 1),
+    ];
+    assert_eq!(served(&disowned, 3), (2, None));
+    assert_eq!(served(&disowned, 4), (2, None));
+}
+
+#[test]
 fn a_version_that_is_withdrawn_served_until_then_and_is_gone_to_by_no_rollback() {
     let history = check(&[
         (Promoted, 1),

@@ -262,7 +262,8 @@ impl Registry {
         }
     }
 
-    /// Returns the entry that made the champion of a moment, where trusted keys have signed it.
+    /// Returns the entry that made the champion of a moment, where trusted keys have signed it and the one that ends its
+    /// time: with a late time, that one would hide those behind it.
     ///
     /// # Errors
     /// [`RegistryError::Untrusted`].
@@ -274,7 +275,9 @@ impl Registry {
     ) -> Result<Option<&'a Entry>, RegistryError> {
         self.check_notes(name, history)?;
         let found = history.champion_at(moment);
-        found.map_or(Ok(()), |entry| self.check_entry(name, entry))?;
+        for entry in found.into_iter().chain(history.next_turn(moment)) {
+            self.check_entry(name, entry)?;
+        }
         Ok(found)
     }
 

@@ -462,6 +462,55 @@ fn that_there_is_no_champion_is_believed_only_where_a_trusted_key_has_signed_it(
 }
 
 #[test]
+fn what_served_at_a_time_is_told_only_where_what_bounds_it_is_signed() {
+    let place = Place::of_two();
+    let now = clock::now();
+    let forged = |at: &str, action: Action| Entry {
+        at: at.to_owned(),
+        action,
+        ..place.registry().entry("m", Some(2)).unwrap()
+    };
+    let append = |registry: &Registry, entry: Entry| {
+        let appended = registry.append("m", |_| Ok(Some(entry.clone())));
+        appended.unwrap().unwrap().sequence
+    };
+    let both = || place.signing(1).trusting_also(&key_of(&place, 1));
+    let at = || {
+        let registry = place.trusting(1);
+        let history = registry.history("m").unwrap();
+        let found = registry.champion_at("m", &history, now);
+        found.map(|entry| entry.map(|e| e.sequence))
+    };
+    assert_eq!(
+        append(
+            &place.registry(),
+            forged("2099-01-01T00:00:00Z", Action::Declined)
+        ),
+        3
+    );
+    assert_eq!(
+        append(&both(), forged("2026-02-04T00:00:00Z", Action::Promoted)),
+        4
+    );
+    assert_eq!(at().unwrap(), Some(4));
+    assert_eq!(
+        append(
+            &place.registry(),
+            forged("2099-01-01T00:00:00Z", Action::Promoted)
+        ),
+        5
+    );
+    assert_eq!(
+        append(&both(), forged("2026-02-05T00:00:00Z", Action::Promoted)),
+        6
+    );
+    let refused = at().unwrap_err().to_string();
+    assert!(refused.contains("disown m --entry 5"), "{refused}");
+    both().disown("m", 5, "why", now).unwrap();
+    assert_eq!(at().unwrap(), Some(6));
+}
+
+#[test]
 fn a_version_that_somebody_has_written_is_gone_when_all_that_was_said_of_it_is_disowned() {
     let place = Place::of_two();
     let forged = Entry {
