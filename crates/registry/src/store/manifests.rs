@@ -262,8 +262,9 @@ impl Registry {
         }
     }
 
-    /// Returns the entry that made the champion of a moment, where trusted keys have signed it and the one that ends its
-    /// time: with a late time, that one would hide those behind it.
+    /// Returns the entry that made the champion of a moment, where trusted keys have signed it, its version, unless that
+    /// was withdrawn since and its files may be gone, and the entry that ends its time: with a late time, that one
+    /// would hide those behind it.
     ///
     /// # Errors
     /// [`RegistryError::Untrusted`].
@@ -278,6 +279,8 @@ impl Registry {
         for entry in found.into_iter().chain(history.next_turn(moment)) {
             self.check_entry(name, entry)?;
         }
+        let present = found.filter(|e| history.withdrawal(e.version).is_none());
+        present.map_or(Ok(()), |entry| self.check_seal(name, entry))?;
         Ok(found)
     }
 

@@ -511,6 +511,40 @@ fn what_served_at_a_time_is_told_only_where_what_bounds_it_is_signed() {
 }
 
 #[test]
+fn what_served_at_a_time_is_told_only_where_its_manifest_is_signed() {
+    let place = Place::of_two();
+    let registry = place.trusting(1);
+    let at = || {
+        let history = registry.history("m").unwrap();
+        let found = registry.champion_at("m", &history, clock::now());
+        found.map(|entry| entry.unwrap().version)
+    };
+    let entry = registry.entry("m", Some(1)).unwrap();
+    for lost in [manifest_key("m", &entry), signature_key("m", &entry)] {
+        let file = place.file(&lost);
+        assert_eq!(at().unwrap(), 1);
+        let whole = fs::read(&file).unwrap();
+        fs::remove_file(&file).unwrap();
+        assert!(
+            matches!(at(), Err(RegistryError::Untrusted { .. })),
+            "{lost}"
+        );
+        fs::write(&file, whole).unwrap();
+    }
+    // Of a version that was withdrawn later, files may be gone.
+    let both = place.signing(1).trusting_also(&key_of(&place, 1));
+    let withdrawal = Entry {
+        at: "2099-01-01T00:00:00Z".to_owned(),
+        action: Action::Withdrawn,
+        ..entry.clone()
+    };
+    let appended = both.append("m", |_| Ok(Some(withdrawal.clone())));
+    appended.unwrap();
+    fs::remove_file(place.file(&manifest_key("m", &entry))).unwrap();
+    assert_eq!(at().unwrap(), 1);
+}
+
+#[test]
 fn a_version_that_somebody_has_written_is_gone_when_all_that_was_said_of_it_is_disowned() {
     let place = Place::of_two();
     let forged = Entry {
