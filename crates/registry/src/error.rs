@@ -51,6 +51,15 @@ pub enum RegistryError {
          `netsec models promote` and `netsec models rollback` sign with --signing-key (NETSEC_SIGNING_KEY)"
     )]
     Voiceless { location: String },
+    #[error(
+        "`{name}`: not signed, because nobody has signed an entry of the history about version {version} (entries: \
+         {entries}); `netsec models sign {name} --version {version} --entry K` signs both, where K is one of your decisions"
+    )]
+    Undecided {
+        name: String,
+        version: u64,
+        entries: String,
+    },
     #[error("`{name}`: not signed, because {reasons}; {advice}")]
     Unsignable {
         name: String,
@@ -194,6 +203,7 @@ impl Classified for RegistryError {
             | Self::Withdrawn { .. }
             | Self::EmptyHoldout
             | Self::Untrusted { .. }
+            | Self::Undecided { .. }
             | Self::Unsignable { .. } => ErrorKind::Rejected,
             Self::Scoring(error) => error.kind(),
             Self::Resamples { .. } | Self::Margin { .. } | Self::Key { .. } => ErrorKind::Config,

@@ -191,7 +191,7 @@ impl History {
     }
 
     /// Returns the decisions that count.
-    fn decisions(&self) -> impl DoubleEndedIterator<Item = &Entry> {
+    pub(crate) fn decisions(&self) -> impl DoubleEndedIterator<Item = &Entry> {
         self.counting().filter(|e| e.is_decision())
     }
 

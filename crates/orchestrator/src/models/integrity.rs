@@ -96,21 +96,27 @@ fn line(name: &str, check: &VersionCheck) -> String {
         problems,
         doubts,
         withdrawn,
+        loadable,
+        disowned,
         ..
     } = check;
-    let (is_withdrawn, seal_said) = match withdrawn {
-        Some(why) => (true, format!("was withdrawn ({why})")),
-        None => (false, seal.to_string()),
+    let standing = match withdrawn {
+        Some(why) => format!("was withdrawn ({why})"),
+        None if loadable.is_empty() => {
+            let numbers: Vec<String> = disowned.iter().map(u64::to_string).collect();
+            format!("as it stands in entry {} is disowned", numbers.join(", "))
+        }
+        None => seal.to_string(),
     };
     let state = match (problems.is_empty(), doubts.is_empty(), seal) {
         (false, ..) => format!("NOT as it was registered: {}", problems.join("; ")),
         (_, false, _) => format!("{bytes} bytes are whole, but {}", doubts.join("; ")),
-        _ if is_withdrawn => "nobody loads it".to_owned(),
+        _ if loadable.is_empty() => "nobody loads it".to_owned(),
         (.., Seal::Trusted(_)) => format!("{bytes} bytes are as they were registered"),
         _ => format!("{bytes} bytes are what the history says"),
     };
     format!(
-        "{name} version {version} ({}) {seal_said}; {state}",
+        "{name} version {version} ({}) {standing}; {state}",
         bundle.short()
     )
 }
@@ -165,8 +171,11 @@ impl SignArguments {
 
 fn tell(name: &str, signed: &Signed, key: &str) -> Result<(), Failure> {
     let version = signed.version;
-    if signed.is_signed {
-        print(&format!("{name} version {version} is signed by {key}"))?;
+    for evaluation in &signed.evaluations {
+        let evaluation = evaluation.short();
+        print(&format!(
+            "{name} version {version} is signed by {key}, with its evaluation {evaluation}"
+        ))?;
     }
     for title in signed.entries.values() {
         print(&format!("{name}: {title} is signed by {key}"))?;

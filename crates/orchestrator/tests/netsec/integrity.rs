@@ -131,6 +131,39 @@ fn a_decision_that_was_disowned_does_not_count_and_the_registry_verifies_again()
 }
 
 #[test]
+fn an_evaluation_that_only_a_forged_entry_names_is_not_signed_with_its_version() {
+    let place = place_with_two_versions();
+    let registry = place.path("artifacts/registry");
+    let history = registry.join("models/tiny/history");
+    let read = |name: &str| -> Value {
+        serde_json::from_slice(&fs::read(history.join(name)).unwrap()).unwrap()
+    };
+    let mut entry = read("00000002.json");
+    let own = entry["evaluation"].as_str().unwrap()[..8].to_owned();
+    entry["evaluation"] = read("00000001.json")["evaluation"].clone();
+    entry["sequence"] = 4.into();
+    entry["action"] = "declined".into();
+    fs::write(history.join("00000004.json"), entry.to_string()).unwrap();
+    let sign = ["models", "sign", "tiny", "--version", "2"];
+    let refused = call(&place, &[&sign, &SIGN, &TRUST]);
+    assert_eq!(refused.code, 65, "{}", refused.err);
+    let disown = [
+        "models", "disown", "tiny", "--why", "forged", "--entry", "4",
+    ];
+    assert_eq!(call(&place, &[&disown, &SIGN, &TRUST]).code, 0);
+    let signed = call(&place, &[&sign, &SIGN, &TRUST]);
+    assert_eq!(signed.code, 0, "{}", signed.err);
+    let said = format!("with its evaluation {own}");
+    assert!(signed.out.contains(&said), "{}", signed.out);
+    assert_eq!(signed.out.lines().count(), 1, "{}", signed.out);
+    let verified = call(&place, &[&VERIFY, &TRUST]);
+    assert_eq!(verified.code, 0, "{}", verified.err);
+    let said = "entry 4 is disowned; nobody loads it";
+    assert!(verified.out.contains(said), "{}", verified.out);
+    assert!(!verified.out.contains(" 0 bytes"), "{}", verified.out);
+}
+
+#[test]
 fn a_disowning_that_nobody_has_signed_lets_nothing_in() {
     let place = place_with_two_versions();
     let disown = [

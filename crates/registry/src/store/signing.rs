@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use artifact::Digest;
 use serde::Serialize;
 
 use super::{
@@ -32,6 +33,8 @@ pub struct Signed {
     pub version: u64,
     /// Whether its manifest is signed now.
     pub is_signed: bool,
+    /// The evaluations of which the manifests are signed now: a version may have been evaluated again.
+    pub evaluations: Vec<Digest>,
     /// The entries of its history that are signed now, by their numbers, in words.
     pub entries: BTreeMap<u64, String>,
     /// What was not signed before, and stays so.
@@ -48,7 +51,7 @@ impl Registry {
     ///
     /// # Errors
     /// [`RegistryError::NoModel`], [`RegistryError::NoVersion`], [`RegistryError::Withdrawn`],
-    /// [`RegistryError::NoEntry`], [`RegistryError::Unsignable`].
+    /// [`RegistryError::NoEntry`], [`RegistryError::Undecided`], [`RegistryError::Unsignable`].
     pub fn sign(
         &self,
         key: &Arc<SigningKey>,
@@ -67,6 +70,7 @@ impl Registry {
         let refused = works.iter().flat_map(|work| work.signed.refused.clone());
         let reasons: Vec<String> = refused.collect();
         if reasons.is_empty() {
+            check_decided(&history, name, chosen, &works)?;
             return self.carry_out(key, works);
         }
         Err(RegistryError::Unsignable {
@@ -126,6 +130,7 @@ impl Registry {
                 }
             } else {
                 (signed.is_signed, signed.entries) = (false, BTreeMap::new());
+                signed.evaluations.clear();
             }
             Ok(signed)
         };
@@ -168,9 +173,18 @@ impl Registry {
             }
             let text = self.manifest(name, entry)?.to_text();
             let seal = self.seal_of(name, entry)?;
-            let is_chosen = work.chooses_version(entry.version);
-            if work.takes(is_chosen, &seal, &format!("version {}", entry.version)) {
+            let what = format!("version {}", entry.version);
+            let chooses = work.chooses_version(entry.version);
+            let (is_chosen, what) = match self.is_decided(work, name, &about.loadable)? {
+                true => (chooses, what),
+                false => (
+                    chooses.map(|_| false),
+                    format!("{what}, as entry {} alone tells it,", entry.sequence),
+                ),
+            };
+            if work.takes(is_chosen, &seal, &what) {
                 work.signed.is_signed = true;
+                work.signed.evaluations.push(entry.evaluation);
                 work.manifests
                     .push((manifest_key(name, entry), text.clone()));
                 work.texts.push((signature_key(name, entry), text));
@@ -187,6 +201,44 @@ impl Registry {
         }
         Ok(())
     }
+
+    /// Returns whether one of some entries is signed, or is to be: anybody may have written the others, and what they
+    /// name.
+    fn is_decided(
+        &self,
+        work: &Work,
+        name: &str,
+        entries: &[&Entry],
+    ) -> Result<bool, RegistryError> {
+        for entry in entries {
+            let is_chosen = work.chooses_entry(entry.sequence) == Some(true);
+            if is_chosen || matches!(self.entry_seal(name, entry)?, Seal::Trusted(_)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Refuses to pass over a version that was chosen, because nobody has signed an entry about it.
+fn check_decided(
+    history: &History,
+    name: &str,
+    chosen: &Chosen,
+    works: &[Work],
+) -> Result<(), RegistryError> {
+    let passed_over = works.iter().map(|work| &work.signed);
+    let mut passed_over = passed_over.filter(|s| !s.is_signed && chosen.version == Some(s.version));
+    let Some(Signed { version, .. }) = passed_over.next() else {
+        return Ok(());
+    };
+    let entries = history.decisions().filter(|e| e.version == *version);
+    let entries: Vec<String> = entries.map(|e| e.sequence.to_string()).collect();
+    Err(RegistryError::Undecided {
+        name: name.to_owned(),
+        version: *version,
+        entries: entries.join(", "),
+    })
 }
 
 /// What is to be written when nothing speaks against it.

@@ -27,6 +27,8 @@ pub struct VersionCheck {
     /// Why nobody loads it, where that is so: nothing is asked of it then but who has said so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub withdrawn: Option<String>,
+    /// The entries by which it may be loaded; where there are none, nothing is asked of its files.
+    pub loadable: Vec<u64>,
     /// The entries that do not count, of which nothing is asked either.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub disowned: Vec<u64>,
@@ -76,6 +78,7 @@ impl Registry {
             seal: self.seal_of(name, entry)?,
             entries: BTreeMap::new(),
             withdrawn: about.withdrawn,
+            loadable: about.loadable.iter().map(|e| e.sequence).collect(),
             disowned: about.disowned,
             problems: Vec::new(),
             doubts: Vec::new(),

@@ -545,6 +545,44 @@ fn what_served_at_a_time_is_told_only_where_its_manifest_is_signed() {
 }
 
 #[test]
+fn of_a_version_only_the_evaluations_that_a_signed_entry_names_are_signed() {
+    let place = Place::of_two();
+    let now = clock::now();
+    let real = place.registry().entry("m", Some(2)).unwrap();
+    let forged = Entry {
+        evaluation: draft(&place.registry(), 9).evaluation,
+        ..real.clone()
+    };
+    let appended = place.registry().append("m", |_| Ok(Some(forged.clone())));
+    assert_eq!(appended.unwrap().unwrap().sequence, 3);
+    let key = place.signing(1).signing_key().unwrap();
+    let sign = |entries: &[u64]| {
+        let chosen = Chosen {
+            version: Some(2),
+            entries: entries.iter().copied().collect(),
+        };
+        place.trusting(1).sign(&key, "m", &chosen)
+    };
+    let signed = sign(&[]).unwrap();
+    assert_eq!(signed[0].evaluations, [real.evaluation]);
+    assert!(signed[0].left[0].contains("entry 3"), "{signed:?}");
+    assert!(!place.file(&manifest_key("m", &forged)).exists());
+    // Without any that is signed, nothing is.
+    fs::remove_dir_all(place.file("models/m/signatures")).unwrap();
+    let refused = sign(&[]).unwrap_err().to_string();
+    assert!(refused.contains("--version 2 --entry K"), "{refused}");
+    assert!(refused.contains("2, 3"), "{refused}");
+    let signed = sign(&[2]).unwrap();
+    assert_eq!(signed[0].evaluations, [real.evaluation]);
+    // Of what is disowned, nothing is called whole or signed.
+    place.signing(1).disown("m", 3, "forged", now).unwrap();
+    let checks = place.trusting(1).verify("m", Some(2)).unwrap();
+    let of = |evaluation: Digest| checks.iter().find(|c| c.evaluation == evaluation).unwrap();
+    assert_eq!(of(real.evaluation).loadable, [2]);
+    assert!(of(forged.evaluation).loadable.is_empty());
+}
+
+#[test]
 fn a_version_that_somebody_has_written_is_gone_when_all_that_was_said_of_it_is_disowned() {
     let place = Place::of_two();
     let forged = Entry {
