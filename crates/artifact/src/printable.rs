@@ -1,20 +1,51 @@
-//! Texts for people: what data holds must not reach a terminal as commands to it.
+//! Texts for people: what data holds must not reach a terminal as commands to it, nor as what nobody sees.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::RangeInclusive};
 
-/// Returns a text with control characters escaped, line ends among them: `\u{1b}[2J`.
+/// The characters of Unicode's category Cf, format, which are invisible and some of which reorder or join what stands
+/// around them, and those that separate lines and paragraphs (Zl, Zp); from `UnicodeData.txt` of version 16.
+const INVISIBLE: [RangeInclusive<char>; 21] = [
+    '\u{ad}'..='\u{ad}',
+    '\u{600}'..='\u{605}',
+    '\u{61c}'..='\u{61c}',
+    '\u{6dd}'..='\u{6dd}',
+    '\u{70f}'..='\u{70f}',
+    '\u{890}'..='\u{891}',
+    '\u{8e2}'..='\u{8e2}',
+    '\u{180e}'..='\u{180e}',
+    '\u{200b}'..='\u{200f}',
+    '\u{2028}'..='\u{202e}',
+    '\u{2060}'..='\u{2064}',
+    '\u{2066}'..='\u{206f}',
+    '\u{feff}'..='\u{feff}',
+    '\u{fff9}'..='\u{fffb}',
+    '\u{110bd}'..='\u{110bd}',
+    '\u{110cd}'..='\u{110cd}',
+    '\u{13430}'..='\u{1343f}',
+    '\u{1bca0}'..='\u{1bca3}',
+    '\u{1d173}'..='\u{1d17a}',
+    '\u{e0001}'..='\u{e0001}',
+    '\u{e0020}'..='\u{e007f}',
+];
+
+/// Returns a text with control and invisible characters escaped, line ends among them: `\u{1b}[2J`.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
+    if !text.contains(is_escaped) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 8);
     for c in text.chars() {
-        match c.is_control() {
+        match is_escaped(c) {
             true => shown.extend(c.escape_default()),
             false => shown.push(c),
         }
     }
     Cow::Owned(shown)
+}
+
+fn is_escaped(c: char) -> bool {
+    let is_invisible = || INVISIBLE.iter().any(|range| range.contains(&c));
+    c.is_control() || (!c.is_ascii() && is_invisible())
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ pub struct Entry {
 const MAX_MINUTES_AHEAD: i64 = 5;
 
 impl Entry {
-    /// Escapes control characters in its words: they are anybody's, and reach terminals.
+    /// Escapes control and invisible characters in its words: they are anybody's, and reach terminals.
     pub(crate) fn printable(self) -> Self {
         let plain = |text: String| printable(&text).into_owned();
         Self {
