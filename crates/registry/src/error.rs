@@ -48,7 +48,7 @@ pub enum RegistryError {
     },
     #[error(
         "registry at {location}: a decision counts where keys are trusted only when one of them has signed it: \
-         `netsec models promote` and `netsec models rollback` sign with --signing-key (NETSEC_SIGNING_KEY)"
+         `netsec models` promote, rollback, withdraw and disown sign with --signing-key (NETSEC_SIGNING_KEY)"
     )]
     Voiceless { location: String },
     #[error(
@@ -107,8 +107,15 @@ pub enum RegistryError {
         version: u64,
         why: String,
     },
-    #[error("`{name}`: version {version} is the champion: `netsec models rollback {name}` first")]
-    Serving { name: String, version: u64 },
+    #[error(
+        "`{name}`: version {version} is the champion: `netsec models rollback {name}` first; where version {former}, to \
+         which that goes back, cannot be loaded, `netsec models withdraw {name} --version {former} --why TEXT` first"
+    )]
+    Serving {
+        name: String,
+        version: u64,
+        former: u64,
+    },
     #[error("`{name}` has no entry {entry} in its history, which has {entries}")]
     NoEntry {
         name: String,

@@ -216,9 +216,14 @@ fn a_version_that_was_withdrawn_comes_back_by_nothing_and_the_registry_verifies(
         "{}",
         serves.err
     );
+    let first = "models withdraw tiny --version 1";
+    assert!(serves.err.contains(first), "{}", serves.err);
     let back = ["models", "rollback", "tiny", "--why", "a test"];
     assert_eq!(call(&place, &[&back, &SIGN, &TRUST]).code, 0);
-    assert_eq!(call(&place, &[&withdraw, &TRUST]).code, 64);
+    let voiceless = call(&place, &[&withdraw, &TRUST]);
+    assert_eq!(voiceless.code, 64, "{}", voiceless.err);
+    let said = "withdraw and disown";
+    assert!(voiceless.err.contains(said), "{}", voiceless.err);
     let withdrawn = call(&place, &[&withdraw, &SIGN, &TRUST]);
     assert_eq!(withdrawn.code, 0, "{}", withdrawn.err);
     let forced = ["--version", "2", "--force", "--why", "a test"];

@@ -137,10 +137,11 @@ impl Registry {
         let appended = self.append(name, |history| {
             let known = find(history, name, version)?;
             let serves = history.champion().is_some_and(|c| c.version == version);
-            if serves && history.previous_champion().is_some() {
+            if let Some(former) = history.previous_champion().filter(|_| serves) {
                 return Err(RegistryError::Serving {
                     name: name.to_owned(),
                     version,
+                    former: former.version,
                 });
             }
             Ok(Some(note(known, Action::Withdrawn, why, now)))
