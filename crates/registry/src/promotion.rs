@@ -5,7 +5,7 @@ use dataset::Schema;
 use model::{ModelBundle, TrainingGroups, resampling::Interval};
 use serde::{Deserialize, Serialize};
 
-use crate::{Action, Comparison, Entry, Evaluation, History, Registry, RegistryError};
+use crate::{Action, Comparison, Entry, Evaluation, History, Registry, RegistryError, Seal};
 
 /// Configuration of the stage.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -200,8 +200,7 @@ impl Promotion {
     /// again.
     fn seal(&self, draft: &Entry) -> Result<(), RegistryError> {
         let history = self.registry.history(&self.name)?;
-        let is_draft = |e: &Entry| (e.bundle, e.evaluation) == (draft.bundle, draft.evaluation);
-        if !history.entries().iter().any(is_draft) {
+        if !history.entries().iter().any(|e| is_of(e, draft)) {
             self.registry.seal(&self.name, draft)?;
         }
         Ok(())
@@ -221,13 +220,34 @@ impl Promotion {
                 Ok(()) => Written::Sound,
                 Err(reason) => Written::Odd(reason),
             }),
-            Err(RegistryError::Untrusted { seal, .. }) => Ok(Written::Unsigned(format!(
-                "the version {seal}: set NETSEC_SIGNING_KEY, or sign it once it is looked at (`netsec models sign {} --version N`) and promote it \
-                 by hand",
-                self.name
-            ))),
+            Err(RegistryError::Untrusted { seal, .. }) => {
+                Ok(Written::Unsigned(self.unsigned(draft, &seal)?))
+            }
             Err(error) => Err(error),
         }
+    }
+
+    /// Says why no trusted key has signed the version: there is no such key here, or somebody was first to name it.
+    fn unsigned(&self, draft: &Entry, seal: &Seal) -> Result<String, RegistryError> {
+        let name = &self.name;
+        if !self.registry.vouches() {
+            return Ok(format!(
+                "the version {seal}: set NETSEC_SIGNING_KEY to a trusted key, or sign version and entry once they are looked at \
+                 (`netsec models sign {name}`) and promote it by hand"
+            ));
+        }
+        let history = self.registry.history(name)?;
+        let first = history.decisions().find(|e| is_of(e, draft));
+        Ok(first.map_or_else(
+            || format!("the version {seal}: `netsec models verify {name}` says more"),
+            |Entry { sequence, version, .. }| {
+                format!(
+                    "the version {seal}, and a run signs nothing that the history names before it: if one of you has made entry \
+                     {sequence}, `netsec models sign {name} --version {version} --entry {sequence}` signs both, and it can \
+                     be promoted by hand"
+                )
+            },
+        ))
     }
 
     /// Writes the entry for the history as it stands; none when the bundle is known already.
@@ -320,6 +340,11 @@ impl Promotion {
             ),
         }
     }
+}
+
+/// Returns whether an entry is about the same evaluated bundle as another.
+fn is_of(entry: &Entry, other: &Entry) -> bool {
+    (entry.bundle, entry.evaluation) == (other.bundle, other.evaluation)
 }
 
 /// Rows of each class below which no holdout tells anything, whatever its metrics say.

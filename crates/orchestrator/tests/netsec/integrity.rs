@@ -164,6 +164,35 @@ fn an_evaluation_that_only_a_forged_entry_names_is_not_signed_with_its_version()
 }
 
 #[test]
+fn a_run_whose_bundle_an_unsigned_entry_names_already_says_so() {
+    let place = place_with_keys();
+    place.run_tiny(&SIGN);
+    place.run_tiny(&[&SIGN[..], &["--seed", "8"]].concat());
+    let model = place.path("artifacts/registry/models/tiny");
+    let path = model.join("history/00000002.json");
+    let mut entry: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    entry["action"] = "declined".into();
+    fs::write(&path, entry.to_string()).unwrap();
+    for signature in files(&place, "models/tiny/signatures", "sig") {
+        let name = signature.file_name().unwrap().to_str().unwrap();
+        if name.starts_with("00000002") {
+            fs::remove_file(signature).unwrap();
+        }
+    }
+    let evaluation = entry["evaluation"].as_str().unwrap();
+    for extension in ["json", "sig"] {
+        let file = format!("manifests/{evaluation}.{extension}");
+        fs::remove_file(model.join(file)).unwrap();
+    }
+    let again = place.run_tiny(&[&SIGN[..], &TRUST, &["--seed", "8"]].concat());
+    assert_eq!(again["verdict"]["promoted"], false, "{again}");
+    let reasons = again["verdict"]["reasons"].to_string();
+    let said = "models sign tiny --version 2 --entry 2`";
+    assert!(reasons.contains(said), "{reasons}");
+    assert!(!reasons.contains("NETSEC_SIGNING_KEY"), "{reasons}");
+}
+
+#[test]
 fn a_disowning_that_nobody_has_signed_lets_nothing_in() {
     let place = place_with_two_versions();
     let disown = [
