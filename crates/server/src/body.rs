@@ -50,14 +50,14 @@ impl Room {
         let full = |detail| Err(Problem::too_many(detail, Duration::from_secs(1)));
         if taken.values().sum::<usize>().saturating_add(n) > self.all {
             return full(format!(
-                "bodies of {} bytes are worked on already, as many as may be at a time: try again later",
+                "bodies and answers of {} bytes are worked on already, as many as may be at a time: try again later",
                 self.all
             ));
         }
         if own.saturating_add(n) > self.each {
             return full(format!(
-                "bodies of this client are worked on already, of which one may have {} bytes at a time: try again \
-                 later, or send smaller ones",
+                "bodies of this client are worked on already, or answers to it wait to be read, of which one may \
+                 have {} bytes at a time: try again later, or send smaller ones",
                 self.each
             ));
         }
@@ -77,6 +77,40 @@ impl Room {
 
     fn taken(&self) -> MutexGuard<'_, BTreeMap<Client, usize>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a large answer takes of the room until it has been read; given back when it is dropped.
+pub struct Held {
+    room: Arc<Room>,
+    client: Client,
+    n: usize,
+}
+
+impl Held {
+    /// Takes it. Of a client that takes nothing else, one answer may be larger than its share.
+    ///
+    /// # Errors
+    /// Status 429 when there is no room at present.
+    pub fn of(room: &Arc<Room>, client: Client, n: usize) -> Result<Self, Problem> {
+        let mut taken = room.taken();
+        match taken.get(&client) {
+            None => {
+                taken.insert(client, n);
+            }
+            Some(_) => {
+                drop(taken);
+                room.take(client, n)?;
+            }
+        }
+        let room = Arc::clone(room);
+        Ok(Self { room, client, n })
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.room.give_back(self.client, self.n);
     }
 }
 

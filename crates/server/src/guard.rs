@@ -4,7 +4,7 @@ use std::{net::IpAddr, time::Instant};
 
 use actix_web::{
     Error, HttpMessage as _, HttpRequest, HttpResponse, ResponseError as _,
-    body::{BoxBody, EitherBody, MessageBody},
+    body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
         Method, StatusCode,
@@ -20,7 +20,9 @@ use crate::{
     problem::Problem,
     routes::{MODEL_FIELDS, Service, is_inference, needed_scope},
     sessions,
+    slots::Client,
     unread::Unread,
+    unsent,
 };
 
 /// Set on every answer that does not set its own.
@@ -44,7 +46,7 @@ pub struct IsAdmin;
 pub async fn check<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+) -> Result<ServiceResponse<BoxBody>, Error> {
     let began = Instant::now();
     let service = request.app_data::<Data<Service>>().cloned();
     let service = service.ok_or_else(|| Problem::internal(&"the app has no service"))?;
@@ -69,7 +71,7 @@ pub async fn check<B: MessageBody + 'static>(
     if let Some(unread) = unread {
         unread.answered();
     }
-    let mut response = response?;
+    let mut response = bounded(&service, response?);
     let status = response.status().as_u16();
     dress(&service, origin.as_ref(), response.headers_mut());
     if is_strict {
@@ -79,6 +81,32 @@ pub async fn check<B: MessageBody + 'static>(
     }
     service.meters.answered(status, began.elapsed());
     Ok(response)
+}
+
+/// Gives a large answer on in parts, or refuses it.
+fn bounded<B: MessageBody + 'static>(
+    service: &Service,
+    response: ServiceResponse<B>,
+) -> ServiceResponse<BoxBody> {
+    let bounds = unsent::Bounds {
+        room: &service.room,
+        client: Client::of(response.request()),
+        time: service.settings.limits.client_timeout,
+    };
+    let mut refused = None;
+    let response = response.map_body(|_, body| {
+        unsent::bounded(body, &bounds).unwrap_or_else(|problem| {
+            refused = Some(problem);
+            BoxBody::new(())
+        })
+    });
+    match refused {
+        None => response,
+        Some(problem) => {
+            let answer = refusal(&problem, routed_path(response.request()));
+            response.into_response(answer)
+        }
+    }
 }
 
 /// Returns the path by which a request finds its route: `%72eload` is `reload` there.

@@ -33,6 +33,7 @@ mod slots;
 mod spool;
 mod tls;
 mod unread;
+mod unsent;
 mod upload;
 mod watch;
 

@@ -108,6 +108,13 @@ impl<S: Read + Write> Connection<S> {
         Ok(answer)
     }
 
+    /// Reads so many bytes of a body.
+    pub fn read_rest(&mut self, length: usize) -> std::io::Result<Vec<u8>> {
+        let mut rest = vec![0; length];
+        self.stream.read_exact(&mut rest)?;
+        Ok(rest)
+    }
+
     /// Reads an answer's status and header.
     pub fn read_head(&mut self) -> std::io::Result<Answer> {
         let mut status = String::new();

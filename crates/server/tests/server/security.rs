@@ -537,8 +537,7 @@ fn bodies_share_one_room_and_what_does_not_fit_is_told_to_wait() {
     assert_eq!(asked.status, 401);
     let refused = server.post("/v1/predict", &body);
     assert_eq!(refused.header("retry-after"), Some("1"));
-    let said =
-        "bodies of 1200 bytes are worked on already, as many as may be at a time: try again later";
+    let said = "bodies and answers of 1200 bytes are worked on already, as many as may be at a time: try again later";
     assert_eq!(refused.json()["detail"].as_str(), Some(said));
     drop(held);
     wait_for("room", || server.post("/v1/predict", &body).status == 200);
@@ -578,12 +577,49 @@ fn one_client_does_not_take_the_room_of_all() {
     });
     let refused = predict(&ann);
     assert_eq!(refused.header("retry-after"), Some("1"));
-    let said = "bodies of this client are worked on already, of which one may have 1500 bytes at a time: try again \
-                later, or send smaller ones";
+    let said = "bodies of this client are worked on already, or answers to it wait to be read, of which one may \
+                have 1500 bytes at a time: try again later, or send smaller ones";
     assert_eq!(refused.json()["detail"].as_str(), Some(said));
     assert_eq!(predict(&bob).status, 200);
     drop(held);
     wait_for("room", || predict(&ann).status == 200);
+}
+
+#[test]
+fn an_answer_that_nobody_reads_takes_the_room_of_its_client_and_is_let_go() {
+    let place = Place::with_flows();
+    let limits = [
+        "--max-body",
+        "4000000",
+        "--max-bodies-per-client",
+        "4000000",
+    ];
+    let arguments = [&limits[..], &["--client-timeout", "3"]].concat();
+    let server = Server::start_with(&place, &arguments, &[]);
+    let records = vec![FLOW; 10_000].join(",");
+    let body = format!(r#"{{"records":[{records}],"top":30}}"#);
+    let kind = "Content-Type: application/json";
+    let mut unread = server.connect();
+    let head = unread.head("POST", "/v1/explain", &[kind], Some(body.len()));
+    unread
+        .write(&[head.as_bytes(), body.as_bytes()].concat())
+        .unwrap();
+    let answered = unread.read_head().unwrap();
+    assert_eq!(answered.status, 200);
+    let length: usize = answered.header("content-length").unwrap().parse().unwrap();
+    // More than the system takes off a service that writes.
+    assert!(length > 7_000_000, "{length}");
+    let predict = || {
+        let body = format!(r#"{{"records":[{FLOW}]}}"#);
+        let mut connection = server.connect();
+        connection.call("POST", "/v1/predict", &[kind], body.as_bytes())
+    };
+    let refused = predict();
+    assert_eq!(refused.status, 429, "{}", refused.text());
+    assert!(refused.text().contains("answers to it wait to be read"));
+    wait_for("the room of what nobody reads", || predict().status == 200);
+    // It ends short of its length.
+    assert!(unread.read_rest(length).is_err());
 }
 
 #[test]
