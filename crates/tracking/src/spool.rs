@@ -290,6 +290,10 @@ fn read(path: &Path) -> Result<Pending, TrackingError> {
         reason,
         again: command(path),
     };
+    // To open a pipe would wait for its other end, and every other note with it.
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(damaged("it is no file".to_owned()));
+    }
     let bytes = read_bounded(path, MAX_BYTES).map_err(|e| damaged(e.to_string()))?;
     let found: Pending = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
     let name = found.subject.file_name();

@@ -142,3 +142,19 @@ fn what_is_noted_anew_is_neither_removed_nor_replaced_by_whoever_sends_what_was_
     assert!(spool.note(&subject).unwrap().replace(None).unwrap());
     assert_eq!(spool.read(&subject).unwrap(), None);
 }
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_the_place_of_a_note_is_not_waited_for() {
+    let root = tempfile::tempdir().unwrap();
+    let spool = Spool::of(root.path());
+    spool
+        .write(&pending(Subject::Run("a".to_owned()), "2026-01-02"))
+        .unwrap();
+    let pipe = spool.directory.join("run-b.json");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let found = spool.list().unwrap();
+    assert_eq!((found.pending.len(), found.damaged.len()), (1, 1));
+    assert!(found.damaged[0].to_string().contains("it is no file"));
+}
