@@ -11,6 +11,7 @@ mod client;
 mod files;
 mod health;
 mod input;
+mod limits;
 mod log;
 mod media;
 mod models;
