@@ -70,6 +70,18 @@ impl Registry {
         Ok(appended.expect("an entry was made"))
     }
 
+    /// Appends the entry that a history calls for, of a model that there is and by whoever may decide.
+    fn decide(
+        &self,
+        name: &str,
+        entry: impl Fn(&History) -> Result<Entry, RegistryError>,
+    ) -> Result<Entry, RegistryError> {
+        self.existing(name)?;
+        self.check_voice()?;
+        let appended = self.append(name, |history| entry(history).map(Some))?;
+        Ok(appended.expect("an entry was made"))
+    }
+
     /// Makes the former champion (or a given version that once was) the champion again.
     ///
     /// # Errors
@@ -81,9 +93,7 @@ impl Registry {
         why: Option<&str>,
         now: clock::Timestamp,
     ) -> Result<Entry, RegistryError> {
-        self.existing(name)?;
-        self.check_voice()?;
-        let appended = self.append(name, |history| {
+        self.decide(name, |history| {
             let nothing = || RegistryError::NothingToRollBack {
                 name: name.to_owned(),
             };
@@ -109,15 +119,14 @@ impl Registry {
                 });
             }
             self.query(name, target)?;
-            Ok(Some(Entry {
+            Ok(Entry {
                 at: clock::rfc3339(now),
                 action: Action::RolledBack,
                 why: why.map(str::to_owned),
                 reasons: Vec::new(),
                 ..target.clone()
-            }))
-        })?;
-        Ok(appended.expect("an entry was made"))
+            })
+        })
     }
 
     /// Takes a version away for good: nobody loads it from then on, and no decision brings it back.
@@ -132,9 +141,7 @@ impl Registry {
         why: &str,
         now: clock::Timestamp,
     ) -> Result<Entry, RegistryError> {
-        self.existing(name)?;
-        self.check_voice()?;
-        let appended = self.append(name, |history| {
+        self.decide(name, |history| {
             let known = find(history, name, version)?;
             let serves = history.champion().is_some_and(|c| c.version == version);
             if let Some(former) = history.previous_champion().filter(|_| serves) {
@@ -144,9 +151,8 @@ impl Registry {
                     former: former.version,
                 });
             }
-            Ok(Some(note(known, Action::Withdrawn, why, now)))
-        })?;
-        Ok(appended.expect("an entry was made"))
+            Ok(note(known, Action::Withdrawn, why, now))
+        })
     }
 
     /// Says of an entry that nobody who is trusted has made it: it does not count, and never did.
@@ -161,9 +167,7 @@ impl Registry {
         why: &str,
         now: clock::Timestamp,
     ) -> Result<Entry, RegistryError> {
-        self.existing(name)?;
-        self.check_voice()?;
-        let appended = self.append(name, |history| {
+        self.decide(name, |history| {
             let found = entry_of(history, name, entry)?;
             if let Some(what) = self.owner(name, history, found)? {
                 return Err(RegistryError::NotDisowned {
@@ -172,9 +176,8 @@ impl Registry {
                     what,
                 });
             }
-            Ok(Some(note(found, Action::Disowned(entry), why, now)))
-        })?;
-        Ok(appended.expect("an entry was made"))
+            Ok(note(found, Action::Disowned(entry), why, now))
+        })
     }
 
     /// Says why an entry is not to be disowned.
