@@ -1,6 +1,6 @@
 //! A client with a runtime of its own: requests block, have a time limit and are repeated.
 
-use std::time::Duration;
+use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
 use dataset::{SourceError, SourceUri};
 use mongodb::{
@@ -164,6 +164,21 @@ impl Connection {
         self.within(self.address.time_limit, asked, request).await
     }
 
+    /// As [`Self::limited`], of a request that is mostly answered from what is here already: no time is taken then.
+    pub(crate) async fn soon<T>(
+        &self,
+        asked: &str,
+        request: impl Future<Output = DriverResult<T>>,
+    ) -> Result<T, Trouble> {
+        let mut request = pin!(request);
+        let at_once = poll_fn(|context| Poll::Ready(request.as_mut().poll(context))).await;
+        match at_once {
+            Poll::Ready(Ok(found)) => Ok(found),
+            Poll::Ready(Err(error)) => Err(self.explain(asked, &error)),
+            Poll::Pending => self.limited(asked, request).await,
+        }
+    }
+
     async fn within<T>(
         &self,
         limit: Duration,
@@ -172,19 +187,21 @@ impl Connection {
     ) -> Result<T, Trouble> {
         match timeout(limit, request).await {
             Ok(Ok(found)) => Ok(found),
-            Ok(Err(error)) => {
-                let mut trouble = trouble(&self.address, asked, &error);
-                if let Some(password) = self.password.as_ref().filter(|p| !p.is_empty()) {
-                    trouble.reason = trouble.reason.replace(password, "***");
-                }
-                Err(trouble)
-            }
+            Ok(Err(error)) => Err(self.explain(asked, &error)),
             Err(_) => Err(self.trouble(
                 asked,
                 Cause::TimedOut,
                 format!("no answer within {} s", limit.as_secs()),
             )),
         }
+    }
+
+    fn explain(&self, asked: &str, error: &mongodb::error::Error) -> Trouble {
+        let mut trouble = trouble(&self.address, asked, error);
+        if let Some(password) = self.password.as_ref().filter(|p| !p.is_empty()) {
+            trouble.reason = trouble.reason.replace(password, "***");
+        }
+        trouble
     }
 
     pub(crate) fn trouble(&self, asked: &str, cause: Cause, reason: impl Into<String>) -> Trouble {

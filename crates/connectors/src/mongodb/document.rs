@@ -51,28 +51,42 @@ impl Flattener {
     fn visit(&mut self, document: &RawDocument, columns: &mut FieldColumns) -> Result<(), String> {
         for element in document.iter() {
             let (key, value) = element.map_err(|e| format!("damaged document: {e}"))?;
-            let key = key.as_str();
-            if self.path.is_empty() && key == "_id" && !self.keeps_id {
+            let (key, is_outermost) = (key.as_str(), self.path.is_empty());
+            if is_outermost && key == "_id" && !self.keeps_id {
                 continue;
             }
-            let length = self.path.len();
-            if length > 0 {
-                self.path.push('.');
-            }
-            self.path.push_str(key.trim());
             match value {
                 RawBsonRef::Document(inner) => {
+                    let length = self.enter(key);
                     columns.see_object(&self.path);
                     self.visit(inner, columns)?;
+                    self.path.truncate(length);
                 }
-                value => self.keep(value, columns),
+                // Most are: nothing is copied for them.
+                value if is_outermost => self.keep(key.trim(), value, columns),
+                value => {
+                    let length = self.enter(key);
+                    let path = std::mem::take(&mut self.path);
+                    self.keep(&path, value, columns);
+                    self.path = path;
+                    self.path.truncate(length);
+                }
             }
-            self.path.truncate(length);
         }
         Ok(())
     }
 
-    fn keep(&mut self, value: RawBsonRef<'_>, columns: &mut FieldColumns) {
+    /// Goes down to a field; returns how long the path was before.
+    fn enter(&mut self, key: &str) -> usize {
+        let length = self.path.len();
+        if length > 0 {
+            self.path.push('.');
+        }
+        self.path.push_str(key.trim());
+        length
+    }
+
+    fn keep(&mut self, path: &str, value: RawBsonRef<'_>, columns: &mut FieldColumns) {
         let text = text_of(&value);
         let cell = match (&value, &text) {
             (_, Some(text)) => Scalar::Text(text),
@@ -82,7 +96,7 @@ impl Flattener {
             (RawBsonRef::String(text) | RawBsonRef::Symbol(text), _) => Scalar::Text(text),
             _ => Scalar::Null,
         };
-        self.cells.push(columns, &self.path, cell);
+        self.cells.push(columns, path, cell);
         let is_null = matches!(value, RawBsonRef::Null | RawBsonRef::Undefined);
         if cell == Scalar::Null && !is_null {
             let reason = format!("{}, not a single value", type_name(&value));

@@ -176,7 +176,7 @@ impl Scan {
             None => connection.limited(READ, self.find(connection)).await?,
         };
         while !rows.are_full() {
-            if !connection.limited(READ, cursor.advance()).await? {
+            if !connection.soon(READ, cursor.advance()).await? {
                 return Ok(true);
             }
             let document = cursor.current();

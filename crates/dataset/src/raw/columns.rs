@@ -242,7 +242,8 @@ impl FieldColumns {
 impl Cells {
     fn pad(&mut self, n_rows: usize) {
         match self {
-            Self::Numbers(numbers) => numbers.resize(n_rows, f64::NAN),
+            Self::Numbers(numbers) if numbers.len() < n_rows => numbers.resize(n_rows, f64::NAN),
+            Self::Numbers(_) => {}
             Self::Texts(texts) => (texts.len()..n_rows).for_each(|_| texts.push(None)),
         }
     }
