@@ -194,12 +194,17 @@ impl Explanations<'_> {
         self.explained[row].1
     }
 
-    /// Returns the raw score of a row: its base and all its contributions.
+    /// Returns the raw score of a row: its base and all its contributions; of a probability not more than one, which
+    /// the rounding of a sum may exceed.
     ///
     /// # Panics
     /// When there is no such row.
     pub fn score(&self, row: usize) -> f64 {
-        self.base(row) + self.contributions.row(row).sum()
+        let sum = self.base(row) + self.contributions.row(row).sum();
+        match self.space() {
+            Space::LogOdds => sum,
+            Space::Probability => sum.clamp(0.0, 1.0),
+        }
     }
 
     /// Returns the whole explanation of a row.
