@@ -83,8 +83,8 @@ pub enum RegistryError {
         printable(.name)
     )]
     BadName { name: String },
-    #[error("there is no model `{name}`; known: {}", printable(.known))]
-    NoModel { name: String, known: String },
+    #[error("there is no model `{name}`; known: {}", known_names(.known))]
+    NoModel { name: String, known: Vec<String> },
     #[error(
         "`{name}` has no champion: version {version} was declined ({reasons}); `netsec run` trains \
          another, `netsec models promote {name} --version {version} --force --why TEXT` overrides"
@@ -215,5 +215,12 @@ impl Classified for RegistryError {
             Self::Scoring(error) => error.kind(),
             Self::Resamples { .. } | Self::Margin { .. } | Self::Key { .. } => ErrorKind::Config,
         }
+    }
+}
+
+fn known_names(names: &[String]) -> String {
+    match names {
+        [] => "none yet, `netsec run` trains one".to_owned(),
+        names => printable(&names.join(", ")).to_string(),
     }
 }

@@ -196,13 +196,9 @@ impl Registry {
     pub fn existing(&self, name: &str) -> Result<History, RegistryError> {
         let history = self.history(name)?;
         if history.entries().is_empty() {
-            let known = match self.names()?.join(", ") {
-                none if none.is_empty() => "none yet, `netsec run` trains one".to_owned(),
-                known => known,
-            };
             return Err(RegistryError::NoModel {
                 name: name.to_owned(),
-                known,
+                known: self.names()?,
             });
         }
         Ok(history)

@@ -69,10 +69,7 @@ fn absence(error: &RegistryError) -> String {
 
 /// Returns whether there are models, but not the one that was asked for.
 fn is_choice(error: &RegistryError) -> bool {
-    let RegistryError::NoModel { known, .. } = error else {
-        return false;
-    };
-    !known.is_empty() && !known.starts_with("none yet")
+    matches!(error, RegistryError::NoModel { known, .. } if !known.is_empty())
 }
 
 /// Returns whether a key of the registry is one of a model's history, and not a blob's.

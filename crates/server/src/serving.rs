@@ -132,7 +132,7 @@ impl Serving {
             .filter(|name| known.iter().any(|k| k == name));
         let mut found = Err(RegistryError::NoModel {
             name: USUAL_NAMES[0].to_owned(),
-            known: known.join(", "),
+            known: known.clone(),
         });
         for name in usual.chain(only(&known)) {
             match self.registry.entry(name, None) {
