@@ -133,9 +133,7 @@ fn examine(service: &Service, request: &ServiceRequest) -> Result<Option<HttpRes
     check_host(service, request)?;
     let foreign = check_origin(service, request)?;
     let is_admin = request.app_data::<IsAdmin>().is_some();
-    if is_admin {
-        check_site(request)?;
-    }
+    check_site(request)?;
     if foreign && request.method() == Method::OPTIONS {
         return Ok(Some(preflight()));
     }
@@ -224,7 +222,7 @@ fn check_origin(service: &Service, request: &ServiceRequest) -> Result<bool, Pro
 }
 
 /// Refuses what a page elsewhere makes a browser send without telling the origin: nobody needs a key for
-/// administration on this machine where there are none.
+/// administration on this machine where there are none, and no other page is to log a browser in or out.
 fn check_site(request: &ServiceRequest) -> Result<(), Problem> {
     let is_safe = request.method().is_safe();
     if is_safe || request.headers().contains_key(header::ORIGIN) {
@@ -237,7 +235,7 @@ fn check_site(request: &ServiceRequest) -> Result<(), Problem> {
     match site {
         Some("cross-site" | "same-site") => Err(Problem::new(
             StatusCode::FORBIDDEN,
-            "pages of other sites may not administer the service",
+            "pages of other sites may only read here",
         )),
         _ => Ok(()),
     }
@@ -307,7 +305,11 @@ fn check_rate(service: &Service, granted: Option<Granted>) -> Result<(), Problem
         return Ok(());
     };
     let taken = limit.take(granted.map(|granted| granted.digest), Instant::now());
-    taken.map_err(|wait| Problem::too_many("too many requests with this key", wait))
+    let said = match granted {
+        Some(_) => "too many requests with this key",
+        None => "too many requests: without keys all share one budget",
+    };
+    taken.map_err(|wait| Problem::too_many(said, wait))
 }
 
 fn unauthorized(detail: &str) -> Problem {

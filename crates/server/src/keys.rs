@@ -118,10 +118,14 @@ impl Key {
 /// Makes a key of 256 random bits; returns it with its line for the file of keys.
 ///
 /// # Errors
-/// When the name has spaces, or the system gives no randomness.
+/// When the name has spaces or `;`, or the system gives no randomness.
 pub fn make(name: &str, scope: Scope) -> Result<(String, String), String> {
-    if name.is_empty() || name.starts_with('#') || name.contains(char::is_whitespace) {
-        return Err(format!("`{name}` is no name of a key: use a word"));
+    // Lines end with `;` in the environment.
+    let is_no_part = |c: char| c.is_whitespace() || c == ';';
+    if name.is_empty() || name.starts_with('#') || name.contains(is_no_part) {
+        return Err(format!(
+            "`{name}` is no name of a key: use a word without `;`"
+        ));
     }
     let mut random = [0; 32];
     getrandom::fill(&mut random).map_err(|e| format!("the system gives no randomness: {e}"))?;

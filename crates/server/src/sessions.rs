@@ -8,8 +8,9 @@ use std::{
 
 use artifact::Digest;
 
-/// Sessions at a time; the oldest ends when another begins.
-const MOST: usize = 1000;
+/// Sessions of a key at a time; its oldest ends when another begins, and none of other keys: who has one key cannot log
+/// out those who have another.
+const MOST_EACH: usize = 100;
 /// How long a session lasts.
 const LIFETIME: Duration = Duration::from_secs(12 * 3600);
 /// The cookie's name.
@@ -36,8 +37,12 @@ impl Sessions {
         getrandom::fill(&mut random)?;
         let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let mut sessions = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if sessions.len() == MOST {
-            sessions.pop_front();
+        sessions.retain(|s| s.began.elapsed() < LIFETIME);
+        let own = sessions.iter().enumerate().filter(|(_, s)| s.key == key);
+        if own.clone().count() >= MOST_EACH
+            && let Some(oldest) = own.map(|(at, _)| at).next()
+        {
+            sessions.remove(oldest);
         }
         sessions.push_back(Session {
             token: Digest::of(token.as_bytes()),

@@ -3,9 +3,9 @@
 mod surroundings;
 mod training;
 
-use std::{ffi::OsString, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{ffi::OsString, fs, net::SocketAddr, path::PathBuf, time::Duration};
 
-use artifact::{ErrorKind, Failure};
+use artifact::{ErrorKind, Failure, remedy};
 use dataset::SourceUri;
 use registry::Location;
 
@@ -268,10 +268,14 @@ fn prediction_log(arguments: &Arguments) -> Result<Option<LogSettings>, Failure>
         age,
         keep: arguments.prediction_log_keep,
     };
-    prediction_log::prepare(&settings).map_err(|e| {
-        let directory = directory.display();
-        config(format!("--prediction-log {directory}: {e}"))
-    })?;
+    let place = directory.display();
+    if fs::metadata(directory).is_ok_and(|found| !found.is_dir()) {
+        return Err(config(format!(
+            "--prediction-log {place}: it is no directory: name the one in which files are to be written"
+        )));
+    }
+    prediction_log::prepare(&settings)
+        .map_err(|e| config(format!("--prediction-log {place}: {e}{}", remedy(&e))))?;
     Ok(Some(settings))
 }
 
@@ -345,6 +349,10 @@ fn read_keys(arguments: &Arguments) -> Result<FromFiles<KeyRing>, Failure> {
         match &named {
             Some(path) if ring.is_empty() => Err(format!(
                 "{path} holds no key: make one with `--new-key NAME`"
+            )),
+            None if ring.is_empty() && std::env::var_os(KEYS_VARIABLE).is_some() => Err(format!(
+                "{KEYS_VARIABLE} is set and holds no key, which would open the service: make one with `--new-key \
+                 NAME`, or take the variable away"
             )),
             _ => Ok(ring),
         }

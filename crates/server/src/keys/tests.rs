@@ -38,6 +38,13 @@ fn a_key_opens_what_its_scope_says_and_another_opens_nothing() {
 }
 
 #[test]
+fn a_name_of_a_key_fits_into_its_line() {
+    for bad in ["", "#a", "a b", "a;b"] {
+        assert!(make(bad, Scope::Predict).is_err(), "{bad}");
+    }
+}
+
+#[test]
 fn two_keys_of_one_name_work_until_one_is_taken_out() {
     let (old, first) = make("ci", Scope::Predict).unwrap();
     let (new, second) = make("ci", Scope::Predict).unwrap();

@@ -384,6 +384,10 @@ fn settings_of_the_environment_that_make_no_sense_are_named() {
         78,
         "keys: NETSEC_API_KEYS, line 1: 1 words",
     );
+    for none in ["", " ; "] {
+        let said = "NETSEC_API_KEYS is set and holds no key, which would open the service";
+        check_variable("NETSEC_API_KEYS", none, 78, said);
+    }
     check_variable("TMPDIR", "/nope", 78, "no file can be made in /nope: ");
     check_variable("NETSEC_LISTEN", "svc:5000", 64, "or localhost:5000");
     check_variable("NETSEC_LISTEN", "localhost:5000", 0, "");
@@ -489,4 +493,27 @@ fn a_browser_may_forget_its_key() {
     // It may have ended by itself meanwhile.
     assert_eq!(end(&[&cookie, form]).status, 303);
     assert_eq!(end(&[]).status, 303);
+}
+
+#[test]
+fn who_logs_in_often_ends_no_session_of_another_key() {
+    let place = Place::with_flows();
+    let (predict, first) = make_key(&place, "ci", "predict");
+    let (admin, second) = make_key(&place, "ops", "admin");
+    let keys = format!("{first};{second}");
+    let server = Server::start_with(&place, &[], &[("NETSEC_API_KEYS", &keys)]);
+    let mut connection = server.connect();
+    let mut open = |key: &str| {
+        let form = ["Content-Type: application/x-www-form-urlencoded"];
+        let opened = connection.call("POST", "/session", &form, format!("key={key}").as_bytes());
+        let cookie = opened.header("set-cookie").unwrap();
+        format!("Cookie: {}", cookie.split(';').next().unwrap())
+    };
+    let (of_admin, oldest) = (open(&admin), open(&predict));
+    let latest = (0..100).map(|_| open(&predict)).last().unwrap();
+    let status = [of_admin, oldest, latest].map(|cookie| {
+        let asked = server.connect().call("GET", "/v1/models", &[&cookie], b"");
+        asked.status
+    });
+    assert_eq!(status, [200, 401, 200]);
 }
