@@ -200,6 +200,7 @@ pub async fn infer(
     asked: Path<Asked>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
+    check_is_json(&request)?;
     let (body, detector) = service.receive(&request, payload).await?;
     check_model(&detector, &asked)?;
     let text = blocking(move || {
@@ -257,6 +258,20 @@ pub async fn infer_of_version(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     infer(request, service, asked, payload).await
+}
+
+/// Refuses the binary extension, which clients of Triton speak unless they are told otherwise.
+fn check_is_json(request: &HttpRequest) -> Result<(), Problem> {
+    if !request
+        .headers()
+        .contains_key("inference-header-content-length")
+    {
+        return Ok(());
+    }
+    Err(Problem::bad_request(
+        "tensors come as JSON here, not in the binary extension: with Triton's client, \
+         `set_data_from_numpy(values, binary_data=False)`",
+    ))
 }
 
 /// Refuses other names and versions than those that serve.

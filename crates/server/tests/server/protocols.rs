@@ -306,7 +306,18 @@ fn the_open_inference_protocol_has_its_errors_its_own_way_and_others_have_not() 
     assert_eq!(error(&method, 405), json!("this path takes POST"));
     assert_eq!(method.header("allow"), Some("POST"));
     assert!(error(&server.post(path, "{"), 400).is_string());
-    assert!(error(&server.get("/v2/nothing"), 404).is_string());
+    for path in [
+        "/v2/nothing",
+        "/v2/models/flows/stats",
+        "/v2/repository/index",
+    ] {
+        let nothing = error(&server.get(path), 404);
+        assert_eq!(nothing, json!("there is nothing at this path"), "{path}");
+    }
+    let binary = ["Inference-Header-Content-Length: 2"];
+    let triton = server.connect().call("POST", path, &binary, b"{}\xff\xfe");
+    let said = "`set_data_from_numpy(values, binary_data=False)`";
+    assert!(error(&triton, 400).as_str().unwrap().contains(said));
     let host = ["Host: evil.example"];
     let foreign = server.connect().call("GET", "/v2", &host, b"");
     assert!(error(&foreign, 421).is_string());
