@@ -7,8 +7,8 @@ use registry::RegistryError;
 pub struct Diagnosis {
     /// Whether there is nothing to be taken up yet, and nothing wrong.
     pub is_absence: bool,
-    /// What everybody is told: no names, no files.
-    pub public: String,
+    /// What everybody is told, as the end of a sentence: no names, no files.
+    cause: String,
     /// What administrators are told: what is wrong with which file, and what to do.
     pub private: String,
 }
@@ -18,18 +18,31 @@ impl Diagnosis {
     pub fn of(error: &RegistryError) -> Self {
         Self {
             is_absence: error.is_absence() && !is_choice(error),
-            public: format!("no model is loaded{}", absence(error)),
+            cause: absence(error),
             private: advised(error),
         }
     }
 
+    /// Says to everybody why no model is loaded.
+    pub fn without_model(&self) -> String {
+        format!("no model is loaded{}", self.cause)
+    }
+
+    /// Says to everybody why a version goes on serving that is not the champion any more, or may not be.
+    pub fn with_model(&self, version: u64) -> String {
+        format!(
+            "version {version} goes on serving, no other is taken up{}",
+            self.cause
+        )
+    }
+
     /// Says that the registry has not answered since the start.
     pub fn unseen() -> Self {
-        let said = "no model is loaded yet: the registry has not answered so far, and is looked at again by itself";
+        let cause = " yet: the registry has not answered so far, and is looked at again by itself";
         Self {
             is_absence: false,
-            public: said.to_owned(),
-            private: said.to_owned(),
+            cause: cause.to_owned(),
+            private: format!("no model is loaded{cause}"),
         }
     }
 }

@@ -48,6 +48,7 @@ impl Page<'_> {
             None => without_model(self.diagnosis) + &administration,
             Some(detector) => [
                 warning(detector),
+                not_taken_up(self.diagnosis, detector),
                 champion(detector),
                 administration,
                 record_form(detector),
@@ -71,7 +72,7 @@ fn without_model(diagnosis: Option<&Diagnosis>) -> String {
     match diagnosis {
         Some(found) if !found.is_absence => format!(
             "<section><h2>No model</h2><p class=\"fault\" role=\"alert\">{}</p></section>",
-            sentence(&found.public)
+            sentence(&found.without_model())
         ),
         _ => "<section><h2>No model yet</h2><p>Train one with <code>netsec run</code>: the service takes it up by \
              itself, and this page shows it.</p></section>"
@@ -135,6 +136,14 @@ fn warning(detector: &Detector) -> String {
         .to_owned()
 }
 
+/// Says that another version than this one should serve, or may.
+fn not_taken_up(diagnosis: Option<&Diagnosis>, detector: &Detector) -> String {
+    let said = diagnosis.map(|found| sentence(&found.with_model(detector.entry.version)));
+    said.map_or_else(String::new, |said| {
+        format!("<p class=\"fault\" role=\"alert\">{said}</p>")
+    })
+}
+
 fn champion(detector: &Detector) -> String {
     let (bundle, entry) = (&detector.bundle, &detector.entry);
     let (name, version) = (escape(&detector.name), entry.version);
@@ -169,8 +178,8 @@ fn champion(detector: &Detector) -> String {
         .map(|(what, value)| format!("<tr><th scope=\"row\">{what}</th><td>{value}</td></tr>"))
         .collect();
     format!(
-        "<section><h2>{name} version {version}</h2><div class=\"scroll\"><table><caption>The champion\
-         </caption><tbody>{rows}</tbody></table></div></section>{}",
+        "<section><h2>{name} version {version}</h2><div class=\"scroll\"><table><caption>The model that \
+         serves</caption><tbody>{rows}</tbody></table></div></section>{}",
         metrics(detector)
     )
 }
@@ -446,7 +455,7 @@ fn history_table(history: &History) -> String {
         .map(row)
         .collect();
     format!(
-        "<div class=\"scroll\"><table><caption>The latest first</caption><thead>\
+        "<div class=\"scroll\"><table class=\"history\"><caption>The latest first</caption><thead>\
          <tr><th scope=\"col\">when</th><th scope=\"col\">what</th><th scope=\"col\" class=\"n\">version\
          </th><th scope=\"col\">why</th></tr></thead><tbody>{rows}</tbody></table></div>"
     )

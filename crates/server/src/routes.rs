@@ -71,7 +71,7 @@ impl Service {
     pub fn detector(&self) -> Result<Arc<Detector>, Problem> {
         let current = self.serving.current();
         let current = current.as_ref().map(Arc::clone);
-        current.ok_or_else(|| Problem::unavailable(self.diagnosis().public.clone()))
+        current.ok_or_else(|| Problem::unavailable(self.diagnosis().without_model()))
     }
 
     /// Returns why no model serves.

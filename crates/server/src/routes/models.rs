@@ -26,7 +26,8 @@ pub struct RegisteredModel {
     pub challenger: Option<u64>,
     /// Number of versions; nothing where the history cannot be read.
     pub versions: Option<usize>,
-    /// Why the history cannot be read, or what of it is not signed, and what to do, where that is so.
+    /// Why the history cannot be read, what of it is not signed, or why the champion does not serve, and what to do, where
+    /// that is so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
 }
@@ -101,7 +102,13 @@ pub async fn list(service: Data<Service>) -> Result<HttpResponse, Problem> {
                 histories::check_champion(service, name, &history)?;
                 Ok(history)
             });
-            describe(name, served, history)
+            let mut model = describe(name, served, history);
+            if let (None, Some(version), Some(found)) =
+                (&model.problem, served, &*service.serving.diagnosis())
+            {
+                model.problem = Some(found.with_model(version));
+            }
+            model
         };
         let names = histories::names(service)?;
         Ok(names.iter().map(describe).collect::<Vec<_>>())

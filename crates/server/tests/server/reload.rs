@@ -8,6 +8,7 @@ use std::{
 };
 
 use ed25519_compact::{KeyPair, Seed};
+use serde_json::json;
 
 use crate::{
     process::{Server, wait_for},
@@ -43,9 +44,22 @@ fn a_damaged_candidate_is_refused_and_the_old_one_serves_on() {
     thread::sleep(std::time::Duration::from_millis(300));
     assert_eq!(version(&server), 1);
     assert_eq!(server.get("/readyz").status, 200);
+    let said = "ersion 1 goes on serving, no other is taken up: a file of the champion in the registry is damaged";
+    let model = server.get("/v1/models").json()[0].clone();
+    assert_eq!(
+        (&model["champion"], &model["serving"]),
+        (&json!(2), &json!(true))
+    );
+    assert!(model["problem"].as_str().unwrap().contains(said), "{model}");
+    assert!(server.get("/").text().contains(said), "the page");
     bytes[middle] ^= 1;
     fs::write(&blob, &bytes).unwrap();
     wait_for("the mended version 2", || version(&server) == 2);
+    assert_eq!(server.get("/v1/models").json()[0].get("problem"), None);
+    assert!(
+        !server.get("/").text().contains("goes on serving"),
+        "the page"
+    );
 }
 
 #[test]
