@@ -12,6 +12,8 @@ use std::{
 };
 
 use artifact::clock;
+use dataset::SourceUri;
+use formats::{FileFormat, Layout};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -35,6 +37,25 @@ pub struct TrainingSource {
     pub uri: String,
 }
 
+impl TrainingSource {
+    /// Checks the name and the kind of a file that is to be trained on: a pipe would be waited for without end. What
+    /// lies elsewhere is for the training to find.
+    ///
+    /// # Errors
+    /// What is wrong with the file, and that there is none.
+    pub fn check(&self) -> Result<(), String> {
+        let Some(path) = SourceUri::new(self.uri.as_str()).local_path() else {
+            return Ok(());
+        };
+        check_file(&path)?;
+        FileFormat::of_path(&path, &Layout::default()).map_err(|e| e.to_string())?;
+        match path.exists() {
+            true => Ok(()),
+            false => Err(format!("{}: there is no such file", path.display())),
+        }
+    }
+}
+
 /// A training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -45,7 +66,7 @@ pub struct Job {
     pub source: String,
     /// When it began, RFC 3339.
     pub began: String,
-    /// `running`, `done` or `failed`.
+    /// `running`, `done`, `failed` or `cancelled`.
     pub state: String,
     /// How far it has come: what `netsec run --progress json` says.
     #[schema(value_type = Option<Object>)]
@@ -75,12 +96,16 @@ struct State {
     jobs: VecDeque<watch::Sender<Job>>,
     child: Option<Child>,
     is_stopping: bool,
+    /// Whether somebody has ended the training that runs.
+    is_cancelled: bool,
 }
 
 /// Why no training begins.
 pub enum Refusal {
     /// Another one is running.
     Busy(u64),
+    /// What is to be trained on is no file that can be read.
+    Unreadable(String),
     /// One that this service has not begun holds the lock.
     Elsewhere(PathBuf),
     /// The lock cannot be opened.
@@ -119,6 +144,7 @@ impl Jobs {
             let ending = io::Error::other("the service is ending");
             return Err(Refusal::Failed(ending));
         }
+        source.check().map_err(Refusal::Unreadable)?;
         let lock = self.take_lock()?;
         let mut child = self.spawn(source, lock).map_err(Refusal::Failed)?;
         let pipes = (child.stdout.take(), child.stderr.take());
@@ -126,6 +152,7 @@ impl Jobs {
             return Err(Refusal::Failed(io::Error::other("the child has no pipes")));
         };
         state.child = Some(child);
+        state.is_cancelled = false;
         state.last_id += 1;
         let job = Job {
             id: state.last_id,
@@ -167,6 +194,19 @@ impl Jobs {
         let mut jobs = state.jobs.iter();
         jobs.find(|j| j.borrow().id == id)
             .map(watch::Sender::subscribe)
+    }
+
+    /// Ends a training that runs: what it has committed is kept. Returns it, to be watched to its end; nothing when
+    /// it does not run.
+    pub fn cancel(&self, id: u64) -> Option<watch::Receiver<Job>> {
+        let mut state = self.state();
+        let running = state.jobs.iter().find(|j| j.borrow().state == "running");
+        let job = running.filter(|j| j.borrow().id == id)?.subscribe();
+        // Nothing is left to be ended of one that is just being taken note of.
+        state.child.as_mut()?.kill().ok()?;
+        state.is_cancelled = true;
+        tracing::info!(job = id, "training cancelled");
+        Some(job)
     }
 
     /// Ends the training that runs: what it has committed is kept.
@@ -247,11 +287,17 @@ impl Jobs {
         let result = thread::spawn(move || read_result(out));
         let last = follow_progress(job, err);
         let result = result.join().ok().flatten();
-        let child = self.state().child.take();
+        let (child, is_cancelled) = {
+            let mut state = self.state();
+            (state.child.take(), state.is_cancelled)
+        };
         let code = child.and_then(|mut child| child.wait().ok()?.code());
         job.send_modify(|job| {
             job.exit_code = code;
-            if code == Some(0) {
+            // Without a code it was ended; with one it has ended before.
+            if code.is_none() && is_cancelled {
+                job.state = "cancelled".to_owned();
+            } else if code == Some(0) {
                 job.state = "done".to_owned();
                 let result = result.unwrap_or_default();
                 job.version = result["version"].as_u64();

@@ -71,7 +71,8 @@ fn training_form(sources: &[TrainingSource]) -> String {
         .collect();
     format!(
         "<form id=\"train\"><h3>Training</h3><div class=\"fields\"><label>Source <select name=\"source\">\
-         {options}</select></label></div><button>Train</button><progress id=\"training\" max=\"1\" hidden \
+         {options}</select></label></div><button>Train</button> <button type=\"button\" id=\"cancel\" \
+         class=\"second\" hidden>Cancel</button><progress id=\"training\" max=\"1\" hidden \
          aria-label=\"Training so far\"></progress><p id=\"stage\" aria-live=\"polite\"></p></form>"
     )
 }

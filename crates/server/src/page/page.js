@@ -164,6 +164,9 @@
   };
   const follow = (id) => {
     const bar = $("training"), stage = $("stage"), button = $("train").querySelector("button");
+    const cancel = $("cancel");
+    cancel.hidden = false;
+    cancel.onclick = () => post(`/jobs/${id}/cancel`, {});
     bar.hidden = false;
     bar.removeAttribute("value");
     button.disabled = true;
@@ -172,6 +175,7 @@
     const end = (text) => {
       events.close();
       bar.hidden = true;
+      cancel.hidden = true;
       button.disabled = false;
       stage.textContent = text;
     };
@@ -185,6 +189,7 @@
     events.addEventListener("failed", (event) => {
       end(`Training ${id} failed: ${JSON.parse(event.data).error || "it gave no reason"}`);
     });
+    events.addEventListener("cancelled", () => end(`Training ${id} was cancelled.`));
     events.onerror = () => end(`Nothing more is heard of training ${id}: load the page anew.`);
   };
   const train = $("train");

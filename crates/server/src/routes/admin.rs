@@ -32,6 +32,7 @@ pub fn configure(config: &mut ServiceConfig) {
         .service(at("/jobs", READS, read().to(jobs)))
         .service(at("/jobs/{id}", READS, read().to(job)))
         .service(at("/jobs/{id}/events", READS, read().to(events)))
+        .service(at("/jobs/{id}/cancel", "POST", web::post().to(cancel)))
         .service(at(
             "/models/{name}/promote",
             "POST",
@@ -83,7 +84,7 @@ pub struct RollbackOrder {
 #[expect(dead_code, reason = "it is there for the description alone")]
 #[derive(ToSchema)]
 pub struct JobEvent {
-    /// The job's state: `running`, `done` or `failed`.
+    /// The job's state: `running`, `done`, `failed` or `cancelled`.
     event: String,
     /// The job, as JSON.
     data: String,
@@ -143,6 +144,10 @@ pub async fn train(
             Refusal::Busy(id) => Problem::new(
                 StatusCode::CONFLICT,
                 format!("job {id} is running: one training at a time"),
+            ),
+            Refusal::Unreadable(reason) => Problem::new(
+                StatusCode::CONFLICT,
+                format!("this source cannot be trained on: {reason}"),
             ),
             Refusal::Elsewhere(lock) => Problem::new(
                 StatusCode::CONFLICT,
@@ -208,6 +213,25 @@ pub async fn jobs(service: Data<Service>) -> Result<HttpResponse, Problem> {
 pub async fn job(service: Data<Service>, id: Path<u64>) -> Result<HttpResponse, Problem> {
     let job = service.jobs.find(*id).ok_or_else(no_job)?;
     let job: Job = job.borrow().clone();
+    answer(StatusCode::OK, &job)
+}
+
+/// Ends a training that runs; what it has registered already is kept.
+#[utoipa::path(post, path = "/jobs/{id}/cancel", tag = "administration",
+    params(("id" = u64, Path, description = "Number of a job")),
+    responses(
+        (status = 200, description = "The job, which has ended", body = Job),
+        (status = 404, description = "There is no such job", body = Problem,
+            content_type = "application/problem+json"),
+        (status = 409, description = "It does not run any more", body = Problem,
+            content_type = "application/problem+json"),
+        refusals::OfCaller))]
+pub async fn cancel(service: Data<Service>, id: Path<u64>) -> Result<HttpResponse, Problem> {
+    let ended = || Problem::new(StatusCode::CONFLICT, "the job does not run any more");
+    service.jobs.find(*id).ok_or_else(no_job)?;
+    let mut job = service.jobs.cancel(*id).ok_or_else(ended)?;
+    let job = job.wait_for(|job| job.state != "running").await;
+    let job: Job = job.map_err(|e| Problem::internal(&e))?.clone();
     answer(StatusCode::OK, &job)
 }
 

@@ -123,7 +123,8 @@ impl Modify for Keys {
         admin::train,
         admin::jobs,
         admin::job,
-        admin::events
+        admin::events,
+        admin::cancel
     ),
     components(schemas(Problem))
 )]

@@ -2,12 +2,14 @@
 //! later.
 
 use std::{
+    io::Read as _,
     path::Path,
     process::{Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
 use artifact::{Failure, remedy};
-use dataset::SourceUri;
 use registry::Location;
 
 use super::{Settings, config};
@@ -29,7 +31,9 @@ impl Settings {
         lock.map_err(|e| config(format!("{e}: trainings lock it: remove what is there")))?;
         check_temporary_files()?;
         for source in &self.sources {
-            check_source(&source.name, &source.uri)?;
+            let name = &source.name;
+            let checked = source.check();
+            checked.map_err(|e| config(format!("--train-source {name}: {e}")))?;
         }
         // A bare name stands for a program that nobody may ever need.
         let is_named = self.program.components().count() > 1;
@@ -73,30 +77,42 @@ fn check_temporary_files() -> Result<(), Failure> {
     })
 }
 
-/// Checks that a file that is to be trained on is there; what lies elsewhere is for the training to find.
-fn check_source(name: &str, uri: &str) -> Result<(), Failure> {
-    let path = SourceUri::new(uri).local_path();
-    if path.is_none_or(|path| path.exists()) {
-        return Ok(());
-    }
-    Err(config(format!(
-        "--train-source {name}: there is no file at its path: mend it, or put the file there"
-    )))
-}
-
 /// Checks that a program is `netsec`, and not another one.
 fn check_program(program: &Path) -> Result<(), Failure> {
-    let asked = Command::new(program)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output();
-    let is_netsec = asked.is_ok_and(|said| said.stdout.starts_with(b"netsec "));
+    let is_netsec = version_of(program).is_ok_and(|said| said.starts_with(b"netsec "));
     match is_netsec {
         true => Ok(()),
         false => Err(config(format!(
-            "--netsec {}: it does not say that it is `netsec` when it is asked for its `--version`",
-            program.display()
+            "--netsec {}: it does not say that it is `netsec` when it is asked for its `--version`, within {} seconds",
+            program.display(),
+            ANSWERING.as_secs()
         ))),
     }
+}
+
+/// How long a program may take to tell its version.
+const ANSWERING: Duration = Duration::from_secs(5);
+
+/// Asks a program for its version; one that does not answer is ended.
+fn version_of(program: &Path) -> std::io::Result<Vec<u8>> {
+    let mut child = Command::new(program)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let began = Instant::now();
+    while child.try_wait()?.is_none() {
+        if began.elapsed() > ANSWERING {
+            child.kill()?;
+            child.wait()?;
+            return Ok(Vec::new());
+        }
+        sleep(Duration::from_millis(10));
+    }
+    // What it has left behind may hold its output open: no more is read than a version has.
+    let mut said = vec![0; 7];
+    let output = child.stdout.as_mut().map(|out| out.read(&mut said));
+    said.truncate(output.transpose()?.unwrap_or(0));
+    Ok(said)
 }

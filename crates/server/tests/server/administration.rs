@@ -1,17 +1,18 @@
-use std::{fs, os::unix::fs::PermissionsExt as _, time::Duration};
+use std::{fs, time::Duration};
 
 use serde_json::{Value, json};
 
 use crate::{
     client::{Answer, Connection},
-    process::{Server, command, wait_for},
-    trained::{FLOWS, Place},
+    process::{Server, command},
+    trained::Place,
 };
 
-const ADMIN: [&str; 2] = ["--admin-listen", "127.0.0.1:0"];
+/// Has the service listen for administration.
+pub const ADMIN: [&str; 2] = ["--admin-listen", "127.0.0.1:0"];
 
 /// Sends a request to the listener for administration.
-fn admin(server: &Server, method: &str, path: &str, body: &Value) -> Answer {
+pub fn admin(server: &Server, method: &str, path: &str, body: &Value) -> Answer {
     let lines = ["Content-Type: application/json"];
     let body = body.to_string();
     Connection::open(server.admin.unwrap()).call(method, path, &lines, body.as_bytes())
@@ -209,6 +210,7 @@ fn administration_is_described_on_its_own_listener_alone() {
         ("/jobs", "get"),
         ("/jobs/{id}", "get"),
         ("/jobs/{id}/events", "get"),
+        ("/jobs/{id}/cancel", "post"),
         ("/models/{name}/promote", "post"),
         ("/models/{name}/rollback", "post"),
     ] {
@@ -222,7 +224,7 @@ fn administration_is_described_on_its_own_listener_alone() {
         }
         assert!(public["paths"][path].is_null(), "{path}");
     }
-    assert_eq!(n_paths(&own), n_paths(&public) + 7);
+    assert_eq!(n_paths(&own), n_paths(&public) + 8);
     let sources = &own["components"]["schemas"]["TrainOrder"]["properties"]["source"]["enum"];
     assert_eq!(sources, &json!(["daily"]));
 }
@@ -324,126 +326,4 @@ fn an_upload_in_progress_is_waited_for_also_beside_administration() {
     assert_eq!((answer.status, answer.text().lines().count()), (200, 2));
     drop(connection);
     assert_eq!(server.end("TERM"), Some(0));
-}
-
-/// Writes a program that stands for `netsec`: it says what it was asked, makes progress and ends.
-pub fn stand_in(place: &Place, ending: &str) -> String {
-    let path = place.path().join("netsec-stand-in");
-    let script = format!(
-        "#!/bin/sh\necho \"$@\" > asked\necho '{{\"stage\":\"training\",\"done\":1,\"total\":2}}' >&2\n{ending}\n"
-    );
-    fs::write(&path, script).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    path.display().to_string()
-}
-
-fn train(place: &Place, ending: &str) -> (Server, Value) {
-    let program = stand_in(place, ending);
-    fs::write(place.path().join("flows.yaml"), FLOWS).unwrap();
-    let source = [
-        "--train-source",
-        "daily:flows.yaml=/data/daily.csv",
-        "--netsec",
-        &program,
-    ];
-    let server = Server::start(place, &[&ADMIN[..], &source].concat());
-    let begun = admin(&server, "POST", "/train", &json!({"source": "daily"}));
-    assert_eq!(begun.status, 202, "{}", begun.text());
-    assert_eq!(begun.header("location"), Some("/jobs/1"));
-    (server, begun.json())
-}
-
-#[test]
-fn a_training_is_a_child_that_tells_its_progress() {
-    let place = Place::with_flows();
-    let ending = "sleep 1; echo '{\"version\":7,\"verdict\":{\"promoted\":true}}'";
-    let (server, begun) = train(&place, ending);
-    assert_eq!(begun["state"], json!("running"));
-    let busy = admin(&server, "POST", "/train", &json!({"source": "daily"}));
-    assert_eq!(busy.status, 409, "{}", busy.text());
-    let events = admin(&server, "GET", "/jobs/1/events", &json!(null));
-    assert_eq!(events.header("content-type"), Some("text/event-stream"));
-    let text = events.text();
-    assert!(text.contains("\"stage\":\"training\""), "{text}");
-    assert!(text.contains("event: done\n"), "{text}");
-    let job = admin(&server, "GET", "/jobs/1", &json!(null)).json();
-    assert_eq!(job["state"], json!("done"));
-    assert_eq!((&job["version"], &job["exit_code"]), (&json!(7), &json!(0)));
-    let asked = fs::read_to_string(place.path().join("asked")).unwrap();
-    let expected =
-        "run --json --progress json --artifacts . --source /data/daily.csv --dataset flows.yaml";
-    assert_eq!(asked.trim(), expected);
-}
-
-#[test]
-fn a_training_that_fails_says_why() {
-    let place = Place::with_flows();
-    let (server, _) = train(&place, "echo 'error: no such file' >&2; exit 69");
-    let job = || admin(&server, "GET", "/jobs/1", &json!(null)).json();
-    wait_for("the end", || job()["state"] != json!("running"));
-    let job = job();
-    assert_eq!(
-        (&job["state"], &job["exit_code"]),
-        (&json!("failed"), &json!(69))
-    );
-    assert_eq!(job["error"], json!("error: no such file"));
-}
-
-#[test]
-fn only_sources_that_are_listed_can_be_trained_on() {
-    let place = Place::with_flows();
-    let program = stand_in(&place, "exit 0");
-    let source = ["--train-source", "a=/x.csv", "--netsec", &program];
-    let server = Server::start(&place, &[&ADMIN[..], &source].concat());
-    for source in ["b", "/etc/passwd", "../a", "http://evil.example/x.csv", ""] {
-        let answer = admin(&server, "POST", "/train", &json!({"source": source}));
-        assert_eq!(answer.status, 422, "{source}: {}", answer.text());
-    }
-    let more = json!({"source": "a", "uri": "/etc/passwd"});
-    assert_eq!(admin(&server, "POST", "/train", &more).status, 422);
-    assert_eq!(
-        admin(&server, "GET", "/jobs", &json!(null)).json(),
-        json!([])
-    );
-    assert_eq!(admin(&server, "GET", "/jobs/1", &json!(null)).status, 404);
-}
-
-#[test]
-fn a_training_that_outlives_its_service_is_the_only_one() {
-    let place = Place::with_flows();
-    let (server, _) = train(&place, "until [ -e end ]; do sleep 0.1; done");
-    // What it says to a service that is gone would end it.
-    wait_for("its progress", || {
-        let job = admin(&server, "GET", "/jobs/1", &json!(null)).json();
-        !job["progress"].is_null()
-    });
-    server.end("KILL");
-    let program = place.path().join("netsec-stand-in").display().to_string();
-    let source = ["--train-source", "a=/x.csv", "--netsec", &program];
-    let server = Server::start(&place, &[&ADMIN[..], &source].concat());
-    let begin = || admin(&server, "POST", "/train", &json!({"source": "a"}));
-    let busy = begin();
-    assert_eq!(busy.status, 409, "{}", busy.text());
-    let said = "one at a time, until nobody holds `./.training.lock` any more";
-    assert!(busy.text().contains(said), "{}", busy.text());
-    fs::write(place.path().join("end"), "").unwrap();
-    wait_for("the end of the other", || begin().status == 202);
-}
-
-#[test]
-fn a_training_does_not_wait_for_a_pipe_in_the_place_of_its_lock() {
-    let place = Place::with_flows();
-    let lock = place.path().join(".training.lock");
-    let made = std::process::Command::new("mkfifo").arg(&lock).status();
-    assert!(made.unwrap().success());
-    let program = stand_in(&place, "exit 0");
-    let source = ["--train-source", "a=/x.csv", "--netsec", &program];
-    let server = Server::start(&place, &[&ADMIN[..], &source].concat());
-    let begin = || admin(&server, "POST", "/train", &json!({"source": "a"}));
-    let refused = begin();
-    assert_eq!(refused.status, 503, "{}", refused.text());
-    let said = "./.training.lock: it is no file";
-    assert!(refused.text().contains(said), "{}", refused.text());
-    fs::remove_file(lock).unwrap();
-    assert_eq!(begin().status, 202);
 }

@@ -3,10 +3,10 @@ use std::fs;
 use serde_json::json;
 
 use crate::{
-    administration::stand_in,
     chromium::Chromium,
     process::{Server, command},
     trained::Place,
+    trainings::stand_in,
 };
 
 fn open(server: &Server) -> Chromium {
@@ -137,11 +137,12 @@ fn administrators_promote_roll_back_reload_and_train() {
     place.promote("flows", |bundle| bundle.training.seed = 9);
     let ending = "sleep 1; echo '{\"version\":7,\"verdict\":{\"promoted\":false,\"reasons\":[\"too few\"]}}'";
     let program = stand_in(&place, ending);
+    std::fs::write(place.path().join("daily.csv"), "").unwrap();
     let arguments = [
         "--admin-listen",
         "127.0.0.1:0",
         "--train-source",
-        "daily=/data/daily.csv",
+        "daily=daily.csv",
         "--netsec",
         &program,
     ];
@@ -172,5 +173,23 @@ fn administrators_promote_roll_back_reload_and_train() {
     assert_eq!(share, json!(0.5));
     browser.picture("page-administration.png", 1200, false);
     browser.wait("document.getElementById('stage').textContent.endsWith('version 7, which was declined: too few.')");
+    assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
+}
+
+#[test]
+fn a_training_is_cancelled_from_the_page() {
+    let place = Place::with_flows();
+    let program = stand_in(&place, "exec sleep 60");
+    std::fs::write(place.path().join("daily.csv"), "").unwrap();
+    let source = ["--train-source", "daily=daily.csv", "--netsec", &program];
+    let listening = ["--admin-listen", "127.0.0.1:0"];
+    let server = Server::start(&place, &[&listening[..], &source].concat());
+    let mut browser = Chromium::open(&format!("http://{}/", server.admin.unwrap()));
+    let hidden = "document.getElementById('cancel').hidden";
+    assert_eq!(browser.evaluate(hidden), json!(true));
+    press(&mut browser, "#train", "#stage", "Training 1: training");
+    browser.evaluate("document.getElementById('cancel').click()");
+    browser.wait("document.getElementById('stage').textContent === 'Training 1 was cancelled.'");
+    assert_eq!(browser.evaluate(hidden), json!(true));
     assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
 }

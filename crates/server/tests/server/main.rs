@@ -28,3 +28,4 @@ mod security;
 mod sound;
 mod tls;
 mod trained;
+mod trainings;

@@ -1,8 +1,8 @@
 use crate::{
-    administration::stand_in,
     client::Connection,
     process::{Server, command},
     trained::Place,
+    trainings::stand_in,
 };
 
 #[test]

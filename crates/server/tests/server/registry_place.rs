@@ -3,10 +3,10 @@
 use std::fs;
 
 use crate::{
-    administration::stand_in,
     client::Connection,
     process::{Server, command, wait_for},
     trained::Place,
+    trainings::stand_in,
 };
 
 #[test]
@@ -45,6 +45,7 @@ fn a_registry_in_another_directory_is_served_and_what_is_no_place_of_one_is_refu
 fn a_training_registers_where_the_service_reads() {
     let place = Place::with_flows();
     let program = stand_in(&place, "exit 0");
+    fs::write(place.path().join("daily.csv"), "").unwrap();
     let registry = place.path().join("registry").display().to_string();
     let source = ["--train-source", "daily=daily.csv", "--netsec", &program];
     let listen = ["--admin-listen", "127.0.0.1:0", "--registry", &registry];

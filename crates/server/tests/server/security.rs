@@ -1,7 +1,9 @@
+use std::os::unix::fs::PermissionsExt as _;
+
 use crate::{
-    administration::stand_in,
     process::{Server, command, wait_for},
     trained::{FLOW, Place},
+    trainings::stand_in,
 };
 
 /// Makes a key and its line.
@@ -282,6 +284,9 @@ fn configuration_that_makes_no_sense_is_refused() {
     let unknown = ["--train-source", "a:phishin=/x.csv"];
     let gone = ["--train-source", "a:gone.yaml=/x.csv"];
     let program = stand_in(&place, "exit 0");
+    let silent = place.path().join("silent").display().to_string();
+    std::fs::write(&silent, "#!/bin/sh\nexec sleep 60\n").unwrap();
+    std::fs::set_permissions(&silent, std::fs::Permissions::from_mode(0o755)).unwrap();
     for (arguments, said) in [
         (&["--max-rows", "0"][..], "--max-rows is 0"),
         (&["--poll", "0"], "--poll is 0 seconds"),
@@ -346,7 +351,15 @@ fn configuration_that_makes_no_sense_is_refused() {
         ),
         (
             &["--train-source", "a=/nope.csv", "--netsec", &program],
-            "--train-source a: there is no file at its path",
+            "--train-source a: /nope.csv: there is no such file",
+        ),
+        (
+            &["--prediction-log", "empty"],
+            "--prediction-log empty: it is no directory",
+        ),
+        (
+            &["--netsec", &silent],
+            "when it is asked for its `--version`, within 5 seconds",
         ),
         // A directory is no program.
         (

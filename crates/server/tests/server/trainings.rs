@@ -1,0 +1,195 @@
+//! Trainings that administrators begin: child processes of the service.
+
+use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
+
+use serde_json::{Value, json};
+
+use crate::{
+    administration::{ADMIN, admin},
+    process::{Server, command, wait_for},
+    trained::{FLOWS, Place},
+};
+
+/// Writes a program that stands for `netsec`: it says what it was asked, makes progress and ends.
+pub fn stand_in(place: &Place, ending: &str) -> String {
+    let path = place.path().join("netsec-stand-in");
+    let script = format!(
+        "#!/bin/sh\necho \"$@\" > asked\necho '{{\"stage\":\"training\",\"done\":1,\"total\":2}}' >&2\n{ending}\n"
+    );
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path.display().to_string()
+}
+
+fn train(place: &Place, ending: &str) -> (Server, Value) {
+    let program = stand_in(place, ending);
+    fs::write(place.path().join("flows.yaml"), FLOWS).unwrap();
+    fs::write(place.path().join("daily.csv"), "").unwrap();
+    let source = [
+        "--train-source",
+        "daily:flows.yaml=daily.csv",
+        "--netsec",
+        &program,
+    ];
+    let server = Server::start(place, &[&ADMIN[..], &source].concat());
+    let begun = admin(&server, "POST", "/train", &json!({"source": "daily"}));
+    assert_eq!(begun.status, 202, "{}", begun.text());
+    assert_eq!(begun.header("location"), Some("/jobs/1"));
+    (server, begun.json())
+}
+
+#[test]
+fn a_training_is_a_child_that_tells_its_progress() {
+    let place = Place::with_flows();
+    let ending = "sleep 1; echo '{\"version\":7,\"verdict\":{\"promoted\":true}}'";
+    let (server, begun) = train(&place, ending);
+    assert_eq!(begun["state"], json!("running"));
+    let busy = admin(&server, "POST", "/train", &json!({"source": "daily"}));
+    assert_eq!(busy.status, 409, "{}", busy.text());
+    let events = admin(&server, "GET", "/jobs/1/events", &json!(null));
+    assert_eq!(events.header("content-type"), Some("text/event-stream"));
+    let text = events.text();
+    assert!(text.contains("\"stage\":\"training\""), "{text}");
+    assert!(text.contains("event: done\n"), "{text}");
+    let job = admin(&server, "GET", "/jobs/1", &json!(null)).json();
+    assert_eq!(job["state"], json!("done"));
+    assert_eq!((&job["version"], &job["exit_code"]), (&json!(7), &json!(0)));
+    let asked = fs::read_to_string(place.path().join("asked")).unwrap();
+    let expected =
+        "run --json --progress json --artifacts . --source daily.csv --dataset flows.yaml";
+    assert_eq!(asked.trim(), expected);
+}
+
+#[test]
+fn a_training_that_fails_says_why() {
+    let place = Place::with_flows();
+    let (server, _) = train(&place, "echo 'error: no such file' >&2; exit 69");
+    let job = || admin(&server, "GET", "/jobs/1", &json!(null)).json();
+    wait_for("the end", || job()["state"] != json!("running"));
+    let job = job();
+    assert_eq!(
+        (&job["state"], &job["exit_code"]),
+        (&json!("failed"), &json!(69))
+    );
+    assert_eq!(job["error"], json!("error: no such file"));
+}
+
+#[test]
+fn only_sources_that_are_listed_can_be_trained_on() {
+    let place = Place::with_flows();
+    let program = stand_in(&place, "exit 0");
+    let source = ["--train-source", "a=daily.csv", "--netsec", &program];
+    let server = Server::start(&place, &[&ADMIN[..], &source].concat());
+    for source in ["b", "/etc/passwd", "../a", "http://evil.example/x.csv", ""] {
+        let answer = admin(&server, "POST", "/train", &json!({"source": source}));
+        assert_eq!(answer.status, 422, "{source}: {}", answer.text());
+    }
+    let more = json!({"source": "a", "uri": "/etc/passwd"});
+    assert_eq!(admin(&server, "POST", "/train", &more).status, 422);
+    assert_eq!(
+        admin(&server, "GET", "/jobs", &json!(null)).json(),
+        json!([])
+    );
+    assert_eq!(admin(&server, "GET", "/jobs/1", &json!(null)).status, 404);
+}
+
+#[test]
+fn a_training_that_outlives_its_service_is_the_only_one() {
+    let place = Place::with_flows();
+    let (server, _) = train(&place, "until [ -e end ]; do sleep 0.1; done");
+    // What it says to a service that is gone would end it.
+    wait_for("its progress", || {
+        let job = admin(&server, "GET", "/jobs/1", &json!(null)).json();
+        !job["progress"].is_null()
+    });
+    server.end("KILL");
+    let program = place.path().join("netsec-stand-in").display().to_string();
+    let source = ["--train-source", "a=daily.csv", "--netsec", &program];
+    let server = Server::start(&place, &[&ADMIN[..], &source].concat());
+    let begin = || admin(&server, "POST", "/train", &json!({"source": "a"}));
+    let busy = begin();
+    assert_eq!(busy.status, 409, "{}", busy.text());
+    let said = "one at a time, until nobody holds `./.training.lock` any more";
+    assert!(busy.text().contains(said), "{}", busy.text());
+    fs::write(place.path().join("end"), "").unwrap();
+    wait_for("the end of the other", || begin().status == 202);
+}
+
+#[test]
+fn a_training_does_not_wait_for_a_pipe_in_the_place_of_its_lock() {
+    let place = Place::with_flows();
+    let lock = place.path().join(".training.lock");
+    let made = Command::new("mkfifo").arg(&lock).status();
+    assert!(made.unwrap().success());
+    let program = stand_in(&place, "exit 0");
+    fs::write(place.path().join("daily.csv"), "").unwrap();
+    let source = ["--train-source", "a=daily.csv", "--netsec", &program];
+    let server = Server::start(&place, &[&ADMIN[..], &source].concat());
+    let begin = || admin(&server, "POST", "/train", &json!({"source": "a"}));
+    let refused = begin();
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    let said = "./.training.lock: it is no file";
+    assert!(refused.text().contains(said), "{}", refused.text());
+    fs::remove_file(lock).unwrap();
+    assert_eq!(begin().status, 202);
+}
+
+#[test]
+fn a_source_that_is_no_file_is_refused_and_holds_no_other_up() {
+    let place = Place::with_flows();
+    let path = |name: &str| place.path().join(name);
+    let made = Command::new("mkfifo").arg(path("pipe.csv")).status();
+    assert!(made.unwrap().success());
+    fs::create_dir(path("folder.csv")).unwrap();
+    fs::write(path("records.xyz"), "").unwrap();
+    fs::write(path("daily.csv"), "").unwrap();
+    let program = stand_in(&place, "exit 0");
+    let sources =
+        "pipe=pipe.csv,folder=folder.csv,unknown=records.xyz,gone=gone.csv,good=daily.csv";
+    let source = ["--train-source", sources, "--netsec", &program];
+    let server = Server::start(&place, &[&ADMIN[..], &source].concat());
+    let begin = |source: &str| admin(&server, "POST", "/train", &json!({"source": source}));
+    for (source, said) in [
+        ("pipe", "pipe.csv: it is no file"),
+        ("folder", "folder.csv: it is no file"),
+        ("unknown", "records.xyz: its format is not told by its name"),
+        ("gone", "gone.csv: there is no such file"),
+    ] {
+        let refused = begin(source);
+        assert_eq!(refused.status, 409, "{}", refused.text());
+        assert!(refused.text().contains(said), "{}", refused.text());
+        let uri = format!("a={}", said.split(':').next().unwrap());
+        let checked = command(&place)
+            .args(["--check", "--netsec", &program, "--train-source", &uri])
+            .output()
+            .unwrap();
+        assert_eq!(checked.status.code(), Some(78), "{checked:?}");
+        let error = String::from_utf8(checked.stderr).unwrap();
+        assert!(
+            error.contains(&format!("--train-source a: {said}")),
+            "{error}"
+        );
+    }
+    assert_eq!(begin("good").status, 202);
+}
+
+#[test]
+fn a_training_that_is_cancelled_ends_and_makes_room_for_another() {
+    let place = Place::with_flows();
+    let (server, _) = train(&place, "[ -e again ] || exec sleep 60");
+    let call = |path: &str| admin(&server, "POST", path, &json!({}));
+    let cancelled = call("/jobs/1/cancel");
+    assert_eq!(cancelled.status, 200, "{}", cancelled.text());
+    assert_eq!(cancelled.json()["state"], json!("cancelled"));
+    let events = admin(&server, "GET", "/jobs/1/events", &json!(null)).text();
+    assert!(events.contains("event: cancelled\n"), "{events}");
+    assert_eq!(call("/jobs/1/cancel").status, 409);
+    assert_eq!(call("/jobs/2/cancel").status, 404);
+    assert_eq!(server.post("/jobs/1/cancel", "{}").status, 404, "public");
+    fs::write(place.path().join("again"), "").unwrap();
+    let order = json!({"source": "daily"});
+    assert_eq!(admin(&server, "POST", "/train", &order).status, 202);
+    let state = || admin(&server, "GET", "/jobs/2", &json!(null)).json()["state"].clone();
+    wait_for("the end of the other", || state() != json!("running"));
+    assert_eq!(state(), json!("done"));
+}
