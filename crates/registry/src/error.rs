@@ -86,6 +86,11 @@ pub enum RegistryError {
     #[error("there is no model `{name}`; known: {}", known_names(.known))]
     NoModel { name: String, known: Vec<String> },
     #[error(
+        "the registry does not show `{name}` any more: it is away at present, or was emptied; put it back before \
+         anything is trained in its place"
+    )]
+    Vanished { name: String },
+    #[error(
         "`{name}` has no champion: version {version} was declined ({reasons}); `netsec run` trains \
          another, `netsec models promote {name} --version {version} --force --why TEXT` overrides"
     )]
@@ -203,9 +208,10 @@ impl Classified for RegistryError {
             | Self::NeverChampion { .. }
             | Self::Voiceless { .. }
             | Self::OtherEvaluation { .. } => ErrorKind::Usage,
-            Self::NoChampion { .. } | Self::NoneLeft { .. } | Self::Contended { .. } => {
-                ErrorKind::Unavailable
-            }
+            Self::NoChampion { .. }
+            | Self::NoneLeft { .. }
+            | Self::Vanished { .. }
+            | Self::Contended { .. } => ErrorKind::Unavailable,
             Self::Declined { .. }
             | Self::Withdrawn { .. }
             | Self::EmptyHoldout

@@ -59,6 +59,11 @@ fn absence(error: &RegistryError) -> String {
         RegistryError::NoModel { .. } => {
             " yet: `netsec run` trains one, and the service takes it up by itself".to_owned()
         }
+        RegistryError::Vanished { .. } => {
+            ": the registry does not show the model any more: it is away at present, or was emptied; it is looked at \
+             again by itself"
+                .to_owned()
+        }
         RegistryError::NoneLeft { .. } => {
             ": the versions that there were are withdrawn, and the service takes up the next by itself".to_owned()
         }

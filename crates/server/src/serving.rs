@@ -122,9 +122,16 @@ impl Serving {
     /// Finds the champion to serve. Once a model serves, its name stays.
     fn champion(&self) -> Result<(String, Entry), RegistryError> {
         let current = self.current().as_ref().map(|d| d.name.clone());
+        let is_serving = current.is_some();
         if let Some(name) = current.or_else(|| self.wanted.clone()) {
-            let entry = self.registry.entry(&name, None)?;
-            return Ok((name, entry));
+            return match self.registry.entry(&name, None) {
+                Ok(entry) => Ok((name, entry)),
+                // A disk that is not mounted looks like that.
+                Err(RegistryError::NoModel { .. }) if is_serving => {
+                    Err(RegistryError::Vanished { name })
+                }
+                Err(error) => Err(error),
+            };
         }
         let known = self.registry.names()?;
         let usual = USUAL_NAMES

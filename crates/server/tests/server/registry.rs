@@ -96,7 +96,7 @@ fn of_several_models_one_has_to_be_chosen_and_that_is_said() {
 #[test]
 fn while_the_registry_is_away_nothing_is_taken_for_lost() {
     let place = Place::with_flows();
-    let server = Server::start(&place, &[]);
+    let server = Server::start(&place, &ADMIN);
     let statuses = || {
         let paths = [
             "/v1/models",
@@ -117,7 +117,18 @@ fn while_the_registry_is_away_nothing_is_taken_for_lost() {
             .text()
             .contains("The registry does not show the model that serves")
     );
+    let reload = || {
+        let mut admin = Connection::open(server.admin.unwrap());
+        admin.call("POST", "/reload", &[], b"")
+    };
+    let refused = reload();
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    let advice = "put it back before anything is trained in its place";
+    assert!(refused.text().contains(advice), "{}", refused.text());
+    let page = server.get("/").text();
+    assert!(page.contains("goes on serving") && !page.contains("trains one"));
     fs::rename(&away, &registry).unwrap();
+    assert_eq!(reload().status, 200);
     assert_eq!(statuses(), [200, 200, 404, 200, 200]);
     // Something else than a directory cannot be listed.
     fs::rename(registry.join("models"), &away).unwrap();
