@@ -14,6 +14,7 @@ use std::{
 use artifact::clock;
 use dataset::SourceUri;
 use formats::{FileFormat, Layout};
+use harness::config::SOURCE_VARIABLE;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::watch;
@@ -23,6 +24,8 @@ use crate::{from_files::check_file, serving::Serving};
 
 /// Jobs that are remembered.
 const REMEMBERED: usize = 50;
+/// Why a job cannot be ended.
+const ENDED: &str = "the job does not run any more";
 /// Bytes of a child's result at most; beyond them it is not read.
 const MAX_RESULT_BYTES: u64 = 16 << 20;
 
@@ -80,6 +83,14 @@ pub struct Job {
     /// The registry's verdict on the candidate, once it is done.
     #[schema(value_type = Option<Object>)]
     pub verdict: Option<Value>,
+}
+
+impl Job {
+    /// Returns whether the training has come to the stage that changes the registry, which is the last.
+    fn is_registering(&self) -> bool {
+        let stage = self.progress.as_ref().map(|progress| &progress["stage"]);
+        stage.is_some_and(|stage| stage == "promotion")
+    }
 }
 
 /// All trainings since the start.
@@ -196,17 +207,24 @@ impl Jobs {
             .map(watch::Sender::subscribe)
     }
 
-    /// Ends a training that runs: what it has committed is kept. Returns it, to be watched to its end; nothing when
-    /// it does not run.
-    pub fn cancel(&self, id: u64) -> Option<watch::Receiver<Job>> {
+    /// Ends a training that runs. Returns it, to be watched to its end.
+    ///
+    /// # Errors
+    /// When there is none to be ended, and when its candidate is being registered: whether it was could not be told.
+    pub fn cancel(&self, id: u64) -> Result<watch::Receiver<Job>, &'static str> {
         let mut state = self.state();
         let running = state.jobs.iter().find(|j| j.borrow().state == "running");
-        let job = running.filter(|j| j.borrow().id == id)?.subscribe();
+        let running = running.filter(|j| j.borrow().id == id);
+        let job = running.ok_or(ENDED)?.subscribe();
+        if job.borrow().is_registering() {
+            return Err("its candidate is being registered: it ends by itself");
+        }
         // Nothing is left to be ended of one that is just being taken note of.
-        state.child.as_mut()?.kill().ok()?;
+        let child = state.child.as_mut().ok_or(ENDED)?;
+        child.kill().map_err(|_| ENDED)?;
         state.is_cancelled = true;
         tracing::info!(job = id, "training cancelled");
-        Some(job)
+        Ok(job)
     }
 
     /// Ends the training that runs: what it has committed is kept.
@@ -264,12 +282,16 @@ impl Jobs {
         command
             .args(["run", "--json", "--progress", "json"])
             .args(&self.place)
-            .args(["--source", &source.uri])
             .env("RAYON_NUM_THREADS", (cores / 2).max(1).to_string())
             // Nothing is read from it: the child holds it open, and with it the lock.
             .stdin(lock)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        match SourceUri::new(source.uri.as_str()).local_path() {
+            Some(_) => command.args(["--source", &source.uri]),
+            // An address may hold a password, and everybody of the machine may see the arguments.
+            None => command.env(SOURCE_VARIABLE, &source.uri),
+        };
         if let Some(dataset) = &source.dataset {
             command.args(["--dataset", dataset]);
         }

@@ -166,7 +166,10 @@
     const bar = $("training"), stage = $("stage"), button = $("train").querySelector("button");
     const cancel = $("cancel");
     cancel.hidden = false;
-    cancel.onclick = () => post(`/jobs/${id}/cancel`, {});
+    cancel.onclick = async () => {
+      const response = await post(`/jobs/${id}/cancel`, {});
+      if (!response.ok) complain(describe(await response.json()));
+    };
     bar.hidden = false;
     bar.removeAttribute("value");
     button.disabled = true;

@@ -216,20 +216,20 @@ pub async fn job(service: Data<Service>, id: Path<u64>) -> Result<HttpResponse, 
     answer(StatusCode::OK, &job)
 }
 
-/// Ends a training that runs; what it has registered already is kept.
+/// Ends a training that runs, before its candidate is registered.
 #[utoipa::path(post, path = "/jobs/{id}/cancel", tag = "administration",
     params(("id" = u64, Path, description = "Number of a job")),
     responses(
         (status = 200, description = "The job, which has ended", body = Job),
         (status = 404, description = "There is no such job", body = Problem,
             content_type = "application/problem+json"),
-        (status = 409, description = "It does not run any more", body = Problem,
+        (status = 409, description = "It does not run any more, or its candidate is being registered", body = Problem,
             content_type = "application/problem+json"),
         refusals::OfCaller))]
 pub async fn cancel(service: Data<Service>, id: Path<u64>) -> Result<HttpResponse, Problem> {
-    let ended = || Problem::new(StatusCode::CONFLICT, "the job does not run any more");
     service.jobs.find(*id).ok_or_else(no_job)?;
-    let mut job = service.jobs.cancel(*id).ok_or_else(ended)?;
+    let cancelled = service.jobs.cancel(*id);
+    let mut job = cancelled.map_err(|reason| Problem::new(StatusCode::CONFLICT, reason))?;
     let job = job.wait_for(|job| job.state != "running").await;
     let job: Job = job.map_err(|e| Problem::internal(&e))?.clone();
     answer(StatusCode::OK, &job)

@@ -14,7 +14,7 @@ use crate::{
 pub fn stand_in(place: &Place, ending: &str) -> String {
     let path = place.path().join("netsec-stand-in");
     let script = format!(
-        "#!/bin/sh\necho \"$@\" > asked\necho '{{\"stage\":\"training\",\"done\":1,\"total\":2}}' >&2\n{ending}\n"
+        "#!/bin/sh\necho \"$@\" > asked; echo \"$NETSEC__SOURCE\" > source\necho '{{\"stage\":\"training\",\"done\":1,\"total\":2}}' >&2\n{ending}\n"
     );
     fs::write(&path, script).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -192,4 +192,37 @@ fn a_training_that_is_cancelled_ends_and_makes_room_for_another() {
     let state = || admin(&server, "GET", "/jobs/2", &json!(null)).json()["state"].clone();
     wait_for("the end of the other", || state() != json!("running"));
     assert_eq!(state(), json!("done"));
+}
+
+#[test]
+fn a_training_that_registers_its_candidate_is_not_cancelled() {
+    let place = Place::with_flows();
+    let ending = "echo '{\"stage\":\"promotion\",\"done\":0,\"total\":1}' >&2; until [ -e end ]; do sleep 0.1; done";
+    let (server, _) = train(&place, ending);
+    let job = || admin(&server, "GET", "/jobs/1", &json!(null)).json();
+    wait_for("its last stage", || {
+        job()["progress"]["stage"] == json!("promotion")
+    });
+    let refused = admin(&server, "POST", "/jobs/1/cancel", &json!({}));
+    assert_eq!(refused.status, 409, "{}", refused.text());
+    assert!(refused.text().contains("is being registered"));
+    fs::write(place.path().join("end"), "").unwrap();
+    wait_for("the end", || job()["state"] == json!("done"));
+}
+
+#[test]
+fn the_list_of_processes_shows_no_password_of_a_source() {
+    let place = Place::with_flows();
+    let program = stand_in(&place, "exit 0");
+    let address = "postgres://u:secret@127.0.0.1/db?table=t";
+    let source = format!("daily={address}");
+    let source = ["--train-source", &source, "--netsec", &program];
+    let server = Server::start(&place, &[&ADMIN[..], &source].concat());
+    let begun = admin(&server, "POST", "/train", &json!({"source": "daily"}));
+    assert_eq!(begun.status, 202, "{}", begun.text());
+    let job = || admin(&server, "GET", "/jobs/1", &json!(null)).json();
+    wait_for("the end", || job()["state"] == json!("done"));
+    let read = |name: &str| fs::read_to_string(place.path().join(name)).unwrap();
+    assert!(!read("asked").contains("secret"), "{}", read("asked"));
+    assert_eq!(read("source").trim(), address);
 }
