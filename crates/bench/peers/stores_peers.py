@@ -1,11 +1,12 @@
 """Writes records to a store and reads them into columns: `netsec push` and `connectors` beside the client that people use.
 
-    pip install pymongo boto3 'psycopg[binary]'
-    cargo build --release -p orchestrator --features mongodb,s3,sql
-    cargo build --release -p connectors --features mongodb,s3,sql --example read
+    pip install pymongo boto3 'psycopg[binary]' pymysql
+    cargo build --release -p orchestrator --features mongodb,s3,sql,dynamodb
+    cargo build --release -p connectors --features mongodb,s3,sql,dynamodb --example read
     python crates/bench/peers/stores_peers.py --uri 'mongodb://127.0.0.1:27017/bench' --rows 11055 100000
     python crates/bench/peers/stores_peers.py --uri 's3://bucket' …        (AWS_ENDPOINT_URL and keys in the environment)
-    python crates/bench/peers/stores_peers.py --uri 'postgres://…/db' …
+    python crates/bench/peers/stores_peers.py --uri 'postgres://…/db' …   (mysql://USER:PASSWORD@HOST:PORT/DB, sqlite://FILE)
+    python crates/bench/peers/stores_peers.py --uri dynamodb://bench --rows 11055   (the same variables as for S3)
 
 Each writing and each reading is in a process of its own, in turn; the ratio is that of the medians. `netsec push` checks
 every cell before it writes any, and reads back what it has written; the peer reads its file and writes.
@@ -13,6 +14,7 @@ every cell before it writes any, and reads back what it has written; the peer re
 
 import argparse
 import csv
+import itertools
 import re
 import statistics
 import subprocess
@@ -126,9 +128,104 @@ class S3:
         return n
 
 
+class Sql:
+    """What MySQL's and SQLite's clients have in common."""
+
+    mark, kind = "?", "bigint"
+
+    def address(self, name):
+        return f"{self.uri}?table={name}"
+
+    def drop(self, name):
+        self.run(f"DROP TABLE IF EXISTS {name}")
+
+    def run(self, statement):
+        self.connection.cursor().execute(statement)
+        self.connection.commit()
+
+    def write(self, name, names, rows):
+        self.run(f"CREATE TABLE {name} ({', '.join(f'{n} {self.kind}' for n in names)})")
+        insert = f"INSERT INTO {name} VALUES ({', '.join([self.mark] * len(names))})"
+        cursor = self.connection.cursor()
+        while batch := [[int(cell) for cell in row] for row in itertools.islice(rows, BATCH)]:
+            cursor.executemany(insert, batch)
+        self.connection.commit()
+
+    def read(self, name, names):
+        n, cursor = 0, self.cursor()
+        cursor.execute(f"SELECT * FROM {name}")
+        while batch := cursor.fetchmany(8192):
+            columns = list(zip(*batch))
+            assert len(columns) >= len(names)
+            n += len(batch)
+        return n
+
+
+class Mysql(Sql):
+    mark = "%s"
+
+    def __init__(self, uri):
+        import pymysql
+
+        there = urlsplit(uri)
+        self.uri, self.cursors = uri, pymysql.cursors
+        self.connection = pymysql.connect(host=there.hostname, port=there.port, user=there.username,
+                                          password=there.password, database=there.path[1:])
+
+    def cursor(self):
+        return self.connection.cursor(self.cursors.SSCursor)
+
+
+class Sqlite(Sql):
+    def __init__(self, uri):
+        import sqlite3
+
+        self.uri, self.connection = uri, sqlite3.connect(urlsplit(uri).path)
+
+    def cursor(self):
+        return self.connection.cursor()
+
+
+class DynamoDB:
+    """A table keyed by the number of a row."""
+
+    def __init__(self, _):
+        import boto3
+
+        self.client, self.tables = boto3.client("dynamodb"), boto3.resource("dynamodb")
+
+    def address(self, name):
+        return f"dynamodb://{name}"
+
+    def drop(self, name):
+        try:
+            self.client.delete_table(TableName=name)
+            self.client.get_waiter("table_not_exists").wait(TableName=name, WaiterConfig={"Delay": 1})
+        except self.client.exceptions.ResourceNotFoundException:
+            pass
+
+    def write(self, name, names, rows):
+        self.client.create_table(TableName=name, BillingMode="PAY_PER_REQUEST",
+                                 AttributeDefinitions=[{"AttributeName": "row", "AttributeType": "S"}],
+                                 KeySchema=[{"AttributeName": "row", "KeyType": "HASH"}])
+        self.client.get_waiter("table_exists").wait(TableName=name, WaiterConfig={"Delay": 1})
+        with self.tables.Table(name).batch_writer() as batch:
+            for i, row in enumerate(rows):
+                batch.put_item(Item={"row": str(i)} | dict(zip(names, map(int, row))))
+
+    def read(self, name, names):
+        table, n, more = self.tables.Table(name), 0, {}
+        while more is not None:
+            page = table.scan(**more)
+            columns = [[int(item[field]) for item in page["Items"]] for field in names]
+            n += len(columns[0])
+            more = {"ExclusiveStartKey": page["LastEvaluatedKey"]} if "LastEvaluatedKey" in page else None
+        return n
+
+
 def store(uri):
-    scheme = urlsplit(uri).scheme
-    return {"mongodb": Mongo, "s3": S3}.get(scheme, Postgres)(uri)
+    stores = {"mongodb": Mongo, "s3": S3, "postgres": Postgres, "mysql": Mysql, "sqlite": Sqlite, "dynamodb": DynamoDB}
+    return stores[urlsplit(uri).scheme](uri)
 
 
 def names_of(schema):
