@@ -165,7 +165,48 @@ pub(crate) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
         .map_err(StoreError::io("sync", directory))
 }
 
-/// Reads a whole file of at most `limit` bytes; nothing is allocated for a larger one.
+/// Returns whether something is there, but no file: to open a pipe waits for its other end, which may be for ever.
+pub fn is_no_file(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| !found.is_file())
+}
+
+fn check_file(path: &Path) -> io::Result<()> {
+    match is_no_file(path) {
+        true => Err(io::Error::other("it is no file: move it out of there")),
+        false => Ok(()),
+    }
+}
+
+/// Opens a file where programs of ours alone write: what is no file is refused.
+///
+/// # Errors
+/// The operating system's, and that it is none.
+pub fn open_file(path: &Path) -> io::Result<File> {
+    check_file(path)?;
+    File::open(path)
+}
+
+/// Opens a file that processes lock, made where there is none: what is no file is refused.
+///
+/// # Errors
+/// The operating system's, and that it is none.
+pub fn open_lock(path: &Path) -> io::Result<File> {
+    check_file(path)?;
+    let mut options = File::options();
+    options.write(true).create(true).truncate(false).open(path)
+}
+
+/// Reads a whole file where programs of ours alone write: as [`read_bounded`], but what is no file is refused.
+///
+/// # Errors
+/// [`StoreError::Io`], also for a larger file.
+pub fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>, StoreError> {
+    check_file(path).map_err(StoreError::io("read", path))?;
+    read_bounded(path, limit)
+}
+
+/// Reads a whole file of at most `limit` bytes; nothing is allocated for a larger one. What a person names may be a
+/// pipe, which is read to its end.
 ///
 /// # Errors
 /// [`StoreError::Io`], also for a larger file.
@@ -189,7 +230,7 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, StoreError> {
 /// [`StoreError::Io`], [`StoreError::Codec`].
 pub(crate) fn read_artifact(path: &Path) -> Result<Vec<u8>, StoreError> {
     let fail = |e| StoreError::io("read", path)(e);
-    let file = File::open(path).map_err(fail)?;
+    let file = open_file(path).map_err(fail)?;
     let length = file.metadata().map_err(fail)?.len();
     let mut head = Vec::new();
     (&file)

@@ -20,7 +20,10 @@ pub mod yaml;
 pub use codec::{Artifact, CodecError};
 pub use digest::Digest;
 pub use error::{Classified, ErrorKind, Failure};
-pub use file::{StoreError, create_directory, read_bounded, remedy, write_atomic, write_new};
+pub use file::{
+    StoreError, create_directory, is_no_file, open_file, open_lock, read_bounded, read_file,
+    remedy, write_atomic, write_new,
+};
 pub use lineage::{Lineage, LineageNode};
 pub use manifest::{ArtifactRecord, FileRecord, Manifest};
 pub use printable::printable;

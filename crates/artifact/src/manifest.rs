@@ -4,7 +4,7 @@ use std::path::{Component, Path};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, StoreError, file::read_bounded};
+use crate::{Digest, StoreError, file::read_file};
 
 /// The record of one execution of one stage; written last, so that it is the stage's commit point.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -80,7 +80,7 @@ impl Manifest {
         if !path.exists() {
             return Ok(None);
         }
-        let bytes = read_bounded(&path, 16 << 20)?;
+        let bytes = read_file(&path, 16 << 20)?;
         let damaged = |reason: String| StoreError::Manifest {
             path: path.clone(),
             reason: format!("{reason}; remove it, and run its stage again"),

@@ -11,7 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     Advance, Artifact, ArtifactRecord, Context, Digest, Failure, FileRecord, Inputs, Manifest,
     Outputs, Stage, StoreError, Watch, clock, codec,
-    file::{create_directory, read_artifact, read_bounded, sync_directory, write_atomic},
+    file::{create_directory, read_artifact, read_file, sync_directory, write_atomic},
     yaml,
 };
 
@@ -183,7 +183,7 @@ impl Run {
         if !path.exists() {
             return Ok(Vec::new());
         }
-        let bytes = read_bounded(&path, MAX_RECORD_BYTES)?;
+        let bytes = read_file(&path, MAX_RECORD_BYTES)?;
         let damaged = |reason: String| StoreError::Manifest {
             reason: format!("{reason}: remove it, and what it says of other files with it"),
             path: path.clone(),
@@ -344,7 +344,7 @@ impl Run {
         if recorded.is_none() && !path.exists() {
             return Ok(None);
         }
-        let bytes = read_bounded(&path, MAX_REPORT_BYTES)?;
+        let bytes = read_file(&path, MAX_REPORT_BYTES)?;
         let damaged = |reason: String| StoreError::Manifest {
             reason: format!("{reason}; make it again from its stage"),
             path: path.clone(),

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use artifact::{StoreError, clock, create_directory, write_new};
+use artifact::{StoreError, clock, create_directory, open_lock, write_new};
 
 use crate::{DvcError, Link, cache::Cache, documents, git, ignore::Ignore, settings::Settings};
 
@@ -234,12 +234,7 @@ impl Lock {
     }
 
     fn hold(path: &Path) -> io::Result<Self> {
-        let mut options = File::options();
-        let file = options
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(path)?;
+        let file = open_lock(path)?;
         file.try_lock()?;
         Ok(Self { file, path: None })
     }

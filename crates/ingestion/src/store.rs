@@ -12,7 +12,7 @@ use std::{
 use artifact::{
     Digest, StoreError,
     clock::{Timestamp, parse, rfc3339},
-    create_directory, read_bounded, write_atomic,
+    create_directory, open_file, read_file, write_atomic,
 };
 use dataset::{Provenance, RawDataset, Schema};
 use serde::{Deserialize, Serialize};
@@ -107,7 +107,7 @@ struct Meta {
 
 impl Meta {
     fn read(path: &Path) -> Result<Self, String> {
-        let text = read_bounded(path, MAX_META_BYTES).map_err(|e| e.to_string())?;
+        let text = read_file(path, MAX_META_BYTES).map_err(|e| e.to_string())?;
         serde_json::from_slice(&text).map_err(|e| e.to_string())
     }
 
@@ -116,7 +116,7 @@ impl Meta {
         if self.key != key {
             return Err(format!("it describes the snapshot {}", self.key));
         }
-        let found = File::open(parquet).and_then(Digest::of_reader);
+        let found = open_file(parquet).and_then(Digest::of_reader);
         let found = found.map_err(|e| format!("{}: {e}", parquet.display()))?;
         if found != self.parquet {
             return Err(format!("{} has another digest", parquet.display()));

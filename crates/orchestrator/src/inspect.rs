@@ -9,7 +9,7 @@ use std::{
 
 use artifact::{
     Digest, ErrorKind, Failure, FileRecord, Manifest, RUN_FILES, Run, Stage as _, StoreError,
-    read_bounded,
+    read_file,
 };
 use clap::Args;
 use registry::Promotion;
@@ -264,7 +264,7 @@ fn lost_record(run: &Run, own: &[FileRecord], manifests: &[(PathBuf, Manifest)])
 /// Says whether `config.yaml` is another one than the directory was named after.
 fn changed_configuration(run: &Run) -> Result<Option<String>, Failure> {
     let path = run.directory().join("config.yaml");
-    let bytes = read_bounded(&path, MAX_CONFIG_BYTES)?;
+    let bytes = read_file(&path, MAX_CONFIG_BYTES)?;
     let name = run.name();
     // A directory that somebody has renamed says nothing.
     let named = name

@@ -1,6 +1,6 @@
 //! What a run directory holds for its report.
 
-use artifact::{Artifact, Manifest, Run, StoreError, read_bounded, yaml};
+use artifact::{Artifact, Manifest, Run, StoreError, read_file, yaml};
 use dataset::{ReferenceProfile, SourceUri};
 use registry::{Evaluation, PromotionRecord};
 use serde::Deserialize;
@@ -59,7 +59,7 @@ impl RunReport {
     pub fn read(run: &Run, failure: Option<String>) -> Result<Self, StoreError> {
         let directory = run.directory();
         let path = directory.join("config.yaml");
-        let configuration = String::from_utf8_lossy(&read_bounded(&path, MAX_BYTES)?).into_owned();
+        let configuration = String::from_utf8_lossy(&read_file(&path, MAX_BYTES)?).into_owned();
         let settings =
             yaml::parse(&configuration).map_err(|reason| StoreError::Manifest { path, reason })?;
         let manifests = run.manifests()?;

@@ -1,13 +1,12 @@
 //! What the configuration keeps in files, read again when they change: keys and certificates.
 
 use std::{
-    fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use arc_swap::{ArcSwap, Guard};
-use artifact::{Digest, read_bounded};
+use artifact::{Digest, is_no_file, read_bounded};
 
 /// Bytes of a file at most.
 const MAX_BYTES: u64 = 1 << 20;
@@ -95,8 +94,7 @@ fn content(path: &Path) -> Result<Vec<u8>, String> {
 /// # Errors
 /// The path, and that it is none.
 pub fn check_file(path: &Path) -> Result<(), String> {
-    let is_other = fs::metadata(path).is_ok_and(|found| !found.is_file());
-    match is_other {
+    match is_no_file(path) {
         true => Err(format!("{}: it is no file", path.display())),
         false => Ok(()),
     }

@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     ffi::OsString,
-    fs::{self, File, OpenOptions, TryLockError},
+    fs::{self, File, TryLockError},
     io::{self, BufRead as _, BufReader, Read},
     path::PathBuf,
     process::{Child, ChildStderr, ChildStdout, Command, Stdio},
@@ -11,7 +11,7 @@ use std::{
     thread,
 };
 
-use artifact::clock;
+use artifact::{clock, open_lock};
 use dataset::SourceUri;
 use formats::{FileFormat, Layout};
 use harness::config::SOURCE_VARIABLE;
@@ -254,10 +254,9 @@ impl Jobs {
         if let Some(place) = self.lock.parent() {
             fs::create_dir_all(place)?;
         }
-        check_file(&self.lock).map_err(io::Error::other)?;
-        let mut options = OpenOptions::new();
-        let opened = options.write(true).create(true).truncate(false);
-        opened.open(&self.lock)
+        let named =
+            |e: io::Error| io::Error::new(e.kind(), format!("{}: {e}", self.lock.display()));
+        open_lock(&self.lock).map_err(named)
     }
 
     /// Starts `netsec run`, on half of the cores and after everything else, where the system knows how.

@@ -10,7 +10,7 @@ use std::{
 use artifact::{
     StoreError,
     clock::{self, Stopwatch},
-    create_directory, printable, read_bounded, write_atomic,
+    create_directory, is_no_file, open_lock, printable, read_bounded, write_atomic,
 };
 use dataset::SourceUri;
 use serde::{Deserialize, Serialize};
@@ -245,8 +245,7 @@ impl Spool {
     fn lock_file(&self, name: &str) -> Result<(PathBuf, File), TrackingError> {
         create_directory(&self.directory)?;
         let path = self.directory.join(name);
-        let opened = File::options().create(true).append(true).open(&path);
-        let file = opened.map_err(StoreError::io("lock", &path))?;
+        let file = open_lock(&path).map_err(StoreError::io("lock", &path))?;
         Ok((path, file))
     }
 
@@ -291,7 +290,7 @@ fn read(path: &Path) -> Result<Pending, TrackingError> {
         again: command(path),
     };
     // To open a pipe would wait for its other end, and every other note with it.
-    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+    if is_no_file(path) {
         return Err(damaged("it is no file".to_owned()));
     }
     let bytes = read_bounded(path, MAX_BYTES).map_err(|e| damaged(e.to_string()))?;

@@ -103,3 +103,23 @@ fn what_can_be_done_about_an_error_is_said_after_it() {
     let error = StoreError::io("write", Path::new("x"))(io::ErrorKind::StorageFull.into());
     assert!(error.to_string().contains("free some space"), "{error}");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for() {
+    let place = tempfile::tempdir().unwrap();
+    let pipe = place.path().join("lock");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    for refused in [
+        open_lock(&pipe).unwrap_err().to_string(),
+        open_file(&pipe).unwrap_err().to_string(),
+        read_file(&pipe, 10).unwrap_err().to_string(),
+        read_artifact(&pipe).unwrap_err().to_string(),
+    ] {
+        assert!(refused.contains("it is no file"), "{refused}");
+    }
+    fs::remove_file(&pipe).unwrap();
+    open_lock(&pipe).unwrap().lock().unwrap();
+    assert_eq!(read_file(&pipe, 10).unwrap(), b"");
+}

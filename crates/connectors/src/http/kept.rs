@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use artifact::{Digest, create_directory, read_bounded, write_atomic};
+use artifact::{Digest, create_directory, read_file, write_atomic};
 use dataset::SourceError;
 use serde::{Deserialize, Serialize};
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -106,7 +106,7 @@ impl Kept {
 
     /// Returns what is kept under a key, when it is whole.
     fn look_up(&self, key: &str) -> Option<(Note, File)> {
-        let note = read_bounded(&self.path(key, "json"), MAX_NOTE_BYTES).ok()?;
+        let note = read_file(&self.path(key, "json"), MAX_NOTE_BYTES).ok()?;
         let note: Note = serde_json::from_slice(&note).ok()?;
         let path = self.path(key, "body");
         let mut file = fs::metadata(&path)

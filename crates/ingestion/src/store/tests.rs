@@ -301,3 +301,19 @@ fn the_key_follows_what_decides_the_reading_and_nothing_else() {
         SnapshotKey::new(&csv, None, &stricter, &config)
     );
 }
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_the_place_of_a_snapshot_is_passed_over() {
+    for ending in ["json", "parquet"] {
+        let saved = saved(ROWS, None);
+        let path = saved.store.path(&key(), ending);
+        std::fs::remove_file(&path).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(&path).status();
+        assert!(made.unwrap().success());
+        assert!(saved.store.lookup(&key(), &schema(), recent()).is_none());
+        let conditions = saved.store.conditions().unwrap();
+        let problem = conditions[0].problem.as_deref().unwrap();
+        assert!(problem.contains("it is no file"), "{problem}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use artifact::{Artifact, Digest, Manifest, Run, StoreError, clock, read_bounded, yaml};
+use artifact::{Artifact, Digest, Manifest, Run, StoreError, clock, read_file, yaml};
 use dataset::SourceUri;
 use registry::{Evaluation, PromotionRecord};
 use serde_json::Value;
@@ -127,7 +127,7 @@ impl Evidence {
 }
 
 fn document(path: PathBuf) -> Result<Value, StoreError> {
-    let text = read_bounded(&path, MAX_CONFIG_BYTES)?;
+    let text = read_file(&path, MAX_CONFIG_BYTES)?;
     let read = yaml::parse(&String::from_utf8_lossy(&text));
     read.map_err(|reason| StoreError::Manifest { path, reason })
 }

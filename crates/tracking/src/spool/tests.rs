@@ -158,3 +158,23 @@ fn a_pipe_in_the_place_of_a_note_is_not_waited_for() {
     assert_eq!((found.pending.len(), found.damaged.len()), (1, 1));
     assert!(found.damaged[0].to_string().contains("it is no file"));
 }
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_in_the_place_of_a_lock_is_named_and_not_waited_for() {
+    for name in ["lock", "turn"] {
+        let root = tempfile::tempdir().unwrap();
+        let spool = Spool::of(root.path());
+        fs::create_dir(&spool.directory).unwrap();
+        let pipe = spool.directory.join(name);
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        let refused = match name {
+            "lock" => spool.lock(Duration::ZERO).map(drop),
+            _ => spool.write(&pending(Subject::Run("a".to_owned()), "2026-01-02")),
+        };
+        let said = refused.unwrap_err().to_string();
+        let expected = format!("{}: it is no file", pipe.display());
+        assert!(said.contains(&expected), "{said}");
+    }
+}
