@@ -520,7 +520,7 @@ fn a_history_that_says_what_its_bundle_does_not_is_found_as_it_is_by_who_loads_i
     for keys in [&[][..], &TRUST] {
         let found = call(&place, &[&VERIFY, keys]);
         assert_eq!(found.code, 65, "{}", found.out);
-        let said = "because: no test) is not what was signed";
+        let said = "because: no test) is not signed, but `models/tiny/signatures/00000001-";
         assert!(found.err.contains(said), "{}", found.err);
     }
     assert_eq!(call(&place, &[&predict, &TRUST]).code, 65);

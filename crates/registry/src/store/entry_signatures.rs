@@ -35,8 +35,12 @@ impl Registry {
             return Ok(Seal::Changed);
         }
         let signature = self.blobs.get(&signature_key(name, sequence, &text))?;
-        if signature.is_none() && !self.blobs.list(&prefix(name, sequence))?.is_empty() {
-            return Ok(Seal::Changed);
+        if signature.is_none() {
+            let others = self.blobs.list(&prefix(name, sequence))?;
+            return Ok(match others.is_empty() {
+                true => Seal::Unsigned,
+                false => Seal::Unmatched(others),
+            });
         }
         Ok(self.judged(&text, signature))
     }

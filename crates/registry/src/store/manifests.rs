@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use artifact::{Digest, clock, codec};
+use artifact::{Digest, clock, codec, printable};
 use serde::{Serialize, Serializer};
 
 use super::{Registry, blob_key};
@@ -16,6 +16,13 @@ use crate::{
 
 /// What to do where a signature no longer fits: signing it anew would vouch for the change.
 pub(super) const COMPARE: &str = "compare with a copy of the registry and do not sign it before";
+/// What to do where nobody can tell whether an entry was changed or a signature was left. Neither can keys: what they have
+/// signed is known by its digest alone.
+const CHANGED_OR_LEFT: &str = "the entry was changed after it was signed, or a decision that was killed or came too late \
+                               has left that signature: where the `sha256sum` of the entry's file in a copy of the \
+                               registry is in the signature's name, put that file back; else remove the signature";
+/// Names that are told of what may be many.
+const MAX_NAMED: usize = 3;
 const SIGNATURE_BYTES: usize = 64;
 
 /// How a version is vouched for.
@@ -33,6 +40,8 @@ pub enum Seal {
     Foreign,
     /// What was signed is gone, or something else.
     Changed,
+    /// An entry without a signature, where these of other texts stand: it was changed, or they were left.
+    Unmatched(Vec<String>),
     /// It is signed by this one of the trusted keys.
     Trusted(String),
 }
@@ -41,6 +50,14 @@ impl Seal {
     /// Returns whether somebody has had a hand in it, whomever one trusts.
     pub(super) fn is_broken(&self) -> bool {
         matches!(self, Self::Malformed | Self::Changed)
+    }
+
+    /// Says it with what to do, where that is to be said of each.
+    pub(super) fn in_full(&self) -> String {
+        match self {
+            Self::Unmatched(_) => format!("{self}: {CHANGED_OR_LEFT}"),
+            _ => self.to_string(),
+        }
     }
 
     /// Says what to do about a version that is not trusted.
@@ -62,6 +79,10 @@ impl Seal {
             Self::Malformed | Self::Foreign | Self::Changed => {
                 format!("{}; {disown} says that it does not count", tampered())
             }
+            Self::Unmatched(_) => format!(
+                "{CHANGED_OR_LEFT}, and `netsec models sign {name} --entry {entry}` signs the entry if one of you has decided \
+                 that; {disown} says that it does not count"
+            ),
             _ => format!(
                 "if one of you has decided that, `netsec models sign {name} --entry {entry}` signs it with the key that \
                  NETSEC_SIGNING_KEY names, else {disown} says that it does not count"
@@ -85,6 +106,19 @@ impl std::fmt::Display for Seal {
             }
             Self::Foreign => f.write_str("is not signed by a trusted key"),
             Self::Changed => f.write_str("is not what was signed"),
+            Self::Unmatched(keys) => {
+                let named = keys.iter().take(MAX_NAMED);
+                let named: Vec<String> = named.map(|key| format!("`{}`", printable(key))).collect();
+                let more = match keys.len() - named.len() {
+                    0 => String::new(),
+                    n => format!(" and {n} more"),
+                };
+                let named = named.join(", ");
+                write!(
+                    f,
+                    "is not signed, but {named}{more} is there, of another text"
+                )
+            }
             Self::Trusted(key) => write!(f, "is signed by {key}"),
         }
     }
@@ -99,6 +133,7 @@ impl Serialize for Seal {
             Self::Unchecked => "unchecked",
             Self::Foreign => "foreign",
             Self::Changed => "changed",
+            Self::Unmatched(_) => "unmatched",
             Self::Trusted(_) => "trusted",
         })
     }

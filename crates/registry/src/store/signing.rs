@@ -291,7 +291,7 @@ impl Work {
             Seal::Lacking | Seal::Unsigned => &mut self.signed.left,
             _ => &mut self.signed.refused,
         };
-        noted.push(format!("{what} {seal}"));
+        noted.push(format!("{what} {}", seal.in_full()));
         false
     }
 }

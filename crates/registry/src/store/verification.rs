@@ -34,7 +34,8 @@ pub struct VersionCheck {
     pub disowned: Vec<u64>,
     /// All that is not as it was registered, or does not fit together; nothing when it is whole.
     pub problems: Vec<String>,
-    /// All that is whole, but that nobody vouches for who is trusted.
+    /// All that is whole, but that nobody vouches for who is trusted; also, whomever one trusts, an entry without a
+    /// signature where one of another text stands.
     pub doubts: Vec<String>,
 }
 
@@ -107,13 +108,15 @@ impl Registry {
 
     /// Notes what speaks against a version.
     fn weigh(&self, check: &mut VersionCheck, what: String, seal: &Seal) {
-        let is_trusted = self.trusted.is_none() || matches!(seal, Seal::Trusted(_));
-        let noted = match seal.is_broken() {
-            true => &mut check.problems,
-            false if is_trusted => return,
-            false => &mut check.doubts,
+        let noted = match seal {
+            _ if seal.is_broken() => &mut check.problems,
+            Seal::Trusted(_) => return,
+            // Whomever one trusts, nobody can tell what it is.
+            Seal::Unmatched(_) => &mut check.doubts,
+            _ if self.trusted.is_none() => return,
+            _ => &mut check.doubts,
         };
-        noted.push(format!("{what} {seal}"));
+        noted.push(format!("{what} {}", seal.in_full()));
     }
 
     /// Hashes the blobs of a version, and compares what they, the manifest and the history say; returns how many bytes

@@ -279,7 +279,7 @@ fn noticed(change: impl Fn(&Place)) -> (bool, bool) {
     let place = Place::of_two();
     change(&place);
     let notices = |registry: &Registry| match registry.verify("m", None) {
-        Ok(checks) => checks.iter().any(|check| !check.problems.is_empty()),
+        Ok(checks) => checks.iter().any(is_noted),
         Err(_) => true,
     };
     let found = (notices(&place.registry()), notices(&place.trusting(1)));
@@ -287,7 +287,7 @@ fn noticed(change: impl Fn(&Place)) -> (bool, bool) {
         let versions = place.registry().history("m").unwrap_or_default();
         let changed = versions.versions().into_iter().filter(|version| {
             let check = place.trusting(1).verify("m", Some(version.version));
-            check.unwrap().iter().any(|c| !c.problems.is_empty())
+            check.unwrap().iter().any(is_noted)
         });
         for version in changed {
             let entry = versions.version(version.version).unwrap();
@@ -302,6 +302,48 @@ fn noticed(change: impl Fn(&Place)) -> (bool, bool) {
         }
     }
     found
+}
+
+fn is_noted(check: &VersionCheck) -> bool {
+    !(check.problems.is_empty() && check.doubts.is_empty())
+}
+
+#[test]
+fn a_signature_that_a_kill_has_left_is_named_and_once_it_is_removed_the_entry_can_be_signed() {
+    let place = Place::of_two();
+    let again = |registry: &Registry, why: &str| {
+        let appended = registry.append("m", |history| {
+            Ok(Some(Entry {
+                why: Some(why.to_owned()),
+                ..history.version(2).unwrap().clone()
+            }))
+        });
+        assert_eq!(appended.unwrap().unwrap().sequence, 3);
+    };
+    // The signature is written before the entry.
+    again(&place.signing(1), "killed");
+    let killed = place.file(&super::super::entry_key("m", 3));
+    let text = fs::read(&killed).unwrap();
+    let left = entry_signatures::signature_key("m", 3, &text);
+    fs::remove_file(killed).unwrap();
+    again(&place.registry(), "honest");
+    let told = |registry: &Registry| {
+        let checks = registry.verify("m", Some(2)).unwrap();
+        (checks[0].problems.clone(), checks[0].doubts.clone())
+    };
+    let (problems, doubts) = told(&place.registry());
+    assert_eq!((problems.len(), doubts.len()), (0, 1), "{problems:?}");
+    for words in ["because: honest) is not signed", &*left, "remove"] {
+        assert!(doubts[0].contains(words), "{words}: {doubts:?}");
+    }
+    assert_eq!(told(&place.trusting(1)), (problems, doubts));
+    let key = place.signing(1).signing_key().unwrap();
+    let sign = || place.trusting(1).sign(&key, "m", &chosen(2, [3]));
+    let refused = sign().unwrap_err().to_string();
+    assert!(refused.contains(&left), "{refused}");
+    fs::remove_file(place.file(&left)).unwrap();
+    sign().unwrap();
+    assert_eq!(told(&place.trusting(1)), (Vec::new(), Vec::new()));
 }
 
 #[test]
