@@ -211,9 +211,18 @@ impl History {
 
     /// Returns the entry that made the present champion.
     pub fn champion(&self) -> Option<&Entry> {
-        let mut decisions = self.decisions();
-        let last = decisions.rfind(|e| e.action != Action::Declined)?;
-        (!self.is_withdrawn(last)).then_some(last)
+        self.last_champion().filter(|e| !self.is_withdrawn(e))
+    }
+
+    /// Returns the entry that made the last champion, withdrawn since or not: there is none behind it.
+    pub(crate) fn last_champion(&self) -> Option<&Entry> {
+        self.decisions().rfind(|e| e.action != Action::Declined)
+    }
+
+    /// Returns the rollbacks to versions that were withdrawn since: what they went back from, no other goes back to.
+    pub(crate) fn rollbacks_to_withdrawn(&self) -> impl Iterator<Item = &Entry> {
+        let rollbacks = self.decisions().filter(|e| e.action == Action::RolledBack);
+        rollbacks.filter(|e| self.is_withdrawn(e))
     }
 
     /// Returns the entry of the candidate that was declined since the champion was made, the latest.

@@ -220,11 +220,13 @@ impl Registry {
     /// [`RegistryError::NoModel`], [`RegistryError::NoVersion`], [`RegistryError::NoChampion`].
     pub fn entry(&self, name: &str, version: Option<u64>) -> Result<Entry, RegistryError> {
         let history = self.existing(name)?;
-        self.check_notes(name, &history)?;
         let found = match version {
-            Some(version) => find(&history, name, version)?,
-            None => history
-                .champion()
+            Some(version) => {
+                self.check_notes(name, &history)?;
+                find(&history, name, version)?
+            }
+            None => self
+                .standing(name, &history)?
                 .ok_or_else(|| without_champion(name, &history))?,
         };
         Ok(found.clone())

@@ -98,19 +98,30 @@ fn line(name: &str, check: &VersionCheck) -> String {
         withdrawn,
         loadable,
         disowned,
+        unasked,
         ..
     } = check;
+    let listed = |numbers: &[u64]| {
+        let numbers: Vec<String> = numbers.iter().map(u64::to_string).collect();
+        numbers.join(", ")
+    };
     let standing = match withdrawn {
         Some(why) => format!("was withdrawn ({why})"),
         None if loadable.is_empty() => {
-            let numbers: Vec<String> = disowned.iter().map(u64::to_string).collect();
-            format!("as it stands in entry {} is disowned", numbers.join(", "))
+            format!("as it stands in entry {} is disowned", listed(disowned))
         }
         None => seal.to_string(),
     };
     let state = match (problems.is_empty(), doubts.is_empty(), seal) {
         (false, ..) => format!("NOT as it was registered: {}", problems.join("; ")),
+        (_, false, _) if loadable.is_empty() => {
+            format!("nobody loads it, but {}", doubts.join("; "))
+        }
         (_, false, _) => format!("{bytes} bytes are whole, but {}", doubts.join("; ")),
+        _ if !unasked.is_empty() => {
+            let unasked = listed(unasked);
+            format!("nobody loads it, nor asks who has signed entry {unasked}")
+        }
         _ if loadable.is_empty() => "nobody loads it".to_owned(),
         (.., Seal::Trusted(_)) => format!("{bytes} bytes are as they were registered"),
         _ => format!("{bytes} bytes are what the history says"),

@@ -302,6 +302,72 @@ fn a_version_that_was_withdrawn_comes_back_by_nothing_and_the_registry_verifies(
 }
 
 #[test]
+fn a_registry_without_signatures_is_taken_over_as_documented() {
+    let place = place_with_keys();
+    place.run_tiny(&[]);
+    place.run_tiny(&["--seed", "8"]);
+    let third = ["run", "--json", "--seed", "9", "--source", "tiny.csv"];
+    let declined = call(&place, &[&third, &TINY]);
+    let declined: Value = serde_json::from_str(&declined.out).unwrap();
+    assert_eq!(declined["verdict"]["promoted"], false, "{declined}");
+
+    let sign = ["models", "sign", "tiny", "--version", "2", "--entry", "2"];
+    let signed = call(&place, &[&sign, &SIGN]);
+    assert_eq!(signed.code, 0, "{}", signed.err);
+    let withdraw = |version: &'static str| {
+        let said = ["--version", version, "--why", "not to serve"];
+        let done = call(
+            &place,
+            &[&["models", "withdraw", "tiny"], &said, &SIGN, &TRUST],
+        );
+        assert_eq!(done.code, 0, "{}", done.err);
+    };
+    withdraw("1");
+    let half = call(&place, &[&VERIFY, &TRUST]);
+    assert_eq!(half.code, 65, "{}", half.out);
+    withdraw("3");
+    let verified = call(&place, &[&VERIFY, &TRUST]);
+    assert_eq!(verified.code, 0, "{}", verified.err);
+    let said = "was withdrawn (not to serve); nobody loads it, nor asks who has signed entry 1";
+    assert!(verified.out.contains(said), "{}", verified.out);
+    for command in [
+        &PREDICT[..],
+        &["models", "list"],
+        &["models", "show", "tiny"],
+    ] {
+        let called = call(&place, &[command, &TRUST]);
+        assert_eq!(called.code, 0, "{}", called.err);
+    }
+    let history = call(&place, &[&["models", "history", "tiny"], &TRUST]);
+    let marked = history.out.lines().map(|l| l.ends_with("; is not signed"));
+    let marked: Vec<bool> = marked.collect();
+    assert_eq!(marked, [true, false, true, false, false], "{}", history.out);
+    // What served by a decision that nobody who is trusted has signed is not told, whatever it says.
+    let path = place.path("artifacts/registry/models/tiny/history/00000001.json");
+    let text = fs::read_to_string(&path).unwrap();
+    let mut entry: Value = serde_json::from_str(&text).unwrap();
+    entry["at"] = "2020-01-01T00:00:00Z".into();
+    fs::write(&path, entry.to_string()).unwrap();
+    let at = ["models", "history", "tiny", "--at", "2021-01-01"];
+    let then = call(&place, &[&at, &TRUST]);
+    assert_eq!((then.code, &*then.out), (65, ""), "{}", then.err);
+    // And a changed one takes no champion away.
+    let path = place.path("artifacts/registry/models/tiny/history/00000003.json");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("\"declined\"", "\"promoted\"")).unwrap();
+    for command in [&PREDICT[..], &VERIFY, &["models", "list"]] {
+        let refused = call(&place, &[command, &TRUST]);
+        assert_eq!(refused.code, 65, "{}", refused.out);
+        let said = "models disown tiny --entry 3";
+        assert!(
+            refused.err.contains(said) || command == VERIFY,
+            "{}",
+            refused.err
+        );
+    }
+}
+
+#[test]
 fn what_served_is_named_only_by_a_decision_that_a_trusted_key_has_signed() {
     let place = place_with_two_versions();
     forge(&place);

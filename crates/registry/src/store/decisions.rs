@@ -98,7 +98,12 @@ impl Registry {
                 name: name.to_owned(),
             };
             let target = match to {
-                None => history.previous_champion().ok_or_else(nothing)?,
+                None => {
+                    // Nothing else asks who has signed these.
+                    let mut deciding = history.rollbacks_to_withdrawn();
+                    deciding.try_for_each(|entry| self.check_entry(name, entry))?;
+                    history.previous_champion().ok_or_else(nothing)?
+                }
                 Some(version) => find(history, name, version)?,
             };
             if history

@@ -290,10 +290,24 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::Untrusted`].
     pub fn check_champion(&self, name: &str, history: &History) -> Result<(), RegistryError> {
-        self.check_notes(name, history)?;
-        match history.champion() {
+        match self.standing(name, history)? {
             Some(champion) => self.check_seal(name, champion),
             None => Ok(()),
+        }
+    }
+
+    /// Returns the entry that made the champion. That there is none, as the version of the last one was withdrawn, is
+    /// believed only where trusted keys have signed that it was the last: with a forged one, the withdrawal of a version
+    /// that never served would take away the champion before it.
+    pub(super) fn standing<'a>(
+        &self,
+        name: &str,
+        history: &'a History,
+    ) -> Result<Option<&'a Entry>, RegistryError> {
+        self.check_notes(name, history)?;
+        match (history.champion(), history.last_champion()) {
+            (None, Some(last)) => self.check_entry(name, last).map(|()| None),
+            (champion, _) => Ok(champion),
         }
     }
 

@@ -32,6 +32,9 @@ pub struct VersionCheck {
     /// The entries that do not count, of which nothing is asked either.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub disowned: Vec<u64>,
+    /// The decisions on a version that was withdrawn since which no trusted key has signed: nothing asks for that.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unasked: Vec<u64>,
     /// All that is not as it was registered, or does not fit together; nothing when it is whole.
     pub problems: Vec<String>,
     /// All that is whole, but that nobody vouches for who is trusted; also, whomever one trusts, an entry without a
@@ -81,6 +84,7 @@ impl Registry {
             withdrawn: about.withdrawn,
             loadable: about.loadable.iter().map(|e| e.sequence).collect(),
             disowned: about.disowned,
+            unasked: Vec::new(),
             problems: Vec::new(),
             doubts: Vec::new(),
         };
@@ -88,12 +92,28 @@ impl Registry {
             (check.bytes, check.problems) = self.content(name, &about.loadable)?;
             self.weigh_manifest(&mut check);
         }
+        let is_gone = self.is_gone(name, history, entry.version)?;
         for entry in about.counting {
             let seal = self.entry_seal(name, entry)?;
-            self.weigh(&mut check, entry.title(), &seal);
+            // The last champion's decides, withdrawn or not, that there is none behind it.
+            let is_last = history.last_champion() == Some(entry);
+            let is_unsigned = matches!(seal, Seal::Unsigned | Seal::Foreign);
+            if is_gone && is_unsigned && entry.is_decision() && !is_last {
+                check.unasked.push(entry.sequence);
+            } else {
+                self.weigh(&mut check, entry.title(), &seal);
+            }
             check.entries.insert(entry.sequence, seal);
         }
         Ok(check)
+    }
+
+    /// Returns whether a trusted key has signed that nobody loads a version.
+    fn is_gone(&self, name: &str, history: &History, version: u64) -> Result<bool, RegistryError> {
+        let Some(note) = history.withdrawal(version) else {
+            return Ok(false);
+        };
+        Ok(matches!(self.entry_seal(name, note)?, Seal::Trusted(_)))
     }
 
     fn weigh_manifest(&self, check: &mut VersionCheck) {

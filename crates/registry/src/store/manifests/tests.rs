@@ -309,6 +309,99 @@ fn is_noted(check: &VersionCheck) -> bool {
 }
 
 #[test]
+fn a_decision_on_a_version_that_was_withdrawn_is_not_asked_for_and_counts_for_nothing() {
+    let place = Place::new();
+    let now = clock::now();
+    for (action, version) in [(Action::Promoted, 2), (Action::Declined, 3)] {
+        let entry = Entry {
+            action,
+            ..draft(&place.registry(), version)
+        };
+        let appended = place.registry().append("m", |_| Ok(Some(entry.clone())));
+        appended.unwrap();
+    }
+    let key = place.signing(1).signing_key().unwrap();
+    place.trusting(1).sign(&key, "m", &chosen(2, [2])).unwrap();
+    let both = place.signing(1).trusting_also(&key_of(&place, 1));
+    for version in [1, 3] {
+        both.withdraw("m", version, "old", now).unwrap();
+    }
+    let trusting = place.trusting(1);
+    let verify = || {
+        let checks = trusting.verify("m", None).unwrap();
+        let noted = checks.iter().filter(|c| is_noted(c)).map(|c| c.version);
+        let unasked = checks.iter().flat_map(|c| c.unasked.clone());
+        (noted.collect::<Vec<_>>(), unasked.collect::<Vec<_>>())
+    };
+    assert_eq!(verify(), (vec![], vec![1, 3]));
+    assert_eq!(trusting.entry("m", None).unwrap().version, 2);
+    let at = |text: &str| {
+        let history = trusting.history("m").unwrap();
+        let found = trusting.champion_at("m", &history, clock::parse(text).unwrap());
+        found.map(|entry| entry.unwrap().version)
+    };
+    assert_eq!(at("2999-01-01").unwrap(), 2);
+    // What somebody makes of these entries is believed by nobody.
+    place.tamper(1, |entry| entry["at"] = "2099-01-01T00:00:00Z".into());
+    assert!(matches!(
+        at("2026-03-01"),
+        Err(RegistryError::Untrusted { .. })
+    ));
+    assert_eq!(trusting.entry("m", None).unwrap().version, 2);
+    place.tamper(3, |entry| entry["action"] = "promoted".into());
+    assert_eq!(verify().0, [3]);
+    let refused = trusting.entry("m", None).unwrap_err();
+    assert!(!refused.is_absence(), "{refused}");
+    assert!(
+        refused.to_string().contains("disown m --entry 3"),
+        "{refused}"
+    );
+    let history = trusting.history("m").unwrap();
+    trusting.check_champion("m", &history).unwrap_err();
+    both.disown("m", 3, "forged", now).unwrap();
+    assert_eq!(trusting.entry("m", None).unwrap().version, 2);
+    assert_eq!(verify().0, Vec::<u64>::new());
+    // A withdrawal that nobody has signed takes no entry out of sight.
+    let signatures = fs::read_dir(place.file("models/m/signatures")).unwrap();
+    let mut paths = signatures.map(|file| file.unwrap().path());
+    let of = |path: &PathBuf| path.to_str().unwrap().contains("/00000004-");
+    fs::remove_file(paths.find(of).unwrap()).unwrap();
+    assert_eq!(verify(), (vec![1], vec![]));
+}
+
+#[test]
+fn what_a_champion_goes_back_to_is_not_decided_by_an_unsigned_rollback_to_a_version_that_was_withdrawn()
+ {
+    let place = Place::of_two();
+    let both = place.signing(1).trusting_also(&key_of(&place, 1));
+    let now = clock::now();
+    let second = Entry {
+        action: Action::Promoted,
+        ..place.registry().entry("m", Some(2)).unwrap()
+    };
+    both.append("m", |_| Ok(Some(second.clone()))).unwrap();
+    let forged = Entry {
+        action: Action::RolledBack,
+        ..place.registry().entry("m", Some(1)).unwrap()
+    };
+    let appended = place.registry().append("m", |_| Ok(Some(forged.clone())));
+    assert_eq!(appended.unwrap().unwrap().sequence, 4);
+    let third = Entry {
+        action: Action::Promoted,
+        ..draft(&both, 3)
+    };
+    both.seal("m", &third).unwrap();
+    both.append("m", |_| Ok(Some(third.clone()))).unwrap();
+    both.withdraw("m", 1, "old", now).unwrap();
+    let refused = both.roll_back("m", None, None, now).unwrap_err();
+    let said = refused.to_string();
+    assert!(said.contains("disown m --entry 4"), "{said}");
+    both.disown("m", 4, "forged", now).unwrap();
+    let history = both.history("m").unwrap();
+    assert_eq!(history.previous_champion().unwrap().version, 2);
+}
+
+#[test]
 fn a_signature_that_a_kill_has_left_is_named_and_once_it_is_removed_the_entry_can_be_signed() {
     let place = Place::of_two();
     let again = |registry: &Registry, why: &str| {
