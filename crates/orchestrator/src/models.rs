@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::{
     cli::{Place, reason},
-    output::print,
+    output::{note, print},
     registries::registry,
     tracking,
 };
@@ -166,8 +166,15 @@ fn list(place: &Place) -> Result<(), Failure> {
         }
     }
     if place.json {
-        let models: Vec<Value> = models.iter().map(|(n, h, v)| to_json(n, h, *v)).collect();
-        print(&json!(models).to_string())?;
+        let mut objects = Vec::new();
+        for (name, history, is_vouched) in &models {
+            let challenger = match is_vouched {
+                true => challenger(&registry, name, history)?,
+                false => None,
+            };
+            objects.push(to_json(name, history, *is_vouched, challenger));
+        }
+        print(&json!(objects).to_string())?;
     } else if names.is_empty() {
         let location = registry.location();
         print(&format!(
@@ -187,12 +194,27 @@ fn list(place: &Place) -> Result<(), Failure> {
     refuse(damaged)
 }
 
-fn to_json(name: &str, history: &History, is_vouched: bool) -> Value {
+/// Returns the challenger; one that nobody has signed who is trusted is a remark.
+fn challenger<'a>(
+    registry: &Registry,
+    name: &str,
+    history: &'a History,
+) -> Result<Option<&'a Entry>, RegistryError> {
+    match registry.challenger(name, history) {
+        Err(unsigned @ RegistryError::Untrusted { .. }) => {
+            note(&format!("`{name}`: no challenger is named: {unsigned}"));
+            Ok(None)
+        }
+        challenger => challenger,
+    }
+}
+
+fn to_json(name: &str, history: &History, is_vouched: bool, challenger: Option<&Entry>) -> Value {
     json!({
         "name": name,
         "versions": history.versions().len(),
         "champion": history.champion().filter(|_| is_vouched),
-        "challenger": history.challenger(),
+        "challenger": challenger,
     })
 }
 

@@ -9,7 +9,7 @@ use crate::{
 
 /// Lets `champion` and `challenger` name what they name here. An alias whose version the server does not know
 /// is removed there: one that names another version would say what is not so. Where the champion is one that nobody
-/// loads who trusts the same keys, they stay as they are.
+/// loads who trusts the same keys, they stay as they are; where the challenger is, that one does.
 pub(crate) fn align(
     server: &Server,
     registry: &Registry,
@@ -29,23 +29,36 @@ pub(crate) fn align(
     if versions.is_empty() {
         return Ok(());
     }
-    let named = [
-        ("champion", history.champion()),
-        ("challenger", history.challenger()),
-    ];
-    for (alias, entry) in named {
-        let version = entry.and_then(|entry| find(&versions, entry));
-        if let (Some(entry), None) = (entry, version) {
+    let set = |alias, entry| set_alias(server, name, alias, entry, &versions);
+    set("champion", history.champion())?;
+    match registry.challenger(name, history) {
+        Err(unsigned @ RegistryError::Untrusted { .. }) => {
             server.remark(format!(
-                "`{name}` version {} is not on the server, where `{alias}` names nothing: `netsec tracking \
-                 sync {}` sends its run",
-                entry.version,
-                entry.run_word()
+                "the alias `challenger` of `{name}` stays as it is: {unsigned}"
             ));
+            Ok(())
         }
-        server.set_alias(name, alias, version)?;
+        challenger => set("challenger", challenger?),
     }
-    Ok(())
+}
+
+fn set_alias(
+    server: &Server,
+    name: &str,
+    alias: &str,
+    entry: Option<&Entry>,
+    versions: &[RemoteVersion],
+) -> Result<(), TrackingError> {
+    let version = entry.and_then(|entry| find(versions, entry));
+    if let (Some(entry), None) = (entry, version) {
+        server.remark(format!(
+            "`{name}` version {} is not on the server, where `{alias}` names nothing: `netsec tracking \
+             sync {}` sends its run",
+            entry.version,
+            entry.run_word()
+        ));
+    }
+    server.set_alias(name, alias, version)
 }
 
 fn find<'a>(versions: &'a [RemoteVersion], entry: &Entry) -> Option<&'a str> {

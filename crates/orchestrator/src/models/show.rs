@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use artifact::Failure;
 use model::ModelBundle;
-use registry::{Entry, Evaluation, History, Registry};
+use registry::{Entry, Evaluation, Registry, VersionState};
 use serde_json::{Value, json};
 
 use super::Named;
@@ -18,10 +18,17 @@ pub fn run(model: &Named) -> Result<(), Failure> {
     let registry: Registry = registry(&model.place)?;
     let history = registry.existing(&model.name)?;
     let (entry, bundle) = registry.champion(&model.name)?;
+    let challenger = super::challenger(&registry, &model.name, &history)?;
+    let mut versions = history.versions();
+    for version in &mut versions {
+        // One that is not signed is a version like any other.
+        let is_named = challenger.is_some_and(|c| c.version == version.version);
+        version.alias = version.alias.filter(|a| *a != "challenger" || is_named);
+    }
     let shown = Shown {
         name: &model.name,
         evaluation: registry.evaluation(&model.name, &entry)?,
-        history,
+        versions,
         entry,
         bundle,
     };
@@ -34,7 +41,7 @@ pub fn run(model: &Named) -> Result<(), Failure> {
 
 struct Shown<'a> {
     name: &'a str,
-    history: History,
+    versions: Vec<VersionState>,
     entry: Entry,
     bundle: ModelBundle,
     evaluation: Evaluation,
@@ -60,7 +67,7 @@ impl Shown<'_> {
                 "importance": training.importance.iter().take(MOST_IMPORTANT).collect::<Vec<_>>(),
             },
             "holdout": self.evaluation.metrics,
-            "versions": self.history.versions(),
+            "versions": self.versions,
         })
     }
 
@@ -128,9 +135,9 @@ impl Shown<'_> {
 
     fn write_versions(&self, out: &mut String) -> std::fmt::Result {
         writeln!(out, "\nVersions")?;
-        for v in self.history.versions() {
+        for v in &self.versions {
             let alias = v.alias.unwrap_or_default();
-            let (version, at, run) = (v.version, v.registered, v.run);
+            let (version, at, run) = (v.version, &v.registered, &v.run);
             writeln!(out, "  {version:>5}  {alias:<10}  {at}  {run}")?;
         }
         Ok(())

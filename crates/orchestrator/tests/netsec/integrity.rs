@@ -391,6 +391,34 @@ fn what_served_is_named_only_by_a_decision_that_a_trusted_key_has_signed() {
 }
 
 #[test]
+fn a_challenger_that_nobody_has_signed_is_not_named() {
+    let place = place_with_two_versions();
+    let history = place.path("artifacts/registry/models/tiny/history");
+    let second = fs::read(history.join("00000002.json")).unwrap();
+    let mut entry: Value = serde_json::from_slice(&second).unwrap();
+    entry["sequence"] = 4.into();
+    entry["action"] = "declined".into();
+    fs::write(history.join("00000004.json"), entry.to_string()).unwrap();
+    let list = |keys: &[&str]| {
+        let listed = call(&place, &[&["models", "list", "--json"], keys]);
+        assert_eq!(listed.code, 0, "{}", listed.err);
+        let models: Value = serde_json::from_str(&listed.out).unwrap();
+        assert_eq!(models[0]["champion"]["version"], 1);
+        (models[0]["challenger"]["version"].clone(), listed.err)
+    };
+    assert_eq!(list(&[]).0, 2);
+    let (challenger, said) = list(&TRUST);
+    assert!(challenger.is_null(), "{challenger}");
+    assert!(said.contains("models sign tiny --entry 4"), "{said}");
+    let show = |keys: &[&str]| call(&place, &[&["models", "show", "tiny"], keys]);
+    assert!(show(&[]).out.contains("challenger"));
+    let shown = show(&TRUST);
+    assert_eq!(shown.code, 0, "{}", shown.err);
+    assert!(!shown.out.contains("challenger"), "{}", shown.out);
+    assert!(shown.err.contains("--entry 4"), "{}", shown.err);
+}
+
+#[test]
 fn an_empty_name_of_a_file_of_trusted_keys_is_refused() {
     let place = place_with_keys();
     place.run_tiny(&SIGN);

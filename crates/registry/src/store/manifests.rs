@@ -296,6 +296,21 @@ impl Registry {
         }
     }
 
+    /// Returns the entry of the challenger.
+    ///
+    /// # Errors
+    /// [`RegistryError::Untrusted`] for one that would not be loaded, as far as signatures go.
+    pub fn challenger<'a>(
+        &self,
+        name: &str,
+        history: &'a History,
+    ) -> Result<Option<&'a Entry>, RegistryError> {
+        self.check_notes(name, history)?;
+        let challenger = history.challenger();
+        challenger.map_or(Ok(()), |entry| self.check_seal(name, entry))?;
+        Ok(challenger)
+    }
+
     /// Returns the entry that made the champion. That there is none, as the version of the last one was withdrawn, is
     /// believed only where trusted keys have signed that it was the last: with a forged one, the withdrawal of a version
     /// that never served would take away the champion before it.

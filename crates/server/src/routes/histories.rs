@@ -94,6 +94,22 @@ pub fn check_champion(service: &Service, name: &str, history: &History) -> Resul
     checked.map_err(|error| service.histories.explain(name, &error))
 }
 
+/// Returns the challenger's version, unless nobody has signed it whom this service trusts.
+///
+/// # Errors
+/// Status 503 when the registry cannot be read.
+pub fn challenger(
+    service: &Service,
+    name: &str,
+    history: &History,
+) -> Result<Option<u64>, Problem> {
+    match service.serving.registry().challenger(name, history) {
+        Err(RegistryError::Untrusted { .. }) => Ok(None),
+        Ok(challenger) => Ok(challenger.map(|entry| entry.version)),
+        Err(error) => Err(service.histories.explain(name, &error)),
+    }
+}
+
 /// Returns the names of all models.
 ///
 /// # Errors

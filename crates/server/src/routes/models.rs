@@ -100,7 +100,8 @@ pub async fn list(service: Data<Service>) -> Result<HttpResponse, Problem> {
             let served = served.map(|d| d.entry.version);
             let history = histories::read(service, name).and_then(|history| {
                 histories::check_champion(service, name, &history)?;
-                Ok(history)
+                let challenger = histories::challenger(service, name, &history)?;
+                Ok((history, challenger))
             });
             let mut model = describe(name, served, history);
             if let (None, Some(version), Some(found)) =
@@ -116,8 +117,12 @@ pub async fn list(service: Data<Service>) -> Result<HttpResponse, Problem> {
     answer(&models.await?)
 }
 
-/// Describes a model, of which a version may serve.
-fn describe(name: &str, served: Option<u64>, history: Result<History, Problem>) -> RegisteredModel {
+/// Describes a model, of which a version may serve, by its history and its challenger.
+fn describe(
+    name: &str,
+    served: Option<u64>,
+    history: Result<(History, Option<u64>), Problem>,
+) -> RegisteredModel {
     let mut model = RegisteredModel {
         name: name.to_owned(),
         serving: served.is_some(),
@@ -127,9 +132,9 @@ fn describe(name: &str, served: Option<u64>, history: Result<History, Problem>) 
         problem: None,
     };
     match history {
-        Ok(history) => {
+        Ok((history, challenger)) => {
             model.champion = history.champion().map(|e| e.version);
-            model.challenger = history.challenger().map(|e| e.version);
+            model.challenger = challenger;
             model.versions = Some(history.versions().len());
         }
         Err(problem) => model.problem = Some(problem.to_string()),

@@ -3,6 +3,7 @@
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -95,6 +96,80 @@ fn a_decision_that_is_noted_while_another_is_told_stays_pending() {
     let again = server(|_| json!({}));
     here.send(&again, &subject, &Origin::default()).unwrap();
     assert!(!here.is_pending(&subject));
+}
+
+/// The public key of the first test of RFC 8032, section 7.1, with which nothing here is signed.
+const KEY: &str = "-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=
+-----END PUBLIC KEY-----
+";
+
+/// Sends the aliases of the model `m` to a server that knows it in one version, with these tags besides that of its
+/// bundle; returns what came of it, and what the server was asked to change.
+fn aligned(
+    registry: Registry,
+    tags: &[(&str, &str)],
+) -> (Result<Sent, TrackingError>, Vec<String>) {
+    let root = tempfile::tempdir().unwrap();
+    let tag = |(key, value): &(&str, &str)| json!({"key": key, "value": value});
+    let bundle = entry().bundle.to_string();
+    let tags: Vec<Value> = [("netsec.bundle", bundle.as_str())]
+        .iter()
+        .chain(tags)
+        .map(tag)
+        .collect();
+    let changes = Arc::new(Mutex::new(Vec::new()));
+    let settings = server({
+        let changes = changes.clone();
+        move |asked| {
+            if !asked.starts_with("GET") {
+                let (verb, path) = asked.split_once(' ').unwrap();
+                let call = path.split(' ').next().unwrap().rsplit('/').next().unwrap();
+                changes.lock().unwrap().push(format!("{verb} {call}"));
+            }
+            json!({"model_versions": [{"version": "1", "tags": tags}]})
+        }
+    });
+    let subject = Subject::Model("m".to_owned());
+    let tracking = Tracking::new(root.path(), registry);
+    let sent = tracking.send(&settings, &subject, &Origin::default());
+    assert_eq!(tracking.is_pending(&subject), sent.is_err());
+    let changes = changes.lock().unwrap().clone();
+    (sent, changes)
+}
+
+fn registry_with(root: &Path, actions: &[Action]) -> Registry {
+    let registry = Registry::local(root);
+    for action in actions {
+        let entry = Entry {
+            action: *action,
+            ..entry()
+        };
+        registry.append("m", |_| Ok(Some(entry.clone()))).unwrap();
+    }
+    registry
+}
+
+fn trusting(root: &Path, registry: Registry) -> Registry {
+    let keys = root.join("trusted.pem");
+    std::fs::write(&keys, KEY).unwrap();
+    registry.keyed(None, Some(&keys)).unwrap()
+}
+
+#[test]
+fn the_alias_of_a_challenger_that_nobody_has_signed_stays_as_it_is() {
+    let root = tempfile::tempdir().unwrap();
+    let registry = registry_with(root.path(), &[Action::Declined]);
+    let (sent, changes) = aligned(registry.clone(), &[]);
+    assert_eq!(sent.unwrap().remarks, Vec::<String>::new());
+    assert_eq!(changes, ["DELETE alias", "POST alias"]);
+    let (sent, changes) = aligned(trusting(root.path(), registry), &[]);
+    let remarks = sent.unwrap().remarks;
+    assert!(
+        remarks[0].contains("`challenger` of `m` stays as it is"),
+        "{remarks:?}"
+    );
+    assert_eq!(changes, ["DELETE alias"]);
 }
 
 #[test]
