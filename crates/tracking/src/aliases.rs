@@ -10,21 +10,24 @@ use crate::{
 /// Lets `champion` and `challenger` name what they name here. An alias whose version the server does not know
 /// is removed there: one that names another version would say what is not so. Where the champion is one that nobody
 /// loads who trusts the same keys, they stay as they are; where the challenger is, that one does.
+///
+/// # Errors
+/// [`TrackingError::Unaligned`] where the champion is such a one, or what asking fails with.
 pub(crate) fn align(
     server: &Server,
     registry: &Registry,
     name: &str,
     history: &History,
 ) -> Result<(), TrackingError> {
-    match registry.check_champion(name, history) {
-        Err(unsigned @ RegistryError::Untrusted { .. }) => {
-            server.remark(format!(
-                "the aliases of `{name}` stay as they are: {unsigned}"
-            ));
-            return Ok(());
-        }
-        checked => checked?,
-    }
+    registry
+        .check_champion(name, history)
+        .map_err(|source| match source {
+            unsigned @ RegistryError::Untrusted { .. } => TrackingError::Unaligned {
+                name: name.to_owned(),
+                source: Box::new(unsigned),
+            },
+            other => other.into(),
+        })?;
     let versions = server.versions(name)?;
     if versions.is_empty() {
         return Ok(());

@@ -58,6 +58,11 @@ pub enum TrackingError {
     },
     #[error("{}: the run is gone: `rm {}` forgets that it was to be sent", run.display(), note.display())]
     Gone { run: PathBuf, note: PathBuf },
+    #[error("the aliases of `{name}` stay as they are: {source}")]
+    Unaligned {
+        name: String,
+        source: Box<RegistryError>,
+    },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -90,6 +95,7 @@ impl Classified for TrackingError {
             Self::Gone { .. } => ErrorKind::Usage,
             Self::Store(error) => error.kind(),
             Self::Registry(error) => error.kind(),
+            Self::Unaligned { source, .. } => source.kind(),
         }
     }
 }

@@ -150,7 +150,14 @@ impl Upload<'_> {
             self.server
                 .version_of(name, &digest, (&run.id, &source), &tags)?;
         }
-        crate::aliases::align(self.server, self.registry, name, &history)
+        match crate::aliases::align(self.server, self.registry, name, &history) {
+            // The run is told all the same, and its sending again would change nothing.
+            Err(unaligned @ TrackingError::Unaligned { .. }) => {
+                self.server.remark(unaligned.to_string());
+                Ok(())
+            }
+            aligned => aligned,
+        }
     }
 
     /// Puts the model as MLflow loads it; `false` where there is none, which is remarked.

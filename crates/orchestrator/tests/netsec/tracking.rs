@@ -104,6 +104,28 @@ fn a_damaged_note_is_named_and_keeps_no_other_from_being_sent() {
     assert_eq!(call_at(&place, &address, &["tracking", "status"]).code, 0);
 }
 
+#[test]
+fn aliases_that_stay_as_they_are_are_no_success_and_stay_pending() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    place.run_tiny(&[]);
+    // The public key of the first test of RFC 8032, section 7.1: nobody here has the other half.
+    let key = "MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
+    let pem = format!("-----BEGIN PUBLIC KEY-----\n{key}\n-----END PUBLIC KEY-----\n");
+    place.write("trusted.pem", pem);
+    let sync = ["tracking", "sync", "--trusted-keys", "trusted.pem"];
+    let address = server(&[]);
+    let named = [&sync[..], &["--model", "tiny"]].concat();
+    for arguments in [&named[..], &sync] {
+        let synced = call_at(&place, &address, arguments);
+        assert_eq!((synced.code, &*synced.out), (65, ""), "{}", synced.err);
+        let said = "the aliases of `tiny` stay as they are";
+        assert!(synced.err.contains(said), "{}", synced.err);
+    }
+    let synced = call_at(&place, &address, &sync[..2]);
+    assert_eq!(synced.code, 0, "{}", synced.err);
+}
+
 /// Looks at the way to a server; returns the exit code, and the state of each step with what was said.
 fn doctor(place: &Workplace, server: &str) -> (i32, String) {
     let called = call_at(place, server, &["doctor", "--json"]);

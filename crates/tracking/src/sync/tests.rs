@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use artifact::Digest;
+use artifact::{Classified as _, Digest, ErrorKind};
 use registry::{Action, Entry};
 use serde_json::{Value, json};
 use ureq::tls::TlsConfig;
@@ -170,6 +170,21 @@ fn the_alias_of_a_challenger_that_nobody_has_signed_stays_as_it_is() {
         "{remarks:?}"
     );
     assert_eq!(changes, ["DELETE alias"]);
+}
+
+#[test]
+fn aliases_that_stay_as_they_are_since_nobody_has_signed_the_champion_are_a_failure() {
+    let root = tempfile::tempdir().unwrap();
+    let registry = registry_with(root.path(), &[Action::Promoted]);
+    let (sent, changes) = aligned(trusting(root.path(), registry), &[]);
+    let error = sent.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Rejected);
+    let said = error.to_string();
+    assert!(
+        said.starts_with("the aliases of `m` stay as they are: "),
+        "{said}"
+    );
+    assert_eq!(changes, Vec::<String>::new());
 }
 
 #[test]
