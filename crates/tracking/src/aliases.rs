@@ -1,4 +1,6 @@
-//! The aliases of a registered model, as our registry's history has them.
+//! The aliases of a registered model, and which versions are withdrawn, as our registry's history has them.
+
+use std::collections::BTreeMap;
 
 use registry::{Entry, History, Registry, RegistryError};
 
@@ -7,7 +9,7 @@ use crate::{
     server::{RemoteVersion, Server},
 };
 
-/// Lets `champion` and `challenger` name what they name here. An alias whose version the server does not know
+/// Lets `champion` and `challenger` name what they name here, and marks what is withdrawn. An alias whose version the server does not know
 /// is removed there: one that names another version would say what is not so. Where the champion is one that nobody
 /// loads who trusts the same keys, they stay as they are; where the challenger is, that one does.
 ///
@@ -32,6 +34,7 @@ pub(crate) fn align(
     if versions.is_empty() {
         return Ok(());
     }
+    mark_withdrawn(server, name, history, &versions)?;
     let set = |alias, entry| set_alias(server, name, alias, entry, &versions);
     set("champion", history.champion())?;
     match registry.challenger(name, history) {
@@ -43,6 +46,28 @@ pub(crate) fn align(
         }
         challenger => set("challenger", challenger?),
     }
+}
+
+/// Marks the versions that nobody loads here any more: the server goes on giving what it has to whoever asks. One that is no
+/// longer withdrawn, since an entry by which it was does not count, loses the mark; others' versions are left alone.
+fn mark_withdrawn(
+    server: &Server,
+    name: &str,
+    history: &History,
+    versions: &[RemoteVersion],
+) -> Result<(), TrackingError> {
+    let ours = history.versions().into_iter();
+    let is_withdrawn = |version: u64| history.withdrawal(version).is_some();
+    let ours: BTreeMap<String, bool> = ours
+        .map(|v| (v.bundle.to_string(), is_withdrawn(v.version)))
+        .collect();
+    for version in versions {
+        let known = version.bundle.as_ref().and_then(|b| ours.get(b));
+        if let Some(is_withdrawn) = known.filter(|is| **is != version.is_withdrawn) {
+            server.set_withdrawn(name, &version.version, *is_withdrawn)?;
+        }
+    }
+    Ok(())
 }
 
 fn set_alias(

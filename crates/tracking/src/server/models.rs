@@ -11,12 +11,18 @@ use crate::{
 /// The tag that a version is found again by: the digest of our bundle.
 pub(crate) const BUNDLE_TAG: &str = "netsec.bundle";
 
+/// The tag by which it is seen on the server that a version was withdrawn here, and what it says then.
+const STATUS_TAG: &str = "netsec.status";
+const WITHDRAWN: &str = "withdrawn";
+
 /// A version on the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RemoteVersion {
     /// The server's own number, which need not be ours.
     pub version: String,
     pub bundle: Option<String>,
+    /// Whether it is marked as withdrawn.
+    pub is_withdrawn: bool,
 }
 
 impl Server {
@@ -87,6 +93,36 @@ impl Server {
         })
     }
 
+    /// Marks a version as withdrawn, or takes the mark away; where the server's versions have no tags, that is remarked.
+    pub(crate) fn set_withdrawn(
+        &self,
+        name: &str,
+        version: &str,
+        is_withdrawn: bool,
+    ) -> Result<(), TrackingError> {
+        let mut body = json!({"name": name, "version": version, "key": STATUS_TAG});
+        let call = if is_withdrawn {
+            "set-tag"
+        } else {
+            "delete-tag"
+        };
+        let path = format!("api/2.0/mlflow/model-versions/{call}");
+        let verb = match is_withdrawn {
+            true => {
+                body["value"] = json!(WITHDRAWN);
+                Verb::Post(&body)
+            }
+            false => Verb::Delete(&body),
+        };
+        match self.client.call(&Call { path: &path, verb }) {
+            Err(error) if error.is_absence() => {
+                self.remark("the server knows no tags of versions: withdrawn ones are not marked");
+                Ok(())
+            }
+            set => set.map(|_| ()),
+        }
+    }
+
     /// Lets an alias name a version, or none; where the server has no aliases, that is remarked.
     pub(crate) fn set_alias(
         &self,
@@ -117,10 +153,11 @@ impl Server {
 
 impl RemoteVersion {
     fn read(version: &Value) -> Option<Self> {
-        let bundle = tag(&version["tags"], BUNDLE_TAG);
+        let tags = &version["tags"];
         Some(Self {
             version: text(&version["version"])?,
-            bundle: bundle.map(str::to_owned),
+            bundle: tag(tags, BUNDLE_TAG).map(str::to_owned),
+            is_withdrawn: tag(tags, STATUS_TAG) == Some(WITHDRAWN),
         })
     }
 }

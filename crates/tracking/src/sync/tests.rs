@@ -188,6 +188,32 @@ fn aliases_that_stay_as_they_are_since_nobody_has_signed_the_champion_are_a_fail
 }
 
 #[test]
+fn a_version_that_was_withdrawn_is_marked_on_the_server_once() {
+    let both = ["DELETE alias", "DELETE alias"];
+    let mark = ("netsec.status", "withdrawn");
+    let check = |actions: &[Action], tags: &[(&str, &str)], first: &[&str]| {
+        let root = tempfile::tempdir().unwrap();
+        let (sent, changes) = aligned(registry_with(root.path(), actions), tags);
+        sent.unwrap();
+        assert_eq!(changes, [first, &both].concat(), "{actions:?}");
+    };
+    let withdrawn = [Action::Promoted, Action::Withdrawn];
+    check(&withdrawn, &[], &["POST set-tag"]);
+    check(&withdrawn, &[mark], &[]);
+    check(
+        &[Action::Promoted, Action::Disowned(1)],
+        &[],
+        &["POST set-tag"],
+    );
+    // The withdrawal does not count any more.
+    let root = tempfile::tempdir().unwrap();
+    let back = [Action::Declined, Action::Withdrawn, Action::Disowned(2)];
+    let (sent, changes) = aligned(registry_with(root.path(), &back), &[mark]);
+    sent.unwrap();
+    assert_eq!(changes, ["DELETE delete-tag", "DELETE alias", "POST alias"]);
+}
+
+#[test]
 fn a_note_whose_run_is_gone_is_told_with_what_forgets_it() {
     let root = tempfile::tempdir().unwrap();
     let tracking = Tracking::new(root.path(), Registry::local(root.path()));

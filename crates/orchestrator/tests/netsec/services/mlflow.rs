@@ -381,6 +381,23 @@ fn aliases_follow_a_rollback_also_one_that_the_server_missed() {
     assert_eq!((champion(), lab.n_pending()), (json!("1"), 1));
     lab.sync(server.port);
     assert_eq!(champion(), "2");
+
+    // As does the mark of what was withdrawn.
+    let withdrawn = || server.ask("withdrawn", json!([lab.name]));
+    let withdraw = |port: u16, version: &str| {
+        let said = ["--version", version, "--why", "a test"];
+        let done = lab.call(
+            port,
+            &[&["models", "withdraw", lab.name], &said[..]].concat(),
+        );
+        assert_eq!(done.code, 0, "{}", done.err);
+    };
+    withdraw(free_port(), "1");
+    assert_eq!((withdrawn(), lab.n_pending()), (json!([]), 1));
+    lab.sync(server.port);
+    assert_eq!((withdrawn(), champion()), (json!(["1"]), json!("2")));
+    withdraw(server.port, "2");
+    assert_eq!((withdrawn(), champion()), (json!(["1", "2"]), json!(null)));
 }
 
 #[test]

@@ -97,6 +97,11 @@ class Client:
         aliases = self.client.get_registered_model(name).aliases
         return {"versions": sorted(ours.values()), "aliases": {a: ours[str(v)] for a, v in aliases.items()}}
 
+    def withdrawn(self, name):
+        versions = self.client.search_model_versions(f"name = '{name}'")
+        marked = [version for version in versions if version.tags.get("netsec.status") == "withdrawn"]
+        return sorted(version.tags["netsec.version"] for version in marked)
+
     def predict(self, uri, csv):
         import mlflow
         import pandas
