@@ -195,14 +195,14 @@ impl Client {
 
     fn unreached(&self, error: &ureq::Error) -> Trouble {
         let said = without_secrets(&error.to_string());
-        let certificate = about_certificate(&said);
+        let advice = about_tls(&said);
         match error {
             ureq::Error::Rustls(_) | ureq::Error::Tls(_) => {
-                self.lasting(format!("TLS: {said}: {certificate}"))
+                self.lasting(format!("TLS: {said}: {advice}"))
             }
             // A refusal by TLS comes wrapped into an error of the socket.
             ureq::Error::Io(inner) if inner.kind() == std::io::ErrorKind::InvalidData => {
-                self.lasting(format!("TLS: {said}: {certificate}"))
+                self.lasting(format!("TLS: {said}: {advice}"))
             }
             ureq::Error::Timeout(_)
             | ureq::Error::Io(_)
@@ -219,15 +219,17 @@ impl Client {
     }
 }
 
-/// Says what to do when a server's certificate is not accepted.
-fn about_certificate(said: &str) -> &'static str {
-    match said.contains("CaUsedAsEndEntity") {
-        true => {
-            "it shows the certificate of an authority (CA:TRUE, as `openssl req -x509` makes it by itself), which is \
-             none of a server: make it again with `-addext basicConstraints=critical,CA:FALSE`, or another that the \
-             authority signs; MLFLOW_TRACKING_INSECURE_TLS=true trusts any"
-        }
-        false => "MLFLOW_TRACKING_SERVER_CERT_PATH names a certificate to trust",
+/// Says what to do where TLS has failed.
+fn about_tls(said: &str) -> &'static str {
+    if said.contains("CaUsedAsEndEntity") {
+        "it shows the certificate of an authority (CA:TRUE, as `openssl req -x509` makes it by itself), which is \
+         none of a server: make it again with `-addext basicConstraints=critical,CA:FALSE`, or another that the \
+         authority signs; MLFLOW_TRACKING_INSECURE_TLS=true trusts any"
+    } else if said.contains("InvalidContentType") {
+        // What came is no record of TLS.
+        "the server speaks no TLS at this port: write http://, or the port at which it does"
+    } else {
+        "MLFLOW_TRACKING_SERVER_CERT_PATH names a certificate to trust"
     }
 }
 

@@ -171,6 +171,7 @@ fn doctor_looks_at_the_way_to_the_tracking_server_that_is_named() {
     check_doctor("http://no-such-host.invalid", 69, &["fail name: "]);
     // One that speaks no TLS.
     let secure = address.replace("http:", "https:");
-    check_doctor(&secure, 69, &["ok port: ", "fail TLS: "]);
+    let said = "the server speaks no TLS at this port: write http://";
+    check_doctor(&secure, 69, &["ok port: ", "fail TLS: ", said]);
     check_doctor("ftp://host", 78, &["fail settings: MLFLOW_TRACKING_URI"]);
 }
