@@ -26,7 +26,7 @@ pub use file::{
 };
 pub use lineage::{Lineage, LineageNode};
 pub use manifest::{ArtifactRecord, FileRecord, Manifest};
-pub use printable::printable;
+pub use printable::{printable, shell_word};
 pub use run::{Id, RUN_FILES, Run, digest_of_file};
 pub use secrets::without_secrets;
 pub use stage::{Advance, Context, Inputs, Outputs, Progress, Stage, Watch};

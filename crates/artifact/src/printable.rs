@@ -43,6 +43,16 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// Returns a text as one word of a shell's command, printable: a name that is anybody's must not become more than that.
+pub fn shell_word(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./_-".contains(c);
+    let shown = printable(text);
+    match !shown.is_empty() && shown.chars().all(is_plain) {
+        true => shown.into_owned(),
+        false => format!("'{}'", shown.replace('\'', "'\\''")),
+    }
+}
+
 fn is_escaped(c: char) -> bool {
     let is_invisible = || INVISIBLE.iter().any(|range| range.contains(&c));
     c.is_control() || (!c.is_ascii() && is_invisible())

@@ -2,10 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use artifact::{Digest, clock, printable};
+use artifact::{Digest, clock, printable, shell_word};
 use serde::{Deserialize, Serialize};
-
-use crate::is_key;
 
 /// What an entry did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,10 +92,7 @@ impl Entry {
 
     /// Returns the name of its run as one word for a shell.
     pub fn run_word(&self) -> String {
-        match is_key(&self.run) {
-            true => self.run.clone(),
-            false => format!("'{}'", self.run.replace('\'', "'\\''")),
-        }
+        shell_word(&self.run)
     }
 
     /// Returns whether its time lies minutes ahead of a moment that cannot come before it: a clock is

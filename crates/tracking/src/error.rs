@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use artifact::{Classified, ErrorKind, StoreError};
+use artifact::{Classified, ErrorKind, StoreError, shell_word};
 use registry::RegistryError;
 use thiserror::Error;
 
@@ -56,7 +56,7 @@ pub enum TrackingError {
         reason: String,
         again: String,
     },
-    #[error("{}: the run is gone: `rm {}` forgets that it was to be sent", run.display(), note.display())]
+    #[error("{}: the run is gone: `rm {}` forgets that it was to be sent", run.display(), shell_word(&note.display().to_string()))]
     Gone { run: PathBuf, note: PathBuf },
     #[error("the aliases of `{name}` stay as they are: {source}")]
     Unaligned {

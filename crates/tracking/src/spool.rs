@@ -10,7 +10,7 @@ use std::{
 use artifact::{
     StoreError,
     clock::{self, Stopwatch},
-    create_directory, is_no_file, open_lock, printable, read_bounded, write_atomic,
+    create_directory, is_no_file, open_lock, read_bounded, shell_word, write_atomic,
 };
 use dataset::SourceUri;
 use serde::{Deserialize, Serialize};
@@ -306,11 +306,19 @@ fn read(path: &Path) -> Result<Pending, TrackingError> {
 fn command(path: &Path) -> String {
     let name = path.file_stem().unwrap_or_default().to_string_lossy();
     let subject = match (name.strip_prefix("run-"), name.strip_prefix("model-")) {
-        (Some(run), _) => printable(run).into_owned(),
-        (_, Some(model)) => format!("--model {}", printable(model)),
+        (Some(run), _) => word(run, "RUN"),
+        (_, Some(model)) => format!("--model {}", word(model, "NAME")),
         _ => "RUN".to_owned(),
     };
     format!("netsec tracking sync {subject}")
+}
+
+/// Returns a name as a word of a command, or a stand-in for what would be a directory or a flag there.
+fn word(name: &str, stand_in: &str) -> String {
+    match name.is_empty() || name.starts_with(['.', '-']) {
+        true => stand_in.to_owned(),
+        false => shell_word(name),
+    }
 }
 
 #[cfg(test)]

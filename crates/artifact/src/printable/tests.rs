@@ -31,3 +31,13 @@ fn what_reorders_a_line_hides_in_it_or_breaks_it_is_escaped() {
     let kept = "\u{a0}\u{2010}\u{2027}\u{202f}\u{2030}\u{2065}\u{301}日本語 العربية 🙂";
     assert_eq!(printable(kept), kept);
 }
+
+#[test]
+fn a_word_of_a_command_is_one_word_and_no_command_itself() {
+    for plain in ["20260203T101112Z-1f9c04ab", "a/b.json", "s3://bucket/runs"] {
+        assert_eq!(shell_word(plain), plain);
+    }
+    assert_eq!(shell_word(""), "''");
+    assert_eq!(shell_word("$(id) `x` it's"), "'$(id) `x` it'\\''s'");
+    assert_eq!(shell_word("a\u{1b}b"), "'a\\u{1b}b'");
+}

@@ -178,3 +178,28 @@ fn a_pipe_in_the_place_of_a_lock_is_named_and_not_waited_for() {
         assert!(said.contains(&expected), "{said}");
     }
 }
+
+#[test]
+fn what_sends_again_is_a_command_whatever_a_note_is_called() {
+    let said = |name: &str| {
+        let root = tempfile::tempdir().unwrap();
+        let spool = Spool::of(root.path());
+        fs::create_dir(&spool.directory).unwrap();
+        fs::write(spool.directory.join(name), "{").unwrap();
+        let error = spool.list().unwrap().damaged[0].to_string();
+        error
+            .rsplit_once("`netsec tracking sync ")
+            .unwrap()
+            .1
+            .to_owned()
+    };
+    assert_eq!(
+        said("run-20260203T101112Z-1f9c04ab.json"),
+        "20260203T101112Z-1f9c04ab`"
+    );
+    assert_eq!(said("run-$(id) x'y.json"), "'$(id) x'\\''y'`");
+    assert_eq!(said("model-a;b.json"), "--model 'a;b'`");
+    assert_eq!(said("run-..json"), "RUN`");
+    assert_eq!(said("run---all.json"), "RUN`");
+    assert_eq!(said("model-.json"), "--model NAME`");
+}
