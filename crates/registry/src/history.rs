@@ -133,14 +133,11 @@ impl History {
     /// # Errors
     /// The number of the first that does not, and why.
     pub(crate) fn new(entries: Vec<Entry>) -> Result<Self, (u64, String)> {
-        let mut past = Past::default();
-        for (at, entry) in entries.iter().enumerate() {
+        let mut past = Past::of(&entries);
+        for entry in &entries {
             let problem = past.problem(entry);
             problem.map_or(Ok(()), |reason| Err((entry.sequence, reason)))?;
             past.take(entry);
-            if !entry.is_decision() {
-                past.recount(&Self::of(entries[..=at].to_vec()));
-            }
         }
         Ok(Self::of(entries))
     }
@@ -354,34 +351,97 @@ fn withdrawn(entries: &[Entry], disowned: &BTreeMap<u64, u64>) -> BTreeMap<u64, 
     without_decision
 }
 
-/// What an entry is judged by: those before it.
-#[derive(Default)]
-struct Past {
+/// What an entry is judged by: those before it. It is told each in turn, and not counted anew: there may be many, of
+/// whoever may write there.
+struct Past<'a> {
+    entries: &'a [Entry],
     bundles: BTreeMap<u64, Digest>,
     versions: BTreeMap<Digest, u64>,
-    champions: BTreeSet<u64>,
-    champion: Option<u64>,
-    withdrawn: BTreeSet<u64>,
+    /// How many entries that count disown each, in their order.
+    disowned: Vec<usize>,
+    /// How many decisions that count each version has, how often it became the champion by one, and how many
+    /// withdrawals.
+    decisions: BTreeMap<u64, usize>,
+    champions: BTreeMap<u64, usize>,
+    withdrawals: BTreeMap<u64, usize>,
+    /// The numbers of the entries that count and made a champion.
+    turns: BTreeSet<u64>,
     last: u64,
 }
 
-impl Past {
+impl<'a> Past<'a> {
+    /// Is of nothing yet, of entries that are numbered in their order.
+    fn of(entries: &'a [Entry]) -> Self {
+        Self {
+            entries,
+            bundles: BTreeMap::new(),
+            versions: BTreeMap::new(),
+            disowned: vec![0; entries.len()],
+            decisions: BTreeMap::new(),
+            champions: BTreeMap::new(),
+            withdrawals: BTreeMap::new(),
+            turns: BTreeSet::new(),
+            last: 0,
+        }
+    }
+
     fn take(&mut self, entry: &Entry) {
         self.bundles.insert(entry.version, entry.bundle);
         self.versions.insert(entry.bundle, entry.version);
         self.last = entry.sequence;
-        if entry.action != Action::Declined {
-            self.champions.insert(entry.version);
-            self.champion = Some(entry.version);
-        }
+        self.count(entry);
     }
 
-    /// Looks again at what counts, behind an entry by which something does not.
-    fn recount(&mut self, history: &History) {
-        let champions = history.decisions().filter(|e| e.action != Action::Declined);
-        self.champions = champions.map(|e| e.version).collect();
-        self.champion = history.champion().map(|e| e.version);
-        self.withdrawn = history.withdrawn.keys().copied().collect();
+    /// Lets an entry count, which disowns none but those before it. One that does takes the other away, which gives back
+    /// what that one has disowned, and so forth.
+    fn count(&mut self, entry: &Entry) {
+        let (mut entry, mut counts) = (entry, true);
+        while let Action::Disowned(other) = entry.action {
+            let at = other as usize - 1;
+            let before = self.disowned[at];
+            change(&mut self.disowned[at], counts);
+            if before != usize::from(!counts) {
+                return;
+            }
+            (entry, counts) = (&self.entries[at], !counts);
+        }
+        self.tally(entry, counts);
+    }
+
+    /// Adds an entry about a version, or takes it away.
+    fn tally(&mut self, entry: &Entry, counts: bool) {
+        let of_version = |numbers: &mut BTreeMap<u64, usize>| {
+            change(numbers.entry(entry.version).or_default(), counts);
+        };
+        if entry.action == Action::Withdrawn {
+            return of_version(&mut self.withdrawals);
+        }
+        of_version(&mut self.decisions);
+        if entry.action == Action::Declined {
+            return;
+        }
+        of_version(&mut self.champions);
+        match counts {
+            true => self.turns.insert(entry.sequence),
+            false => self.turns.remove(&entry.sequence),
+        };
+    }
+
+    fn is_withdrawn(&self, version: u64) -> bool {
+        let none = |counted: &BTreeMap<u64, usize>| counted.get(&version).is_none_or(|n| *n == 0);
+        !none(&self.withdrawals) || (self.bundles.contains_key(&version) && none(&self.decisions))
+    }
+
+    fn was_champion(&self, version: u64) -> bool {
+        self.champions.get(&version).is_some_and(|n| *n > 0)
+    }
+
+    fn is_champion(&self, version: u64) -> bool {
+        let last = self
+            .turns
+            .last()
+            .map(|turn| &self.entries[*turn as usize - 1]);
+        last.is_some_and(|e| e.version == version) && !self.is_withdrawn(version)
     }
 
     /// Returns why no program can have appended an entry.
@@ -394,12 +454,12 @@ impl Past {
         if let Some(reason) = self.note_problem(entry) {
             return Some(reason);
         }
-        if entry.action == Action::RolledBack && !self.champions.contains(&version) {
+        if entry.action == Action::RolledBack && !self.was_champion(version) {
             return Some(format!(
                 "it rolls back to version {version}, which was never the champion"
             ));
         }
-        if entry.action == Action::Declined && self.champion == Some(version) {
+        if entry.action == Action::Declined && self.is_champion(version) {
             return Some(format!("it declines version {version}, the champion"));
         }
         self.version_problem(entry)
@@ -417,7 +477,7 @@ impl Past {
                 "it is about version {version}, which is not before it"
             )),
             Action::Disowned(_) => None,
-            _ if self.withdrawn.contains(&version) => Some(format!(
+            _ if self.is_withdrawn(version) => Some(format!(
                 "it is about version {version}, which was withdrawn"
             )),
             _ => None,
@@ -446,6 +506,13 @@ impl Past {
                 ))
             }
         }
+    }
+}
+
+fn change(number: &mut usize, adds: bool) {
+    match adds {
+        true => *number += 1,
+        false => *number -= 1,
     }
 }
 

@@ -235,3 +235,81 @@ fn an_entry_that_does_not_follow_from_those_before_it_is_refused() {
         assert!(found.starts_with(expected), "{found}");
     }
 }
+
+/// Returns whether an entry may follow others, looked at with all that counts of those.
+fn may_follow(others: &[Entry], entry: &Entry) -> bool {
+    let before = History::of(others.to_vec());
+    let is_known = others.iter().any(|e| e.version == entry.version);
+    let champion = before.champion().map(|e| e.version);
+    match entry.action {
+        Disowned(other) => is_known && (1..entry.sequence).contains(&other),
+        Withdrawn if !is_known => false,
+        _ if before.withdrawal(entry.version).is_some() => false,
+        RolledBack => before.was_champion(entry.version),
+        Declined if champion == Some(entry.version) => false,
+        _ => is_known || entry.version == before.next_version(),
+    }
+}
+
+#[test]
+fn entries_are_judged_by_what_counts_of_those_before_them() {
+    let mut state = 7_u64;
+    let mut draw = |below: u64| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 33) % below
+    };
+    let mut found = BTreeMap::new();
+    for _ in 0..500 {
+        let mut entries: Vec<Entry> = Vec::new();
+        for _ in 0..30 {
+            let sequence = entries.len() as u64 + 1;
+            let action = match draw(8) {
+                0 | 1 => Promoted,
+                2 => Declined,
+                3 => RolledBack,
+                4 => Withdrawn,
+                _ => Disowned(draw(sequence + 1)),
+            };
+            entries.push(Entry {
+                at: "2026-02-03T00:00:00Z".to_owned(),
+                ..entry(sequence, action, 1 + draw(4))
+            });
+            let is_sound = History::new(entries.clone()).is_ok();
+            let last = entries.pop().unwrap();
+            assert_eq!(
+                may_follow(&entries, &last),
+                is_sound,
+                "{entries:#?} {last:#?}"
+            );
+            let kind = (std::mem::discriminant(&action), is_sound);
+            *found.entry(format!("{kind:?}")).or_insert(0) += 1;
+            entries.extend(is_sound.then_some(last));
+        }
+    }
+    assert!(
+        found.len() == 10 && found.values().all(|n| *n > 100),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn many_notes_that_somebody_has_written_are_read_as_quickly_as_decisions() {
+    let chained = |at: u64| Disowned(at - 1);
+    let alike = |_: u64| Disowned(1);
+    let notes: [&dyn Fn(u64) -> Action; 2] = [&chained, &alike];
+    for note in notes {
+        let mut entries = check(&[(Promoted, 1)]).entries;
+        for at in 2..=8_000 {
+            entries.push(Entry {
+                sequence: at,
+                action: note(at),
+                ..entries[0].clone()
+            });
+        }
+        let watch = clock::Stopwatch::start();
+        History::new(entries).unwrap();
+        assert!(watch.seconds() < 5.0, "{}", watch.seconds());
+    }
+}

@@ -96,9 +96,9 @@ impl Registry {
         for entry in about.counting {
             let seal = self.entry_seal(name, entry)?;
             // The last champion's decides, withdrawn or not, that there is none behind it.
-            let is_last = history.last_champion() == Some(entry);
+            let is_last = || history.last_champion() == Some(entry);
             let is_unsigned = matches!(seal, Seal::Unsigned | Seal::Foreign);
-            if is_gone && is_unsigned && entry.is_decision() && !is_last {
+            if is_gone && is_unsigned && entry.is_decision() && !is_last() {
                 check.unasked.push(entry.sequence);
             } else {
                 self.weigh(&mut check, entry.title(), &seal);
