@@ -7,7 +7,7 @@ use actix_web::{
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
-        Method, StatusCode,
+        Method, StatusCode, Version,
         header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
@@ -151,6 +151,10 @@ fn examine(service: &Service, request: &ServiceRequest) -> Result<Option<HttpRes
 /// (DNS rebinding). Plain addresses cannot be pointed anywhere.
 fn check_host(service: &Service, request: &ServiceRequest) -> Result<(), Problem> {
     let Some(name) = asked_name(request)? else {
+        // Health checks of load balancers have none, and no browser speaks this version.
+        if request.version() < Version::HTTP_11 {
+            return Ok(());
+        }
         return Err(Problem::bad_request("the request has no `Host`"));
     };
     if name.eq_ignore_ascii_case("localhost") || is_address(name) || is_allowed(service, name) {

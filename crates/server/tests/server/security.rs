@@ -224,6 +224,14 @@ fn foreign_names_and_origins_are_refused() {
     assert_eq!(get(&["Host: localhost:65536"]), 400);
     assert_eq!(get(&["Host: localhost:99999"]), 400);
     assert_eq!(get(&["Origin: https://evil.example"]), 403);
+    let plain = |version: &str| {
+        let mut connection = server.connect();
+        let request = format!("GET /healthz HTTP/{version}\r\n\r\n");
+        connection.write(request.as_bytes()).unwrap();
+        connection.read().unwrap().status
+    };
+    // So load balancers ask.
+    assert_eq!((plain("1.0"), plain("1.1")), (200, 400));
     assert_eq!(get(&["Origin: null"]), 403);
     assert_eq!(get(&[&format!("Origin: http://127.0.0.1:{port}")]), 200);
 }
