@@ -55,6 +55,8 @@ pub(crate) struct SqlDestination {
     load: String,
     /// The table that is loaded into: beside the target for a replacement.
     into: Table,
+    /// Drops the index of the key that this load has made.
+    made_index: Option<String>,
     /// Whether the target keeps the columns by which it knows loads; nothing where it does not exist.
     target_knows_loads: Option<bool>,
     /// Bytes that the server takes at once at most.
@@ -95,6 +97,7 @@ impl SqlDestination {
             into: Table::nowhere(target.clone()),
             target,
             load: String::new(),
+            made_index: None,
             target_knows_loads: None,
             max_bytes: usize::MAX,
             n_loaded: 0,
@@ -274,7 +277,11 @@ impl Destination for SqlDestination {
         let undo = match self.mode {
             LoadMode::Append if !earlier => self.into.delete_load(&self.load),
             LoadMode::Replace => self.into.drop_if_there(),
-            LoadMode::Append | LoadMode::Upsert(_) => return Ok(false),
+            LoadMode::Upsert(_) => {
+                self.drop_unused_index();
+                return Ok(false);
+            }
+            LoadMode::Append => return Ok(false),
         };
         let asked = "take back what was loaded";
         self.connection
@@ -284,19 +291,36 @@ impl Destination for SqlDestination {
 }
 
 impl SqlDestination {
-    /// Drops what a replacement was loaded into when it is refused for good: the same push would not fare
-    /// better with a table that was made by the constraints of now.
+    /// Drops what was made for a load that is refused for good: what a replacement was loaded into, since the
+    /// same push would not fare better with a table that was made by the constraints of now, and the index
+    /// of a key that nothing was written by.
     fn or_leave_nothing(&mut self, outcome: Result<(), Trouble>) -> Result<(), Trouble> {
         let is_refused = |trouble: &Trouble| trouble.cause == Cause::Refused;
-        if self.mode == LoadMode::Replace && outcome.as_ref().is_err_and(is_refused) {
-            let drop = self.into.drop_if_there();
-            let asked = "drop what was loaded";
-            // What it was refused for matters more than what a failure here leaves.
-            let _ = self
-                .connection
-                .repeat(asked, async |link| link.run(&drop, &[]).await);
+        if !outcome.as_ref().is_err_and(is_refused) {
+            return outcome;
+        }
+        match self.mode {
+            LoadMode::Replace => self.drop_made(&self.into.drop_if_there()),
+            LoadMode::Upsert(_) => self.drop_unused_index(),
+            LoadMode::Append => {}
         }
         outcome
+    }
+
+    fn drop_unused_index(&mut self) {
+        if self.seen.count() == 0
+            && let Some(drop) = self.made_index.take()
+        {
+            self.drop_made(&drop);
+        }
+    }
+
+    /// Drops what this load has made. What it was refused for matters more than what a failure here leaves.
+    fn drop_made(&mut self, drop: &str) {
+        let asked = "drop what was made";
+        let _ = self
+            .connection
+            .repeat(asked, async |link| link.run(drop, &[]).await);
     }
 
     fn refused(&self, asked: &str, reason: String) -> Trouble {

@@ -307,6 +307,20 @@ impl Dialect {
         }
     }
 
+    /// Writes the statement that drops an index of a table.
+    pub(crate) fn drop_index(self, table: &TableName, index: &str) -> String {
+        if self == Self::MySql {
+            let (index, table) = (self.quote(index), self.quote_table(table));
+            return format!("DROP INDEX {index} ON {table}");
+        }
+        // It lies where its table does.
+        let beside = TableName {
+            schema: table.schema.clone(),
+            table: index.to_owned(),
+        };
+        format!("DROP INDEX {}", self.quote_table(&beside))
+    }
+
     /// Writes the statements that give a table the columns by which it knows loads.
     pub(crate) fn add_load_columns(self, table: &str) -> [String; 2] {
         let add = |name: &str, kind: &str| {

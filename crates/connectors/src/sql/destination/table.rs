@@ -215,7 +215,8 @@ impl SqlDestination {
         if !knows_loads(&self.columns_of(into)?) {
             self.add_load_columns(into, is_ours)?;
         }
-        self.index(into, &[LOAD_COLUMN, ROW_COLUMN].map(str::to_owned))
+        self.index(into, &[LOAD_COLUMN, ROW_COLUMN].map(str::to_owned))?;
+        Ok(())
     }
 
     /// Finds the types of the columns that records go into.
@@ -225,8 +226,13 @@ impl SqlDestination {
         let kind = |column: &String| {
             columns.get(column).cloned().ok_or_else(|| {
                 let table = &name.table;
-                let reason = format!("`{table}` has no column `{column}`, which the schema has");
-                self.refused(LOOK, reason)
+                let alike = columns
+                    .keys()
+                    .find(|other| other.eq_ignore_ascii_case(column));
+                let alike = alike.map(|other| format!(", but `{other}`: rename one of them"));
+                let alike = alike.unwrap_or_default();
+                let lacks = format!("`{table}` has no column `{column}`, which the schema has");
+                self.refused(LOOK, lacks + &alike)
             })
         };
         let types = names.iter().map(kind).collect::<Result<_, _>>()?;
@@ -413,8 +419,13 @@ impl SqlDestination {
         Ok(indexes)
     }
 
-    /// Makes sure that no two records have equal values in some columns.
-    pub(super) fn index(&mut self, table: &TableName, columns: &[String]) -> Result<(), Trouble> {
+    /// Makes sure that no two records have equal values in some columns; returns the statement that drops
+    /// the index that it has made for it.
+    pub(super) fn index(
+        &mut self,
+        table: &TableName,
+        columns: &[String],
+    ) -> Result<Option<String>, Trouble> {
         let dialect = self.connection.dialect();
         let mut sorted = columns.to_vec();
         sorted.sort();
@@ -425,7 +436,7 @@ impl SqlDestination {
             })
         };
         if is_there(self.unique_indexes(table)?) {
-            return Ok(());
+            return Ok(None);
         }
         let named = format!("{}\n{}", table.table, columns.join("\n"));
         let name = format!("netsec_{}", &Digest::of(named.as_bytes()).to_string()[..16]);
@@ -440,10 +451,10 @@ impl SqlDestination {
             .connection
             .repeat_at_length(asked, async |link| link.run(&sql, &[]).await);
         match made {
-            Ok(()) => Ok(()),
-            // An attempt of which the answer was lost may have made it.
+            Ok(()) => Ok(Some(dialect.drop_index(table, &name))),
+            // An attempt of which the answer was lost may have made it, or somebody else.
             Err(trouble) => match is_there(self.unique_indexes(table)?) {
-                true => Ok(()),
+                true => Ok(None),
                 false => Err(trouble),
             },
         }

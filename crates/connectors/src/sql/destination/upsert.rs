@@ -26,11 +26,16 @@ const CHANGED: &str = "the table would keep it otherwise than it was sent, or wr
 impl SqlDestination {
     /// Makes sure that equal keys cannot stand in two records, and that keys are found quickly.
     pub(super) fn index_key(&mut self, into: &TableName, key: &[String]) -> Result<(), Trouble> {
-        if self.connection.dialect() != Dialect::MySql {
-            return self.index(into, key);
+        if self.connection.dialect() == Dialect::MySql {
+            self.check_key_is_short(into, key)?;
+            self.check_no_other_index(into, key)?;
         }
-        self.check_key_is_short(into, key)?;
-        self.index(into, key)?;
+        self.made_index = self.index(into, key)?;
+        Ok(())
+    }
+
+    /// Refuses a table in which MySQL would take a new record for one that is there by more than its key.
+    fn check_no_other_index(&mut self, into: &TableName, key: &[String]) -> Result<(), Trouble> {
         let mut sorted = key.to_vec();
         sorted.sort();
         let others = self.unique_indexes(into)?.into_iter().find(|(_, columns)| {

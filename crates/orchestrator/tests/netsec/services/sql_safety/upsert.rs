@@ -1,6 +1,6 @@
 //! What an upsert must not do: write over what has another key, or take one key for another.
 
-use super::KEYED;
+use super::{KEYED, try_to_push};
 use crate::{
     services::{
         database::{Database, EVERY, Kind, SERVERS},
@@ -161,4 +161,51 @@ fn a_key_that_mysql_cannot_look_up_is_refused_with_what_mends_it() {
     assert!(called.err.contains(advice), "{}", called.err);
     database.ask(advice);
     assert_eq!(place.call(&upsert).code, 0);
+}
+
+/// Returns how many of a table's indexes a push has made.
+fn n_made(database: &Database) -> u64 {
+    let made = match database.kind {
+        Kind::Postgres => "pg_indexes WHERE indexname",
+        Kind::MariaDb => {
+            "information_schema.statistics WHERE table_schema = 'netsec' AND index_name"
+        }
+        Kind::Sqlite => "sqlite_master WHERE type = 'index' AND name",
+    };
+    let counted = database.ask(&format!("SELECT count(*) FROM {made} LIKE 'netsec%'"));
+    counted.trim().parse().unwrap()
+}
+
+#[test]
+fn an_upsert_that_is_refused_leaves_no_index_behind() {
+    for kind in EVERY {
+        let database = Database::start(kind);
+        let place = Workplace::new();
+        place.write_tiny(20);
+        let check = |columns: &str, said: &str| {
+            database.ask("DROP TABLE IF EXISTS tiny");
+            database.ask(&format!("CREATE TABLE tiny ({columns})"));
+            let to = database.address("tiny");
+            let called = try_to_push(&place, &to, &["--mode", "upsert", "--key", "a"]);
+            assert_eq!(called.code, 65, "{kind:?} {}", called.err);
+            assert!(called.err.contains(said), "{kind:?} {}", called.err);
+            assert_eq!(n_made(&database), 0, "{kind:?} {columns}");
+        };
+        let (a, b, y) = ("a DOUBLE PRECISION", "b DOUBLE PRECISION", "y BIGINT");
+        check(&format!("{a}, {b}"), "`tiny` has no column `y`");
+        let never = "CHECK (b < 0)";
+        check(&format!("{a}, {b} {never}, {y}"), "20 of 20 rows rejected");
+        if kind == Kind::MariaDb {
+            check(
+                &format!("{a}, {b} UNIQUE, {y}"),
+                "another unique index, b on b",
+            );
+        }
+        let quoted = |name: &str| database.quote(name);
+        let (other, y) = (quoted("A"), quoted("y"));
+        check(
+            &format!("{other} DOUBLE PRECISION, {b}, {y} BIGINT"),
+            "no column `a`, which the schema has, but `A`: rename one of them",
+        );
+    }
 }
