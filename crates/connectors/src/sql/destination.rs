@@ -127,7 +127,8 @@ impl SqlDestination {
         let (mut request, mut n_bytes) = (Vec::new(), 0);
         while request.len() < REQUEST_RECORDS.min(at_most) && rows.start < rows.end {
             let row = rows.start;
-            let record = self.recorder.record(batch, row, digests);
+            let mut record = self.recorder.record(batch, row, digests);
+            self.into.fit(&mut record.values);
             if !request.is_empty() && n_bytes + record.n_bytes() > room {
                 break;
             }

@@ -2,6 +2,7 @@
 
 use std::{future::poll_fn, io, pin::Pin, time::Duration};
 
+use dataset::format_number;
 use futures_core::stream::BoxStream;
 use tokio::time::timeout;
 
@@ -55,6 +56,15 @@ impl Value {
             Self::Text(text) => text.len() + 9,
             _ => 9,
         }
+    }
+
+    /// Makes a number the text that it is written as; others stay what they are.
+    pub(super) fn make_text(&mut self) {
+        *self = match self {
+            Self::Integer(number) => Self::Text(number.to_string()),
+            Self::Real(number) => Self::Text(format_number(*number)),
+            _ => return,
+        };
     }
 }
 

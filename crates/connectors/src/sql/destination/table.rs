@@ -36,6 +36,18 @@ impl Table {
         }
     }
 
+    /// Writes numbers as texts where a column of MySQL holds texts, which would take `01` for equal to the
+    /// number 1, look it up without an index, and take it for the position of an ENUM's value.
+    pub(super) fn fit(&self, values: &mut [Value]) {
+        if self.dialect != Dialect::MySql {
+            return;
+        }
+        let columns = values.iter_mut().zip(&self.types);
+        columns
+            .filter(|(_, kind)| holds_texts(kind))
+            .for_each(|(value, _)| value.make_text());
+    }
+
     /// Writes the statement that inserts records, each with what its load is known by.
     pub(super) fn insert(&self, n_records: usize) -> String {
         let ours = [LOAD_COLUMN, ROW_COLUMN];
@@ -459,6 +471,13 @@ impl SqlDestination {
             },
         }
     }
+}
+
+/// Returns whether a type of MySQL is one of texts or bytes.
+fn holds_texts(kind: &str) -> bool {
+    let name = kind.split('(').next().unwrap_or_default();
+    let texts = ["char", "text", "enum", "set", "binary", "blob"];
+    texts.iter().any(|text| name.ends_with(text))
 }
 
 fn knows_loads(columns: &BTreeMap<String, String>) -> bool {

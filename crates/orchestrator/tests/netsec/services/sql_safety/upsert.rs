@@ -209,3 +209,37 @@ fn an_upsert_that_is_refused_leaves_no_index_behind() {
         );
     }
 }
+
+#[test]
+fn a_number_in_a_column_of_texts_is_told_apart_as_a_text() {
+    for kind in EVERY {
+        let database = Database::start(kind);
+        let place = Workplace::new();
+        place.write(
+            "keyed.yaml",
+            KEYED.replace("k, type: text", "k, type: integer"),
+        );
+        place.write("keyed.csv", "k,a,y\n1,7,1\n2,8,0\n");
+        let columns = "a DOUBLE PRECISION, y BIGINT";
+        database.ask(&format!(
+            "CREATE TABLE t (k VARCHAR(20) PRIMARY KEY, {columns})"
+        ));
+        database.ask("INSERT INTO t VALUES ('01', 1, 0), ('2', 2, 0), ('2abc', 3, 0)");
+        let dataset = ["--dataset", "keyed.yaml"];
+        let upsert = [&dataset[..], &["--mode", "upsert", "--key", "k"]].concat();
+        push(&place, "keyed.csv", &database.address("t"), &upsert);
+        let found = database.ask("SELECT k, y FROM t ORDER BY k");
+        assert_eq!(found, "01\t0\n1\t1\n2\t0\n2abc\t0\n", "{kind:?}");
+        assert_eq!(database.ask("SELECT k FROM t WHERE a = 8").trim(), "2");
+        if kind == Kind::MariaDb {
+            // Of which a number would be the position.
+            database.ask(&format!("CREATE TABLE e (k ENUM('2', '1'), {columns})"));
+            let replace = [&dataset[..], &["--mode", "replace"]].concat();
+            push(&place, "keyed.csv", &database.address("e"), &replace);
+            assert_eq!(
+                database.ask("SELECT k, a FROM e ORDER BY a"),
+                "1\t7\n2\t8\n"
+            );
+        }
+    }
+}
