@@ -23,6 +23,9 @@ pub(crate) enum Cause {
     Interrupted,
     /// No answer came within the time limit.
     TimedOut,
+    /// Another program keeps everybody else away from a file.
+    #[cfg(feature = "sql")]
+    Locked,
     /// User or password are wrong.
     Credentials,
     /// The user may not do this.
@@ -64,6 +67,8 @@ impl Cause {
             Self::Unreachable | Self::Interrupted | Self::TimedOut => true,
             #[cfg(feature = "dynamodb")]
             Self::Busy => true,
+            #[cfg(feature = "sql")]
+            Self::Locked => true,
             _ => false,
         }
     }
@@ -83,6 +88,11 @@ impl Trouble {
             }
             #[cfg(feature = "s3")]
             Cause::Changed => "run it again",
+            #[cfg(feature = "sql")]
+            Cause::Locked => {
+                "another program has a transaction open in it: `fuser` with the file's path names its process; \
+                 end that transaction, and run it again"
+            }
             Cause::TimedOut => "run it again, or set time_limit=SECONDS in the address",
             Cause::Credentials => self.login_advice,
             Cause::Permission => "let this user do that, or use another",

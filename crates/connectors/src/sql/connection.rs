@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How long a connection may take to be made.
-const CONNECT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT: Duration = Duration::from_secs(5);
 
 /// A server, or a file, and at most one connection to it; one that fails is given up for another.
 pub(super) struct Connection {

@@ -58,7 +58,8 @@ fn cause_of_sqlite(code: i32) -> Cause {
         // SQL that is not understood, names that are not there.
         1 => Cause::Wrong,
         3 | 8 | 23 => Cause::Permission,
-        5 | 6 => Cause::Interrupted,
+        5 => Cause::Locked,
+        6 => Cause::Interrupted,
         14 => Cause::Wrong,
         _ => Cause::Refused,
     }

@@ -9,6 +9,7 @@ use sqlx::{
 
 use super::{
     address::Address,
+    connection::CONNECT,
     link::{Link, Pending, Texts, Value, bound, check_reads, next, timed},
     rows::{Column, Rows},
 };
@@ -23,6 +24,8 @@ impl Sqlite {
             .filename(&address.file)
             .read_only(!is_writing)
             .create_if_missing(is_writing)
+            // Who has it locked is said before the time is up.
+            .busy_timeout(CONNECT.min(address.time_limit) * 4 / 5)
             .row_buffer_size(1000)
             .statement_cache_capacity(4)
             .disable_statement_logging();

@@ -1,7 +1,7 @@
 //! What goes wrong between client and database: nothing is lost and nothing doubled.
 
 use std::{
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -267,4 +267,36 @@ fn doctor_names_the_step_that_fails() {
         let silent = Proxy::before(database.port, Fault::Silence);
         check(&format!("127.0.0.1:{}", silent.port), "", "server");
     }
+}
+
+#[test]
+fn a_file_that_another_program_has_locked_is_said_to_be() {
+    let database = Database::start(Kind::Sqlite);
+    let place = Workplace::new();
+    place.write_tiny(40);
+    let limited = database.uri(database.port, "table=tiny&time_limit=1");
+    push_tiny(&place, &limited, &[]);
+    let mut other = Command::new("sqlite3")
+        .arg(database.file())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut says = other.stdin.take().unwrap();
+    writeln!(says, "BEGIN EXCLUSIVE; SELECT 'locked';").unwrap();
+    let mut heard = BufReader::new(other.stdout.take().unwrap()).lines();
+    assert_eq!(heard.next().unwrap().unwrap(), "locked");
+    let push = ["push", "--from", "tiny.csv", "--to", &limited];
+    let doctor = ["doctor", "--source", &limited];
+    for arguments in [&push[..], &doctor] {
+        let called = place.call(&[arguments, &["--dataset", "tiny.yaml"]].concat());
+        assert_eq!(called.code, 69, "{}", called.err);
+        let said = called.out + &called.err;
+        for words in ["database is locked", "another program", "fuser"] {
+            assert!(said.contains(words), "{said}");
+        }
+    }
+    drop(says);
+    other.wait().unwrap();
+    assert_eq!(push_tiny(&place, &limited, &[])["already_there"], 40);
 }
