@@ -86,9 +86,9 @@ fn log_in(connection: &mut Connection, probed: &mut Probed) -> Result<(), Ended>
     let cause = connected.as_ref().err().map(|trouble| trouble.cause);
     match cause {
         None => probed.ok("TLS", tls(connection)),
-        Some(Cause::Credentials | Cause::Permission) => probed.ok("TLS", "the server answers"),
-        // It knows the user, but not the database.
-        Some(Cause::Wrong) => {
+        Some(Cause::Credentials) => probed.ok("TLS", "the server answers"),
+        // It knows the user, but not the database, or does not let this user in.
+        Some(Cause::Wrong | Cause::Permission) => {
             probed.ok("credentials", "accepted");
             return probed.step("permission", connected, |()| String::new());
         }

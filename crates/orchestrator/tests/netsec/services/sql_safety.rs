@@ -250,3 +250,27 @@ fn doctor_says_that_a_table_may_not_be_read_and_that_a_query_reads_nothing() {
     }
     assert_eq!(database.count("tiny"), 20);
 }
+
+#[test]
+fn doctor_tells_a_database_that_a_user_may_not_see_from_a_wrong_password() {
+    for kind in SERVERS {
+        let database = Database::start(kind);
+        let place = Workplace::new();
+        place.write_tiny(20);
+        let closed = match kind {
+            Kind::Postgres => {
+                database.ask("CREATE DATABASE closed");
+                database.ask("REVOKE CONNECT ON DATABASE closed FROM PUBLIC");
+                database.ask(&format!("CREATE USER reader PASSWORD '{PASSWORD}'"));
+                database.address("tiny").replace("/postgres?", "/closed?")
+            }
+            _ => database.address("tiny").replace("/netsec?", "/mysql?"),
+        };
+        let closed = closed.replace("netsec:", "reader:");
+        let called = place.call(&["doctor", "--dataset", "tiny.yaml", "--source", &closed]);
+        assert_eq!(called.code, 69, "{}", called.out);
+        for line in ["ok    credentials", "FAIL  permission"] {
+            assert!(called.out.contains(line), "{kind:?} {}", called.out);
+        }
+    }
+}
