@@ -12,8 +12,11 @@ use super::{
 use crate::{
     Probed,
     failure::{Cause, Trouble},
-    probe::{Ended, listed, reach, resolve},
+    probe::{Ended, listed, peer, reach, resolve},
 };
+
+const NO_TLS: &str = "TLS: somebody listens, but says nothing to TLS: the server does not speak it at this \
+                      port, or hangs: switch it on there, or ask for a connection without it, tls=false";
 
 /// Tries name, port, TLS, credentials and permission; ends with the first that fails.
 pub(crate) fn probe(uri: &SourceUri) -> Probed {
@@ -38,8 +41,8 @@ fn steps(uri: &SourceUri, probed: &mut Probed) -> Result<(), Ended> {
     let addresses = probed.step("name", resolve_all(&connection), |found| listed(found))?;
     let reached = reach(&addresses)
         .map_err(|reason| connection.trouble("connect", Cause::Unreachable, reason));
-    probed.step("port", reached, |at| format!("{at} answers"))?;
-    ask(&connection, probed)
+    let at = probed.step("port", reached, |at| format!("{at} answers"))?;
+    ask(&connection, at, probed)
 }
 
 fn understood(uri: &SourceUri) -> Result<Address, SourceError> {
@@ -61,13 +64,37 @@ fn resolve_all(connection: &Connection) -> Result<Vec<SocketAddr>, Trouble> {
     Ok(found)
 }
 
+/// Says why nobody is understood at a port that answers: somebody else is there, or no TLS.
+fn named(mut trouble: Trouble, uses_tls: bool, at: SocketAddr) -> Trouble {
+    let is_known = |kind: &&str| trouble.reason.contains(&format!("Type: {kind}"));
+    let has_spoken = ["Standalone", "Mongos", "Rs", "LoadBalancer"]
+        .iter()
+        .any(is_known);
+    if has_spoken || !matches!(trouble.cause, Cause::Unreachable | Cause::TimedOut) {
+        return trouble;
+    }
+    match peer::of(at).filter(|other| *other != peer::MONGODB) {
+        Some(other) => {
+            trouble.cause = Cause::Unreachable;
+            trouble.reason = format!("{other} answers at this port, not {}", peer::MONGODB);
+        }
+        None if uses_tls => {
+            trouble.cause = Cause::Tls;
+            trouble.reason = NO_TLS.to_owned();
+        }
+        None => {}
+    }
+    trouble
+}
+
 /// Asks the server: what it says tells TLS, credentials and permission apart.
-fn ask(connection: &Connection, probed: &mut Probed) -> Result<(), Ended> {
+fn ask(connection: &Connection, at: SocketAddr, probed: &mut Probed) -> Result<(), Ended> {
     let uses_tls = connection.uses_tls;
     let database = connection.database();
     let pinged = connection.once("ping", async {
         database.run_command(doc! {"ping": 1}).await
     });
+    let pinged = pinged.map_err(|trouble| named(trouble, uses_tls, at));
     let tls = if uses_tls {
         "TLS agreed on"
     } else {

@@ -141,11 +141,14 @@ impl Connection {
         let connected = self.block_on(timed(limit, connect(&self.address, self.is_writing)));
         let link = connected.map_err(|error| {
             let mut trouble = self.failed("connect", &error);
-            if matches!(error, sqlx::Error::Io(_)) && trouble.cause == Cause::Interrupted {
-                trouble.cause = Cause::Unreachable;
-            }
             if trouble.cause == Cause::TimedOut {
                 trouble.reason = format!("no answer within {} s", limit.as_secs());
+            }
+            // Nobody is there, or somebody who is not understood.
+            if matches!(trouble.cause, Cause::Interrupted | Cause::TimedOut)
+                && matches!(error, sqlx::Error::Io(_) | sqlx::Error::Protocol(_))
+            {
+                trouble.cause = Cause::Unreachable;
             }
             trouble
         })?;

@@ -1,5 +1,7 @@
 //! Whether a table can be reached: one step after another, so that the failing one is named.
 
+use std::net::SocketAddr;
+
 use dataset::{SourceError, SourceUri};
 
 use super::{
@@ -13,7 +15,7 @@ use super::{
 use crate::{
     Probed,
     failure::{Cause, Trouble},
-    probe::{Ended, listed, reach, resolve},
+    probe::{Ended, listed, peer, reach, resolve},
 };
 
 /// Tries name, port, TLS, credentials and permission, of SQLite file and permission; ends with the
@@ -55,15 +57,16 @@ fn reach_server(connection: &mut Connection, probed: &mut Probed) -> Result<(), 
         SourceError::from(connection.trouble("understand the address", Cause::Wrong, reason(&e)))
     });
     let (host, port) = probed.step("address", server, |(host, port)| format!("{host}:{port}"))?;
+    let mut at = None;
     if !host.starts_with('/') {
         let found = resolve(&host, port)
             .map_err(|reason| connection.trouble("look the name up", Cause::Unreachable, reason));
         let addresses = probed.step("name", found, |found| listed(found))?;
         let reached = reach(&addresses)
             .map_err(|reason| connection.trouble("connect", Cause::Unreachable, reason));
-        probed.step("port", reached, |at| format!("{at} answers"))?;
+        at = Some(probed.step("port", reached, |at| format!("{at} answers"))?);
     }
-    log_in(connection, probed)
+    log_in(connection, at, probed)
 }
 
 /// Returns host and port, or the path of a socket.
@@ -81,8 +84,13 @@ fn server_of(address: &Address) -> sqlx::Result<(String, u16)> {
 }
 
 /// Connects: what the server says tells TLS and credentials apart.
-fn log_in(connection: &mut Connection, probed: &mut Probed) -> Result<(), Ended> {
+fn log_in(
+    connection: &mut Connection,
+    at: Option<SocketAddr>,
+    probed: &mut Probed,
+) -> Result<(), Ended> {
     let connected = connection.connect();
+    let connected = connected.map_err(|trouble| named(trouble, connection.dialect(), at));
     let cause = connected.as_ref().err().map(|trouble| trouble.cause);
     match cause {
         None => probed.ok("TLS", tls(connection)),
@@ -96,6 +104,21 @@ fn log_in(connection: &mut Connection, probed: &mut Probed) -> Result<(), Ended>
         Some(_) => return probed.step("server", connected, |()| String::new()),
     }
     probed.step("credentials", connected, |()| "accepted".to_owned())
+}
+
+/// Names a server of another kind, which speaks, but is not understood.
+fn named(mut trouble: Trouble, dialect: Dialect, at: Option<SocketAddr>) -> Trouble {
+    let own = match dialect {
+        Dialect::Postgres => peer::POSTGRES,
+        _ => peer::MYSQL,
+    };
+    if matches!(trouble.cause, Cause::Unreachable | Cause::Tls)
+        && let Some(other) = at.and_then(peer::of).filter(|other| *other != own)
+    {
+        trouble.cause = Cause::Unreachable;
+        trouble.reason = format!("{other} answers at this port, not {own}");
+    }
+    trouble
 }
 
 /// Says whether the connection is secret.

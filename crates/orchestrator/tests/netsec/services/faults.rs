@@ -235,11 +235,13 @@ fn doctor_names_the_step_that_fails() {
             "{}",
             called.out
         );
+        called.out
     };
     check("no-such-host.invalid", "", "name");
     check(&format!("127.0.0.1:{}", free_port()), "", "port");
     let server = Server::start();
-    check(&format!("127.0.0.1:{}", server.port), "&tls=true", "TLS");
+    let said = check(&format!("127.0.0.1:{}", server.port), "&tls=true", "TLS");
+    assert!(said.contains("the server does not speak it"), "{said}");
     let silent = Proxy::before(server.port, Fault::Silence);
     check(&format!("127.0.0.1:{}", silent.port), "", "server");
 }

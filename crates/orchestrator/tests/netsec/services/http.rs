@@ -19,7 +19,7 @@ const ROWS: usize = 700;
 pub struct Server {
     child: Child,
     scheme: &'static str,
-    port: u16,
+    pub port: u16,
     requests: Receiver<Value>,
 }
 

@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     database::{Database, EVERY, Kind, SERVERS},
+    http,
     mongodb::{push, push_tiny},
     proxy::{Fault, Proxy},
     server::free_port,
@@ -299,4 +300,36 @@ fn a_file_that_another_program_has_locked_is_said_to_be() {
     drop(says);
     other.wait().unwrap();
     assert_eq!(push_tiny(&place, &limited, &[])["already_there"], 40);
+}
+
+#[test]
+fn doctor_names_a_server_of_another_kind() {
+    let [postgres, mariadb] = SERVERS.map(Database::start);
+    let place = http::served();
+    let web = http::Server::start(&place);
+    let mongodb = |port: u16| {
+        format!("mongodb://127.0.0.1:{port}/db?collection=c&serverSelectionTimeoutMS=500")
+    };
+    for (uri, other) in [
+        (postgres.uri(mariadb.port, "table=t"), "MySQL"),
+        (
+            postgres.uri(web.port, "table=t&time_limit=1"),
+            "a web server",
+        ),
+        (
+            mariadb.uri(postgres.port, "table=t&time_limit=1"),
+            "PostgreSQL",
+        ),
+        (
+            mariadb.uri(web.port, "table=t&time_limit=1"),
+            "a web server",
+        ),
+        (mongodb(postgres.port), "PostgreSQL"),
+        (mongodb(mariadb.port), "MySQL"),
+    ] {
+        let called = place.call(&["doctor", "--source", &uri]);
+        assert_eq!(called.code, 69, "{}", called.out);
+        let words = format!("{other} answers at this port, not");
+        assert!(called.out.contains(&words), "{uri}: {}", called.out);
+    }
 }
