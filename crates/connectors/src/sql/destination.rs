@@ -63,7 +63,9 @@ pub(crate) struct SqlDestination {
     max_bytes: usize,
     /// Records of this load that are there.
     n_loaded: u64,
-    /// What an upserting load has read back so far.
+    /// Whether another push of the very same records has put them into the target.
+    is_overtaken: bool,
+    /// What has been read back: of an upserting load so far.
     seen: Tally,
 }
 
@@ -101,6 +103,7 @@ impl SqlDestination {
             target_knows_loads: None,
             max_bytes: usize::MAX,
             n_loaded: 0,
+            is_overtaken: false,
             seen: Tally::default(),
         })
     }
@@ -148,6 +151,19 @@ impl SqlDestination {
             }
         }
         request
+    }
+
+    /// Writes the records of a request, unless they are in the target already.
+    fn load_request(&mut self, records: &[Record], loaded: &mut Loaded) -> Result<(), Trouble> {
+        let before = n_settled(loaded);
+        if !self.is_overtaken {
+            let written = self.write(records, loaded);
+            if written.is_ok() || !self.overtaken() {
+                return self.or_leave_nothing(written);
+            }
+        }
+        loaded.already_there += records.len() as u64 - (n_settled(loaded) - before);
+        Ok(())
     }
 
     /// Writes records, in parts when the server has something against one of them.
@@ -248,8 +264,7 @@ impl Destination for SqlDestination {
             if request.is_empty() {
                 continue;
             }
-            let written = self.write(&request, &mut loaded);
-            self.or_leave_nothing(written)?;
+            self.load_request(&request, &mut loaded)?;
         }
         self.n_loaded += loaded.written + loaded.already_there;
         Ok(loaded)
@@ -259,18 +274,25 @@ impl Destination for SqlDestination {
         match self.mode {
             LoadMode::Append => self.tally(&self.into.select_load(&self.load)),
             // Whatever else lies there would take the old records' place as well.
-            LoadMode::Replace => self.tally(&self.into.select()),
+            LoadMode::Replace => {
+                let found = self.tally(&self.into.select());
+                self.seen = match found {
+                    Err(_) if self.overtaken() => self.read_overtaker()?,
+                    found => found?,
+                };
+                Ok(self.seen)
+            }
             LoadMode::Upsert(_) => Ok(self.seen),
         }
     }
 
     fn publish(&mut self) -> Result<(), SinkError> {
         match self.mode {
-            LoadMode::Replace => {
-                let swapped = self.swap();
-                Ok(self.or_leave_nothing(swapped)?)
-            }
-            LoadMode::Append | LoadMode::Upsert(_) => Ok(()),
+            LoadMode::Replace if !self.is_overtaken => match self.swap() {
+                Err(_) if self.overtaken() => self.compare_overtaker(),
+                swapped => Ok(self.or_leave_nothing(swapped)?),
+            },
+            _ => Ok(()),
         }
     }
 
@@ -327,6 +349,11 @@ impl SqlDestination {
     fn refused(&self, asked: &str, reason: String) -> Trouble {
         self.connection.trouble(asked, Cause::Refused, reason)
     }
+}
+
+/// Counts the records of which it is known what has become of them.
+fn n_settled(loaded: &Loaded) -> u64 {
+    loaded.written + loaded.already_there + loaded.refused.len() as u64
 }
 
 /// Counts and digests the rows that a query gives.

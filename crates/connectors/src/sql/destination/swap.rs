@@ -2,9 +2,11 @@
 
 use std::cell::Cell;
 
+use dataset::{LoadMode, SinkError, Tally};
+
 use super::{SqlDestination, table::number};
 use crate::{
-    failure::Trouble,
+    failure::{Cause, Trouble},
     sql::{
         LOAD_COLUMN, ROW_COLUMN,
         dialect::Dialect,
@@ -62,6 +64,49 @@ impl SqlDestination {
             self.index(&self.target.clone(), &ours)?;
         }
         Ok(())
+    }
+
+    /// Returns whether what was loaded into is gone: another push of the very same records loads into it as
+    /// well, and drops it when they are in the target.
+    pub(super) fn overtaken(&mut self) -> bool {
+        if self.mode != LoadMode::Replace || self.is_overtaken {
+            return self.is_overtaken;
+        }
+        let into = self.into.name.clone();
+        let columns = self.columns_of(&into);
+        self.is_overtaken = columns.is_ok_and(|columns| columns.is_empty());
+        if self.is_overtaken {
+            let location = self.connection.address.location.as_str();
+            let said = "another push of the same records has put them into the table";
+            tracing::warn!(location, load = self.load, "{said}");
+        }
+        self.is_overtaken
+    }
+
+    /// Reads what another push has put into the target.
+    pub(super) fn read_overtaker(&mut self) -> Result<Tally, SinkError> {
+        let found = self.tally(&self.into.select_of(&self.target))?;
+        match found.count() == self.n_loaded {
+            true => Ok(found),
+            false => Err(self.replaced_again(found).into()),
+        }
+    }
+
+    /// Makes sure that another push has put into the target what was read back.
+    pub(super) fn compare_overtaker(&mut self) -> Result<(), SinkError> {
+        let found = self.read_overtaker()?;
+        match found == self.seen {
+            true => Ok(()),
+            false => Err(self.replaced_again(found).into()),
+        }
+    }
+
+    fn replaced_again(&self, found: Tally) -> Trouble {
+        let reason = format!(
+            "another push has dropped what was loaded, and `{}` holds {found}, not the {} that were sent",
+            self.target.table, self.n_loaded
+        );
+        self.connection.trouble(SWAP, Cause::Interrupted, reason)
     }
 
     fn statements(&self) -> Swap {

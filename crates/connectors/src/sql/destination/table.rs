@@ -125,13 +125,15 @@ impl Table {
 
     /// Writes the query for the records.
     pub(super) fn select(&self) -> String {
+        self.select_of(&self.name)
+    }
+
+    /// Writes the query for the same columns of another table.
+    pub(super) fn select_of(&self, name: &TableName) -> String {
         let names = self
             .dialect
             .quote_all(self.names.iter().map(String::as_str));
-        format!(
-            "SELECT {names} FROM {}",
-            self.dialect.quote_table(&self.name)
-        )
+        format!("SELECT {names} FROM {}", self.dialect.quote_table(name))
     }
 
     /// Writes the query for the records of a load, whose name is of letters and digits.
@@ -369,8 +371,13 @@ impl SqlDestination {
                 .unwrap_or_else(|| dialect.create_like(&table, &model)),
             false => self.creation(&table),
         };
-        self.connection
-            .repeat("make the table", async |link| link.run(&sql, &[]).await)?;
+        let made = self
+            .connection
+            .repeat("make the table", async |link| link.run(&sql, &[]).await);
+        // The same push may have made it at the same moment.
+        if made.is_err() && self.columns_of(into)?.is_empty() {
+            made?;
+        }
         if is_like_target {
             // Those that the server has not made with the table.
             for index in self.unique_indexes(&self.target.clone())?.into_values() {
@@ -407,8 +414,12 @@ impl SqlDestination {
         for (name, statement) in [LOAD_COLUMN, ROW_COLUMN].iter().zip(&statements) {
             if !self.columns_of(into)?.contains_key(*name) {
                 let asked = "add a column";
-                self.connection
-                    .repeat(asked, async |link| link.run(statement, &[]).await)?;
+                let added = self
+                    .connection
+                    .repeat(asked, async |link| link.run(statement, &[]).await);
+                if added.is_err() && !self.columns_of(into)?.contains_key(*name) {
+                    added?;
+                }
             }
         }
         Ok(())

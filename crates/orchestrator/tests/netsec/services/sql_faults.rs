@@ -157,6 +157,41 @@ fn an_interrupted_push_is_completed_by_the_same_push() {
 }
 
 #[test]
+fn of_two_equal_replacements_both_end_well() {
+    let replace = ["--mode", "replace"];
+    for kind in EVERY {
+        let database = Database::start(kind);
+        let place = Workplace::new();
+        let to = database.address("tiny");
+        place.write_tiny(100);
+        push_tiny(&place, &to, &[]);
+        place.write_tiny(ROWS);
+        let both = [(); 2].map(|()| begun(&place, &to, &replace));
+        for (mut child, progress) in both {
+            let said: Vec<String> = progress.collect();
+            assert!(child.wait().unwrap().success(), "{kind:?} {said:?}");
+        }
+        assert_eq!(database.count("tiny"), ROWS as u64, "{kind:?}");
+    }
+    for kind in SERVERS {
+        let database = Database::start(kind);
+        let place = Workplace::new();
+        let to = database.address("tiny");
+        place.write_tiny(ROWS);
+        let (mut child, progress) = begun(&place, &to, &replace);
+        send_signal(&child, "STOP");
+        push_tiny(&place, &to, &replace);
+        send_signal(&child, "CONT");
+        let said: Vec<String> = progress.collect();
+        assert!(child.wait().unwrap().success(), "{kind:?} {said:?}");
+        let words = "another push of the same records has put them into the table";
+        let is_told = said.iter().any(|line| line.contains(words));
+        assert!(is_told, "{kind:?} {said:?}");
+        assert_eq!(database.count("tiny"), ROWS as u64, "{kind:?}");
+    }
+}
+
+#[test]
 fn a_server_that_is_killed_and_comes_back_is_waited_for() {
     for kind in SERVERS {
         let mut database = Database::start(kind);
