@@ -52,17 +52,57 @@ fn choose(
         .copied()
         .filter(|name| is_known(name) && !is_shadow(name))
         .collect();
-    match known[..] {
-        [only] => Ok(only.clone()),
-        [] => Err(format!(
+    let of_rows = |is_left: fn(&str, &[&String]) -> bool| -> Vec<&String> {
+        let left = known.iter().filter(|name| is_left(name, &known));
+        left.copied().collect()
+    };
+    let choices = [
+        known.clone(),
+        of_rows(|name, _| !is_aside(name)),
+        of_rows(|name, all| !is_aside(name) && !is_about(name, all)),
+    ];
+    let only = choices.iter().find(|names| names.len() == 1);
+    match only.and_then(|names| names.first()) {
+        Some(only) => Ok((*only).clone()),
+        None if known.is_empty() => Err(format!(
             "the archive has no file of a known format: it has {}",
             among(&all)
         )),
-        _ => Err(format!(
+        None => Err(format!(
             "the archive has several files of rows, {}: name one, #member=NAME",
             among(&known)
         )),
     }
+}
+
+/// Returns whether a file is not what an archive is for: it is hidden, or says what is in there.
+fn is_aside(name: &str) -> bool {
+    let name = file_name(name).to_lowercase();
+    [".", "readme", "read me", "read_me", "license", "licence"]
+        .iter()
+        .any(|begin| name.starts_with(begin))
+}
+
+/// Returns whether a text is about the others. One that is called as another is may be the same rows.
+fn is_about(name: &str, all: &[&String]) -> bool {
+    let text_of = |name: &str| -> Option<String> {
+        let lower = file_name(name).to_lowercase();
+        let plain = lower.strip_suffix(".gz").unwrap_or(&lower);
+        plain.strip_suffix(".txt").map(str::to_owned)
+    };
+    let Some(stem) = text_of(name) else {
+        return false;
+    };
+    let mut others = all.iter().filter(|other| text_of(other).is_none());
+    others.all(|other| {
+        !file_name(other)
+            .to_lowercase()
+            .starts_with(&format!("{stem}."))
+    })
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
 
 #[cfg(test)]
@@ -96,8 +136,9 @@ mod tests {
             time: Duration::ZERO,
             bytes,
         };
-        let is_csv = |name: &str| name.ends_with(".csv");
-        let found = match unpack(archive(files), member, is_csv, limits) {
+        let endings = [".csv", ".txt", ".arff"];
+        let is_rows = |name: &str| endings.iter().any(|ending| name.ends_with(ending));
+        let found = match unpack(archive(files), member, is_rows, limits) {
             Ok((mut file, name)) => {
                 let mut text = String::new();
                 file.read_to_string(&mut text).unwrap();
@@ -125,6 +166,28 @@ mod tests {
             None,
             "no file of a known format: it has `a.md`",
         );
+    }
+
+    #[test]
+    fn what_is_about_the_rows_does_not_count_beside_them() {
+        let only = |others: &[&str]| {
+            let mut files: Vec<(&str, &[u8])> = vec![("d/Training Dataset.arff", &b"rows"[..])];
+            files.extend(others.iter().map(|name| (*name, &b"words"[..])));
+            check(&files, None, "d/Training Dataset.arff rows");
+        };
+        only(&["readme.txt", "LICENSE", "d/about.names", "d/notes.md"]);
+        only(&["d/.old.arff", "Phishing Websites Features.docx"]);
+        only(&["Readme.csv", "d/columns.txt", "d/license.txt"]);
+        let several = |others: &[&str]| {
+            let mut files: Vec<(&str, &[u8])> = vec![("a.arff", &b"rows"[..])];
+            files.extend(others.iter().map(|name| (*name, &b"rows"[..])));
+            check(&files, None, "several files of rows, `a.arff`");
+        };
+        several(&["b.arff", "readme.txt"]);
+        several(&["d/A.txt"]);
+        check(&[("readme.txt", b"rows")], None, "readme.txt rows");
+        let texts: [(&str, &[u8]); 2] = [("train.txt", b"rows"), ("readme.txt", b"words")];
+        check(&texts, None, "train.txt rows");
     }
 
     #[test]
