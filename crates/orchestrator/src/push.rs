@@ -268,10 +268,15 @@ impl Push<'_> {
             return Ok(());
         }
         let place = destination.description();
-        let message = format!(
-            "{place}: read back {found}, but sent {expected}: others have written to it, or it changes \
-             what it is given"
-        );
+        let there = self.summary.already_there;
+        let why = match self.arguments.mode {
+            Mode::Append if there > 0 => format!(
+                "{there} of them were there from an earlier push, and have been written over since, by an \
+                 upsert say: --mode upsert writes them over again"
+            ),
+            _ => "others have written to it, or it changes what it is given".to_owned(),
+        };
+        let message = format!("{place}: read back {found}, but sent {expected}: {why}");
         Err(Failure::new(ErrorKind::Unavailable, message))
     }
 

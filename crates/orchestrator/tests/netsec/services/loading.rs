@@ -157,6 +157,30 @@ fn what_an_earlier_push_has_loaded_is_not_taken_back() {
 }
 
 #[test]
+fn an_append_whose_records_an_upsert_has_written_over_names_the_way_on() {
+    for kind in EVERY {
+        let database = Database::start(kind);
+        let place = Workplace::new();
+        let to = database.address("tiny");
+        place.write_tiny(0);
+        let upsert = ["--mode", "upsert", "--key", "a"];
+        let (old, new) = ("a,b,y\n1,1,0\n2,2,1\n", "a,b,y\n1,7,0\n2,8,1\n");
+        for (rows, more) in [(old, &[][..]), (new, &upsert)] {
+            place.write("tiny.csv", rows);
+            pushed(&place, "tiny.csv", &to, more);
+        }
+        place.write("tiny.csv", old);
+        let words = "2 of them were there from an earlier push";
+        refused(&place, &to, &[], 69, words);
+        let words = "--mode upsert writes them over again; this push has written nothing";
+        refused(&place, &to, &[], 69, words);
+        pushed(&place, "tiny.csv", &to, &upsert);
+        assert_eq!(database.ask("SELECT y FROM tiny WHERE b = 2").trim(), "1");
+        assert_eq!(database.count("tiny"), 2, "{kind:?}");
+    }
+}
+
+#[test]
 fn a_table_is_not_emptied_by_a_replacement_of_which_every_record_is_refused() {
     for kind in SERVERS {
         let database = Database::start(kind);
