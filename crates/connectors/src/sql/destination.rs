@@ -1,6 +1,7 @@
 //! A table as a destination: records are loaded under names of their own, so that loading them again
 //! changes nothing.
 
+mod checked;
 mod definition;
 mod record;
 mod swap;
@@ -9,7 +10,7 @@ mod upsert;
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -53,6 +54,8 @@ pub(crate) struct SqlDestination {
     target: TableName,
     /// Name of the load, once it has begun.
     load: String,
+    /// Whether the columns keep every value that records may have for them.
+    keeps_all: bool,
     /// The table that is loaded into: beside the target for a replacement.
     into: Table,
     /// Drops the index of the key that this load has made.
@@ -96,6 +99,7 @@ impl SqlDestination {
             connection,
             schema: schema.clone(),
             mode,
+            keeps_all: false,
             into: Table::nowhere(target.clone()),
             target,
             load: String::new(),
@@ -199,15 +203,22 @@ impl SqlDestination {
     /// Inserts records, all of them or none; gives the reason when the server has something against
     /// one of them.
     fn try_insert(&mut self, records: &[Record]) -> Result<Result<(), String>, Trouble> {
+        let asked = "insert records";
+        if !self.keeps_all {
+            let insertion = self.insertion(records);
+            let tried = self
+                .connection
+                .repeat(asked, async |link| insertion.carry_out(link).await)?;
+            return Ok(tried.map(|_| ()));
+        }
         let sql = self.into.insert(records.len());
         let values = records.iter().flat_map(|r| r.under(&self.load));
         let values: Vec<Value> = values.collect();
-        self.connection.repeat("insert records", async |link| {
-            match link.run(&sql, &values).await {
+        self.connection
+            .repeat(asked, async |link| match link.run(&sql, &values).await {
                 Err(error) if refuses_record(&error) => Ok(Err(reason(&error))),
                 other => other.map(Ok),
-            }
-        })
+            })
     }
 
     /// Returns the numbers of those records that are there.
@@ -254,9 +265,10 @@ impl Destination for SqlDestination {
 
     fn load(&mut self, batch: &RawBatch) -> Result<Loaded, SinkError> {
         let mut loaded = Loaded::default();
-        let digests = match self.mode {
-            LoadMode::Upsert(_) => record_digests(batch),
-            _ => Vec::new(),
+        let is_checked = matches!(self.mode, LoadMode::Upsert(_)) || !self.keeps_all;
+        let digests = match is_checked {
+            true => record_digests(batch),
+            false => Vec::new(),
         };
         let mut rows = 0..batch.n_rows();
         while !rows.is_empty() {
@@ -370,24 +382,35 @@ fn tally(connection: &mut Connection, schema: &Schema, select: &str) -> Result<T
 /// Rows that are counted and digested as they come.
 struct Counted {
     rows: Rows,
-    tally: Arc<Mutex<Tally>>,
+    found: Arc<Mutex<(Tally, Option<RawBatch>)>>,
 }
 
 impl Counted {
     fn new(schema: &Schema, limit: Duration) -> Self {
-        let tally = Arc::new(Mutex::new(Tally::default()));
-        let shared = Arc::clone(&tally);
+        let found = Arc::<Mutex<(Tally, Option<RawBatch>)>>::default();
+        let shared = Arc::clone(&found);
         let typed = schema.clone();
         let take = move |batch: RawBatch| {
-            let mut tally = shared.lock().unwrap_or_else(PoisonError::into_inner);
-            tally.add_batch(&numeric(batch, &typed));
+            let batch = numeric(batch, &typed);
+            let mut found = shared.lock().unwrap_or_else(PoisonError::into_inner);
+            found.0.add_batch(&batch);
+            found.1 = Some(batch);
             true
         };
         let rows = Rows::new(schema, limit, take);
-        Self { rows, tally }
+        Self { rows, found }
     }
 
     fn tally(&self) -> Tally {
-        *self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+        self.found().0
+    }
+
+    /// Takes the last batch.
+    fn last(&self) -> Option<RawBatch> {
+        self.found().1.take()
+    }
+
+    fn found(&self) -> MutexGuard<'_, (Tally, Option<RawBatch>)> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

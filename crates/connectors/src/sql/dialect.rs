@@ -341,6 +341,30 @@ impl Dialect {
         }
     }
 
+    /// Returns whether a column of a type keeps every value of a kind as it is, or refuses it. Whatever is
+    /// not known to, is taken to round.
+    pub(crate) fn keeps(self, of_type: &str, kind: ColumnType) -> bool {
+        let is_whole = || {
+            let name = of_type.split(['(', ' ']).next().unwrap_or_default();
+            name == "integer" || name.ends_with("int")
+        };
+        let is_text = ["text", "character varying"].contains(&of_type)
+            || of_type.starts_with("varchar")
+            || of_type.ends_with("text");
+        let is_double = ["double", "double precision"].contains(&of_type);
+        match (self, kind) {
+            // It keeps a value as it comes, whatever its column's type.
+            (Self::Sqlite, _) => true,
+            _ if is_text => true,
+            (_, ColumnType::Text) => false,
+            (_, ColumnType::Boolean) => is_double || is_whole() || of_type == "boolean",
+            (_, ColumnType::Integer) => is_double || is_whole(),
+            // PostgreSQL refuses a fraction, MySQL rounds it.
+            (Self::Postgres, ColumnType::Number) => is_double || is_whole(),
+            (Self::MySql, ColumnType::Number) => is_double,
+        }
+    }
+
     fn type_of(self, kind: ColumnType, is_key: bool) -> &'static str {
         match (self, kind) {
             (Self::Sqlite, ColumnType::Integer) => "INTEGER",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use artifact::Digest;
-use dataset::LoadMode;
+use dataset::{ColumnType, LoadMode};
 
 use super::SqlDestination;
 use crate::{
@@ -142,6 +142,20 @@ impl Table {
         format!("{} WHERE {column} = '{load}'", self.select())
     }
 
+    /// Writes the query for some rows of a load.
+    pub(super) fn select_rows(&self, load: &str, numbers: impl Iterator<Item = i64>) -> String {
+        let numbers: Vec<String> = numbers.map(|number| number.to_string()).collect();
+        let row = self.dialect.quote(ROW_COLUMN);
+        let load = self.select_load(load);
+        format!("{load} AND {row} IN ({})", numbers.join(","))
+    }
+
+    /// Returns whether the columns keep every value that records may have for them; others may round one.
+    pub(super) fn keeps_all(&self, kind: impl Fn(&str) -> ColumnType) -> bool {
+        let mut columns = self.names.iter().zip(&self.types);
+        columns.all(|(name, of_type)| self.dialect.keeps(of_type, kind(name)))
+    }
+
     /// Writes the statement that deletes the records of a load.
     pub(super) fn delete_load(&self, load: &str) -> String {
         let column = self.dialect.quote(LOAD_COLUMN);
@@ -221,6 +235,7 @@ impl SqlDestination {
             mode => self.index_loads(&into, mode == LoadMode::Replace)?,
         }
         self.into = self.described(into)?;
+        self.keeps_all = self.into.keeps_all(|name| self.recorder.kind(name));
         Ok(before)
     }
 

@@ -1,19 +1,12 @@
 //! Loading over records with equal keys: each is written whole, and read back at once.
 
-use std::time::Duration;
-
-use dataset::{Schema, Tally};
-
-use super::{Counted, Record, SqlDestination};
+use super::{
+    Record, SqlDestination,
+    checked::{Checked, Statements},
+};
 use crate::{
     failure::Trouble,
-    sql::{
-        LOAD_COLUMN,
-        address::TableName,
-        dialect::Dialect,
-        failure::{reason, refuses_record},
-        link::{Link, Value},
-    },
+    sql::{LOAD_COLUMN, address::TableName, dialect::Dialect},
 };
 
 /// Records that one query looks for at most.
@@ -90,7 +83,7 @@ impl SqlDestination {
         Ok(tried.map(|found| self.seen.merge(found)))
     }
 
-    fn upsert(&self, records: &[Record]) -> Upsert {
+    fn upsert(&self, records: &[Record]) -> Checked {
         let names = self.schema.file_columns();
         let key = self.key();
         let places: Vec<usize> = key
@@ -103,69 +96,12 @@ impl SqlDestination {
                 .flat_map(|r| places.iter().map(|&at| r.values[at].clone()));
             (self.into.select_keys(key, some.len()), keys.collect())
         };
-        let mut sent = Tally::default();
-        let digests = records.iter().filter_map(|record| record.digest);
-        digests.for_each(|digest| sent.add(digest));
-        Upsert {
-            dialect: self.connection.dialect(),
-            schema: self.schema.clone(),
-            limit: self.connection.address.time_limit,
+        let statements = Statements {
             write: self.into.upsert(records.len(), key),
             values: records.iter().flat_map(|r| r.values.clone()).collect(),
             looks: records.chunks(LOOKED_FOR).map(look).collect(),
-            sent,
-        }
-    }
-}
-
-/// The statements of one request.
-struct Upsert {
-    dialect: Dialect,
-    schema: Schema,
-    limit: Duration,
-    write: String,
-    values: Vec<Value>,
-    /// Queries for the records that have been written, each with its values.
-    looks: Vec<(String, Vec<Value>)>,
-    sent: Tally,
-}
-
-impl Upsert {
-    async fn carry_out(&self, link: &mut dyn Link) -> sqlx::Result<Result<Tally, String>> {
-        link.script(self.dialect.begin_writing()).await?;
-        let outcome = match self.write_and_look(link).await {
-            Ok(found) if found == self.sent => Ok(found),
-            Ok(_) => Err(CHANGED.to_owned()),
-            Err(error) if refuses_record(&error) => Err(reason(&error)),
-            Err(error) => return Err(error),
+            complaint: CHANGED,
         };
-        if outcome.is_err() {
-            link.script("ROLLBACK").await?;
-            return Ok(outcome);
-        }
-        match link.script("COMMIT").await {
-            // A constraint that is checked at the end; nothing is left then.
-            Err(error) if refuses_record(&error) => {
-                if self.dialect == Dialect::Sqlite {
-                    link.script("ROLLBACK").await?;
-                }
-                Ok(Err(reason(&error)))
-            }
-            other => other.map(|()| outcome),
-        }
-    }
-
-    async fn write_and_look(&self, link: &mut dyn Link) -> sqlx::Result<Tally> {
-        link.run(&self.write, &self.values).await?;
-        if let Some(settings) = self.dialect.reading_settings() {
-            link.script(settings).await?;
-        }
-        let mut found = Tally::default();
-        for (select, keys) in &self.looks {
-            let mut counted = Counted::new(&self.schema, self.limit);
-            link.read(select, keys, &mut counted.rows).await?;
-            found.merge(counted.tally());
-        }
-        Ok(found)
+        self.checked(records, statements)
     }
 }
