@@ -119,8 +119,9 @@ impl DynamoDestination {
         }
     }
 
-    /// Returns whether some of the first items are there. Whatever an earlier attempt has written, some of
-    /// the requests that go out first have come to their end; what cannot be looked at counts as there.
+    /// Returns whether some of the items that go out next are there. Whatever an earlier attempt has written,
+    /// some of the requests that went out first have come to their end; what cannot be looked at counts as
+    /// there.
     fn is_there(&self, requests: &[Request]) -> bool {
         let is_key = |name: &String| Some(name.as_str()) == self.key.own();
         let key_of = |item: &Item| -> Item {
@@ -128,8 +129,8 @@ impl DynamoDestination {
             key.map(|(name, value)| (name.clone(), value.clone()))
                 .collect()
         };
-        let first = requests.iter().take(ABREAST).flatten();
-        let keys: Vec<Item> = first.map(|(_, item)| key_of(item)).collect();
+        let items = requests.iter().flatten();
+        let keys: Vec<Item> = items.map(|(_, item)| key_of(item)).collect();
         let found = self.connection.block_on(self.client().get(&keys));
         found.map_or(true, |found| !found.is_empty())
     }
@@ -225,12 +226,19 @@ impl Destination for DynamoDestination {
 
     fn load(&mut self, batch: &RawBatch) -> Result<Loaded, SinkError> {
         let mut loaded = Loaded::default();
-        let requests = self.requests(batch, &mut loaded);
-        let is_first = self.was_there.is_none() && !requests.is_empty();
-        if is_first && !matches!(self.mode, LoadMode::Upsert(_)) {
-            self.was_there = Some(self.is_there(&requests));
-        }
+        let mut requests = self.requests(batch, &mut loaded);
         let threads = self.connection.threads.clone();
+        let looks = !matches!(self.mode, LoadMode::Upsert(_));
+        while looks && self.was_there.is_none() && !requests.is_empty() {
+            let rest = requests.split_off(requests.len().min(ABREAST));
+            let (is_there, before) = (self.is_there(&requests), loaded.written);
+            threads.block_on(self.write(requests, &mut loaded))?;
+            // What the server refuses has never been there, and tells nothing.
+            if is_there || loaded.written > before {
+                self.was_there = Some(is_there);
+            }
+            requests = rest;
+        }
         threads.block_on(self.write(requests, &mut loaded))?;
         loaded.refused.sort();
         Ok(loaded)

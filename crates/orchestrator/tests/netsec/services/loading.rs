@@ -135,6 +135,35 @@ target: {column: y, benign: {ok: ['0']}, threats: {bad: ['1']}}
 }
 
 #[test]
+fn items_of_an_earlier_push_stay_though_the_first_ones_are_refused() {
+    let place = Workplace::new();
+    place.write_tiny(0);
+    // An index takes no missing number: more are refused than go out at once.
+    let row = |i: usize| match i < 150 {
+        true => format!("{i},,0\n"),
+        false => format!("{i},{i},1\n"),
+    };
+    let rows: String = (0..200).map(row).collect();
+    place.write("tiny.csv", format!("a,b,y\n{rows}"));
+    for mode in ["append", "replace"] {
+        let table = Table::new();
+        table.create_with_index("b");
+        let strict = ["--max-bad-share", "0.1", "--mode", mode];
+        let words = "what was loaded is taken back";
+        refused(&place, &table.uri(), &strict, 65, words);
+        assert_eq!(table.count(), 0, "{mode}");
+        let lax = ["--max-bad-share", "0.9", "--mode", mode];
+        assert_eq!(
+            pushed(&place, "tiny.csv", &table.uri(), &lax)["written"],
+            50
+        );
+        let words = "50 records stay beside those that were there before";
+        refused(&place, &table.uri(), &strict, 65, words);
+        assert_eq!(table.count(), 50, "{mode}");
+    }
+}
+
+#[test]
 fn what_an_earlier_push_has_loaded_is_not_taken_back() {
     let database = Database::start(Kind::Sqlite);
     database.ask(

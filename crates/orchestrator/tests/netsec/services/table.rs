@@ -74,12 +74,33 @@ impl Table {
         };
         let definition =
             |(name, kind): &(&str, &str)| json!({"AttributeName": name, "AttributeType": kind});
-        let arguments = json!({
-            "BillingMode": "PAY_PER_REQUEST",
+        self.make(json!({
             "KeySchema": key.iter().enumerate().map(schema).collect::<Vec<_>>(),
             "AttributeDefinitions": key.iter().map(definition).collect::<Vec<_>>(),
-        });
-        self.ask("create_table", arguments);
+        }));
+    }
+
+    /// Makes it as a push does, with an index on a number: an item that has something else there is refused.
+    pub fn create_with_index(&self, number: &str) {
+        let by = |name: &str| json!([{"AttributeName": name, "KeyType": "HASH"}]);
+        self.make(json!({
+            "KeySchema": by("_key"),
+            "AttributeDefinitions": [
+                {"AttributeName": "_key", "AttributeType": "S"},
+                {"AttributeName": number, "AttributeType": "N"},
+            ],
+            "GlobalSecondaryIndexes": [{
+                "IndexName": "by-number",
+                "KeySchema": by(number),
+                "Projection": {"ProjectionType": "KEYS_ONLY"},
+            }],
+        }));
+    }
+
+    fn make(&self, mut arguments: Value) {
+        arguments["BillingMode"] = json!("PAY_PER_REQUEST");
+        let made = self.ask("create_table", arguments);
+        assert!(made["error"].is_null(), "{made}");
         while self.ask("describe_table", json!({}))["Table"]["TableStatus"] != "ACTIVE" {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }
