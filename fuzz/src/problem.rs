@@ -15,8 +15,8 @@ const LISTS: [&str; 8] = [
     "dataframe_split.data",
 ];
 
-/// Characters of a place at most: a name of a body's own is cut off at 60.
-const LONGEST: usize = 100;
+/// Characters of a place at most: a name of a body's own is cut off at 300.
+const LONGEST: usize = 360;
 
 /// Checks a refusal: a problem as RFC 9457 has it, whose places lie within the body.
 pub fn check(answer: &Answer, body: &[u8]) {
