@@ -240,23 +240,6 @@ impl Dialect {
         }
     }
 
-    /// Writes a column as it is compared byte by byte.
-    pub(crate) fn exactly(self, column: &str) -> String {
-        match self {
-            Self::Postgres => format!("CAST({column} AS text) COLLATE \"C\""),
-            Self::MySql => format!("CAST({column} AS BINARY)"),
-            Self::Sqlite => format!("{column} COLLATE BINARY"),
-        }
-    }
-
-    /// Writes what takes the rows of one query away from those of another, each as often as it is there.
-    pub(crate) fn except(self) -> &'static str {
-        match self {
-            Self::Sqlite => "EXCEPT",
-            _ => "EXCEPT ALL",
-        }
-    }
-
     /// Names a table as the catalogue's queries want it.
     pub(crate) fn in_catalogue(self, name: &TableName) -> String {
         match self {

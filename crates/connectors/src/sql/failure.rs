@@ -84,11 +84,6 @@ pub(super) fn refuses_record(error: &Error) -> bool {
         )
 }
 
-/// Returns whether MySQL does not know such a statement.
-pub(super) fn is_not_understood(error: &Error) -> bool {
-    matches!(error, Error::Database(said) if number_of(said.as_ref()) == 1064)
-}
-
 fn primary_code(said: &dyn DatabaseError) -> i32 {
     let code = said.code().and_then(|code| code.parse::<i32>().ok());
     code.unwrap_or_default() & 0xff

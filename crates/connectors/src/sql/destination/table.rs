@@ -187,14 +187,6 @@ impl Table {
         format!("{} WHERE {}", self.select(), keys.join(" OR "))
     }
 
-    /// Writes the list of the records' columns as they are compared byte by byte, whatever the columns
-    /// themselves take for equal.
-    pub(super) fn exactly(&self) -> String {
-        let names = self.names.iter().map(|name| self.dialect.quote(name));
-        let exact: Vec<String> = names.map(|name| self.dialect.exactly(&name)).collect();
-        exact.join(", ")
-    }
-
     /// Writes the list of columns that a replacement brings.
     pub(super) fn columns(&self, knows_loads: bool) -> String {
         let ours = [LOAD_COLUMN, ROW_COLUMN]
