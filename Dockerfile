@@ -18,7 +18,7 @@ RUN deploy/image/skeleton .
 
 # Compiled once for as long as no manifest changes.
 FROM sources AS dependencies
-ARG FEATURES=orchestrator/full,server/s3
+ARG FEATURES=full
 COPY --from=manifests /source .
 RUN cargo build --profile image --locked --target "$TARGET" --package multicall --features "$FEATURES"
 
@@ -28,7 +28,7 @@ RUN cargo install cargo-auditable --version 0.7.7 --locked --target "$TARGET" --
 
 FROM dependencies AS build
 # Again: not every builder hands a stage's arguments on to the next.
-ARG FEATURES=orchestrator/full,server/s3
+ARG FEATURES=full
 COPY --from=auditable /usr/local/bin/cargo-auditable /usr/local/bin/
 COPY . .
 # Newer than the empty crates, which cargo would otherwise take for these.
