@@ -288,8 +288,12 @@ impl Jobs {
             .stderr(Stdio::piped());
         match SourceUri::new(source.uri.as_str()).local_path() {
             Some(_) => command.args(["--source", &source.uri]),
-            // An address may hold a password, and everybody of the machine may see the arguments.
-            None => command.env(SOURCE_VARIABLE, &source.uri),
+            // An address may hold a password, and everybody of the machine may see the arguments. Quoted: it is read
+            // as YAML, and a filter in an address has colons.
+            None => command.env(
+                SOURCE_VARIABLE,
+                Value::from(source.uri.as_str()).to_string(),
+            ),
         };
         if let Some(dataset) = &source.dataset {
             command.args(["--dataset", dataset]);

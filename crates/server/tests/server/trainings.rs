@@ -214,7 +214,7 @@ fn a_training_that_registers_its_candidate_is_not_cancelled() {
 fn the_list_of_processes_shows_no_password_of_a_source() {
     let place = Place::with_flows();
     let program = stand_in(&place, "exit 0");
-    let address = "postgres://u:secret@127.0.0.1/db?table=t";
+    let address = r#"mongodb://u:secret@127.0.0.1/db?collection=c&filter={"a": 1}"#;
     let source = format!("daily={address}");
     let source = ["--train-source", &source, "--netsec", &program];
     let server = Server::start(&place, &[&ADMIN[..], &source].concat());
@@ -224,5 +224,6 @@ fn the_list_of_processes_shows_no_password_of_a_source() {
     wait_for("the end", || job()["state"] == json!("done"));
     let read = |name: &str| fs::read_to_string(place.path().join(name)).unwrap();
     assert!(!read("asked").contains("secret"), "{}", read("asked"));
-    assert_eq!(read("source").trim(), address);
+    let given: String = serde_json::from_str(&read("source")).unwrap();
+    assert_eq!(given, address);
 }
