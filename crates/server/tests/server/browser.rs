@@ -108,7 +108,8 @@ fn where_keys_exist_the_page_asks_for_one_once() {
         "document.querySelector('[name=key]').value = '{key}'"
     ));
     browser.evaluate("document.querySelector('form button').click()");
-    browser.wait("!!document.getElementById('record')");
+    // The form is there before the script that its button needs.
+    browser.wait("document.readyState === 'complete' && !!document.getElementById('record')");
     browser.evaluate("document.getElementById('typical').click()");
     browser.evaluate("document.querySelector('#record button').click()");
     browser.wait("!!document.querySelector('#verdict .verdict')");
