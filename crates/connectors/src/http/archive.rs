@@ -78,9 +78,8 @@ fn choose(
 /// Returns whether a file is not what an archive is for: it is hidden, or says what is in there.
 fn is_aside(name: &str) -> bool {
     let name = file_name(name).to_lowercase();
-    [".", "readme", "read me", "read_me", "license", "licence"]
-        .iter()
-        .any(|begin| name.starts_with(begin))
+    let stem = name.split('.').next().unwrap_or_default();
+    ["", "readme", "read me", "read_me", "license", "licence"].contains(&stem)
 }
 
 /// Returns whether a text is about the others. One that is called as another is may be the same rows.
@@ -184,6 +183,7 @@ mod tests {
             check(&files, None, "several files of rows, `a.arff`");
         };
         several(&["b.arff", "readme.txt"]);
+        several(&["license_plates.csv", "readmes.csv"]);
         several(&["d/A.txt"]);
         check(&[("readme.txt", b"rows")], None, "readme.txt rows");
         let texts: [(&str, &[u8]); 2] = [("train.txt", b"rows"), ("readme.txt", b"words")];
