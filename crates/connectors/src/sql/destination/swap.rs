@@ -78,7 +78,7 @@ impl SqlDestination {
         self.is_overtaken = columns.is_ok_and(|columns| columns.is_empty());
         if self.is_overtaken {
             let location = self.connection.address.location.as_str();
-            let said = "another push of the same records has put them into the table";
+            let said = "what was loaded is gone: another push of the same records has dropped it";
             tracing::warn!(location, load = self.load, "{said}");
         }
         self.is_overtaken

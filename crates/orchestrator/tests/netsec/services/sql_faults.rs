@@ -184,7 +184,7 @@ fn of_two_equal_replacements_both_end_well() {
         send_signal(&child, "CONT");
         let said: Vec<String> = progress.collect();
         assert!(child.wait().unwrap().success(), "{kind:?} {said:?}");
-        let words = "another push of the same records has put them into the table";
+        let words = "another push of the same records has dropped it";
         let is_told = said.iter().any(|line| line.contains(words));
         assert!(is_told, "{kind:?} {said:?}");
         assert_eq!(database.count("tiny"), ROWS as u64, "{kind:?}");
