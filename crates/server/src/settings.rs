@@ -342,6 +342,7 @@ fn read_keys(arguments: &Arguments) -> Result<FromFiles<KeyRing>, Failure> {
         .keys
         .as_ref()
         .map(|path| path.display().to_string());
+    let may_be_open = arguments.insecure;
     let parse = move |contents: &[Vec<u8>]| {
         let bytes = contents.first().map_or(&[][..], Vec::as_slice);
         let text = std::str::from_utf8(bytes).map_err(|_| "the file is not UTF-8".to_owned())?;
@@ -350,10 +351,15 @@ fn read_keys(arguments: &Arguments) -> Result<FromFiles<KeyRing>, Failure> {
             Some(path) if ring.is_empty() => Err(format!(
                 "{path} holds no key: make one with `--new-key NAME`"
             )),
-            None if ring.is_empty() && std::env::var_os(KEYS_VARIABLE).is_some() => Err(format!(
-                "{KEYS_VARIABLE} is set and holds no key, which would open the service: make one with `--new-key \
+            None if ring.is_empty()
+                && !may_be_open
+                && std::env::var_os(KEYS_VARIABLE).is_some() =>
+            {
+                Err(format!(
+                    "{KEYS_VARIABLE} is set and holds no key, which would open the service: make one with `--new-key \
                  NAME`, or take the variable away"
-            )),
+                ))
+            }
             _ => Ok(ring),
         }
     };
