@@ -211,10 +211,9 @@ impl History {
         self.decisions().rfind(|e| e.action != Action::Declined)
     }
 
-    /// Returns the rollbacks to versions that were withdrawn since: what they went back from, no other goes back to.
-    pub(crate) fn rollbacks_to_withdrawn(&self) -> impl Iterator<Item = &Entry> {
-        let rollbacks = self.decisions().filter(|e| e.action == Action::RolledBack);
-        rollbacks.filter(|e| self.is_withdrawn(e))
+    /// Returns the rollbacks: what they went back from, no other goes back to.
+    pub(crate) fn rollbacks(&self) -> impl Iterator<Item = &Entry> {
+        self.decisions().filter(|e| e.action == Action::RolledBack)
     }
 
     /// Returns the entry of the candidate that was declined since the champion was made, the latest.

@@ -99,8 +99,8 @@ impl Registry {
             };
             let target = match to {
                 None => {
-                    // Nothing else asks who has signed these.
-                    let mut deciding = history.rollbacks_to_withdrawn();
+                    // By an unsigned one somebody would choose which of the former champions it is.
+                    let mut deciding = history.rollbacks();
                     deciding.try_for_each(|entry| self.check_entry(name, entry))?;
                     history.previous_champion().ok_or_else(nothing)?
                 }
