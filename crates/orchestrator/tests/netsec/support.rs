@@ -63,8 +63,13 @@ pub fn tiny_csv(rows: usize) -> String {
 impl Workplace {
     /// Writes `tiny.yaml`, and `tiny.csv` of some rows.
     pub fn write_tiny(&self, rows: usize) {
+        self.write_tiny_rows(tiny_csv(rows));
+    }
+
+    /// Writes the tiny data set's schema, and lines of CSV for it.
+    pub fn write_tiny_rows(&self, lines: impl AsRef<[u8]>) {
         self.write("tiny.yaml", TINY_SCHEMA);
-        self.write("tiny.csv", tiny_csv(rows));
+        self.write("tiny.csv", lines);
     }
 
     /// Runs the pipeline on the tiny data set, promotes what comes out and returns its JSON.

@@ -93,8 +93,7 @@ fn a_push_that_is_refused_after_loading_leaves_nothing_that_the_mended_one_would
 fn documents_are_taken_back_too_and_those_of_others_stay() {
     let server = Server::start();
     let place = Workplace::new();
-    place.write_tiny(0);
-    place.write("tiny.csv", "a,b,y\n1,1,0\n500,2,1\n");
+    place.write_tiny_rows("a,b,y\n1,1,0\n500,2,1\n");
     let to = server.address("tiny");
     pushed(&place, "tiny.csv", &to, &[]);
     server.ask("tiny", &["index", "a", "unique"], "");
@@ -299,9 +298,7 @@ fn decimals_of_a_table_are_the_numbers_that_were_pushed() {
 #[test]
 fn numbers_that_dynamodb_writes_out_are_the_ones_that_were_pushed() {
     let (table, place) = (Table::new(), Workplace::new());
-    place.write_tiny(0);
-    place.write(
-        "tiny.csv",
+    place.write_tiny_rows(
         "a,b,y\n1e21,1e25,0\n1.2345678901234567e30,-1e22,1\n9007199254740992,1e-7,0\n",
     );
     assert_eq!(pushed(&place, "tiny.csv", &table.uri(), &[])["written"], 3);
@@ -348,8 +345,7 @@ fn one_file_of_sqlite_is_read_and_then_written_to() {
 fn one_bad_record_does_not_stop_a_replacement_in_sqlite() {
     let database = Database::start(Kind::Sqlite);
     let place = Workplace::new();
-    place.write_tiny(0);
-    place.write("tiny.csv", "a,b,y\n1,2,0\n200,3,1\n4,,1\n1,5,0\n");
+    place.write_tiny_rows("a,b,y\n1,2,0\n200,3,1\n4,,1\n1,5,0\n");
     for (table, definition) in [
         (
             "\"a (b\"",

@@ -117,8 +117,7 @@ fn a_table_that_somebody_has_locked_is_waited_for_as_long_as_was_said() {
 fn a_constraint_of_sqlite_that_replaces_records_does_not() {
     let database = Database::start(Kind::Sqlite);
     let place = Workplace::new();
-    place.write_tiny(0);
-    place.write("tiny.csv", "a,b,y\n1,7,0\n2,8,1\n");
+    place.write_tiny_rows("a,b,y\n1,7,0\n2,8,1\n");
     database.ask(
         "CREATE TABLE tiny (a REAL UNIQUE ON CONFLICT REPLACE, b REAL, y BIGINT, \
          netsec_load TEXT, netsec_row BIGINT)",

@@ -231,8 +231,7 @@ fn a_column_that_the_server_computes_is_refused_and_nothing_is_left() {
 fn a_zero_stays_one_where_mysql_counts_by_itself() {
     let database = Database::start(Kind::MariaDb);
     let place = Workplace::new();
-    place.write_tiny(0);
-    place.write("tiny.csv", "a,b,y\n0,2,0\n5,3,1\n");
+    place.write_tiny_rows("a,b,y\n0,2,0\n5,3,1\n");
     database.ask("CREATE TABLE tiny (a BIGINT AUTO_INCREMENT PRIMARY KEY, b BIGINT, y BIGINT)");
     push_tiny(&place, &database.address("tiny"), &["--mode", "replace"]);
     assert_eq!(database.ask("SELECT a FROM tiny ORDER BY a"), "0\n5\n");

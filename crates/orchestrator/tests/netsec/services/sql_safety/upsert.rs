@@ -81,8 +81,7 @@ fn a_table_of_keys_alone_is_loaded_twice_without_harm() {
     for kind in EVERY {
         let database = Database::start(kind);
         let place = Workplace::new();
-        place.write_tiny(0);
-        place.write("tiny.csv", "a,b,y\n1,2,0\n2,3,1\n");
+        place.write_tiny_rows("a,b,y\n1,2,0\n2,3,1\n");
         let key = ["--mode", "upsert", "--key", "a", "--key", "b", "--key", "y"];
         for _ in 0..2 {
             push_tiny(&place, &database.address("tiny"), &key);
@@ -117,8 +116,7 @@ fn an_index_of_mysql_on_the_beginning_of_a_column_is_none_on_the_column() {
 fn an_index_that_carries_a_column_is_none_on_it_and_a_refusal_names_the_key() {
     let database = Database::start(Kind::Postgres);
     let place = Workplace::new();
-    place.write_tiny(0);
-    place.write("tiny.csv", "a,b,y\n1,2,0\n2,3,1\n");
+    place.write_tiny_rows("a,b,y\n1,2,0\n2,3,1\n");
     database.ask("CREATE TABLE tiny (a BIGINT, b BIGINT, y BIGINT)");
     database.ask("CREATE UNIQUE INDEX one ON tiny (a) INCLUDE (b)");
     database.ask("INSERT INTO tiny VALUES (1, 7, 0)");
