@@ -10,7 +10,7 @@ use std::{
 use artifact::{
     StoreError,
     clock::{self, Stopwatch},
-    create_directory, is_no_file, open_lock, read_bounded, shell_word, write_atomic,
+    create_directory, open_lock, read_file, shell_word, write_atomic,
 };
 use dataset::SourceUri;
 use serde::{Deserialize, Serialize};
@@ -289,11 +289,7 @@ fn read(path: &Path) -> Result<Pending, TrackingError> {
         reason,
         again: command(path),
     };
-    // To open a pipe would wait for its other end, and every other note with it.
-    if is_no_file(path) {
-        return Err(damaged("it is no file".to_owned()));
-    }
-    let bytes = read_bounded(path, MAX_BYTES).map_err(|e| damaged(e.to_string()))?;
+    let bytes = read_file(path, MAX_BYTES).map_err(|e| damaged(e.to_string()))?;
     let found: Pending = serde_json::from_slice(&bytes).map_err(|e| damaged(e.to_string()))?;
     let name = found.subject.file_name();
     match path.file_name().is_some_and(|file| file == &*name) {
