@@ -61,6 +61,17 @@ class Mongo:
         return n
 
 
+def read_table(cursor, name, names):
+    """Reads a table into columns, some rows at a time; returns how many there were."""
+    n = 0
+    cursor.execute(f"SELECT * FROM {name}")
+    while batch := cursor.fetchmany(8192):
+        columns = list(zip(*batch))
+        assert len(columns) >= len(names)
+        n += len(batch)
+    return n
+
+
 class Postgres:
     def __init__(self, uri):
         import psycopg
@@ -81,15 +92,9 @@ class Postgres:
                 copy.write_row([int(cell) for cell in row])
 
     def read(self, name, names):
-        n = 0
         with self.connection.transaction(), self.connection.cursor(name="peer") as cursor:
             cursor.itersize = 8192
-            cursor.execute(f"SELECT * FROM {name}")
-            while batch := cursor.fetchmany(8192):
-                columns = list(zip(*batch))
-                assert len(columns) >= len(names)
-                n += len(batch)
-        return n
+            return read_table(cursor, name, names)
 
 
 class S3:
@@ -131,7 +136,7 @@ class S3:
 class Sql:
     """What MySQL's and SQLite's clients have in common."""
 
-    mark, kind = "?", "bigint"
+    mark = "?"
 
     def address(self, name):
         return f"{self.uri}?table={name}"
@@ -144,7 +149,7 @@ class Sql:
         self.connection.commit()
 
     def write(self, name, names, rows):
-        self.run(f"CREATE TABLE {name} ({', '.join(f'{n} {self.kind}' for n in names)})")
+        self.run(f"CREATE TABLE {name} ({', '.join(f'{n} bigint' for n in names)})")
         insert = f"INSERT INTO {name} VALUES ({', '.join([self.mark] * len(names))})"
         cursor = self.connection.cursor()
         while batch := [[int(cell) for cell in row] for row in itertools.islice(rows, BATCH)]:
@@ -152,13 +157,7 @@ class Sql:
         self.connection.commit()
 
     def read(self, name, names):
-        n, cursor = 0, self.cursor()
-        cursor.execute(f"SELECT * FROM {name}")
-        while batch := cursor.fetchmany(8192):
-            columns = list(zip(*batch))
-            assert len(columns) >= len(names)
-            n += len(batch)
-        return n
+        return read_table(self.cursor(), name, names)
 
 
 class Mysql(Sql):
