@@ -10,7 +10,7 @@ use registry::{Entry, RegistryError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{READS, Service, at, blocking, histories, json, models::HistoryEntry, read, refusals};
+use super::{READS, Service, at, histories, json, models::HistoryEntry, read, refusals};
 use crate::{
     body::{self, Body},
     diagnosis,
@@ -138,7 +138,9 @@ pub async fn train(
 ) -> Result<HttpResponse, Problem> {
     let body = read_body(&request, &service, payload).await?;
     let source = read_source(&body, &service.settings.sources)?;
-    let job = blocking(move || {
+    let job = histories::asked(&service, histories::CHANGING, move |service| {
+        // Into the empty place of a registry that is away, it would promote the first version of another history.
+        histories::names(service)?;
         let begun = service.jobs.begin(&source, &service.serving);
         begun.map_err(|refusal| match refusal {
             Refusal::Busy(id) => Problem::new(

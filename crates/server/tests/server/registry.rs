@@ -9,12 +9,12 @@ use std::{
 use serde_json::json;
 
 use crate::{
+    administration::ADMIN,
     client::Connection,
     process::{Server, wait_for},
     trained::{FLOW, Place},
+    trainings::stand_in,
 };
-
-const ADMIN: [&str; 2] = ["--admin-listen", "127.0.0.1:0"];
 
 /// Returns what the listeners say while no model serves, each part of a page or an answer that tells why.
 fn said(server: &Server) -> [String; 4] {
@@ -96,7 +96,10 @@ fn of_several_models_one_has_to_be_chosen_and_that_is_said() {
 #[test]
 fn while_the_registry_is_away_nothing_is_taken_for_lost() {
     let place = Place::with_flows();
-    let server = Server::start(&place, &ADMIN);
+    let program = stand_in(&place, "exit 0");
+    fs::write(place.path().join("daily.csv"), "").unwrap();
+    let source = ["--train-source", "a=daily.csv", "--netsec", &program];
+    let server = Server::start(&place, &[&ADMIN[..], &source].concat());
     let statuses = || {
         let paths = [
             "/v1/models",
@@ -125,10 +128,18 @@ fn while_the_registry_is_away_nothing_is_taken_for_lost() {
     assert_eq!(refused.status, 503, "{}", refused.text());
     let advice = "put it back before anything is trained in its place";
     assert!(refused.text().contains(advice), "{}", refused.text());
+    let train = || {
+        let mut admin = Connection::open(server.admin.unwrap());
+        let kind = ["Content-Type: application/json"];
+        let begun = admin.call("POST", "/train", &kind, br#"{"source":"a"}"#);
+        begun.status
+    };
+    assert_eq!(train(), 503);
     let page = server.get("/").text();
     assert!(page.contains("goes on serving") && !page.contains("trains one"));
     fs::rename(&away, &registry).unwrap();
     assert_eq!(reload().status, 200);
+    assert_eq!(train(), 202);
     assert_eq!(statuses(), [200, 200, 404, 200, 200]);
     // Something else than a directory cannot be listed.
     fs::rename(registry.join("models"), &away).unwrap();
