@@ -33,13 +33,9 @@ pub struct Arguments {
         value_name = "ADDRESS:PORT"
     )]
     pub admin_listen: AdminAddress,
-    /// Source that administrators may train on; the data set is `phishing` unless it is given
-    #[arg(
-        long = "train-source",
-        env = "NETSEC_TRAIN_SOURCES",
-        value_delimiter = ',',
-        value_name = "NAME[:DATASET]=URI"
-    )]
+    /// Source that administrators may train on, and another by each of these flags; the data set is `phishing` unless
+    /// it is given. Without the flag those of the variable NETSEC_TRAIN_SOURCES, separated by `;` or line ends
+    #[arg(long = "train-source", value_name = "NAME[:DATASET]=URI")]
     pub sources: Vec<String>,
     /// The program `netsec`; by default the one beside this program, else the one on the path
     #[arg(long, env = "NETSEC_PROGRAM", value_name = "FILE")]

@@ -24,6 +24,9 @@ use crate::{from_files::check_file, serving::Serving};
 
 /// Jobs that are remembered.
 const REMEMBERED: usize = 50;
+/// What is said of a job that was ended later than the one who ended it could know.
+const REGISTERING: &str = "it was ended while its candidate was being registered: the history of the model tells \
+                           whether it was";
 /// Why a job cannot be ended.
 const ENDED: &str = "the job does not run any more";
 /// Bytes of a child's result at most; beyond them it is not read.
@@ -76,7 +79,7 @@ pub struct Job {
     pub progress: Option<Value>,
     /// The exit code, once it has ended.
     pub exit_code: Option<i32>,
-    /// What it has said last, where it has failed.
+    /// What it has said last, where it has failed; and that a cancelled one was registering its candidate already.
     pub error: Option<String>,
     /// The version that was made, if one was.
     pub version: Option<u64>,
@@ -322,6 +325,8 @@ impl Jobs {
             // Without a code it was ended; with one it has ended before.
             if code.is_none() && is_cancelled {
                 job.state = "cancelled".to_owned();
+                // It had said so, and nobody had read it yet.
+                job.error = job.is_registering().then(|| REGISTERING.to_owned());
             } else if code == Some(0) {
                 job.state = "done".to_owned();
                 let result = result.unwrap_or_default();

@@ -288,7 +288,7 @@ fn configuration_that_makes_no_sense_is_refused() {
     let place = Place::with_flows();
     std::fs::write(place.path().join("empty"), "# none yet\n").unwrap();
     let twice = ["--listen", "127.0.0.1:5000", "--admin-listen"];
-    let two = ["--train-source", "a=/x.csv,b=/y.csv,a=/z.csv"];
+    let two = ["--train-source", "a=/x.csv", "--train-source", "a=/z.csv"];
     let unknown = ["--train-source", "a:phishin=/x.csv"];
     let gone = ["--train-source", "a:gone.yaml=/x.csv"];
     let program = stand_in(&place, "exit 0");

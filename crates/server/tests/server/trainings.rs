@@ -1,6 +1,6 @@
 //! Trainings that administrators begin: child processes of the service.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, process::Command};
+use std::{fs, os::unix::fs::PermissionsExt as _, process::Command, thread, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -145,9 +145,9 @@ fn a_source_that_is_no_file_is_refused_and_holds_no_other_up() {
     fs::write(path("daily.csv"), "").unwrap();
     let program = stand_in(&place, "exit 0");
     let sources =
-        "pipe=pipe.csv,folder=folder.csv,unknown=records.xyz,gone=gone.csv,good=daily.csv";
-    let source = ["--train-source", sources, "--netsec", &program];
-    let server = Server::start(&place, &[&ADMIN[..], &source].concat());
+        "pipe=pipe.csv;folder=folder.csv; unknown=records.xyz\ngone=gone.csv;good=daily.csv;";
+    let arguments = [&ADMIN[..], &["--netsec", &program]].concat();
+    let server = Server::start_with(&place, &arguments, &[("NETSEC_TRAIN_SOURCES", sources)]);
     let begin = |source: &str| admin(&server, "POST", "/train", &json!({"source": source}));
     for (source, said) in [
         ("pipe", "pipe.csv: it is no file"),
@@ -211,10 +211,31 @@ fn a_training_that_registers_its_candidate_is_not_cancelled() {
 }
 
 #[test]
+fn a_training_that_is_ended_too_late_says_that_it_may_have_registered() {
+    let place = Place::with_flows();
+    // What outlives the one that is ended tells its last stage after the end, as a pipe that was not read yet does.
+    let late = "(until [ -e end ]; do sleep 0.1; done; echo '{\"stage\":\"promotion\"}' >&2) & : > begun; exec sleep 60";
+    let (server, _) = train(&place, late);
+    let path = |name: &str| place.path().join(name);
+    wait_for("what tells it", || path("begun").exists());
+    let cancelled = thread::scope(|scope| {
+        let cancel = scope.spawn(|| admin(&server, "POST", "/jobs/1/cancel", &json!({})));
+        thread::sleep(Duration::from_millis(500));
+        fs::write(path("end"), "").unwrap();
+        cancel.join().unwrap()
+    });
+    assert_eq!(cancelled.status, 200, "{}", cancelled.text());
+    let job = cancelled.json();
+    assert_eq!(job["state"], json!("cancelled"));
+    let error = job["error"].as_str().unwrap();
+    assert!(error.contains("history of the model"), "{error}");
+}
+
+#[test]
 fn the_list_of_processes_shows_no_password_of_a_source() {
     let place = Place::with_flows();
     let program = stand_in(&place, "exit 0");
-    let address = r#"mongodb://u:secret@127.0.0.1/db?collection=c&filter={"a": 1}"#;
+    let address = r#"mongodb://u:secret@127.0.0.1/db?collection=c&columns=a,b=c;d&filter={"a": 1}"#;
     let source = format!("daily={address}");
     let source = ["--train-source", &source, "--netsec", &program];
     let server = Server::start(&place, &[&ADMIN[..], &source].concat());
