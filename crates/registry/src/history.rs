@@ -208,12 +208,23 @@ impl History {
 
     /// Returns the entry that made the last champion, withdrawn since or not: there is none behind it.
     pub(crate) fn last_champion(&self) -> Option<&Entry> {
-        self.decisions().rfind(|e| e.action != Action::Declined)
+        self.successions().next_back()
     }
 
-    /// Returns the rollbacks: what they went back from, no other goes back to.
-    pub(crate) fn rollbacks(&self) -> impl Iterator<Item = &Entry> {
-        self.decisions().filter(|e| e.action == Action::RolledBack)
+    /// Returns the decisions by which a version became the champion.
+    fn successions(&self) -> impl DoubleEndedIterator<Item = &Entry> {
+        self.decisions().filter(|e| e.action != Action::Declined)
+    }
+
+    /// Returns the rollbacks, and the promotions of the versions that they went back to: what lies between the two, no
+    /// other rollback goes back to.
+    pub(crate) fn ways_back(&self) -> impl Iterator<Item = &Entry> {
+        let rollbacks = self
+            .successions()
+            .filter(|e| e.action == Action::RolledBack);
+        let versions: BTreeSet<u64> = rollbacks.map(|e| e.version).collect();
+        self.successions()
+            .filter(move |e| versions.contains(&e.version))
     }
 
     /// Returns the entry of the candidate that was declined since the champion was made, the latest.
@@ -260,7 +271,7 @@ impl History {
     pub fn previous_champion(&self) -> Option<&Entry> {
         let present = self.champion()?;
         let mut stack: Vec<&Entry> = Vec::new();
-        for entry in self.decisions().filter(|e| e.action != Action::Declined) {
+        for entry in self.successions() {
             match entry.action {
                 Action::RolledBack => {
                     // One that was rolled back from before is a champion on top of the present ones.
@@ -280,8 +291,7 @@ impl History {
 
     /// Returns whether a version has ever been the champion.
     pub(crate) fn was_champion(&self, version: u64) -> bool {
-        let mut decisions = self.decisions();
-        decisions.any(|e| e.version == version && e.action != Action::Declined)
+        self.successions().any(|e| e.version == version)
     }
 
     /// Returns what was last decided of a version, of all that counts.

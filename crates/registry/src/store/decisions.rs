@@ -100,7 +100,7 @@ impl Registry {
             let target = match to {
                 None => {
                     // By an unsigned one somebody would choose which of the former champions it is.
-                    let mut deciding = history.rollbacks();
+                    let mut deciding = history.ways_back();
                     deciding.try_for_each(|entry| self.check_entry(name, entry))?;
                     history.previous_champion().ok_or_else(nothing)?
                 }

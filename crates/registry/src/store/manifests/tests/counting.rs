@@ -99,6 +99,38 @@ fn what_a_champion_goes_back_to_is_not_decided_by_an_unsigned_rollback() {
 }
 
 #[test]
+fn what_a_champion_goes_back_to_is_not_decided_by_an_unsigned_promotion() {
+    let place = Place::of_two();
+    let both = place.signing(1).trusting_also(&key_of(&place, 1));
+    let now = clock::now();
+    let append = |registry: &Registry, action: Action, version: u64| {
+        let known = place.registry().entry("m", Some(version)).unwrap();
+        let entry = Entry { action, ..known };
+        registry.append("m", |_| Ok(Some(entry.clone()))).unwrap();
+    };
+    append(&both, Action::Promoted, 2);
+    // A rollback to the first version goes back to here, and the second one is before it again.
+    append(&place.registry(), Action::Promoted, 1);
+    append(&both, Action::RolledBack, 1);
+    let third = Entry {
+        action: Action::Promoted,
+        ..draft(&both, 3)
+    };
+    both.seal("m", &third).unwrap();
+    both.append("m", |_| Ok(Some(third.clone()))).unwrap();
+    both.withdraw("m", 1, "old", now).unwrap();
+    let refused = both.roll_back("m", None, None, now).unwrap_err();
+    let said = refused.to_string();
+    assert!(said.contains("disown m --entry 4"), "{said}");
+    both.disown("m", 4, "forged", now).unwrap();
+    let refused = both.roll_back("m", None, None, now).unwrap_err();
+    assert!(
+        matches!(refused, RegistryError::NothingToRollBack { .. }),
+        "{refused}"
+    );
+}
+
+#[test]
 fn a_decision_counts_where_keys_are_trusted_only_when_it_is_signed() {
     let place = Place::of_two();
     let now = artifact::clock::now();
