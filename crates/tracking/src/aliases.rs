@@ -9,9 +9,9 @@ use crate::{
     server::{RemoteVersion, Server},
 };
 
-/// Lets `champion` and `challenger` name what they name here, and marks what is withdrawn. An alias whose version the server does not know
-/// is removed there: one that names another version would say what is not so. Where the champion is one that nobody
-/// loads who trusts the same keys, they stay as they are; where the challenger is, that one does.
+/// Lets `champion` and `challenger` name what they name here, and marks what is withdrawn. An alias whose version the
+/// server does not know is removed there: one that names another version would say what is not so. Where the champion
+/// is one that nobody loads who trusts the same keys, they stay as they are; where the challenger is, that one does.
 ///
 /// # Errors
 /// [`TrackingError::Unaligned`] where the champion is such a one, or what asking fails with.
@@ -34,18 +34,16 @@ pub(crate) fn align(
     if versions.is_empty() {
         return Ok(());
     }
-    mark_withdrawn(server, name, history, &versions)?;
     let set = |alias, entry| set_alias(server, name, alias, entry, &versions);
     set("champion", history.champion())?;
     match registry.challenger(name, history) {
-        Err(unsigned @ RegistryError::Untrusted { .. }) => {
-            server.remark(format!(
-                "the alias `challenger` of `{name}` stays as it is: {unsigned}"
-            ));
-            Ok(())
-        }
-        challenger => set("challenger", challenger?),
+        Err(unsigned @ RegistryError::Untrusted { .. }) => server.remark(format!(
+            "the alias `challenger` of `{name}` stays as it is: {unsigned}"
+        )),
+        challenger => set("challenger", challenger?)?,
     }
+    // Last: the aliases are what is loaded by, and a server that refuses the mark keeps none on what is withdrawn.
+    mark_withdrawn(server, name, history, &versions)
 }
 
 /// Marks the versions that nobody loads here any more: the server goes on giving what it has to whoever asks. One that is no

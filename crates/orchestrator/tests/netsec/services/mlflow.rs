@@ -396,8 +396,12 @@ fn aliases_follow_a_rollback_also_one_that_the_server_missed() {
     assert_eq!((withdrawn(), lab.n_pending()), (json!([]), 1));
     lab.sync(server.port);
     assert_eq!((withdrawn(), champion()), (json!(["1"]), json!("2")));
-    withdraw(server.port, "2");
-    assert_eq!((withdrawn(), champion()), (json!(["1", "2"]), json!(null)));
+    // A server that refuses the mark has no alias of what is withdrawn any more.
+    let refusing = Fault::Refuse(&[("model-versions/set-tag", "403 Forbidden")]);
+    withdraw(Proxy::before(server.port, refusing).port, "2");
+    assert_eq!((withdrawn(), champion()), (json!(["1"]), json!(null)));
+    lab.sync(server.port);
+    assert_eq!(withdrawn(), json!(["1", "2"]));
 }
 
 #[test]
