@@ -22,9 +22,6 @@ use crate::{
 /// Keys may also stand in this environment variable, separated by `;` or line ends.
 const KEYS_VARIABLE: &str = "NETSEC_API_KEYS";
 
-/// Training sources may also stand in this one, separated in the same way: a comma may be a part of an address.
-const SOURCES_VARIABLE: &str = "NETSEC_TRAIN_SOURCES";
-
 /// What the service is told, once it has been found to make sense.
 #[derive(Debug)]
 pub struct Settings {
@@ -72,7 +69,7 @@ impl Settings {
         let keys = read_keys(arguments)?;
         check_listeners(arguments, &keys.current())?;
         check_limits(arguments)?;
-        let sources = training::sources(&sources(arguments))?;
+        let sources = training::sources(&arguments.sources)?;
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Self {
             artifacts: arguments.artifacts.clone(),
@@ -129,19 +126,6 @@ fn registry(arguments: &Arguments) -> Result<Option<Location>, Failure> {
     let named = given.filter(|address| **address != SourceUri::default());
     let location = named.map(Location::try_from).transpose();
     location.map_err(|e| config(format!("--registry: {e}")))
-}
-
-/// Returns the training sources of the flags or, without any, those of the environment.
-fn sources(arguments: &Arguments) -> Vec<String> {
-    if !arguments.sources.is_empty() {
-        return arguments.sources.clone();
-    }
-    let text = std::env::var(SOURCES_VARIABLE).unwrap_or_default();
-    let sources = text.split([';', '\n']).map(str::trim);
-    sources
-        .filter(|s| !s.is_empty())
-        .map(str::to_owned)
-        .collect()
 }
 
 fn trusted_keys(arguments: &Arguments) -> Result<Option<PathBuf>, Failure> {

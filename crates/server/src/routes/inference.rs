@@ -110,7 +110,7 @@ pub struct Ready {
 }
 
 /// The service lives.
-#[utoipa::path(get, path = "/v2/health/live", tag = "other protocols",
+#[utoipa::path(get, path = "/v2/health/live", operation_id = "server_live", tag = "other protocols",
     responses((status = 200, description = "It lives", body = Live), refusals::OfAnybody),
     security(()))]
 pub async fn live() -> HttpResponse {
@@ -118,7 +118,7 @@ pub async fn live() -> HttpResponse {
 }
 
 /// A model is loaded, and predictions are answered.
-#[utoipa::path(get, path = "/v2/health/ready", tag = "other protocols",
+#[utoipa::path(get, path = "/v2/health/ready", operation_id = "server_ready", tag = "other protocols",
     responses(
         (status = 200, description = "It predicts", body = Ready),
         refusals::OfReadiness),
@@ -129,7 +129,7 @@ pub async fn server_ready(service: Data<Service>) -> Result<HttpResponse, Proble
 }
 
 /// Tells the name and the version of the service.
-#[utoipa::path(get, path = "/v2", tag = "other protocols",
+#[utoipa::path(get, path = "/v2", operation_id = "server_metadata", tag = "other protocols",
     responses((status = 200, description = "The service", body = Object),
         refusals::OfCaller))]
 pub async fn server() -> HttpResponse {
@@ -139,7 +139,7 @@ pub async fn server() -> HttpResponse {
 }
 
 /// Tells what the model takes and gives.
-#[utoipa::path(get, path = "/v2/models/{name}", tag = "other protocols",
+#[utoipa::path(get, path = "/v2/models/{name}", operation_id = "model_metadata", tag = "other protocols",
     params(("name" = String, Path, description = "Name of the model that serves")),
     responses(
         (status = 200, description = "Inputs and outputs", body = Object),
@@ -173,7 +173,7 @@ const OUTPUTS: [(&str, &str); 4] = [
 ];
 
 /// Says whether the model serves.
-#[utoipa::path(get, path = "/v2/models/{name}/ready", tag = "other protocols",
+#[utoipa::path(get, path = "/v2/models/{name}/ready", operation_id = "model_ready", tag = "other protocols",
     params(("name" = String, Path, description = "Name of the model that serves")),
     responses(
         (status = 200, description = "It serves", body = Object),
@@ -186,7 +186,7 @@ pub async fn ready(service: Data<Service>, asked: Path<Asked>) -> Result<HttpRes
 }
 
 /// Scores rows that come as one tensor a column.
-#[utoipa::path(post, path = "/v2/models/{name}/infer", tag = "other protocols",
+#[utoipa::path(post, path = "/v2/models/{name}/infer", operation_id = "model_infer", tag = "other protocols",
     params(("name" = String, Path, description = "Name of the model that serves")),
     request_body(content = InferRequest, content_type = "application/json"),
     responses(
@@ -211,7 +211,7 @@ pub async fn infer(
 }
 
 /// Tells what a version of the model takes and gives.
-#[utoipa::path(get, path = "/v2/models/{name}/versions/{version}", tag = "other protocols",
+#[utoipa::path(get, path = "/v2/models/{name}/versions/{version}", operation_id = "model_version_metadata", tag = "other protocols",
     params(
         ("name" = String, Path, description = "Name of the model that serves"),
         ("version" = String, Path, description = "Its version")),
@@ -226,7 +226,7 @@ pub async fn metadata_of_version(
 }
 
 /// Says whether a version of the model serves.
-#[utoipa::path(get, path = "/v2/models/{name}/versions/{version}/ready", tag = "other protocols",
+#[utoipa::path(get, path = "/v2/models/{name}/versions/{version}/ready", operation_id = "model_version_ready", tag = "other protocols",
     params(
         ("name" = String, Path, description = "Name of the model that serves"),
         ("version" = String, Path, description = "Its version")),
@@ -241,7 +241,7 @@ pub async fn ready_of_version(
 }
 
 /// Scores rows that come as one tensor a column, by a version of the model.
-#[utoipa::path(post, path = "/v2/models/{name}/versions/{version}/infer", tag = "other protocols",
+#[utoipa::path(post, path = "/v2/models/{name}/versions/{version}/infer", operation_id = "model_version_infer", tag = "other protocols",
     params(
         ("name" = String, Path, description = "Name of the model that serves"),
         ("version" = String, Path, description = "Its version")),

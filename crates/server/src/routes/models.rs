@@ -87,7 +87,7 @@ impl From<&Entry> for HistoryEntry {
 }
 
 /// Lists the registered models.
-#[utoipa::path(get, path = "/v1/models", tag = "models",
+#[utoipa::path(get, path = "/v1/models", operation_id = "models", tag = "models",
     responses((status = 200, description = "Every model", body = Vec<RegisteredModel>),
         (status = 503, description = "The registry cannot be read at present", body = Problem,
             content_type = "application/problem+json"),
@@ -143,7 +143,7 @@ fn describe(
 }
 
 /// Tells what was promoted, declined and rolled back, the oldest first.
-#[utoipa::path(get, path = "/v1/models/{name}/history", tag = "models",
+#[utoipa::path(get, path = "/v1/models/{name}/history", operation_id = "model_history", tag = "models",
     params(("name" = String, Path, description = "Name of a registered model")),
     responses(
         (status = 200, description = "Every entry", body = Vec<HistoryEntry>),

@@ -15,9 +15,17 @@ use crate::{from_files::check_file, jobs::TrainingSource};
 /// Data sets that `netsec` knows by name; every other one is a schema file.
 const DATA_SETS: [&str; 2] = ["phishing", "nsl_kdd"];
 
-/// Reads the sources that administrators may train on.
+/// Where training sources stand when no flag has any, separated by `;` or line ends: a comma may be a part of an
+/// address.
+const SOURCES_VARIABLE: &str = "NETSEC_TRAIN_SOURCES";
+
+/// Reads the sources that administrators may train on: those of the flags or, without any, of the environment.
 pub fn sources(given: &[String]) -> Result<Vec<TrainingSource>, Failure> {
-    let sources = given.iter().map(|text| source(text));
+    let (listed, place) = match given {
+        [] => (sources_of_environment(), SOURCES_VARIABLE),
+        _ => (given.to_vec(), "--train-source"),
+    };
+    let sources = listed.iter().map(|text| source(text, place));
     let sources: Vec<TrainingSource> = sources.collect::<Result<_, _>>()?;
     let mut names = BTreeSet::new();
     for source in &sources {
@@ -31,16 +39,31 @@ pub fn sources(given: &[String]) -> Result<Vec<TrainingSource>, Failure> {
     Ok(sources)
 }
 
-fn source(text: &str) -> Result<TrainingSource, Failure> {
-    let parts = text.split_once('=').filter(|(_, uri)| !uri.is_empty());
+fn sources_of_environment() -> Vec<String> {
+    let text = env::var(SOURCES_VARIABLE).unwrap_or_default();
+    let listed = text.split([';', '\n']).map(str::trim);
+    listed
+        .filter(|s| !s.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Reads a source; a message names the place where it stands.
+fn source(text: &str, place: &str) -> Result<TrainingSource, Failure> {
     // Not shown: a URI may hold a secret.
-    let malformed = || config("--train-source: write NAME=URI or NAME:DATASET=URI".to_owned());
+    let malformed = || {
+        config(format!(
+            "{place}: write NAME=URI or NAME:DATASET=URI, with a name of letters, digits, `-`, `_` and `.`"
+        ))
+    };
+    let parts = text.split_once('=').filter(|(_, uri)| !uri.is_empty());
     let (name, uri) = parts.ok_or_else(malformed)?;
     let (name, dataset) = match name.split_once(':') {
         Some((name, dataset)) => (name, Some(dataset.to_owned())),
         None => (name, None),
     };
-    if name.is_empty() {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+    if name.is_empty() || !name.chars().all(is_plain) {
         return Err(malformed());
     }
     check_data_set(name, dataset.as_deref())?;

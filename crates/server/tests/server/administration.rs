@@ -225,6 +225,16 @@ fn administration_is_described_on_its_own_listener_alone() {
         assert!(public["paths"][path].is_null(), "{path}");
     }
     assert_eq!(n_paths(&own), n_paths(&public) + 8);
+    // Generated clients name their functions by these.
+    let paths = own["paths"].as_object().unwrap().values();
+    let operations = paths.flat_map(|path| path.as_object().unwrap().values());
+    let mut ids: Vec<&str> = operations
+        .map(|o| o["operationId"].as_str().unwrap())
+        .collect();
+    let n_operations = ids.len();
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), n_operations, "{ids:?}");
     let sources = &own["components"]["schemas"]["TrainOrder"]["properties"]["source"]["enum"];
     assert_eq!(sources, &json!(["daily"]));
 }

@@ -289,6 +289,7 @@ fn configuration_that_makes_no_sense_is_refused() {
     std::fs::write(place.path().join("empty"), "# none yet\n").unwrap();
     let twice = ["--listen", "127.0.0.1:5000", "--admin-listen"];
     let two = ["--train-source", "a=/x.csv", "--train-source", "a=/z.csv"];
+    let spaced = ["--train-source", "a b=postgres://u:p@h/d"];
     let unknown = ["--train-source", "a:phishin=/x.csv"];
     let gone = ["--train-source", "a:gone.yaml=/x.csv"];
     let program = stand_in(&place, "exit 0");
@@ -331,6 +332,7 @@ fn configuration_that_makes_no_sense_is_refused() {
         ),
         (&[&twice[..], &["[::]:5000"]].concat(), "are one address"),
         (&two, "--train-source a: two sources have this name"),
+        (&spaced, "--train-source: write NAME=URI"),
         (&unknown, "--train-source a: no data set `phishin`: give "),
         (&gone, "--train-source a: "),
         (
