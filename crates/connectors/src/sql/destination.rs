@@ -2,6 +2,7 @@
 //! changes nothing.
 
 mod checked;
+mod copy;
 mod definition;
 mod record;
 mod swap;
@@ -38,6 +39,8 @@ use table::Table;
 
 /// Records of one request at most.
 const REQUEST_RECORDS: usize = 1000;
+/// Records of one request at most, where they are sent without a statement for them.
+const COPIED_RECORDS: usize = 4000;
 /// Bytes of one request, roughly.
 const REQUEST_BYTES: usize = 4 << 20;
 
@@ -128,11 +131,14 @@ impl SqlDestination {
         loaded: &mut Loaded,
     ) -> Vec<Record> {
         let dialect = self.connection.dialect();
-        let at_most = (dialect.max_values() / (batch.names.len() + 2)).max(1);
+        let at_most = match self.into.takes_copy && self.keeps_all {
+            true => COPIED_RECORDS,
+            false => REQUEST_RECORDS.min(dialect.max_values() / (batch.names.len() + 2)),
+        };
         // Some room for the names, and for the frames of the values.
         let room = (self.max_bytes - self.max_bytes / 8).min(REQUEST_BYTES);
         let (mut request, mut n_bytes) = (Vec::new(), 0);
-        while request.len() < REQUEST_RECORDS.min(at_most) && rows.start < rows.end {
+        while request.len() < at_most.max(1) && rows.start < rows.end {
             let row = rows.start;
             let mut record = self.recorder.record(batch, row, digests);
             self.into.fit(&mut record.values);
@@ -211,14 +217,18 @@ impl SqlDestination {
                 .repeat(asked, async |link| insertion.carry_out(link).await)?;
             return Ok(tried.map(|_| ()));
         }
+        if self.into.takes_copy {
+            let (sql, rows) = (self.into.copy(), copy::rows(records, &self.load));
+            return self.connection.repeat(asked, async |link| {
+                or_refusal(link.copy_in(&sql, &rows).await)
+            });
+        }
         let sql = self.into.insert(records.len());
         let values = records.iter().flat_map(|r| r.under(&self.load));
         let values: Vec<Value> = values.collect();
-        self.connection
-            .repeat(asked, async |link| match link.run(&sql, &values).await {
-                Err(error) if refuses_record(&error) => Ok(Err(reason(&error))),
-                other => other.map(Ok),
-            })
+        self.connection.repeat(asked, async |link| {
+            or_refusal(link.run(&sql, &values).await)
+        })
     }
 
     /// Returns the numbers of those records that are there.
@@ -360,6 +370,14 @@ impl SqlDestination {
 
     fn refused(&self, asked: &str, reason: String) -> Trouble {
         self.connection.trouble(asked, Cause::Refused, reason)
+    }
+}
+
+/// Takes what the server has against a record out of an outcome.
+fn or_refusal(outcome: sqlx::Result<()>) -> sqlx::Result<Result<(), String>> {
+    match outcome {
+        Err(error) if refuses_record(&error) => Ok(Err(reason(&error))),
+        other => other.map(Ok),
     }
 }
 

@@ -240,6 +240,16 @@ impl Dialect {
         }
     }
 
+    /// Asks for a row when records may come into a table by `COPY` as they would by INSERT: it passes rules over,
+    /// as well as who may give an identity, and refuses tables of which not everybody sees every row.
+    pub(crate) fn copy_query(self) -> Option<&'static str> {
+        (self == Self::Postgres).then_some(
+            "SELECT '' FROM pg_class WHERE oid = to_regclass($1) AND relkind IN ('r', 'p') \
+             AND NOT relhasrules AND NOT relrowsecurity AND NOT EXISTS (SELECT FROM pg_attribute \
+             WHERE attrelid = to_regclass($1) AND attidentity = 'a')",
+        )
+    }
+
     /// Names a table as the catalogue's queries want it.
     pub(crate) fn in_catalogue(self, name: &TableName) -> String {
         match self {

@@ -42,8 +42,8 @@ fn cause_of_answer(said: &dyn DatabaseError) -> Cause {
         "57014" => Cause::TimedOut,
         "55P03" | "57P01" | "57P02" | "57P03" | "70100" => Cause::Interrupted,
         "25006" => Cause::Wrong,
-        // A column that the server computes.
-        "428C9" => Cause::Refused,
+        // A column that the server computes, as INSERT says it and as COPY does.
+        "428C9" | "42P10" => Cause::Refused,
         _ => match state.get(..2).unwrap_or_default() {
             "28" => Cause::Credentials,
             "08" | "40" | "53" => Cause::Interrupted,

@@ -22,6 +22,12 @@ pub(super) trait Link: Send {
     /// Carries out a statement.
     fn run<'a>(&'a mut self, sql: &'a str, values: &'a [Value]) -> Pending<'a, ()>;
 
+    /// Brings rows into a table, by a statement that reads them from us. PostgreSQL alone has one.
+    fn copy_in<'a>(&'a mut self, _sql: &'a str, _rows: &'a str) -> Pending<'a, ()> {
+        let message = "only PostgreSQL has COPY".to_owned();
+        Box::pin(async { Err(sqlx::Error::InvalidArgument(message)) })
+    }
+
     /// Asks for a few rows of texts.
     fn texts<'a>(&'a mut self, sql: &'a str, values: &'a [Value]) -> Pending<'a, Vec<Texts>>;
 

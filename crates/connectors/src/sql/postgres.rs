@@ -115,6 +115,14 @@ impl Link for Postgres {
         })
     }
 
+    fn copy_in<'a>(&'a mut self, sql: &'a str, rows: &'a str) -> Pending<'a, ()> {
+        Box::pin(async move {
+            let mut copy = self.0.copy_in_raw(sql).await?;
+            copy.send(rows.as_bytes()).await?;
+            copy.finish().await.map(|_| ())
+        })
+    }
+
     fn texts<'a>(&'a mut self, sql: &'a str, values: &'a [Value]) -> Pending<'a, Vec<Texts>> {
         Box::pin(async move {
             let rows = with_texts(sql, values).fetch_all(&mut self.0).await?;

@@ -23,6 +23,8 @@ pub(super) struct Table {
     names: Vec<String>,
     /// The type of each, as the server writes it.
     types: Vec<String>,
+    /// Whether records come into it by `COPY` as they would by INSERT.
+    pub takes_copy: bool,
 }
 
 impl Table {
@@ -33,6 +35,7 @@ impl Table {
             name,
             names: Vec::new(),
             types: Vec::new(),
+            takes_copy: false,
         }
     }
 
@@ -62,6 +65,12 @@ impl Table {
             &types.collect::<Vec<_>>(),
             n_records,
         )
+    }
+
+    /// Writes the statement that takes records as lines, each with what its load is known by.
+    pub(super) fn copy(&self) -> String {
+        let table = self.dialect.quote_table(&self.name);
+        format!("COPY {table} ({}) FROM STDIN", self.columns(true))
     }
 
     /// Writes the statement that inserts records, or writes those with the same key over; the keys stay
@@ -259,10 +268,21 @@ impl SqlDestination {
         let types = names.iter().map(kind).collect::<Result<_, _>>()?;
         Ok(Table {
             dialect: self.connection.dialect(),
+            takes_copy: self.takes_copy(&name)?,
             name,
             names,
             types,
         })
+    }
+
+    fn takes_copy(&mut self, table: &TableName) -> Result<bool, Trouble> {
+        let dialect = self.connection.dialect();
+        let Some(query) = dialect.copy_query() else {
+            return Ok(false);
+        };
+        let value = [Value::from(dialect.in_catalogue(table).as_str())];
+        let found = self.connection.texts(LOOK, query, &value)?;
+        Ok(!found.is_empty())
     }
 
     /// Names the table that a replacement is loaded into. However long the target's name is, this one

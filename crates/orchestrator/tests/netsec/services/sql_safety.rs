@@ -87,6 +87,44 @@ fn a_text_that_is_too_long_for_its_column_goes_to_quarantine_and_is_never_cut() 
 }
 
 #[test]
+fn what_copy_would_pass_over_is_asked() {
+    let database = Database::start(Kind::Postgres);
+    let place = Workplace::new();
+    place.write_tiny(20);
+    database.ask(
+        "CREATE TABLE tiny (a FLOAT8, b FLOAT8, y BIGINT, netsec_load TEXT, netsec_row BIGINT); \
+         CREATE TABLE seen (a FLOAT8); \
+         CREATE RULE also AS ON INSERT TO tiny DO ALSO INSERT INTO seen VALUES (NEW.a)",
+    );
+    push_tiny(&place, &database.address("tiny"), &[]);
+    assert_eq!((database.count("tiny"), database.count("seen")), (20, 20));
+    database.ask(
+        "CREATE TABLE counted (a FLOAT8, b FLOAT8, y BIGINT GENERATED ALWAYS AS IDENTITY, \
+         netsec_load TEXT, netsec_row BIGINT)",
+    );
+    let called = try_to_push(&place, &database.address("counted"), &[]);
+    assert_eq!(called.code, 65, "{}", called.err);
+    assert_eq!(database.count("counted"), 0);
+}
+
+#[test]
+fn a_text_that_ends_a_line_or_a_cell_is_kept_as_it_is() {
+    for kind in EVERY {
+        let database = Database::start(kind);
+        let place = Workplace::new();
+        place.write("keyed.yaml", KEYED);
+        let lines = "k,a,y\n\\N,7,1\n\\.,8,0\n\"a\tb\r\nc\\\",9,0\nä\u{b}b\\x41,10,0\n";
+        place.write("keyed.csv", lines);
+        let more = ["--dataset", "keyed.yaml"];
+        let pushed = push(&place, "keyed.csv", &database.address("t"), &more);
+        assert_eq!(pushed["written"], 4, "{kind:?}");
+        push(&place, &database.address("t"), "back.csv", &more);
+        let back = std::fs::read_to_string(place.path("back.csv")).unwrap();
+        assert_eq!(back, lines, "{kind:?}");
+    }
+}
+
+#[test]
 fn a_table_that_somebody_has_locked_is_waited_for_as_long_as_was_said() {
     let database = Database::start(Kind::Postgres);
     let place = Workplace::new();
