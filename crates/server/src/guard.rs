@@ -7,7 +7,7 @@ use actix_web::{
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
-        Method, StatusCode, Version,
+        ConnectionType, Method, StatusCode, Version,
         header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
@@ -78,6 +78,10 @@ pub async fn check<B: MessageBody + 'static>(
         let year = HeaderValue::from_static("max-age=31536000");
         let headers = response.headers_mut();
         headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
+    }
+    if service.ending.is_last_answer() {
+        let head = response.response_mut().head_mut();
+        head.set_connection_type(ConnectionType::Close);
     }
     service.meters.answered(status, began.elapsed());
     Ok(response)

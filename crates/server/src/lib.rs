@@ -9,6 +9,7 @@ mod arguments;
 mod body;
 mod detector;
 mod diagnosis;
+mod ending;
 mod feedback;
 mod from_files;
 #[cfg(feature = "fuzzing")]

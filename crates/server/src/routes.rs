@@ -30,6 +30,7 @@ use crate::{
     body::{self, Body, Bounds, Room},
     detector::Detector,
     diagnosis::Diagnosis,
+    ending::Ending,
     feedback::Feedback,
     jobs::Jobs,
     meters::Meters,
@@ -55,6 +56,7 @@ pub struct Service {
     pub jobs: Arc<Jobs>,
     pub monitor: Monitor,
     pub prediction_log: Option<PredictionLog>,
+    pub ending: Ending,
     pub feedback: Feedback,
     /// Where there is room for files.
     pub slots: Arc<Slots>,

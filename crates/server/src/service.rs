@@ -22,6 +22,7 @@ use registry::Registry;
 use crate::{
     arguments::Arguments,
     body::Room,
+    ending::{self, Ending},
     feedback::Feedback,
     guard,
     jobs::Jobs,
@@ -118,6 +119,10 @@ fn serve(arguments: &Arguments, settings: Settings, serving: Arc<Serving>) -> Re
     let result = actix_web::rt::System::new().block_on(async {
         let failed = |e: std::io::Error| unavailable("the service", &e);
         let public = start(&service, public, Manner::public(&service.settings)).map_err(failed)?;
+        // Told by a signal, the first listener to end stops the threads of both: the public one, whose requests are
+        // waited for, is the only one that is told.
+        #[cfg(unix)]
+        ending::at_signals(&service, &public.handle()).map_err(failed)?;
         let admin = admin.map(|admin| start(&service, admin, Manner::ADMIN));
         let admin = admin.transpose();
         let admin = admin.map_err(failed)?.map(actix_web::rt::spawn);
@@ -172,6 +177,7 @@ pub(crate) fn assemble(
         jobs: Arc::new(jobs),
         monitor: Monitor::start().map_err(|e| unavailable("the monitor", &e))?,
         prediction_log: log.map_err(|e| unavailable("the prediction log", &e))?,
+        ending: Ending::default(),
         feedback: Feedback::default(),
         slots,
         room,
@@ -262,10 +268,10 @@ fn start(
         .h1_allow_half_closed(false)
         .keep_alive(Duration::from_secs(75))
         .shutdown_timeout(manner.drain)
-        .tls_handshake_timeout(time);
-    let server = if manner.is_admin {
-        // Told by a signal, the first listener to end stops the threads of both: the public one, whose
-        // requests are waited for, must be the only one that is told.
+        .tls_handshake_timeout(time)
+        // Those that are not ended would hold up all others: they count as any connection does.
+        .max_connection_rate(Manner::public(settings).connections);
+    let server = if manner.is_admin || cfg!(unix) {
         server.disable_signals()
     } else {
         server

@@ -5,12 +5,14 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
+    time::Duration,
 };
 
 use ed25519_compact::{KeyPair, Seed};
 use serde_json::json;
 
 use crate::{
+    client::Connection,
     process::{Server, wait_for},
     trained::{FLOW, Place},
 };
@@ -41,7 +43,7 @@ fn a_damaged_candidate_is_refused_and_the_old_one_serves_on() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     fs::write(&blob, &bytes).unwrap();
-    thread::sleep(std::time::Duration::from_millis(300));
+    thread::sleep(Duration::from_millis(300));
     assert_eq!(version(&server), 1);
     assert_eq!(server.get("/readyz").status, 200);
     let said = "ersion 1 goes on serving, no other is taken up: a file of the champion in the registry is damaged";
@@ -69,7 +71,7 @@ fn a_candidate_that_answers_otherwise_than_it_was_evaluated_is_refused() {
     place.promote("flows", |bundle| {
         bundle.calibration = model::calibration::Calibration::Platt { a: -7.0, b: 0.5 };
     });
-    thread::sleep(std::time::Duration::from_millis(300));
+    thread::sleep(Duration::from_millis(300));
     assert_eq!(version(&server), 1);
 }
 
@@ -102,7 +104,7 @@ fn a_champion_serves_only_once_a_trusted_key_has_signed_it() {
         server.get("/readyz").status == 200
     });
     place.promote("flows", |bundle| bundle.training.seed = 99);
-    thread::sleep(std::time::Duration::from_millis(300));
+    thread::sleep(Duration::from_millis(300));
     assert_eq!(version(&server), 1);
     sign(2);
     wait_for("the signed version 2", || version(&server) == 2);
@@ -113,7 +115,7 @@ fn a_champion_serves_only_once_a_trusted_key_has_signed_it() {
         Ok(Some(registry::Entry { action, ..first }))
     });
     assert_eq!(appended.unwrap().unwrap().sequence, 3);
-    thread::sleep(std::time::Duration::from_millis(300));
+    thread::sleep(Duration::from_millis(300));
     assert_eq!(version(&server), 2);
     let told = || server.get("/v1/models").json()[0].clone();
     assert_eq!(told()["champion"], 2, "{}", told());
@@ -213,6 +215,59 @@ impl Load {
 }
 
 #[test]
+fn on_sigterm_what_has_come_over_kept_connections_is_answered() {
+    let place = Place::with_flows();
+    let server = Server::start(&place, &[]);
+    let body = format!(r#"{{"records":[{FLOW}]}}"#);
+    let lines = ["Content-Type: application/json"];
+    let mut kept: Vec<Connection> = (0..20).map(|_| server.connect()).collect();
+    for connection in &mut kept {
+        let answer = connection.call("POST", "/v1/predict", &lines, body.as_bytes());
+        assert_eq!(answer.header("connection"), None);
+    }
+    server.signal("STOP");
+    for connection in &mut kept {
+        let head = connection.head("POST", "/v1/predict", &lines, Some(body.len()));
+        connection
+            .write(&[head.as_bytes(), body.as_bytes()].concat())
+            .unwrap();
+    }
+    server.signal("TERM");
+    server.signal("CONT");
+    for connection in &mut kept {
+        assert_eq!(connection.read().unwrap().status, 200);
+    }
+    assert_eq!(server.end("TERM"), Some(0));
+}
+
+#[test]
+fn on_sigterm_clients_that_go_on_asking_are_told_and_lose_nothing() {
+    let place = Place::with_flows();
+    let server = Server::start(&place, &[]);
+    let body = format!(r#"{{"records":[{FLOW}]}}"#);
+    let ask_until_told = || {
+        let mut connection = server.connect();
+        let lines = ["Content-Type: application/json"];
+        loop {
+            let answer = connection.call("POST", "/v1/predict", &lines, body.as_bytes());
+            assert_eq!(answer.status, 200);
+            if answer.header("connection") == Some("close") {
+                return;
+            }
+        }
+    };
+    thread::scope(|scope| {
+        let clients: Vec<_> = (0..16).map(|_| scope.spawn(ask_until_told)).collect();
+        thread::sleep(Duration::from_millis(300));
+        server.signal("TERM");
+        clients
+            .into_iter()
+            .for_each(|client| client.join().unwrap());
+    });
+    assert_eq!(server.end("TERM"), Some(0));
+}
+
+#[test]
 fn on_sigterm_it_finishes_what_it_has_begun_and_ends_with_0() {
     let place = Place::with_flows();
     let server = Server::start(&place, &[]);
@@ -222,9 +277,9 @@ fn on_sigterm_it_finishes_what_it_has_begun_and_ends_with_0() {
     let head = connection.head("POST", "/v1/predict", &lines, Some(body.len()));
     connection.write(head.as_bytes()).unwrap();
     connection.write(&body.as_bytes()[..10]).unwrap();
-    thread::sleep(std::time::Duration::from_millis(200));
+    thread::sleep(Duration::from_millis(200));
     server.signal("TERM");
-    thread::sleep(std::time::Duration::from_millis(200));
+    thread::sleep(Duration::from_millis(200));
     connection.write(&body.as_bytes()[10..]).unwrap();
     assert_eq!(connection.read().unwrap().status, 200);
     drop(connection);

@@ -5,7 +5,7 @@ use std::{
     path::Path,
     process::Output,
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rcgen::{CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -192,6 +192,26 @@ fn a_renewed_certificate_is_shown_without_a_restart_once_its_key_is_there() {
     fs::write(place.path().join("key.pem"), key).unwrap();
     wait_for("the new certificate", || shown() != old);
     assert_eq!(connection.call("GET", "/healthz", &[], b"").status, 200);
+}
+
+#[test]
+fn handshakes_that_are_not_ended_hold_nobody_up() {
+    let place = Place::with_flows();
+    let issued = Issued::in_place(place.path());
+    let server = start(&place, &[]);
+    let begin = |_| {
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        // The beginning of a ClientHello.
+        stream
+            .write_all(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+            .unwrap();
+        stream
+    };
+    let half: Vec<TcpStream> = (0..700).map(begin).collect();
+    let began = Instant::now();
+    predict(issued.open(server.address, &[&TLS13]), server.address);
+    assert!(began.elapsed() < Duration::from_secs(5));
+    drop(half);
 }
 
 #[test]
