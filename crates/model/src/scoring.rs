@@ -2,7 +2,10 @@
 
 mod repeated;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound,
+};
 
 use dataset::{
     Column, ColumnType, Domain, Extent, RawBatch, RawColumn, Schema, Table, TableColumn,
@@ -24,6 +27,8 @@ pub enum Prediction {
         is_threat: bool,
         /// Calibrated probability that it is a threat.
         threat_probability: f64,
+        /// Names of the columns that had no value.
+        imputed: Vec<String>,
     },
     /// The row was not scored: everything that is wrong with it.
     Refused {
@@ -71,7 +76,17 @@ pub fn judge(
             label: names.name(label).to_owned(),
             is_threat: label.is_threat(),
             threat_probability: scores.threat[scored],
+            imputed: Vec::new(),
         };
+    }
+    for column in table.columns() {
+        for (prediction, value) in predictions.iter_mut().zip(&column.values) {
+            if let Prediction::Scored { imputed, .. } = prediction
+                && value.is_nan()
+            {
+                imputed.push(column.name.clone());
+            }
+        }
     }
     Ok(predictions)
 }
@@ -111,7 +126,14 @@ pub fn read(schema: &Schema, batch: &RawBatch) -> (Table, Vec<Vec<String>>) {
     let columns = schema.features().map(|column| TableColumn {
         name: column.name.clone(),
         values: match found.cells(column) {
-            Ok(None) => vec![f64::NAN; n],
+            Ok(None) => {
+                let objects = found.objects_in_place_of(&column.name);
+                let row = |row: usize| match objects.get(&row) {
+                    Some(object) => note(&mut problems[row], column, object),
+                    None => f64::NAN,
+                };
+                (0..n).map(row).collect()
+            }
             Ok(Some((at, cells))) => {
                 let read_cell = |reader: &mut ColumnReader<'_>, row: usize| {
                     let value = match found.is_torn(row) || found.is_unread(row, at) {
@@ -222,12 +244,38 @@ impl<'a> FoundColumns<'a> {
     }
 
     fn absence(&self, name: &str) -> String {
-        let within = format!("{name}.");
-        let mut parts = self.places.range(within.as_str()..);
-        match parts.next().filter(|(part, _)| part.starts_with(&within)) {
+        match self.parts(name).next() {
             None => "column is missing".to_owned(),
             Some((part, _)) => format!("column is missing: it is an object, with `{part}`"),
         }
+    }
+
+    /// Returns the columns that an object of this name was taken apart into, each with its place.
+    fn parts(&self, name: &str) -> impl Iterator<Item = (&'a str, usize)> {
+        let within = format!("{name}.");
+        let from = (Bound::Included(within.as_str()), Bound::Unbounded);
+        let parts = self.places.range::<str, _>(from);
+        let parts = parts.map(|(part, (_, at))| (*part, *at));
+        parts.take_while(move |(part, _)| part.starts_with(&within))
+    }
+
+    /// Returns the rows that have an object where there may be no value, each with what is said of it: it is none.
+    fn objects_in_place_of(&self, name: &str) -> BTreeMap<usize, String> {
+        let mut rows = BTreeMap::new();
+        for (part, at) in self.parts(name).filter(|(part, _)| !self.is_used(part)) {
+            let is_unread = self.unread_columns.contains_key(&at);
+            let has_value = |row: &usize| {
+                let cell = RawCell::of(&self.batch.columns[at], *row);
+                is_unread || self.is_unread(*row, at) || !cell.is_missing()
+            };
+            for row in (0..self.batch.n_rows()).filter(|row| !self.is_torn(*row)) {
+                if has_value(&row) {
+                    let object = || format!("it is an object, with `{part}`");
+                    rows.entry(row).or_insert_with(object);
+                }
+            }
+        }
+        rows
     }
 }
 
@@ -245,6 +293,14 @@ pub enum RawCell<'a> {
 }
 
 impl<'a> RawCell<'a> {
+    fn is_missing(self) -> bool {
+        match self {
+            Self::Absent | Self::Null => true,
+            Self::Number(number) => number.is_nan(),
+            Self::Text(_) => false,
+        }
+    }
+
     #[inline]
     fn of(cells: &'a RawColumn, row: usize) -> Self {
         match cells {

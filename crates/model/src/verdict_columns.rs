@@ -5,12 +5,18 @@ use dataset::{RawBatch, RawColumn, free_name};
 use crate::scoring::Prediction;
 
 /// What the appended columns are called where the input has none of that name.
-pub const USUAL_NAMES: [&str; 4] = ["label", "threat_probability", "model_version", "problem"];
+pub const USUAL_NAMES: [&str; 5] = [
+    "label",
+    "threat_probability",
+    "model_version",
+    "problem",
+    "imputed",
+];
 
-/// The names of the four appended columns: none is called as one of the input's.
+/// The names of the appended columns: none is called as one of the input's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerdictColumns {
-    names: [String; 4],
+    names: [String; USUAL_NAMES.len()],
 }
 
 impl VerdictColumns {
@@ -22,12 +28,13 @@ impl VerdictColumns {
     }
 
     /// Returns the names, in the order of [`USUAL_NAMES`].
-    pub fn names(&self) -> &[String; 4] {
+    pub fn names(&self) -> &[String; USUAL_NAMES.len()] {
         &self.names
     }
 
     /// Appends the verdicts to a batch, one prediction a row. The problem of a row that was scored
-    /// names cells that the verdict does not need and that could not be read.
+    /// names cells that the verdict does not need and that could not be read; columns without a value, which were
+    /// imputed, are named apart.
     pub fn append(&self, batch: &mut RawBatch, predictions: &[Prediction], version: &str) {
         let label = predictions.iter().map(|p| match p {
             Prediction::Scored { label, .. } => Some(label.as_str()),
@@ -48,11 +55,21 @@ impl VerdictColumns {
                 Prediction::Refused { problems } => Some(problems.join("; ")),
             })
             .collect();
+        let imputed: Vec<Option<String>> = predictions
+            .iter()
+            .map(|p| match p {
+                Prediction::Scored { imputed, .. } if !imputed.is_empty() => {
+                    Some(imputed.join("; "))
+                }
+                _ => None,
+            })
+            .collect();
         let columns = [
             RawColumn::Text(label.collect()),
             RawColumn::Number(probability.collect()),
             RawColumn::Text(predictions.iter().map(|_| Some(version)).collect()),
             RawColumn::Text(problems.iter().map(Option::as_deref).collect()),
+            RawColumn::Text(imputed.iter().map(Option::as_deref).collect()),
         ];
         batch.names.extend(self.names.iter().cloned());
         batch.columns.extend(columns);

@@ -32,7 +32,7 @@ pub struct PredictArguments {
     /// File to score: .csv, .jsonl, .arff (each also with .gz) or .parquet
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
-    /// File to write: the input's columns, label, threat_probability, model_version and problem
+    /// File to write: the input's columns, label, threat_probability, model_version, problem and imputed
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
     /// Append `reasons`: the K columns that speak most for a threat (+) or against it (-)
@@ -222,7 +222,7 @@ impl Counts {
         problems
     }
 
-    fn to_json(&self, model: &str, version: u64, names: &[String; 4]) -> String {
+    fn to_json(&self, model: &str, version: u64, names: &[String; USUAL_NAMES.len()]) -> String {
         let problems = self.frequent_problems();
         let problem = |(text, rows, first): &(&str, usize, u64)| json!({"problem": text, "rows": rows, "first_row": first});
         json!({
@@ -238,7 +238,7 @@ impl Counts {
         .to_string()
     }
 
-    fn to_text(&self, version: u64, names: &[String; 4]) -> String {
+    fn to_text(&self, version: u64, names: &[String; USUAL_NAMES.len()]) -> String {
         let (rows, scored, threats) = (self.rows, self.scored(), self.threats);
         let mut text = format!(
             "{rows} rows: {scored} scored by version {version}, {threats} threats; {} refused",

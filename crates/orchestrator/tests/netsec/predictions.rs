@@ -109,7 +109,7 @@ fn every_format_in_gives_the_same_verdicts_in_every_format_out() {
         assert_eq!(said["columns"]["label"], "predicted_label");
         let line = &lines(&place, output)[1];
         let cells: Vec<&str> = line.split(',').collect();
-        let (own, ours) = cells[cells.len() - 8..].split_at(4);
+        let (own, ours) = cells[cells.len() - 10..].split_at(5);
         assert_eq!(own, ours, "{input}");
     }
 }
@@ -129,7 +129,7 @@ fn a_missing_column_is_said_in_every_row_and_ends_with_65() {
     let out = lines(&place, "out.csv");
     assert_eq!(out.len(), 1501);
     assert!(
-        out[1].ends_with(",,,1,Redirect: column is missing"),
+        out[1].ends_with(",,,1,Redirect: column is missing,"),
         "{}",
         out[1]
     );
@@ -155,7 +155,7 @@ fn ragged_and_unreadable_rows_keep_their_place() {
     let out = lines(&place, "out.csv");
     assert!(out[1].starts_with(rows[1]) && out[3].starts_with(rows[3]));
     assert!(out[2].starts_with("1,2,3,,,"), "{}", out[2]);
-    assert!(out[2].ends_with(",,,1,3 cells for 31 names"), "{}", out[2]);
+    assert!(out[2].ends_with(",,,1,3 cells for 31 names,"), "{}", out[2]);
     let unread = ",1,having_IP_Address: the cell is not UTF-8; ";
     assert!(out[5].starts_with(",1,,,"), "{}", out[5]);
     assert!(out[5].contains(unread), "{}", out[5]);
@@ -465,6 +465,7 @@ fn from_parquet_to_parquet_columns_keep_their_types() {
         "threat_probability",
         "model_version",
         "problem",
+        "imputed",
     ];
     assert_eq!(added, expected);
     let rows = after.get_row_iter(None).unwrap();

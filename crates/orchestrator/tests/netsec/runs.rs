@@ -156,7 +156,7 @@ fn predictions_stand_in_the_order_of_the_input_and_bad_rows_say_why() {
     let out = std::fs::read_to_string(place.path("out.csv")).unwrap();
     let rows: Vec<&str> = out.lines().collect();
     assert!(
-        rows[0].ends_with("Result,label,threat_probability,model_version,problem"),
+        rows[0].ends_with("Result,label,threat_probability,model_version,problem,imputed"),
         "{}",
         rows[0]
     );

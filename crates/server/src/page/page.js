@@ -253,10 +253,10 @@
     const rows = lines.filter((line) => line).slice(0, SHOWN + 1).map(parseLine);
     const names = rows.shift() || [];
     // The verdict first: it stands last in the file.
-    const order = [...names.keys()].slice(-4).concat([...names.keys()].slice(0, -4));
+    const order = [...names.keys()].slice(-5).concat([...names.keys()].slice(0, -5));
     // Of the probability people need no more digits; the download has them all.
     const shown = (cells, at) =>
-      at === names.length - 3 && cells[at] ? Number(cells[at]).toFixed(4) : cells[at];
+      at === names.length - 4 && cells[at] ? Number(cells[at]).toFixed(4) : cells[at];
     const table = make("table");
     const caption = make("caption", `The first ${rows.length} rows`);
     table.append(caption);

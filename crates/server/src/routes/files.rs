@@ -48,8 +48,8 @@ pub struct FileQuery {
 
 /// Scores a CSV file with a line of names, row by row as it comes.
 ///
-/// The answer has the file's columns, then `label`, `threat_probability`, `model_version` and
-/// `problem`; a row that cannot be scored has a problem instead of a verdict. It begins before the
+/// The answer has the file's columns, then `label`, `threat_probability`, `model_version`, `problem`
+/// and `imputed`, the columns without a value; a row that cannot be scored has a problem instead of a verdict. It begins before the
 /// upload has ended, and breaks off when the upload does.
 #[utoipa::path(post, path = "/v1/predict/csv", operation_id = "predict_csv", tag = "predictions", params(FileQuery),
     request_body(content = String, content_type = "text/csv"),

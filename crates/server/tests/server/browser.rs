@@ -91,7 +91,7 @@ fn a_file_is_scored_shown_and_offered_for_download() {
         probability.starts_with("0.") && probability.len() == 6,
         "{first}"
     );
-    assert_eq!(first[4], json!("a, \"0\""));
+    assert_eq!(first[5], json!("a, \"0\""));
     browser.picture("page-file.png", 1200, false);
     assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
 }

@@ -73,18 +73,20 @@ fn bad_rows_get_a_problem_and_the_others_a_verdict() {
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(
         lines[0],
-        "duration,label,protocol,root,predicted_label,threat_probability,model_version,problem"
+        "duration,label,protocol,root,predicted_label,threat_probability,model_version,problem,imputed"
     );
     assert!(
         lines[1].starts_with("1,x,tcp,yes,normal,0."),
         "{}",
         lines[1]
     );
+    // The model has two more columns, which the file may lack.
+    assert!(lines[1].ends_with(",1,,bytes; service"), "{}", lines[1]);
     assert_eq!(
         lines[2],
-        "-1,y,tcp,no,,,1,duration: -1 is not between 0 and 1000"
+        "-1,y,tcp,no,,,1,duration: -1 is not between 0 and 1000,"
     );
-    assert_eq!(lines[3], "5,,,,,,1,1 cells for 4 names");
+    assert_eq!(lines[3], "5,,,,,,1,1 cells for 4 names,");
 }
 
 #[test]
@@ -98,7 +100,10 @@ fn reasons_are_appended_on_request() {
     };
     let text = call("?explain=1").text();
     assert!(
-        text.lines().next().unwrap().ends_with(",problem,reasons"),
+        text.lines()
+            .next()
+            .unwrap()
+            .ends_with(",problem,imputed,reasons"),
         "{text}"
     );
     for query in ["?explian=1", "?explain=-1", "?explain=abc"] {
@@ -461,10 +466,7 @@ fn lists_in_a_parquet_file_come_back_as_lists() {
     fs::write(&output, &answer.body).unwrap();
     let (names, still_unread) = columns(&output);
     assert_eq!(still_unread, unread);
-    assert_eq!(
-        names[n_columns..],
-        ["label", "threat_probability", "model_version", "problem"]
-    );
+    assert_eq!(names[n_columns..], model::verdict_columns::USUAL_NAMES);
 }
 
 fn as_csv(mut source: Box<dyn Source>) -> String {

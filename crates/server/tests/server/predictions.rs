@@ -93,6 +93,7 @@ fn check_agreement(n: usize) {
             label,
             is_threat,
             threat_probability,
+            imputed: in_file,
         } = expected
         else {
             panic!("row {row}: {expected:?}");
@@ -109,6 +110,7 @@ fn check_agreement(n: usize) {
             .filter_map(|(name, missing)| missing.then_some(name))
             .collect();
         assert_eq!(got["imputed"], json!(imputed), "row {row}");
+        assert_eq!(imputed, in_file, "row {row}");
         threats += usize::from(is_threat);
     }
     assert!(
