@@ -29,6 +29,8 @@ use crate::{
 const SELECTION: Duration = Duration::from_secs(5);
 /// How long a connection may take to be made, unless the address says.
 const CONNECT: Duration = Duration::from_secs(5);
+/// How long a server is waited for that is told good-bye.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// How many times as long as any other request one may take that goes over a whole collection.
 const WHOLE_COLLECTION: u32 = 20;
@@ -222,6 +224,18 @@ impl Connection {
     pub(crate) fn drop_inside<T>(&self, value: T) {
         let _guard = self.runtime().enter();
         drop(value);
+    }
+
+    /// Does the last thing that this connection is for, and waits a moment for what the driver has still to
+    /// tell the server: that a cursor is closed, say.
+    pub(crate) fn settle(&self, last: impl Future<Output = ()>) {
+        let client = self.client.clone();
+        let settled = async {
+            last.await;
+            client.shutdown().await;
+        };
+        // A server that does not listen any more must not hold the program up.
+        let _ = self.block_on(async { timeout(FAREWELL, settled).await });
     }
 
     fn runtime(&self) -> &Runtime {

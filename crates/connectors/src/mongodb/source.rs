@@ -164,7 +164,9 @@ impl Source for MongoSource {
 
 impl Drop for MongoSource {
     fn drop(&mut self) {
-        self.connection.drop_inside(self.scan.cursor.take());
+        if let Some(cursor) = self.scan.cursor.take() {
+            self.connection.settle(async { drop(cursor) });
+        }
     }
 }
 
@@ -251,3 +253,6 @@ impl Rows {
         self.columns.take(n_read)
     }
 }
+
+#[cfg(test)]
+mod tests;
