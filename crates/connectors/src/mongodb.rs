@@ -8,6 +8,7 @@ mod destination;
 mod document;
 mod failure;
 mod probe;
+mod read_ahead;
 mod source;
 
 use artifact::Digest;

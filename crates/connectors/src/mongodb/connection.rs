@@ -1,6 +1,6 @@
 //! A client with a runtime of its own: requests block, have a time limit and are repeated.
 
-use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
+use std::time::Duration;
 
 use dataset::{SourceError, SourceUri};
 use mongodb::{
@@ -12,7 +12,7 @@ use mongodb::{
         WriteConcern,
     },
 };
-use tokio::{runtime::Runtime, time::timeout};
+use tokio::{runtime::Runtime, task::JoinHandle, time::timeout};
 
 use super::{
     PASSWORD_VARIABLE, USERNAME_VARIABLE,
@@ -166,21 +166,6 @@ impl Connection {
         self.within(self.address.time_limit, asked, request).await
     }
 
-    /// As [`Self::limited`], of a request that is mostly answered from what is here already: no time is taken then.
-    pub(crate) async fn soon<T>(
-        &self,
-        asked: &str,
-        request: impl Future<Output = DriverResult<T>>,
-    ) -> Result<T, Trouble> {
-        let mut request = pin!(request);
-        let at_once = poll_fn(|context| Poll::Ready(request.as_mut().poll(context))).await;
-        match at_once {
-            Poll::Ready(Ok(found)) => Ok(found),
-            Poll::Ready(Err(error)) => Err(self.explain(asked, &error)),
-            Poll::Pending => self.limited(asked, request).await,
-        }
-    }
-
     async fn within<T>(
         &self,
         limit: Duration,
@@ -220,10 +205,12 @@ impl Connection {
         self.runtime().block_on(future)
     }
 
-    /// Drops what has to be dropped where the runtime is known, a cursor say.
-    pub(crate) fn drop_inside<T>(&self, value: T) {
-        let _guard = self.runtime().enter();
-        drop(value);
+    /// Does something beside what is waited for.
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.runtime().spawn(task)
     }
 
     /// Does the last thing that this connection is for, and waits a moment for what the driver has still to

@@ -2,12 +2,16 @@
 
 use dataset::{FieldColumns, RawBatch, Schema, Source, SourceError, SourceUri};
 use mongodb::{
-    Cursor,
-    bson::{Bson, Document, RawDocument, RawDocumentBuf, doc, raw::RawBsonRef},
+    bson::{Bson, Document, RawDocument, doc, raw::RawBsonRef},
+    error::Result as DriverResult,
+    raw_batch_cursor::RawBatchCursor,
 };
 
-use super::{connection::Connection, document::Flattener};
-use crate::{backoff, failure::Trouble};
+use super::{connection::Connection, document::Flattener, read_ahead::ReadAhead};
+use crate::{
+    backoff,
+    failure::{Cause, Trouble},
+};
 
 /// Rows of a batch at most.
 const BATCH_ROWS: usize = 8192;
@@ -20,8 +24,9 @@ const READ: &str = "read documents";
 
 /// Documents of a collection in the order of their `_id`.
 ///
-/// The order lets a cursor that was cut off be taken up behind the last document that it gave. No
-/// more is held than the batch that the server sent last and the rows of the batch in the making.
+/// The order lets a cursor that was cut off be taken up behind the last document that was taken from it.
+/// No more is held than two batches of the server, of which one is being received while the other is
+/// taken, and the rows of the batch in the making.
 pub(crate) struct MongoSource {
     connection: Connection,
     scan: Scan,
@@ -34,7 +39,7 @@ pub(crate) struct MongoSource {
 struct Scan {
     collection: String,
     filter: Document,
-    cursor: Option<Cursor<RawDocumentBuf>>,
+    ahead: Option<ReadAhead>,
     last_id: Option<Bson>,
     n_read: u64,
 }
@@ -67,7 +72,7 @@ impl MongoSource {
             scan: Scan {
                 collection: collection.to_owned(),
                 filter,
-                cursor: None,
+                ahead: None,
                 last_id: None,
                 n_read: 0,
             },
@@ -90,7 +95,6 @@ impl MongoSource {
             match connection.block_on(scan.read(connection, &mut self.rows)) {
                 Ok(is_finished) => self.is_finished = is_finished,
                 Err(trouble) => {
-                    connection.drop_inside(scan.cursor.take());
                     if scan.n_read > before {
                         failed = 0;
                     }
@@ -164,8 +168,8 @@ impl Source for MongoSource {
 
 impl Drop for MongoSource {
     fn drop(&mut self) {
-        if let Some(cursor) = self.scan.cursor.take() {
-            self.connection.settle(async { drop(cursor) });
+        if let Some(ahead) = self.scan.ahead.take() {
+            self.connection.settle(ahead.close());
         }
     }
 }
@@ -173,49 +177,65 @@ impl Drop for MongoSource {
 impl Scan {
     /// Reads documents until the batch is full; returns whether there are no more.
     async fn read(&mut self, connection: &Connection, rows: &mut Rows) -> Result<bool, Trouble> {
-        let mut cursor = match self.cursor.take() {
-            Some(cursor) => cursor,
-            None => connection.limited(READ, self.find(connection)).await?,
-        };
-        while !rows.are_full() {
-            if !connection.soon(READ, cursor.advance()).await? {
+        let damaged = |reason: String| connection.trouble(READ, Cause::Refused, reason);
+        let ahead = self.ahead.take();
+        let mut ahead =
+            ahead.unwrap_or_else(|| ReadAhead::start(connection, self.find(connection)));
+        loop {
+            for document in ahead.documents().map_err(damaged)? {
+                self.push(document.map_err(damaged)?, rows);
+                if rows.are_full() {
+                    break;
+                }
+            }
+            if rows.are_full() {
+                self.ahead = Some(ahead);
+                return Ok(false);
+            }
+            if !connection.limited(READ, ahead.advance()).await? {
                 return Ok(true);
             }
-            let document = cursor.current();
-            let id = document.get("_id").ok().flatten();
-            self.last_id = id.and_then(|id| match id {
-                RawBsonRef::ObjectId(id) => Some(Bson::ObjectId(id)),
-                RawBsonRef::String(text) => Some(Bson::String(text.to_owned())),
-                _ => None,
-            });
-            self.n_read += 1;
-            rows.push(document);
         }
-        self.cursor = Some(cursor);
-        Ok(false)
     }
 
-    async fn find(
+    fn push(&mut self, document: &RawDocument, rows: &mut Rows) {
+        let id = document.get("_id").ok().flatten();
+        self.last_id = id.and_then(|id| match id {
+            RawBsonRef::ObjectId(id) => Some(Bson::ObjectId(id)),
+            RawBsonRef::String(text) => Some(Bson::String(text.to_owned())),
+            _ => None,
+        });
+        self.n_read += 1;
+        rows.push(document);
+    }
+
+    /// Asks for the documents behind the last one.
+    fn find(
         &self,
         connection: &Connection,
-    ) -> mongodb::error::Result<Cursor<RawDocumentBuf>> {
+    ) -> impl Future<Output = DriverResult<RawBatchCursor>> + use<> {
         let filter = match &self.last_id {
             None => self.filter.clone(),
             Some(last) => doc! {"$and": [self.filter.clone(), {"_id": {"$gt": last}}]},
         };
         let collection = connection.collection(&self.collection);
-        let mut find = collection
-            .find(filter)
-            .sort(doc! {"_id": 1})
-            .batch_size(connection.address.batch_size)
-            .allow_disk_use(true);
-        if let Some(projection) = &connection.address.projection {
+        let batch_size = connection.address.batch_size;
+        let mut projection = connection.address.projection.clone();
+        if let Some(projection) = &mut projection {
             // The reading is taken up by it.
-            let mut projection = projection.clone();
             projection.remove("_id");
-            find = find.projection(projection);
         }
-        find.await
+        async move {
+            let mut find = collection
+                .find(filter)
+                .sort(doc! {"_id": 1})
+                .batch_size(batch_size)
+                .allow_disk_use(true);
+            if let Some(projection) = projection {
+                find = find.projection(projection);
+            }
+            find.batch().await
+        }
     }
 
     /// Returns whether the documents behind the last one can be told.

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use dataset::RawColumn;
 
 use super::*;
@@ -31,6 +33,14 @@ fn read_all(source: &mut MongoSource) -> Vec<Vec<usize>> {
         .collect()
 }
 
+/// Waits until something is so; some seconds at most.
+fn eventually(is_so: impl Fn() -> bool) -> bool {
+    (0..500).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        is_so()
+    })
+}
+
 #[test]
 fn documents_keep_their_order_whatever_the_batches_of_the_server_are() {
     for batch_size in [700, 8192, 15_000] {
@@ -40,6 +50,30 @@ fn documents_keep_their_order_whatever_the_batches_of_the_server_are() {
         assert_eq!(lengths, [8192, 8192, 3616]);
         assert!(read.concat().into_iter().eq(0..N_DOCUMENTS));
     }
+}
+
+#[test]
+fn one_batch_is_read_ahead_and_no_more() {
+    let peer = Peer::with(N_DOCUMENTS, None);
+    let mut source = open(&peer, "&batch_size=1000");
+    for n_ahead in [10, 18] {
+        source.next_batch().unwrap();
+        assert!(eventually(|| peer.n_batches() == n_ahead));
+        std::thread::sleep(Duration::from_millis(100));
+        assert_eq!(peer.n_batches(), n_ahead);
+    }
+}
+
+#[test]
+fn what_came_before_a_failure_is_given_before_it() {
+    let peer = Peer::with(N_DOCUMENTS, Some((9000, Fault::Code(8))));
+    let mut source = open(&peer, "&batch_size=1000");
+    let first = source.next_batch().unwrap().unwrap();
+    assert!(eventually(|| peer.n_batches() == 10));
+    assert!(numbers(&first).into_iter().eq(0..8192));
+    let failed = source.next_batch().unwrap_err().to_string();
+    assert!(failed.contains("read documents"), "{failed}");
+    assert!(failed.contains("scripted"), "{failed}");
 }
 
 #[test]
@@ -56,13 +90,17 @@ fn a_reading_is_taken_up_behind_the_last_document_that_was_given() {
 }
 
 #[test]
-fn a_source_that_is_dropped_closes_its_cursor() {
-    let peer = Peer::with(N_DOCUMENTS, None);
-    let mut source = open(&peer, "&batch_size=1000");
-    source.next_batch().unwrap();
-    assert_eq!(peer.asked("killCursors").len(), 0);
-    drop(source);
-    assert_eq!(peer.asked("killCursors").len(), 1);
+fn a_source_that_is_dropped_stops_reading_and_closes_its_cursor() {
+    for fault in [None, Some((9000, Fault::Silence))] {
+        let peer = Peer::with(N_DOCUMENTS, fault);
+        let mut source = open(&peer, "&batch_size=1000");
+        source.next_batch().unwrap();
+        assert!(eventually(|| peer.n_batches() == 10));
+        assert_eq!(peer.asked("killCursors").len(), 0);
+        drop(source);
+        assert_eq!(peer.asked("killCursors").len(), 1);
+        assert_eq!(peer.n_batches(), 10);
+    }
 }
 
 #[test]

@@ -60,6 +60,11 @@ impl Peer {
         let named = asked.iter().filter(|command| name_of(command) == name);
         named.cloned().collect()
     }
+
+    /// Counts the batches that were asked for.
+    pub(super) fn n_batches(&self) -> usize {
+        self.asked("find").len() + self.asked("getMore").len()
+    }
 }
 
 /// Returns the document that a filter wants, with those behind it.
