@@ -74,6 +74,13 @@ impl Chromium {
     /// Calls a method and returns its result.
     #[track_caller]
     pub fn call(&mut self, method: &str, parameters: Value) -> Value {
+        let answer = self.ask(method, parameters);
+        assert!(answer["error"].is_null(), "{method}: {answer}");
+        answer["result"].clone()
+    }
+
+    /// Calls a method and returns what is answered: a result, or an error.
+    fn ask(&mut self, method: &str, parameters: Value) -> Value {
         self.last_id += 1;
         let mut message = json!({"id": self.last_id, "method": method, "params": parameters});
         if !self.session.is_null() {
@@ -93,8 +100,7 @@ impl Chromium {
                 self.complaints.push(answer["params"].clone());
             }
             if answer["id"] == json!(self.last_id) {
-                assert!(answer["error"].is_null(), "{method}: {answer}");
-                return answer["result"].clone();
+                return answer;
             }
         }
     }
@@ -102,17 +108,30 @@ impl Chromium {
     /// Evaluates JavaScript on the page.
     #[track_caller]
     pub fn evaluate(&mut self, script: &str) -> Value {
+        let evaluated = self.try_to_evaluate(script);
+        evaluated.unwrap_or_else(|| panic!("{script}: another page came meanwhile"))
+    }
+
+    /// Evaluates JavaScript; gives nothing when another page came meanwhile.
+    #[track_caller]
+    fn try_to_evaluate(&mut self, script: &str) -> Option<Value> {
         let asked = json!({"expression": script, "awaitPromise": true, "returnByValue": true});
-        let result = self.call("Runtime.evaluate", asked);
+        let answer = self.ask("Runtime.evaluate", asked);
+        let error = answer["error"]["message"].as_str().unwrap_or_default();
+        if error.contains("navigated") {
+            return None;
+        }
+        assert!(answer["error"].is_null(), "{script}: {answer}");
+        let result = &answer["result"];
         assert!(result["exceptionDetails"].is_null(), "{script}: {result}");
-        result["result"]["value"].clone()
+        Some(result["result"]["value"].clone())
     }
 
     /// Waits until an expression is true.
     #[track_caller]
     pub fn wait(&mut self, script: &str) {
         let began = Instant::now();
-        while self.evaluate(script) != json!(true) {
+        while self.try_to_evaluate(script) != Some(json!(true)) {
             assert!(
                 began.elapsed() < Duration::from_secs(30),
                 "waited for {script}"
