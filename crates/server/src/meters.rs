@@ -154,7 +154,7 @@ fn write_log(text: &mut Exposition, log: &PredictionLog) {
     for (name, help, n) in [
         (
             "netsec_predictions_logged_total",
-            "Predictions written to the log.",
+            "Predictions in files of the log that are whole.",
             written,
         ),
         (

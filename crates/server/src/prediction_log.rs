@@ -59,6 +59,7 @@ pub struct PredictionLog {
     thread: Mutex<Option<thread::JoinHandle<()>>>,
 }
 
+/// A prediction that is in a file that is being written has not been counted yet.
 #[derive(Default)]
 struct Counts {
     written: AtomicU64,
@@ -122,7 +123,7 @@ impl PredictionLog {
         self.intake.push_table(detector, table, &chosen);
     }
 
-    /// Returns how many predictions were written, and how many were chosen but are not.
+    /// Returns how many predictions are in files that are whole, and how many were chosen but are in none.
     pub fn counts(&self) -> (u64, u64) {
         let lost = self.counts.lost.load(Relaxed) + self.intake.left_out();
         (self.counts.written.load(Relaxed), lost)
@@ -207,6 +208,7 @@ impl Writer {
             detector: Arc::clone(&block.detector),
             began: Instant::now(),
             groups: None,
+            n_rows: 0,
         });
         self.n_held += block.rows.len();
         self.held.push(block);
@@ -222,16 +224,26 @@ impl Writer {
         let Some(open) = self.open.as_mut().filter(|_| n > 0) else {
             return;
         };
-        let written = open.write(&held, &mut self.names);
-        self.account(n, written);
+        let Err(error) = open.write(&held, &mut self.names) else {
+            return;
+        };
+        let lost = n + open.n_rows;
+        self.lose(lost, &error);
+        // Another file may succeed, once there is room again.
+        self.open = None;
     }
 
     /// Finishes the file and makes room for the next.
     fn finish(&mut self) {
         self.flush();
         let Some(open) = self.open.take() else { return };
-        if let Err(error) = open.finish() {
-            self.complain(&error);
+        let n = open.n_rows;
+        match open.finish() {
+            Ok(()) => {
+                self.has_failed = false;
+                self.counts.written.fetch_add(n, Relaxed);
+            }
+            Err(error) => self.lose(n, &error),
         }
         self.tidy();
     }
@@ -240,22 +252,9 @@ impl Writer {
         self.names.keep(self.settings.keep, self.settings.age);
     }
 
-    fn account(&mut self, n: u64, written: Result<(), SinkError>) {
-        match written {
-            Ok(()) => {
-                self.has_failed = false;
-                self.counts.written.fetch_add(n, Relaxed);
-            }
-            Err(error) => {
-                self.counts.lost.fetch_add(n, Relaxed);
-                self.complain(&error);
-                // Another file may succeed, once there is room again.
-                self.open = None;
-            }
-        }
-    }
-
-    fn complain(&mut self, error: &SinkError) {
+    /// Counts predictions that are in no file, and says so once.
+    fn lose(&mut self, n: u64, error: &SinkError) {
+        self.counts.lost.fetch_add(n, Relaxed);
         if !self.has_failed {
             tracing::warn!(%error, "predictions are not logged");
         }

@@ -26,6 +26,8 @@ pub struct LogFile {
     pub began: Instant,
     /// Nothing before the first row group.
     pub groups: Option<ParquetGroups>,
+    /// Rows that have been written: they are there once the file is whole.
+    pub n_rows: u64,
 }
 
 impl LogFile {
@@ -39,13 +41,17 @@ impl LogFile {
         let dictionaries = dictionaries(&self.detector);
         let columns = columns(&self.detector, &dictionaries, blocks);
         match &mut self.groups {
-            Some(groups) => groups.write(&columns),
+            Some(groups) => groups.write(&columns)?,
             None => {
                 let path = names.next(&self.detector);
                 self.groups = Some(ParquetGroups::create(&path, &columns)?);
-                Ok(())
             }
         }
+        self.n_rows += blocks
+            .iter()
+            .map(|block| block.rows.len() as u64)
+            .sum::<u64>();
+        Ok(())
     }
 
     /// Makes the file whole.

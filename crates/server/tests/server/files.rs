@@ -566,7 +566,7 @@ fn a_file_that_the_disk_has_no_room_for_is_answered_507() {
         "the service has no room for this file at present: try again later, or send it in parts";
     let found = (answer.status, answer.json()["detail"].clone());
     assert_eq!(found, (507, serde_json::json!(detail)));
-    let log = || fs::read_to_string(place.path().join("log")).unwrap();
+    let log = || fs::read_to_string(place.path().join("stderr")).unwrap();
     let n_said = |log: String| log.matches("a temporary file cannot be written").count();
     assert!(
         log().contains("ERROR") && log().contains("os error"),

@@ -78,7 +78,7 @@ fn what_is_no_http_does_not_fill_the_log() {
     let answer = connection.read();
     assert!(answer.is_err() || answer.unwrap().status == 400);
     assert_eq!(server.get("/healthz").status, 200);
-    let log = std::fs::read_to_string(place.path().join("log")).unwrap();
+    let log = std::fs::read_to_string(place.path().join("stderr")).unwrap();
     assert_eq!(log, "");
 }
 

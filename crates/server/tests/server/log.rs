@@ -200,6 +200,24 @@ fn of_more_than_can_be_written_every_prediction_is_counted_once() {
 }
 
 #[test]
+fn what_a_full_disk_loses_of_a_file_is_counted_as_lost() {
+    let place = Place::with_flows();
+    // One row group fits into a file, and two do not; shells count in 512 bytes.
+    let small = "trap '' XFSZ; ulimit -f 260";
+    let more = ["--prediction-log-age", "3"];
+    let server = Server::start_behind(&place, small, &[&LOG[..], &more].concat());
+    predict_file(&server, 30_000);
+    wait_for("all of them", || {
+        metric(&server, WRITTEN) + metric(&server, LOST) == 30_000
+    });
+    let written = metric(&server, WRITTEN);
+    assert!(metric(&server, LOST) > 16_384, "the disk was not full");
+    assert_eq!(server.end("TERM"), Some(0));
+    assert_eq!(files(&place).len(), usize::from(written > 0));
+    assert!(written == 0 || read(&place)["bytes"].len() == written);
+}
+
+#[test]
 fn a_share_is_logged_where_a_share_is_asked_for() {
     let place = Place::with_flows();
     let more = ["--prediction-log-share", "0.25"];

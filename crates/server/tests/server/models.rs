@@ -67,7 +67,7 @@ fn a_damaged_history_is_told_of_and_takes_nothing_else_down() {
         let body = format!(r#"{{"records":[{FLOW}]}}"#);
         assert_eq!(server.post("/v1/predict", &body).status, 200);
         // However often it is asked for, the log says it once.
-        let log = std::fs::read_to_string(place.path().join("log")).unwrap();
+        let log = std::fs::read_to_string(place.path().join("stderr")).unwrap();
         assert_eq!(
             log.matches("history cannot be read").count(),
             n + 1,

@@ -34,10 +34,10 @@ impl Server {
         Self::begin(command, arguments)
     }
 
-    /// Starts the server behind commands of a shell, with its log in the file `log` of the place.
+    /// Starts the server behind commands of a shell, with its log in the file `stderr` of the place.
     pub fn start_behind(place: &Place, shell: &str, arguments: &[&str]) -> Self {
         let mut command = Command::new("sh");
-        let line = format!("{shell}\nexec \"$0\" \"$@\" 2>log");
+        let line = format!("{shell}\nexec \"$0\" \"$@\" 2>stderr");
         command.args(["-c", &line, SERVER]);
         Self::begin(prepared(command, place), arguments)
     }

@@ -51,7 +51,7 @@ fn a_history_that_is_damaged_at_the_start_is_named_everywhere_and_its_file_to_ad
             "{text}"
         );
     }
-    let log = fs::read_to_string(place.path().join("log")).unwrap();
+    let log = fs::read_to_string(place.path().join("stderr")).unwrap();
     for text in [&admin, &log, &server.greeting] {
         assert!(
             text.contains("models/flows/history/00000001.json"),
