@@ -4,7 +4,7 @@ use std::fmt;
 
 use artifact::Digest;
 
-use crate::RawBatch;
+use crate::{RawBatch, RawColumn, raw::write_number};
 
 /// How many records there are, and a digest of their contents: equal for equal records in any order,
 /// and for a number and its text.
@@ -62,12 +62,24 @@ fn head(record: Digest) -> u128 {
 pub fn record_digests(batch: &RawBatch) -> Vec<Digest> {
     let mut order: Vec<usize> = (0..batch.names.len()).collect();
     order.sort_by(|&a, &b| batch.names[a].cmp(&batch.names[b]));
-    let mut bytes = Vec::new();
+    let named = |&at: &usize| (part(&batch.names[at]), &batch.columns[at]);
+    let columns: Vec<(Vec<u8>, &RawColumn)> = order.iter().map(named).collect();
+    let (mut bytes, mut number) = (Vec::new(), String::new());
     let digest = |row| {
         bytes.clear();
-        for &column in &order {
-            if let Some(text) = batch.columns[column].text(row) {
-                push_field(&mut bytes, &batch.names[column], &text);
+        for (name, column) in &columns {
+            let text = match column {
+                RawColumn::Text(texts) => texts.get(row),
+                RawColumn::Number(numbers) if numbers[row].is_nan() => None,
+                RawColumn::Number(numbers) => {
+                    number.clear();
+                    write_number(numbers[row], &mut number);
+                    Some(number.as_str())
+                }
+            };
+            if let Some(text) = text {
+                bytes.extend_from_slice(name);
+                push_part(text, &mut bytes);
             }
         }
         Digest::of(&bytes)
@@ -75,11 +87,15 @@ pub fn record_digests(batch: &RawBatch) -> Vec<Digest> {
     (0..batch.n_rows()).map(digest).collect()
 }
 
-fn push_field(bytes: &mut Vec<u8>, name: &str, text: &str) {
-    for part in [name, text] {
-        bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
-        bytes.extend_from_slice(part.as_bytes());
-    }
+fn part(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    push_part(text, &mut bytes);
+    bytes
+}
+
+fn push_part(text: &str, bytes: &mut Vec<u8>) {
+    bytes.extend_from_slice(&(text.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(text.as_bytes());
 }
 
 #[cfg(test)]

@@ -145,9 +145,11 @@ impl Rows {
 
     /// Takes a whole number, which stays exact.
     pub(super) fn integer(&mut self, column: usize, number: i128) {
-        match number.unsigned_abs() <= MAX_EXACT_INTEGER.into() {
-            true => self.cell(column, Scalar::Number(number as f64)),
-            false => self.cell(column, Scalar::Text(&number.to_string())),
+        match i64::try_from(number) {
+            Ok(number) if number.unsigned_abs() <= MAX_EXACT_INTEGER => {
+                self.cell(column, Scalar::Number(number as f64));
+            }
+            _ => self.cell(column, Scalar::Text(&number.to_string())),
         }
     }
 
