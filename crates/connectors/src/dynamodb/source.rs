@@ -1,10 +1,10 @@
 //! A table as a source of rows: segments that are scanned side by side, and given in turns.
 
-use std::{sync::Arc, vec::IntoIter};
+use std::{panic::resume_unwind, sync::Arc, vec::IntoIter};
 
 use dataset::{FieldColumns, RawBatch, Schema, Source, SourceError, SourceUri};
 use serde_json::{Value, json, value::RawValue};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::JoinHandle};
 
 use super::{
     attribute::Item,
@@ -42,6 +42,7 @@ pub(crate) struct DynamoSource {
 
 struct Segment {
     pages: mpsc::Receiver<Result<Vec<Box<RawValue>>, Trouble>>,
+    reading: JoinHandle<()>,
     items: IntoIter<Box<RawValue>>,
     n_in_turn: usize,
 }
@@ -73,9 +74,9 @@ impl DynamoSource {
             let (give, pages) = mpsc::channel(1);
             let client = self.connection.client.clone();
             let scan = scan(client, Arc::clone(&parameters), segment, give);
-            self.connection.threads.handle().spawn(scan);
             Segment {
                 pages,
+                reading: self.connection.threads.handle().spawn(scan),
                 items: Vec::new().into_iter(),
                 n_in_turn: 0,
             }
@@ -107,7 +108,11 @@ impl DynamoSource {
             match self.connection.block_on(segment.pages.recv()) {
                 Some(Ok(page)) => segment.items = page.into_iter(),
                 Some(Err(trouble)) => return Err(self.given_up(trouble)),
-                None => drop(segments.remove(self.next)),
+                None => {
+                    // Whatever came of a defect of ours, it is not the end.
+                    let ended = self.connection.block_on(segments.remove(self.next).reading);
+                    ended.unwrap_or_else(|e| resume_unwind(e.into_panic()));
+                }
             }
         };
         self.segments = Some(segments);
