@@ -28,7 +28,7 @@ const REMEMBERED: usize = 50;
 const REGISTERING: &str = "it was ended while its candidate was being registered: the history of the model tells \
                            whether it was";
 /// Why a job cannot be ended.
-const ENDED: &str = "the job does not run any more";
+pub const ENDED: &str = "the job does not run any more";
 /// Bytes of a child's result at most; beyond them it is not read.
 const MAX_RESULT_BYTES: u64 = 16 << 20;
 

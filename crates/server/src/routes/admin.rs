@@ -14,7 +14,7 @@ use super::{READS, Service, at, histories, json, models::HistoryEntry, read, ref
 use crate::{
     body::{self, Body},
     diagnosis,
-    jobs::{Job, Refusal, TrainingSource},
+    jobs::{self, Job, Refusal, TrainingSource},
     problem::{Faults, Problem},
     records::{self, Object, Whole},
     serving::Reload,
@@ -234,7 +234,11 @@ pub async fn cancel(service: Data<Service>, id: Path<u64>) -> Result<HttpRespons
     let mut job = cancelled.map_err(|reason| Problem::new(StatusCode::CONFLICT, reason))?;
     let job = job.wait_for(|job| job.state != "running").await;
     let job: Job = job.map_err(|e| Problem::internal(&e))?.clone();
-    answer(StatusCode::OK, &job)
+    match job.state.as_str() {
+        "cancelled" => answer(StatusCode::OK, &job),
+        // It has ended by itself before it could be ended.
+        _ => Err(Problem::new(StatusCode::CONFLICT, jobs::ENDED)),
+    }
 }
 
 /// Tells how a training goes on, as server-sent events, until it has ended.

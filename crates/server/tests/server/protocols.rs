@@ -370,7 +370,7 @@ fn bad_tensors_are_refused_with_their_places() {
             {"name": "duration", "shape": [2, 1], "datatype": "INT8", "data": [1, 128], "more": 1},
             tensor("protocol", "BYTES", &json!(["tcp", "sctp"])),
             tensor("root", "UINT8", &json!([1, 2])),
-            tensor("bytes", "FP32", &json!([1, "1"])),
+            tensor("bytes", "FP32", &json!([1e300, "1"])),
             tensor("servic", "BYTES", &json!(["http", "http"])),
         ]}),
         json!([
@@ -378,6 +378,7 @@ fn bad_tensors_are_refused_with_their_places() {
             {"path": "parameters", "problem": "`a list` is not an object"},
             {"path": "inputs[0].more", "problem": "unknown: give `name`, `shape`, `datatype`, `data`, `parameters`"},
             {"path": "inputs[4].name", "problem": "servic: there is no such column; did you mean `service`?"},
+            {"path": "inputs[3].data[0]", "problem": "bytes: `1e300` is no FP32"},
             {"path": "inputs[0].data[1]", "problem": "duration: `128` is no INT8"},
             {"path": "inputs[1].data[1]", "problem": "protocol: `sctp` is not one of icmp, tcp, udp"},
             {"path": "inputs[2].data[1]", "problem": "root: `2` is not true or false"},

@@ -17,7 +17,7 @@ enum Kind {
     /// Whole numbers of so many bits.
     Unsigned(u8),
     Signed(u8),
-    Float,
+    Float(u8),
     Text,
 }
 
@@ -32,9 +32,9 @@ const ALL: [(&str, Kind); 13] = [
     ("UINT16", Kind::Unsigned(16)),
     ("UINT32", Kind::Unsigned(32)),
     ("UINT64", Kind::Unsigned(64)),
-    ("FP16", Kind::Float),
-    ("FP32", Kind::Float),
-    ("FP64", Kind::Float),
+    ("FP16", Kind::Float(16)),
+    ("FP32", Kind::Float(32)),
+    ("FP64", Kind::Float(64)),
     ("BYTES", Kind::Text),
 ];
 
@@ -68,7 +68,7 @@ impl Datatype {
                 matches!(kind, Kind::Truth | Kind::Unsigned(_) | Kind::Signed(_))
             }
             ColumnType::Integer | ColumnType::Number => {
-                matches!(kind, Kind::Unsigned(_) | Kind::Signed(_) | Kind::Float)
+                matches!(kind, Kind::Unsigned(_) | Kind::Signed(_) | Kind::Float(_))
             }
         };
         if suits(self.kind) {
@@ -86,10 +86,12 @@ impl Datatype {
     /// Says what is wrong with a value; one that is missing agrees with every datatype.
     pub fn check(self, cell: &Cell<'_>) -> Result<(), String> {
         let shown = match (self.kind, cell) {
-            (_, Cell::Null)
-            | (Kind::Truth, Cell::Truth(_))
-            | (Kind::Float, Cell::Number(_))
-            | (Kind::Text, Cell::Text(_)) => return Ok(()),
+            (_, Cell::Null) | (Kind::Truth, Cell::Truth(_)) | (Kind::Text, Cell::Text(_)) => {
+                return Ok(());
+            }
+            (Kind::Float(bits), Cell::Number(number)) if number.abs() <= largest(bits) => {
+                return Ok(());
+            }
             (Kind::Unsigned(bits), Cell::Number(number))
                 if holds(*number, 0.0, 2_f64.powi(bits.into())) =>
             {
@@ -108,6 +110,15 @@ impl Datatype {
             (_, Cell::Other(what)) => (*what).to_owned(),
         };
         Err(format!("`{shown}` is no {}", self.name))
+    }
+}
+
+/// Returns the largest number that is so many bits wide (IEEE 754).
+fn largest(bits: u8) -> f64 {
+    match bits {
+        16 => 65_504.0,
+        32 => f64::from(f32::MAX),
+        _ => f64::MAX,
     }
 }
 
