@@ -205,8 +205,8 @@ impl Push<'_> {
         let name = &survey.digest.to_string()[..16];
         self.summary.load = Some(name.to_owned());
         self.summary.before = destination.begin(name)?;
-        // What gives up on the way is gone on with by the same push.
-        let expected = self.load_records(destination, survey)?;
+        let expected = self.load_records(destination, survey);
+        let expected = expected.map_err(|failure| self.interrupted(failure))?;
         let judged = match self.check_refused(destination, expected) {
             Ok(()) => {
                 let found = destination.read_back()?;
@@ -278,6 +278,25 @@ impl Push<'_> {
         };
         let message = format!("{place}: read back {found}, but sent {expected}: {why}");
         Err(Failure::new(ErrorKind::Unavailable, message))
+    }
+
+    /// Says what has become of the records of a push that could not go on; of a new file nothing is left.
+    fn interrupted(&self, failure: Failure) -> Failure {
+        if self.summary.before.is_none() {
+            return failure;
+        }
+        let load = self.summary.load.as_deref().unwrap_or_default();
+        let said = match self.arguments.mode {
+            Mode::Append => format!(
+                "what was loaded stays under the load `{load}`, and the same push goes on with it: before another one, \
+                 delete it"
+            ),
+            Mode::Replace => "the records that were there stay".to_owned(),
+            Mode::Upsert => {
+                "what was written over stays, and the same push writes it over again".to_owned()
+            }
+        };
+        Failure::new(failure.kind(), format!("{failure}; {said}"))
     }
 
     /// Takes back what was loaded, so that a mended push does not load it a second time. What an earlier

@@ -115,6 +115,12 @@ impl SqlDestination {
         })
     }
 
+    /// Returns whether records come by `COPY`.
+    fn copies(&self) -> bool {
+        let is_upsert = matches!(self.mode, LoadMode::Upsert(_));
+        !is_upsert && self.keeps_all && self.into.takes_copy
+    }
+
     fn key(&self) -> &[String] {
         match &self.mode {
             LoadMode::Upsert(key) => key,
@@ -131,7 +137,7 @@ impl SqlDestination {
         loaded: &mut Loaded,
     ) -> Vec<Record> {
         let dialect = self.connection.dialect();
-        let at_most = match self.into.takes_copy && self.keeps_all {
+        let at_most = match self.copies() {
             true => COPIED_RECORDS,
             false => REQUEST_RECORDS.min(dialect.max_values() / (batch.names.len() + 2)),
         };
@@ -217,7 +223,7 @@ impl SqlDestination {
                 .repeat(asked, async |link| insertion.carry_out(link).await)?;
             return Ok(tried.map(|_| ()));
         }
-        if self.into.takes_copy {
+        if self.copies() {
             let (sql, rows) = (self.into.copy(), copy::rows(records, &self.load));
             return self.connection.repeat(asked, async |link| {
                 or_refusal(link.copy_in(&sql, &rows).await)
@@ -328,19 +334,23 @@ impl Destination for SqlDestination {
             }
             LoadMode::Append => return Ok(false),
         };
-        let asked = "take back what was loaded";
+        if self.mode == LoadMode::Append {
+            return Ok(self.delete_own(&undo).map(|()| true)?);
+        }
         self.connection
-            .repeat_at_length(asked, async |link| link.run(&undo, &[]).await)?;
+            .repeat_at_length(TAKE_BACK, async |link| link.run(&undo, &[]).await)?;
         Ok(true)
     }
 }
+
+const TAKE_BACK: &str = "take back what was loaded";
 
 impl SqlDestination {
     /// Drops what was made for a load that is refused for good: what a replacement was loaded into, since the
     /// same push would not fare better with a table that was made by the constraints of now, and the index
     /// of a key that nothing was written by.
     fn or_leave_nothing(&mut self, outcome: Result<(), Trouble>) -> Result<(), Trouble> {
-        let is_refused = |trouble: &Trouble| trouble.cause == Cause::Refused;
+        let is_refused = |trouble: &Trouble| !trouble.cause.is_transient();
         if !outcome.as_ref().is_err_and(is_refused) {
             return outcome;
         }
@@ -350,6 +360,24 @@ impl SqlDestination {
             LoadMode::Append => {}
         }
         outcome
+    }
+
+    /// Deletes what this load has written, and looks whether it is gone: a trigger, a rule or row security may say
+    /// otherwise without an error.
+    fn delete_own(&mut self, delete: &str) -> Result<(), Trouble> {
+        let count = self.into.count_load(&self.load);
+        let seen = self.connection.texts(TAKE_BACK, &count, &[])?;
+        self.connection
+            .repeat_at_length(TAKE_BACK, async |link| link.run(delete, &[]).await)?;
+        let left = table::number(&self.connection.texts(TAKE_BACK, &count, &[])?);
+        let hidden = self.n_loaded.saturating_sub(table::number(&seen));
+        match left + hidden {
+            0 => Ok(()),
+            n => Err(self.refused(
+                TAKE_BACK,
+                format!("{n} of them are not deleted: the table keeps or hides them"),
+            )),
+        }
     }
 
     fn drop_unused_index(&mut self) {

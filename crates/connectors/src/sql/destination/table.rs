@@ -172,6 +172,16 @@ impl Table {
         format!("DELETE FROM {table} WHERE {column} = '{load}'")
     }
 
+    /// Writes the query for the number of a load's records.
+    pub(super) fn count_load(&self, load: &str) -> String {
+        let (column, count) = (
+            self.dialect.quote(LOAD_COLUMN),
+            self.dialect.as_text("count(*)"),
+        );
+        let table = self.dialect.quote_table(&self.name);
+        format!("SELECT {count} FROM {table} WHERE {column} = '{load}'")
+    }
+
     /// Writes the statement that drops the table.
     pub(super) fn drop_if_there(&self) -> String {
         format!(

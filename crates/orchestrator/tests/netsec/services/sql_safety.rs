@@ -87,6 +87,92 @@ fn a_text_that_is_too_long_for_its_column_goes_to_quarantine_and_is_never_cut() 
 }
 
 #[test]
+fn more_values_than_a_statement_takes_come_in_several() {
+    let names: Vec<String> = (0..60).map(|i| format!("c{i}")).collect();
+    let columns = names
+        .iter()
+        .map(|name| format!("- {{name: {name}, type: integer}}\n"));
+    let columns: String = columns.collect();
+    let place = Workplace::new();
+    let target = "target: {column: y, benign: {ok: ['0']}, threats: {bad: ['1']}}";
+    place.write(
+        "wide.yaml",
+        format!("name: wide\ncolumns:\n{columns}{target}\n"),
+    );
+    let row = |i: usize| format!("{i},{}{}\n", "7,".repeat(59), i % 2);
+    let rows: String = (0..2500).map(row).collect();
+    place.write("wide.csv", format!("{},y\n{rows}", names.join(",")));
+    for kind in EVERY {
+        let database = Database::start(kind);
+        for mode in [&["append"][..], &["replace"], &["upsert", "--key", "c0"]] {
+            let more = [&["--dataset", "wide.yaml", "--mode"], mode].concat();
+            let pushed = push(&place, "wide.csv", &database.address(mode[0]), &more);
+            assert_eq!(pushed["written"], 2500, "{kind:?} {mode:?}");
+        }
+    }
+}
+
+#[test]
+fn whatever_a_trigger_says_of_a_record_is_of_the_record() {
+    let database = Database::start(Kind::Postgres);
+    let place = Workplace::new();
+    place.write_tiny_rows("a,b,y\n1,1,0\n2,2,0\n3,3,1\n4,4,1\n");
+    database.ask(
+        "CREATE FUNCTION judge() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         IF NEW.a = 2 THEN RAISE EXCEPTION 'not this' USING ERRCODE = 'U0001'; END IF; \
+         IF NEW.a = 3 THEN RAISE EXCEPTION 'nor this' USING ERRCODE = '42000'; END IF; \
+         RETURN NEW; END $$",
+    );
+    for mode in ["append", "upsert"] {
+        database.ask(&format!(
+            "CREATE TABLE {mode} (a FLOAT8, b FLOAT8, y BIGINT, netsec_load TEXT, netsec_row BIGINT); \
+             CREATE TRIGGER judges BEFORE INSERT ON {mode} FOR EACH ROW EXECUTE FUNCTION judge()"
+        ));
+        let mut more = vec![
+            "--mode",
+            mode,
+            "--max-bad-share",
+            "0.5",
+            "--quarantine",
+            "bad.csv",
+        ];
+        if mode == "upsert" {
+            more.extend(["--key", "a"]);
+        }
+        let pushed = push_tiny(&place, &database.address(mode), &more);
+        assert_eq!(
+            (&pushed["written"], &pushed["rejected"]),
+            (&2.into(), &2.into())
+        );
+        let rejected = std::fs::read_to_string(place.path("bad.csv")).unwrap();
+        assert!(rejected.contains("not this"), "{rejected}");
+        assert!(rejected.contains("nor this"), "{rejected}");
+    }
+}
+
+#[test]
+fn what_is_not_deleted_is_not_said_to_be_taken_back() {
+    let database = Database::start(Kind::Postgres);
+    let place = Workplace::new();
+    place.write_tiny_rows("a,b,y\n1,1,0\n2,2,0\n3,3,1\n");
+    database.ask(
+        "CREATE TABLE tiny (a FLOAT8 CHECK (a < 3), b FLOAT8, y BIGINT, netsec_load TEXT, netsec_row BIGINT); \
+         CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$; \
+         CREATE TRIGGER keeps BEFORE DELETE ON tiny FOR EACH ROW EXECUTE FUNCTION keep()",
+    );
+    let called = try_to_push(&place, &database.address("tiny"), &[]);
+    assert_eq!(called.code, 65, "{}", called.err);
+    let said = "2 records stay under the load";
+    assert!(called.err.contains(said), "{}", called.err);
+    assert!(
+        called.err.contains("2 of them are not deleted"),
+        "{}",
+        called.err
+    );
+    assert_eq!(database.count("tiny"), 2);
+}
+
+#[test]
 fn what_copy_would_pass_over_is_asked() {
     let database = Database::start(Kind::Postgres);
     let place = Workplace::new();
