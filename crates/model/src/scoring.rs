@@ -126,14 +126,7 @@ pub fn read(schema: &Schema, batch: &RawBatch) -> (Table, Vec<Vec<String>>) {
     let columns = schema.features().map(|column| TableColumn {
         name: column.name.clone(),
         values: match found.cells(column) {
-            Ok(None) => {
-                let objects = found.objects_in_place_of(&column.name);
-                let row = |row: usize| match objects.get(&row) {
-                    Some(object) => note(&mut problems[row], column, object),
-                    None => f64::NAN,
-                };
-                (0..n).map(row).collect()
-            }
+            Ok(None) => vec![f64::NAN; n],
             Ok(Some((at, cells))) => {
                 let read_cell = |reader: &mut ColumnReader<'_>, row: usize| {
                     let value = match found.is_torn(row) || found.is_unread(row, at) {
@@ -238,7 +231,10 @@ impl<'a> FoundColumns<'a> {
                 None => Ok(Some((*at, &self.batch.columns[*at]))),
             },
             Some((n, _)) => Err(format!("{n} columns have this name")),
-            None if column.may_be_missing => Ok(None),
+            None if column.may_be_missing => match self.unread_part(&column.name) {
+                Some(part) => Err(format!("it is an object, with `{part}`")),
+                None => Ok(None),
+            },
             None => Err(self.absence(&column.name)),
         }
     }
@@ -259,23 +255,12 @@ impl<'a> FoundColumns<'a> {
         parts.take_while(move |(part, _)| part.starts_with(&within))
     }
 
-    /// Returns the rows that have an object where there may be no value, each with what is said of it: it is none.
-    fn objects_in_place_of(&self, name: &str) -> BTreeMap<usize, String> {
-        let mut rows = BTreeMap::new();
-        for (part, at) in self.parts(name).filter(|(part, _)| !self.is_used(part)) {
-            let is_unread = self.unread_columns.contains_key(&at);
-            let has_value = |row: &usize| {
-                let cell = RawCell::of(&self.batch.columns[at], *row);
-                is_unread || self.is_unread(*row, at) || !cell.is_missing()
-            };
-            for row in (0..self.batch.n_rows()).filter(|row| !self.is_torn(*row)) {
-                if has_value(&row) {
-                    let object = || format!("it is an object, with `{part}`");
-                    rows.entry(row).or_insert_with(object);
-                }
-            }
-        }
-        rows
+    /// Returns a part of an object that holds more than single values, such as a list: whatever may be missing is not
+    /// missing there.
+    fn unread_part(&self, name: &str) -> Option<&'a str> {
+        let is_unread = |(_, at): &(&str, usize)| self.unread_columns.contains_key(at);
+        let part = self.parts(name).find(is_unread);
+        part.map(|(part, _)| part)
     }
 }
 
@@ -293,14 +278,6 @@ pub enum RawCell<'a> {
 }
 
 impl<'a> RawCell<'a> {
-    fn is_missing(self) -> bool {
-        match self {
-            Self::Absent | Self::Null => true,
-            Self::Number(number) => number.is_nan(),
-            Self::Text(_) => false,
-        }
-    }
-
     #[inline]
     fn of(cells: &'a RawColumn, row: usize) -> Self {
         match cells {
