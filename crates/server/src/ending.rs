@@ -1,76 +1,110 @@
 //! The end of the service: what was sent before SIGTERM came is answered, over connections that are kept alive as well.
 
-use std::{
-    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
-    time::Duration,
-};
-
-use actix_web::{
-    dev::ServerHandle,
-    rt::{spawn, time::sleep},
-    web::Data,
-};
-
-use crate::routes::Service;
-
-/// How long nothing may have been asked before connections without a request are closed.
-const QUIET: Duration = Duration::from_millis(250);
-/// How many times that is waited for at most.
-const TIMES: u32 = 8;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 /// Whether the service ends, and what it is asked meanwhile.
 #[derive(Default)]
 pub struct Ending {
     has_begun: AtomicBool,
-    answers: AtomicU64,
+    seen: AtomicU64,
 }
 
 impl Ending {
-    /// Takes note of an answer; returns whether it is the last over its connection, which says so.
-    pub fn is_last_answer(&self) -> bool {
-        let has_begun = self.has_begun.load(Relaxed);
-        if has_begun {
-            self.answers.fetch_add(1, Relaxed);
+    /// Takes note of a request that comes, or of its answer.
+    pub fn note(&self) {
+        if self.has_begun() {
+            self.seen.fetch_add(1, Relaxed);
         }
-        has_begun
     }
 
-    /// Begins to end: waits until clients know of it. Who is about to ask over a connection that is kept alive, as proxies
-    /// do, would find it closed, and not know whether the request was taken.
-    async fn begin(&self) {
-        self.has_begun.store(true, Relaxed);
-        for _ in 0..TIMES {
-            let before = self.answers.load(Relaxed);
-            sleep(QUIET).await;
-            if self.answers.load(Relaxed) == before {
-                return;
-            }
-        }
+    /// Returns whether the service ends: an answer is the last over its connection then, and says so.
+    pub fn has_begun(&self) -> bool {
+        self.has_begun.load(Relaxed)
     }
 }
 
-/// Lets signals end a server: SIGTERM once all is answered, SIGINT and SIGQUIT at once.
+#[cfg(unix)]
+mod signals {
+    use std::{
+        future::{Future as _, poll_fn},
+        pin::pin,
+        task::Poll,
+        time::Duration,
+    };
+
+    use actix_web::{
+        dev::Server,
+        rt::{
+            signal::unix::{SignalKind, signal},
+            spawn,
+            time::sleep,
+        },
+        web::Data,
+    };
+
+    use super::{Ending, Relaxed};
+    use crate::routes::Service;
+
+    /// How long nothing may have been asked or answered before connections without a request are closed.
+    const QUIET: Duration = Duration::from_millis(500);
+    /// How many times that is waited for at most.
+    const TIMES: u32 = 6;
+
+    impl Ending {
+        /// Begins to end: waits until clients know of it. Who is about to ask over a connection that is kept alive, as
+        /// proxies do, would find it closed, and not know whether the request was taken.
+        async fn begin(&self) {
+            self.has_begun.store(true, Relaxed);
+            for _ in 0..TIMES {
+                let before = self.seen.load(Relaxed);
+                sleep(QUIET).await;
+                if self.seen.load(Relaxed) == before {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Lets a server run until a signal ends it: SIGTERM once all is answered, SIGINT and SIGQUIT at once, also while it
+    /// drains.
+    ///
+    /// # Errors
+    /// The server's, and when the system lets nobody wait for a signal.
+    pub async fn run(service: &Data<Service>, server: Server) -> std::io::Result<()> {
+        let (service, handle) = (Data::clone(service), server.handle());
+        let mut terminate = signal(SignalKind::terminate())?;
+        spawn(async move {
+            terminate.recv().await;
+            tracing::info!("SIGTERM: requests in progress are answered");
+            service.ending.begin().await;
+            handle.stop(true).await;
+        });
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut quit = signal(SignalKind::quit())?;
+        let mut server = pin!(server);
+        poll_fn(|context| {
+            let is_hasty =
+                interrupt.poll_recv(context).is_ready() || quit.poll_recv(context).is_ready();
+            match is_hasty {
+                true => Poll::Ready(Ok(())),
+                false => server.as_mut().poll(context),
+            }
+        })
+        .await
+    }
+}
+
+#[cfg(unix)]
+pub use signals::run;
+
+/// Lets a server run until it is told to end.
 ///
 /// # Errors
-/// When the system lets nobody wait for a signal.
-#[cfg(unix)]
-pub fn at_signals(service: &Data<Service>, server: &ServerHandle) -> std::io::Result<()> {
-    use actix_web::rt::signal::unix::{SignalKind, signal};
-    let mut signals = signal(SignalKind::terminate())?;
-    let (service, handle) = (Data::clone(service), server.clone());
-    spawn(async move {
-        signals.recv().await;
-        tracing::info!("SIGTERM: requests in progress are answered");
-        service.ending.begin().await;
-        handle.stop(true).await;
-    });
-    for kind in [SignalKind::interrupt(), SignalKind::quit()] {
-        let mut signals = signal(kind)?;
-        let handle = server.clone();
-        spawn(async move {
-            signals.recv().await;
-            handle.stop(false).await;
-        });
-    }
-    Ok(())
+/// The server's.
+#[cfg(not(unix))]
+pub async fn run(
+    _: &actix_web::web::Data<crate::routes::Service>,
+    server: actix_web::dev::Server,
+) -> std::io::Result<()> {
+    server.await
 }

@@ -50,6 +50,7 @@ pub async fn check<B: MessageBody + 'static>(
     let began = Instant::now();
     let service = request.app_data::<Data<Service>>().cloned();
     let service = service.ok_or_else(|| Problem::internal(&"the app has no service"))?;
+    service.ending.note();
     let origin = request.headers().get(header::ORIGIN).cloned();
     let unread = Unread::of(&mut request);
     // Of a machine's own name, a browser would extend it to whatever else answers there.
@@ -79,7 +80,8 @@ pub async fn check<B: MessageBody + 'static>(
         let headers = response.headers_mut();
         headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
     }
-    if service.ending.is_last_answer() {
+    service.ending.note();
+    if service.ending.has_begun() {
         let head = response.response_mut().head_mut();
         head.set_connection_type(ConnectionType::Close);
     }

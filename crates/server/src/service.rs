@@ -119,15 +119,13 @@ fn serve(arguments: &Arguments, settings: Settings, serving: Arc<Serving>) -> Re
     let result = actix_web::rt::System::new().block_on(async {
         let failed = |e: std::io::Error| unavailable("the service", &e);
         let public = start(&service, public, Manner::public(&service.settings)).map_err(failed)?;
-        // Told by a signal, the first listener to end stops the threads of both: the public one, whose requests are
-        // waited for, is the only one that is told.
-        #[cfg(unix)]
-        ending::at_signals(&service, &public.handle()).map_err(failed)?;
         let admin = admin.map(|admin| start(&service, admin, Manner::ADMIN));
         let admin = admin.transpose();
         let admin = admin.map_err(failed)?.map(actix_web::rt::spawn);
         print(&greeting)?;
-        public.await.map_err(failed)?;
+        // Told by a signal, the first listener to end stops the threads of both: the public one, whose requests are
+        // waited for, is the only one that is told.
+        ending::run(&service, public).await.map_err(failed)?;
         if let Some(admin) = admin {
             // Nothing waits for it: a training ends with the service.
             admin.abort();

@@ -48,9 +48,9 @@ pub struct FileQuery {
 
 /// Scores a CSV file with a line of names, row by row as it comes.
 ///
-/// The answer has the file's columns, then `label`, `threat_probability`, `model_version`, `problem`
-/// and `imputed`, the columns without a value; a row that cannot be scored has a problem instead of a verdict. It begins before the
-/// upload has ended, and breaks off when the upload does.
+/// The answer has the file's columns, then `label`, `threat_probability`, `model_version`, `problem` and
+/// `imputed`, the columns without a value; a row that cannot be scored has a problem instead of a verdict. It
+/// begins before the upload has ended, and breaks off when the upload does.
 #[utoipa::path(post, path = "/v1/predict/csv", operation_id = "predict_csv", tag = "predictions", params(FileQuery),
     request_body(content = String, content_type = "text/csv"),
     responses(
@@ -127,7 +127,8 @@ pub struct ParquetFile(Vec<u8>);
 /// It is kept in a temporary file until its end has come, and so is the answer; the columns are those
 /// of `/v1/predict/csv`. The file's own columns keep their types and come back as they are, those that
 /// cannot be read included.
-#[utoipa::path(post, path = "/v1/predict/parquet", operation_id = "predict_parquet", tag = "predictions", params(FileQuery),
+#[utoipa::path(post, path = "/v1/predict/parquet",
+    operation_id = "predict_parquet", tag = "predictions", params(FileQuery),
     request_body(content = inline(ParquetFile), content_type = "application/vnd.apache.parquet"),
     responses(
         ParquetVerdicts,

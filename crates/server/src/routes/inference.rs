@@ -211,7 +211,8 @@ pub async fn infer(
 }
 
 /// Tells what a version of the model takes and gives.
-#[utoipa::path(get, path = "/v2/models/{name}/versions/{version}", operation_id = "model_version_metadata", tag = "other protocols",
+#[utoipa::path(get, path = "/v2/models/{name}/versions/{version}",
+    operation_id = "model_version_metadata", tag = "other protocols",
     params(
         ("name" = String, Path, description = "Name of the model that serves"),
         ("version" = String, Path, description = "Its version")),
@@ -226,7 +227,8 @@ pub async fn metadata_of_version(
 }
 
 /// Says whether a version of the model serves.
-#[utoipa::path(get, path = "/v2/models/{name}/versions/{version}/ready", operation_id = "model_version_ready", tag = "other protocols",
+#[utoipa::path(get, path = "/v2/models/{name}/versions/{version}/ready",
+    operation_id = "model_version_ready", tag = "other protocols",
     params(
         ("name" = String, Path, description = "Name of the model that serves"),
         ("version" = String, Path, description = "Its version")),
@@ -241,7 +243,8 @@ pub async fn ready_of_version(
 }
 
 /// Scores rows that come as one tensor a column, by a version of the model.
-#[utoipa::path(post, path = "/v2/models/{name}/versions/{version}/infer", operation_id = "model_version_infer", tag = "other protocols",
+#[utoipa::path(post, path = "/v2/models/{name}/versions/{version}/infer",
+    operation_id = "model_version_infer", tag = "other protocols",
     params(
         ("name" = String, Path, description = "Name of the model that serves"),
         ("version" = String, Path, description = "Its version")),

@@ -22,7 +22,7 @@ const SOURCES_VARIABLE: &str = "NETSEC_TRAIN_SOURCES";
 /// Reads the sources that administrators may train on: those of the flags or, without any, of the environment.
 pub fn sources(given: &[String]) -> Result<Vec<TrainingSource>, Failure> {
     let (listed, place) = match given {
-        [] => (sources_of_environment(), SOURCES_VARIABLE),
+        [] => (sources_of_environment()?, SOURCES_VARIABLE),
         _ => (given.to_vec(), "--train-source"),
     };
     let sources = listed.iter().map(|text| source(text, place));
@@ -39,13 +39,14 @@ pub fn sources(given: &[String]) -> Result<Vec<TrainingSource>, Failure> {
     Ok(sources)
 }
 
-fn sources_of_environment() -> Vec<String> {
-    let text = env::var(SOURCES_VARIABLE).unwrap_or_default();
+fn sources_of_environment() -> Result<Vec<String>, Failure> {
+    let text = match env::var(SOURCES_VARIABLE) {
+        Err(env::VarError::NotPresent) => return Ok(Vec::new()),
+        text => text.map_err(|_| config(format!("{SOURCES_VARIABLE}: it is not UTF-8")))?,
+    };
     let listed = text.split([';', '\n']).map(str::trim);
-    listed
-        .filter(|s| !s.is_empty())
-        .map(str::to_owned)
-        .collect()
+    let listed = listed.filter(|s| !s.is_empty());
+    Ok(listed.map(str::to_owned).collect())
 }
 
 /// Reads a source; a message names the place where it stands.

@@ -204,7 +204,7 @@ fn what_a_full_disk_loses_of_a_file_is_counted_as_lost() {
     let place = Place::with_flows();
     // One row group fits into a file, and two do not; shells count in 512 bytes.
     let small = "trap '' XFSZ; ulimit -f 260";
-    let more = ["--prediction-log-age", "3"];
+    let more = ["--prediction-log-age", "8"];
     let server = Server::start_behind(&place, small, &[&LOG[..], &more].concat());
     predict_file(&server, 30_000);
     wait_for("all of them", || {

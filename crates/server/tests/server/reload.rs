@@ -5,7 +5,7 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use ed25519_compact::{KeyPair, Seed};
@@ -265,6 +265,27 @@ fn on_sigterm_clients_that_go_on_asking_are_told_and_lose_nothing() {
             .for_each(|client| client.join().unwrap());
     });
     assert_eq!(server.end("TERM"), Some(0));
+}
+
+#[test]
+fn sigint_ends_a_service_that_drains_at_once() {
+    let place = Place::with_flows();
+    let server = Server::start(&place, &[]);
+    let mut connection = server.connect();
+    let head = connection.head(
+        "POST",
+        "/v1/predict",
+        &["Content-Type: application/json"],
+        Some(9),
+    );
+    connection.write(head.as_bytes()).unwrap();
+    thread::sleep(Duration::from_millis(200));
+    server.signal("TERM");
+    // By then it waits for the request, as it would for half a minute.
+    thread::sleep(Duration::from_secs(1));
+    let began = Instant::now();
+    assert_eq!(server.end("INT"), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(5));
 }
 
 #[test]

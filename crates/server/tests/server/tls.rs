@@ -207,7 +207,7 @@ fn handshakes_that_are_not_ended_hold_nobody_up() {
             .unwrap();
         stream
     };
-    let half: Vec<TcpStream> = (0..700).map(begin).collect();
+    let half: Vec<TcpStream> = (0..560).map(begin).collect();
     let began = Instant::now();
     predict(issued.open(server.address, &[&TLS13]), server.address);
     assert!(began.elapsed() < Duration::from_secs(5));

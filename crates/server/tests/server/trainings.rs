@@ -220,7 +220,7 @@ fn a_training_that_is_ended_too_late_says_that_it_may_have_registered() {
     wait_for("what tells it", || path("begun").exists());
     let cancelled = thread::scope(|scope| {
         let cancel = scope.spawn(|| admin(&server, "POST", "/jobs/1/cancel", &json!({})));
-        thread::sleep(Duration::from_millis(500));
+        thread::sleep(Duration::from_secs(2));
         fs::write(path("end"), "").unwrap();
         cancel.join().unwrap()
     });

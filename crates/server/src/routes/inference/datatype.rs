@@ -89,7 +89,7 @@ impl Datatype {
             (_, Cell::Null) | (Kind::Truth, Cell::Truth(_)) | (Kind::Text, Cell::Text(_)) => {
                 return Ok(());
             }
-            (Kind::Float(bits), Cell::Number(number)) if number.abs() <= largest(bits) => {
+            (Kind::Float(bits), Cell::Number(number)) if has_width(*number, bits) => {
                 return Ok(());
             }
             (Kind::Unsigned(bits), Cell::Number(number))
@@ -113,12 +113,13 @@ impl Datatype {
     }
 }
 
-/// Returns the largest number that is so many bits wide (IEEE 754).
-fn largest(bits: u8) -> f64 {
+/// Returns whether a number stays finite where it has so many bits (IEEE 754).
+fn has_width(number: f64, bits: u8) -> bool {
     match bits {
-        16 => 65_504.0,
-        32 => f64::from(f32::MAX),
-        _ => f64::MAX,
+        // From here on it is rounded to infinity.
+        16 => number.abs() < 65_520.0,
+        32 => (number as f32).is_finite(),
+        _ => true,
     }
 }
 
