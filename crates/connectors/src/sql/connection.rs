@@ -190,8 +190,11 @@ impl Connection {
         if let Some(reason) = tls(error, self.dialect()) {
             return self.trouble(asked, Cause::Tls, reason);
         }
+        let is_ours = !matches!(error, sqlx::Error::Database(_));
         let reason = match cause_of(error) {
-            Cause::TimedOut => format!("no answer within {} s", self.address.time_limit.as_secs()),
+            Cause::TimedOut if is_ours => {
+                format!("no answer within {} s", self.address.time_limit.as_secs())
+            }
             _ => dataset::without_secrets(&reason(error)),
         };
         self.trouble(asked, cause_of(error), reason)
