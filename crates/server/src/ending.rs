@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
+use actix_web::{dev::Server, rt::spawn};
+
 /// Whether the service ends, and what it is asked meanwhile.
 #[derive(Default)]
 pub struct Ending {
@@ -33,16 +35,14 @@ mod signals {
     };
 
     use actix_web::{
-        dev::Server,
         rt::{
             signal::unix::{SignalKind, signal},
-            spawn,
             time::sleep,
         },
         web::Data,
     };
 
-    use super::{Ending, Relaxed};
+    use super::{Ending, Relaxed, Server, spawn};
     use crate::routes::Service;
 
     /// How long nothing may have been asked or answered before connections without a request are closed.
@@ -65,29 +65,38 @@ mod signals {
         }
     }
 
-    /// Lets a server run until a signal ends it: SIGTERM once all is answered, SIGINT and SIGQUIT at once, also while it
-    /// drains.
+    /// Lets the servers run until a signal ends them: SIGTERM once all is answered, SIGINT and SIGQUIT at once, also
+    /// while they drain. Trainings end with them.
     ///
     /// # Errors
-    /// The server's, and when the system lets nobody wait for a signal.
-    pub async fn run(service: &Data<Service>, server: Server) -> std::io::Result<()> {
-        let (service, handle) = (Data::clone(service), server.handle());
+    /// The servers', and when the system lets nobody wait for a signal.
+    pub async fn run(
+        service: &Data<Service>,
+        public: Server,
+        admin: Option<Server>,
+    ) -> std::io::Result<()> {
+        let service = Data::clone(service);
+        let handles = [Some(public.handle()), admin.as_ref().map(Server::handle)];
         let mut terminate = signal(SignalKind::terminate())?;
         spawn(async move {
             terminate.recv().await;
             tracing::info!("SIGTERM: requests in progress are answered");
             service.ending.begin().await;
-            handle.stop(true).await;
+            // Who follows a training would not go away before it has ended.
+            service.jobs.stop();
+            for handle in handles.into_iter().flatten() {
+                spawn(async move { handle.stop(true).await });
+            }
         });
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut quit = signal(SignalKind::quit())?;
-        let mut server = pin!(server);
+        let mut both = pin!(super::both(public, admin));
         poll_fn(|context| {
             let is_hasty =
                 interrupt.poll_recv(context).is_ready() || quit.poll_recv(context).is_ready();
             match is_hasty {
                 true => Poll::Ready(Ok(())),
-                false => server.as_mut().poll(context),
+                false => both.as_mut().poll(context),
             }
         })
         .await
@@ -97,14 +106,24 @@ mod signals {
 #[cfg(unix)]
 pub use signals::run;
 
-/// Lets a server run until it is told to end.
+/// Lets the servers run until they are told to end.
 ///
 /// # Errors
-/// The server's.
+/// The servers'.
 #[cfg(not(unix))]
 pub async fn run(
     _: &actix_web::web::Data<crate::routes::Service>,
-    server: actix_web::dev::Server,
+    public: Server,
+    admin: Option<Server>,
 ) -> std::io::Result<()> {
-    server.await
+    both(public, admin).await
+}
+
+async fn both(public: Server, admin: Option<Server>) -> std::io::Result<()> {
+    let admin = admin.map(spawn);
+    public.await?;
+    match admin {
+        None => Ok(()),
+        Some(admin) => admin.await.map_err(std::io::Error::other)?,
+    }
 }

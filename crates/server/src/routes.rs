@@ -66,6 +66,17 @@ pub struct Service {
 }
 
 impl Service {
+    /// Says whether requests should be sent here.
+    ///
+    /// # Errors
+    /// Status 503 when there is no model, and when the service ends.
+    pub fn check_ready(&self) -> Result<(), Problem> {
+        if self.ending.has_begun() {
+            return Err(Problem::unavailable("the service is ending"));
+        }
+        self.detector().map(drop)
+    }
+
     /// Returns the model that serves.
     ///
     /// # Errors

@@ -119,18 +119,11 @@ fn serve(arguments: &Arguments, settings: Settings, serving: Arc<Serving>) -> Re
     let result = actix_web::rt::System::new().block_on(async {
         let failed = |e: std::io::Error| unavailable("the service", &e);
         let public = start(&service, public, Manner::public(&service.settings)).map_err(failed)?;
-        let admin = admin.map(|admin| start(&service, admin, Manner::ADMIN));
-        let admin = admin.transpose();
-        let admin = admin.map_err(failed)?.map(actix_web::rt::spawn);
+        let admin = admin.map(|admin| start(&service, admin, Manner::admin(&service.settings)));
+        let admin = admin.transpose().map_err(failed)?;
         print(&greeting)?;
-        // Told by a signal, the first listener to end stops the threads of both: the public one, whose requests are
-        // waited for, is the only one that is told.
-        ending::run(&service, public).await.map_err(failed)?;
-        if let Some(admin) = admin {
-            // Nothing waits for it: a training ends with the service.
-            admin.abort();
-        }
-        Ok(0)
+        let ended = ending::run(&service, public, admin).await;
+        ended.map(|()| 0).map_err(failed)
     });
     service.jobs.stop();
     drop(watches);
@@ -239,12 +232,14 @@ impl Manner {
     }
 
     /// Everything public, and what administrators do.
-    const ADMIN: Self = Self {
-        is_admin: true,
-        workers: 1,
-        connections: 100,
-        drain: 1,
-    };
+    fn admin(settings: &Settings) -> Self {
+        Self {
+            is_admin: true,
+            workers: 1,
+            connections: 100,
+            drain: settings.drain,
+        }
+    }
 }
 
 /// Starts the workers, over TLS where there is a certificate; the future ends once the service was told

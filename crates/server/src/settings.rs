@@ -168,6 +168,9 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     one.port() != 0 && one.port() == other.port() && (covers(one, other) || covers(other, one))
 }
 
+/// Threads that actix-server keeps account of.
+const MOST_WORKERS: usize = 512;
+
 fn check_limits(arguments: &Arguments) -> Result<(), Failure> {
     let limits = [
         ("max-body", arguments.max_body as u64),
@@ -179,6 +182,11 @@ fn check_limits(arguments: &Arguments) -> Result<(), Failure> {
         ("prediction-log-bytes", arguments.prediction_log_bytes),
         ("prediction-log-keep", arguments.prediction_log_keep as u64),
     ];
+    if let Some(workers) = arguments.workers.filter(|n| *n > MOST_WORKERS) {
+        return Err(config(format!(
+            "--workers is {workers}: use at most {MOST_WORKERS}; one a core is what it takes"
+        )));
+    }
     match limits.iter().find(|(_, n)| *n == 0) {
         Some((name, _)) => Err(config(format!(
             "--{name} is 0: use at least 1, or leave it out"

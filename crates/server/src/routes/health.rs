@@ -24,7 +24,7 @@ pub async fn live() -> HttpResponse {
         refusals::OfReadiness),
     security(()))]
 pub async fn ready(service: Data<Service>) -> Result<HttpResponse, Problem> {
-    service.detector()?;
+    service.check_ready()?;
     Ok(live().await)
 }
 

@@ -124,7 +124,7 @@ pub async fn live() -> HttpResponse {
         refusals::OfReadiness),
     security(()))]
 pub async fn server_ready(service: Data<Service>) -> Result<HttpResponse, Problem> {
-    service.detector()?;
+    service.check_ready()?;
     Ok(answer_json(br#"{"ready":true}"#.to_vec()))
 }
 

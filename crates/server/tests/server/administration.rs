@@ -1,4 +1,4 @@
-use std::{fs, time::Duration};
+use std::{fs, net::SocketAddr, time::Duration};
 
 use serde_json::{Value, json};
 
@@ -316,10 +316,21 @@ fn pages_of_other_sites_administer_nothing_and_what_is_open_is_said() {
 }
 
 #[test]
-fn an_upload_in_progress_is_waited_for_also_beside_administration() {
+fn an_upload_in_progress_is_waited_for_on_either_listener() {
     let arguments = [&ADMIN[..], &["--drain", "20"]].concat();
-    let server = Server::start(&Place::with_flows(), &arguments);
-    let mut connection = server.connect();
+    for is_admin in [false, true] {
+        let server = Server::start(&Place::with_flows(), &arguments);
+        let address = if is_admin {
+            server.admin.unwrap()
+        } else {
+            server.address
+        };
+        end_in_the_middle_of_an_upload(server, address);
+    }
+}
+
+fn end_in_the_middle_of_an_upload(server: Server, address: SocketAddr) {
+    let mut connection = Connection::open(address);
     let csv = "duration,bytes,protocol,root\n1,2,tcp,yes\n";
     let (first, rest) = csv.split_at(10);
     let lines = ["Content-Type: text/csv"];
@@ -329,7 +340,7 @@ fn an_upload_in_progress_is_waited_for_also_beside_administration() {
         .unwrap();
     std::thread::sleep(Duration::from_millis(200));
     server.signal("TERM");
-    // As long as the listener for administration takes to end, and more.
+    // As long as the other listener takes to end, and more.
     std::thread::sleep(Duration::from_millis(1500));
     connection.write(rest.as_bytes()).unwrap();
     let answer = connection.read().unwrap();

@@ -252,6 +252,9 @@ fn on_sigterm_clients_that_go_on_asking_are_told_and_lose_nothing() {
             let answer = connection.call("POST", "/v1/predict", &lines, body.as_bytes());
             assert_eq!(answer.status, 200);
             if answer.header("connection") == Some("close") {
+                // Those who send requests here are told as well.
+                assert_eq!(server.get("/readyz").status, 503);
+                assert_eq!(server.get("/healthz").status, 200);
                 return;
             }
         }

@@ -308,6 +308,7 @@ fn configuration_that_makes_no_sense_is_refused() {
             "--max-bodies-per-client is 8 bytes: use 9, which is --max-body, to 144, which is --max-bodies",
         ),
         (&["--workers", "0"], "--workers is 0: use at least 1"),
+        (&["--workers", "513"], "--workers is 513: use at most 512"),
         (
             &["--prediction-log-bytes", "0"],
             "--prediction-log-bytes is 0",
