@@ -28,6 +28,8 @@ use crate::{
 
 /// Rows of a row group.
 const GROUP_ROWS: usize = 1 << 17;
+/// Bytes of cells from which on a row group is written: all of it is held until then.
+const GROUP_BYTES: usize = 64 << 20;
 
 /// A column to be written; every column may have missing cells.
 #[derive(Debug, Clone)]
@@ -130,6 +132,8 @@ pub struct ParquetWriter {
     /// What awaits the next row group, one column a name.
     pending: Vec<Pending>,
     n_pending: usize,
+    /// About how many bytes these cells take.
+    n_bytes: usize,
     open: Open,
 }
 
@@ -169,6 +173,7 @@ impl ParquetWriter {
             names: Names::default(),
             pending: Vec::new(),
             n_pending: 0,
+            n_bytes: 0,
             open: Open::Untyped(PendingFile::create(path)?),
         })
     }
@@ -194,6 +199,7 @@ impl ParquetWriter {
                 .map_err(|e| unavailable(&self.path, &e))?;
         }
         self.n_pending = 0;
+        self.n_bytes = 0;
         Ok(())
     }
 
@@ -226,7 +232,8 @@ impl Sink for ParquetWriter {
             pending.push(place.map(|i| &batch.columns[i]), batch.n_rows());
         }
         self.n_pending += batch.n_rows();
-        if self.n_pending >= GROUP_ROWS {
+        self.n_bytes += batch.columns.iter().map(n_bytes).sum::<usize>();
+        if self.n_pending >= GROUP_ROWS || self.n_bytes >= GROUP_BYTES {
             self.flush()?;
         }
         Ok(())
@@ -242,6 +249,13 @@ impl Sink for ParquetWriter {
             }
             _ => Err(rejected(&self.location, "an earlier write has failed")),
         }
+    }
+}
+
+fn n_bytes(column: &RawColumn) -> usize {
+    match column {
+        RawColumn::Text(texts) => texts.n_bytes() + size_of::<Option<String>>() * texts.len(),
+        RawColumn::Number(numbers) => size_of_val(numbers.as_slice()),
     }
 }
 

@@ -1,3 +1,5 @@
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
+
 use super::*;
 
 fn batch(text: &str) -> RawBatch {
@@ -29,6 +31,20 @@ fn what_is_written_reads_back_in_every_format() {
         );
     }
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 3);
+}
+
+#[test]
+fn a_row_group_of_long_texts_does_not_wait_for_more_rows() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.parquet");
+    let mut sink = create(&path, &FileFormat::Parquet).unwrap();
+    let long = batch(&format!("{{\"t\":\"{}\"}}\n", "x".repeat(8 << 20)));
+    (0..20).for_each(|_| sink.write(&long).unwrap());
+    sink.finish().unwrap();
+    let file = std::fs::File::open(&path).unwrap();
+    let file = SerializedFileReader::new(file).unwrap();
+    // Of eight rows, 64 MiB, and of the last four.
+    assert_eq!(file.metadata().num_row_groups(), 3);
 }
 
 #[test]
