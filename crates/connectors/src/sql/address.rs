@@ -32,7 +32,7 @@ pub(crate) enum Selection {
 }
 
 /// A table, and with PostgreSQL its schema where one is given.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct TableName {
     pub schema: Option<String>,
     pub table: String,

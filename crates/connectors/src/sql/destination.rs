@@ -69,6 +69,8 @@ pub(crate) struct SqlDestination {
     max_bytes: usize,
     /// Records of this load that are there.
     n_loaded: u64,
+    /// Whether records of this load were there when it began, seen by the index or not.
+    was_begun: bool,
     /// Whether another push of the very same records has put them into the target.
     is_overtaken: bool,
     /// What has been read back: of an upserting load so far.
@@ -82,6 +84,7 @@ impl SqlDestination {
         mode: LoadMode,
     ) -> Result<Self, SourceError> {
         let connection = Connection::open_for_writing(uri)?;
+        let dialect = connection.dialect();
         let refuse = |reason: &str| {
             Err(SourceError::Unsupported {
                 location: uri.to_string(),
@@ -96,6 +99,15 @@ impl SqlDestination {
         if let Some(name) = schema.file_columns().iter().find(|name| is_odd(name)) {
             return refuse(&format!("a column cannot be called {name:?}"));
         }
+        // PostgreSQL cuts them without a word, and takes two that begin alike for one.
+        let names = schema.file_columns();
+        let is_long = |name: &&String| name.len() > dialect.longest_name();
+        if let Some(name) = names.iter().chain([&target.table]).find(is_long) {
+            let (n, most) = (name.len(), dialect.longest_name());
+            return refuse(&format!(
+                "the name `{name}` has {n} bytes, of which the server takes {most}"
+            ));
+        }
         Ok(Self {
             uri: uri.clone(),
             recorder: Recorder::new(schema),
@@ -103,13 +115,14 @@ impl SqlDestination {
             schema: schema.clone(),
             mode,
             keeps_all: false,
-            into: Table::nowhere(target.clone()),
+            into: Table::nowhere(dialect, target.clone()),
             target,
             load: String::new(),
             made_index: None,
             target_knows_loads: None,
             max_bytes: usize::MAX,
             n_loaded: 0,
+            was_begun: false,
             is_overtaken: false,
             seen: Tally::default(),
         })
@@ -275,7 +288,11 @@ impl Destination for SqlDestination {
     fn begin(&mut self, load: &str) -> Result<Option<u64>, SinkError> {
         load.clone_into(&mut self.load);
         self.max_bytes = self.largest_request()?;
-        let before = self.prepare()?;
+        let prepared = self.prepare();
+        let before = self.or_leave_nothing(prepared)?;
+        if self.mode == LoadMode::Append {
+            self.was_begun = self.count_own()? > 0;
+        }
         Ok(Some(before))
     }
 
@@ -326,7 +343,7 @@ impl Destination for SqlDestination {
 
     fn take_back(&mut self, earlier: bool) -> Result<bool, SinkError> {
         let undo = match self.mode {
-            LoadMode::Append if !earlier => self.into.delete_load(&self.load),
+            LoadMode::Append if !earlier && !self.was_begun => self.into.delete_load(&self.load),
             LoadMode::Replace => self.into.drop_if_there(),
             LoadMode::Upsert(_) => {
                 self.drop_unused_index();
@@ -349,13 +366,17 @@ impl SqlDestination {
     /// Drops what was made for a load that is refused for good: what a replacement was loaded into, since the
     /// same push would not fare better with a table that was made by the constraints of now, and the index
     /// of a key that nothing was written by.
-    fn or_leave_nothing(&mut self, outcome: Result<(), Trouble>) -> Result<(), Trouble> {
+    fn or_leave_nothing<T>(&mut self, outcome: Result<T, Trouble>) -> Result<T, Trouble> {
         let is_refused = |trouble: &Trouble| !trouble.cause.is_transient();
         if !outcome.as_ref().is_err_and(is_refused) {
             return outcome;
         }
         match self.mode {
-            LoadMode::Replace => self.drop_made(&self.into.drop_if_there()),
+            // Before anything is made beside the target, it is itself what there is.
+            LoadMode::Replace if self.into.name != self.target => {
+                self.drop_made(&self.into.drop_if_there());
+            }
+            LoadMode::Replace => {}
             LoadMode::Upsert(_) => self.drop_unused_index(),
             LoadMode::Append => {}
         }
@@ -365,19 +386,29 @@ impl SqlDestination {
     /// Deletes what this load has written, and looks whether it is gone: a trigger, a rule or row security may say
     /// otherwise without an error.
     fn delete_own(&mut self, delete: &str) -> Result<(), Trouble> {
-        let count = self.into.count_load(&self.load);
-        let seen = self.connection.texts(TAKE_BACK, &count, &[])?;
+        let found = self.count_own()?;
         self.connection
             .repeat_at_length(TAKE_BACK, async |link| link.run(delete, &[]).await)?;
-        let left = table::number(&self.connection.texts(TAKE_BACK, &count, &[])?);
-        let hidden = self.n_loaded.saturating_sub(table::number(&seen));
-        match left + hidden {
-            0 => Ok(()),
-            n => Err(self.refused(
-                TAKE_BACK,
-                format!("{n} of them are not deleted: the table keeps or hides them"),
-            )),
+        let (left, loaded) = (self.count_own()?, self.n_loaded);
+        if left == 0 && found >= loaded {
+            return Ok(());
         }
+        let reason = format!(
+            "of {loaded} records {found} were found, and {left} of them are there still: the table leaves out, hides or \
+             keeps some"
+        );
+        Err(self.refused(TAKE_BACK, reason))
+    }
+
+    /// Counts the records of this load that are there.
+    fn count_own(&mut self) -> Result<u64, Trouble> {
+        let count = self.into.count_load(&self.load);
+        let found = self
+            .connection
+            .repeat_at_length("look for records", async |link| {
+                link.texts(&count, &[]).await
+            })?;
+        Ok(table::number(&found))
     }
 
     fn drop_unused_index(&mut self) {

@@ -70,6 +70,16 @@ impl Dialect {
         format!("CAST({expression} AS {kind})")
     }
 
+    /// Returns how many bytes the name of a table or a column may have.
+    pub(crate) fn longest_name(self) -> usize {
+        match self {
+            Self::Postgres => 63,
+            // Characters; it refuses longer ones itself.
+            Self::MySql => 4 * 64,
+            Self::Sqlite => usize::MAX,
+        }
+    }
+
     /// Returns how many values a statement takes.
     pub(crate) fn max_values(self) -> usize {
         match self {

@@ -29,9 +29,9 @@ pub(super) struct Table {
 
 impl Table {
     /// A table of which nothing is known yet.
-    pub(super) fn nowhere(name: TableName) -> Self {
+    pub(super) fn nowhere(dialect: Dialect, name: TableName) -> Self {
         Self {
-            dialect: Dialect::Sqlite,
+            dialect,
             name,
             names: Vec::new(),
             types: Vec::new(),
@@ -237,6 +237,7 @@ impl SqlDestination {
             LoadMode::Replace => self.staging(),
             _ => self.target.clone(),
         };
+        self.into = Table::nowhere(self.connection.dialect(), into.clone());
         // Whoever may write to a table need not have the right to make one.
         if !exists || self.mode == LoadMode::Replace {
             self.make(&into, exists)?;

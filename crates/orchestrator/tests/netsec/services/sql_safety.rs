@@ -165,11 +165,70 @@ fn what_is_not_deleted_is_not_said_to_be_taken_back() {
     let said = "2 records stay under the load";
     assert!(called.err.contains(said), "{}", called.err);
     assert!(
-        called.err.contains("2 of them are not deleted"),
+        called.err.contains("2 of them are there still"),
         "{}",
         called.err
     );
     assert_eq!(database.count("tiny"), 2);
+}
+
+#[test]
+fn an_append_that_comes_again_takes_nothing_back_that_was_there() {
+    let database = Database::start(Kind::Postgres);
+    let place = Workplace::new();
+    place.write_tiny_rows("a,b,y\n1,1,0\n2,2,0\n3,3,1\n");
+    // The index is that of the table alone, and the rows lie in another one.
+    database.ask(
+        "CREATE TABLE tiny (a FLOAT8, b FLOAT8, y BIGINT, netsec_load TEXT, netsec_row BIGINT); \
+         CREATE TABLE part () INHERITS (tiny); \
+         CREATE FUNCTION route() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         INSERT INTO part VALUES (NEW.*); RETURN NULL; END $$; \
+         CREATE TRIGGER routes BEFORE INSERT ON tiny FOR EACH ROW EXECUTE FUNCTION route()",
+    );
+    let to = database.address("tiny");
+    push_tiny(&place, &to, &[]);
+    assert_eq!(database.count("tiny"), 3);
+    let again = try_to_push(&place, &to, &[]);
+    assert_eq!(again.code, 69, "{}", again.err);
+    assert!(
+        again.err.contains("stay beside those that were there"),
+        "{}",
+        again.err
+    );
+    assert_eq!(database.count("tiny"), 6);
+}
+
+#[test]
+fn names_that_the_server_would_cut_are_refused() {
+    let database = Database::start(Kind::Postgres);
+    let place = Workplace::new();
+    place.write_tiny(3);
+    let called = try_to_push(&place, &database.address(&"t".repeat(64)), &[]);
+    assert_eq!(called.code, 64, "{}", called.err);
+    assert!(
+        called
+            .err
+            .contains("has 64 bytes, of which the server takes 63"),
+        "{}",
+        called.err
+    );
+    let tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'";
+    assert_eq!(database.ask(tables), "");
+}
+
+#[test]
+fn a_replacement_that_cannot_be_prepared_leaves_no_table() {
+    let database = Database::start(Kind::MariaDb);
+    let place = Workplace::new();
+    place.write_tiny(3);
+    database.ask("CREATE TABLE tiny (a DOUBLE, b DOUBLE, y BIGINT) WITH SYSTEM VERSIONING");
+    let to = database.address("tiny");
+    let called = try_to_push(&place, &to, &["--mode", "replace"]);
+    assert_eq!(called.code, 65, "{}", called.err);
+    assert_eq!(database.ask("SHOW TABLES").trim(), "tiny");
+    database.ask("ALTER TABLE tiny DROP SYSTEM VERSIONING");
+    push_tiny(&place, &to, &["--mode", "replace"]);
+    assert_eq!(database.count("tiny"), 3);
 }
 
 #[test]
