@@ -115,7 +115,7 @@ fn predict(place: &Workplace) -> Vec<(String, String, f64)> {
     let text = std::fs::read_to_string(place.path("out.csv")).unwrap();
     let row = |line: &str| {
         let cells: Vec<&str> = line.split(',').collect();
-        let at = cells.len() - 4;
+        let at = cells.len() - 5;
         let truth = match cells[at - 1] {
             "smurf" | "neptune" => "dos",
             "ipsweep" => "probe",

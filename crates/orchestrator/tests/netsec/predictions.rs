@@ -60,8 +60,8 @@ fn extra_columns_pass_through_and_the_target_is_not_needed() {
     for ((with, without), bare) in with.iter().zip(&without).zip(bare.lines()).skip(1) {
         assert!(without.starts_with(bare), "{without}");
         let verdict = |line: &str| {
-            line.rsplitn(5, ',')
-                .take(4)
+            line.rsplitn(6, ',')
+                .take(5)
                 .map(str::to_owned)
                 .collect::<Vec<_>>()
         };
@@ -366,7 +366,7 @@ fn rows_without_names_lack_the_target_rather_than_a_column_of_no_use() {
         let called = place.call(&call);
         assert_eq!(called.code, 0, "{}", called.err);
         let verdicts = lines(&place, "out.csv").split_off(1);
-        let verdict = |line: String| line.rsplitn(4, ',').collect::<Vec<_>>()[..3].join(",");
+        let verdict = |line: String| line.rsplitn(5, ',').collect::<Vec<_>>()[..4].join(",");
         (
             verdicts.into_iter().map(verdict).collect::<Vec<_>>(),
             called.err,
