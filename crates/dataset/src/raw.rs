@@ -49,6 +49,7 @@ impl RawBatch {
                     column,
                 },
                 Extent::Column(column) => Extent::Column(column),
+                Extent::Object(row) => Extent::Object(place(row)?),
             };
             let reason = defect.reason.clone();
             Some(Defect { extent, reason })
@@ -78,7 +79,11 @@ impl RawBatch {
                     let text = format!("{}: {reason}", self.names[column]);
                     problems.entry(row).or_default().push(text);
                 }
-                Extent::Cell { .. } | Extent::Column(_) => {}
+                Extent::Object(row) if is_used(reason) => {
+                    let text = format!("{reason}: {OBJECT}");
+                    problems.entry(row).or_default().push(text);
+                }
+                Extent::Cell { .. } | Extent::Column(_) | Extent::Object(_) => {}
             }
         }
         problems
@@ -133,7 +138,13 @@ pub enum Extent {
     },
     /// A column of a type that is not read; its cells are missing.
     Column(usize),
+    /// A row with an object under the name that is given as the reason, where the batch has no column: it has been taken
+    /// apart into others, or cannot be.
+    Object(usize),
 }
+
+/// What is said of an object in the place of a cell.
+pub(crate) const OBJECT: &str = "an object, not a single value";
 
 /// One column of a [`RawBatch`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

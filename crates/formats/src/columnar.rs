@@ -6,6 +6,7 @@ mod texts;
 
 use std::{
     cell::Cell,
+    collections::BTreeMap,
     fs::File,
     panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook},
     sync::{Arc, Once},
@@ -42,6 +43,8 @@ pub(crate) struct ParquetSource {
     location: String,
     file: Arc<dyn FileReader>,
     names: Vec<String>,
+    /// The names of the structures and lists that each column is a part of, the outermost first.
+    outer: Vec<Vec<String>>,
     pages: PageOpener,
     conversions: Vec<Result<Conversion, String>>,
     next_group: usize,
@@ -135,6 +138,33 @@ impl ParquetSource {
         Ok(fitting)
     }
 
+    /// Says which rows have an object, or a list, under a name: whatever it was taken apart into has a value, or is not read.
+    fn note_objects(&self, batch: &mut RawBatch) {
+        let mut objects: BTreeMap<&str, Vec<bool>> = BTreeMap::new();
+        for ((column, cells), conversion) in
+            self.outer.iter().zip(&batch.columns).zip(&self.conversions)
+        {
+            for path in column {
+                let rows = objects
+                    .entry(path)
+                    .or_insert_with(|| vec![false; cells.len()]);
+                for (row, is_object) in rows.iter_mut().enumerate() {
+                    *is_object |= conversion.is_err() || !cells.is_missing(row);
+                }
+            }
+        }
+        for (path, rows) in objects {
+            let rows = rows
+                .into_iter()
+                .enumerate()
+                .filter(|(_, is_object)| *is_object);
+            batch.defects.extend(rows.map(|(row, _)| Defect {
+                extent: Extent::Object(row),
+                reason: path.to_owned(),
+            }));
+        }
+    }
+
     fn read_columns(&mut self, batch: &mut RawBatch) -> Result<(), SourceError> {
         let n_rows = batch.n_rows();
         let mut unread = Vec::new();
@@ -154,6 +184,7 @@ impl ParquetSource {
             });
             batch.defects.extend(defects);
         }
+        self.note_objects(batch);
         Ok(())
     }
 
@@ -180,16 +211,20 @@ impl ParquetSource {
         let schema = file.metadata().file_metadata().schema_descr_ptr();
         check_width(schema.num_columns(), &location)?;
         let mut names = Vec::new();
+        let mut outer: Vec<Vec<String>> = Vec::new();
         let mut conversions = Vec::new();
         for column in schema.columns() {
             let name = column.path().parts().join(".");
             names.push(name.trim().to_owned());
+            let parts = column.path().parts();
+            outer.push((1..parts.len()).map(|n| parts[..n].join(".")).collect());
             conversions.push(Conversion::of(column));
         }
         Ok(Self {
             file: Arc::new(file),
             location,
             names,
+            outer,
             pages: pages::opener(copy),
             conversions,
             next_group: 0,

@@ -35,6 +35,17 @@ fn drain(source: &mut dyn Source) -> Result<Vec<RawBatch>, SourceError> {
     Ok(batches)
 }
 
+/// Returns the rows of the first batch, counted from 0, in which there is an object under a name.
+fn objects(bytes: &[u8], format: &FileFormat, name: &str) -> Vec<usize> {
+    let reader = Box::new(std::io::Cursor::new(bytes.to_vec()));
+    let mut source = read(reader, "t".to_owned(), format).unwrap();
+    let batch = source.next_batch().unwrap().unwrap();
+    batch
+        .row_problems(|used| used == name)
+        .into_keys()
+        .collect()
+}
+
 /// One line of names (`#` numbers, `$` text), one a row; `~` is a missing cell.
 fn show(batch: &RawBatch) -> String {
     let mut text = String::new();
@@ -49,7 +60,7 @@ fn show(batch: &RawBatch) -> String {
     for (at, reason) in batch.unread_columns() {
         text += &format!("! {}: {reason} ", batch.names[at]);
     }
-    let problems = batch.row_problems(|_| true);
+    let problems = batch.row_problems(|name| batch.position(name).is_some());
     for row in 0..batch.n_rows() {
         text += &format!("\n{}:", batch.row_numbers[row]);
         for column in &batch.columns {

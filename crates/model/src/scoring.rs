@@ -2,10 +2,7 @@
 
 mod repeated;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::Bound,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use dataset::{
     Column, ColumnType, Domain, Extent, RawBatch, RawColumn, Schema, Table, TableColumn,
@@ -138,10 +135,13 @@ pub fn read(schema: &Schema, batch: &RawBatch) -> (Table, Vec<Vec<String>>) {
                 read_column(ColumnReader::new(reader, column), cells, read_cell)
             }
             Err(problem) => (0..n)
-                .map(|row| match found.is_torn(row) {
-                    true => f64::NAN,
-                    false => note(&mut problems[row], column, &problem),
-                })
+                .map(
+                    |row| match found.is_torn(row) || found.is_object(row, &column.name) {
+                        // It has been said.
+                        true => f64::NAN,
+                        false => note(&mut problems[row], column, &problem),
+                    },
+                )
                 .collect(),
         },
     });
@@ -180,6 +180,8 @@ struct FoundColumns<'a> {
     used: BTreeSet<&'a str>,
     torn_rows: BTreeSet<usize>,
     unread_cells: BTreeSet<(usize, usize)>,
+    /// Rows with an object under a name that is no column's.
+    objects: BTreeSet<(usize, &'a str)>,
     unread_columns: BTreeMap<usize, &'a str>,
 }
 
@@ -191,6 +193,7 @@ impl<'a> FoundColumns<'a> {
             used: schema.features().map(|c| c.name.as_str()).collect(),
             torn_rows: BTreeSet::new(),
             unread_cells: BTreeSet::new(),
+            objects: BTreeSet::new(),
             unread_columns: batch.unread_columns().collect(),
         };
         for (at, name) in batch.names.iter().enumerate() {
@@ -204,6 +207,15 @@ impl<'a> FoundColumns<'a> {
                 Extent::Cell { row, column } => {
                     found.unread_cells.insert((row, column));
                 }
+                // Where other rows of the file have a value, the batch may have the column.
+                Extent::Object(row) => match found.places.get(defect.reason.as_str()) {
+                    Some((_, column)) => {
+                        found.unread_cells.insert((row, *column));
+                    }
+                    None => {
+                        found.objects.insert((row, &defect.reason));
+                    }
+                },
                 Extent::Column(_) => {}
             }
         }
@@ -216,6 +228,10 @@ impl<'a> FoundColumns<'a> {
 
     fn is_torn(&self, row: usize) -> bool {
         !self.torn_rows.is_empty() && self.torn_rows.contains(&row)
+    }
+
+    fn is_object(&self, row: usize, name: &str) -> bool {
+        !self.objects.is_empty() && self.objects.contains(&(row, name))
     }
 
     fn is_unread(&self, row: usize, column: usize) -> bool {
@@ -231,36 +247,18 @@ impl<'a> FoundColumns<'a> {
                 None => Ok(Some((*at, &self.batch.columns[*at]))),
             },
             Some((n, _)) => Err(format!("{n} columns have this name")),
-            None if column.may_be_missing => match self.unread_part(&column.name) {
-                Some(part) => Err(format!("it is an object, with `{part}`")),
-                None => Ok(None),
-            },
+            None if column.may_be_missing => Ok(None),
             None => Err(self.absence(&column.name)),
         }
     }
 
     fn absence(&self, name: &str) -> String {
-        match self.parts(name).next() {
+        let within = format!("{name}.");
+        let mut parts = self.places.range(within.as_str()..);
+        match parts.next().filter(|(part, _)| part.starts_with(&within)) {
             None => "column is missing".to_owned(),
             Some((part, _)) => format!("column is missing: it is an object, with `{part}`"),
         }
-    }
-
-    /// Returns the columns that an object of this name was taken apart into, each with its place.
-    fn parts(&self, name: &str) -> impl Iterator<Item = (&'a str, usize)> {
-        let within = format!("{name}.");
-        let from = (Bound::Included(within.as_str()), Bound::Unbounded);
-        let parts = self.places.range::<str, _>(from);
-        let parts = parts.map(|(part, (_, at))| (*part, *at));
-        parts.take_while(move |(part, _)| part.starts_with(&within))
-    }
-
-    /// Returns a part of an object that holds more than single values, such as a list: whatever may be missing is not
-    /// missing there.
-    fn unread_part(&self, name: &str) -> Option<&'a str> {
-        let is_unread = |(_, at): &(&str, usize)| self.unread_columns.contains_key(at);
-        let part = self.parts(name).find(is_unread);
-        part.map(|(part, _)| part)
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-use super::{Defect, Extent, RawBatch, RawColumn, TextColumn, faithful_number};
+use super::{Defect, Extent, OBJECT, RawBatch, RawColumn, TextColumn, faithful_number};
 
 /// One cell of a record of named fields.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -178,7 +178,7 @@ impl FieldColumns {
     /// next one.
     pub fn take(&mut self, last: u64) -> RawBatch {
         let mut defects = std::mem::take(&mut self.defects);
-        defects.extend(self.objects_among_values());
+        defects.extend(self.take_objects());
         let n_rows = std::mem::take(&mut self.n_rows);
         let columns = self
             .cells
@@ -222,20 +222,24 @@ impl FieldColumns {
         self.cells.truncate(n);
     }
 
-    /// Takes the objects of the batch that stand where other rows have a single value.
-    fn objects_among_values(&mut self) -> Vec<Defect> {
-        let objects = std::mem::take(&mut self.objects);
-        let known = objects.into_iter().filter_map(|(path, mut rows)| {
+    /// Takes the objects of the batch: those that stand where other rows have a single value, and the others.
+    fn take_objects(&mut self) -> Vec<Defect> {
+        let mut defects = Vec::new();
+        for (path, mut rows) in std::mem::take(&mut self.objects) {
             rows.dedup();
-            Some((*self.positions.get(&path)?, rows))
-        });
-        let defect = |row, column| Defect {
-            extent: Extent::Cell { row, column },
-            reason: "an object, not a single value".to_owned(),
-        };
-        known
-            .flat_map(|(column, rows)| rows.into_iter().map(move |row| defect(row, column)))
-            .collect()
+            let column = self.positions.get(&path).copied();
+            defects.extend(rows.into_iter().map(|row| match column {
+                Some(column) => Defect {
+                    extent: Extent::Cell { row, column },
+                    reason: OBJECT.to_owned(),
+                },
+                None => Defect {
+                    extent: Extent::Object(row),
+                    reason: path.clone(),
+                },
+            }));
+        }
+        defects
     }
 }
 

@@ -132,6 +132,9 @@ fn what_pyarrow_writes_is_read_whatever_its_encoding() {
         "types_plain.parquet",
     ] {
         assert_eq!(parquet(&fixture(name)), expected, "{name}");
+        // A structure that is missing is none.
+        let nested = objects(&fixture(name), &FileFormat::Parquet, "nest");
+        assert_eq!(nested, [0, 2], "{name}");
     }
 }
 

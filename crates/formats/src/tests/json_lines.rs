@@ -23,6 +23,19 @@ fn fields_may_come_late_and_in_any_order() {
 }
 
 #[test]
+fn where_an_object_stands_is_known_whatever_stands_in_other_rows() {
+    let check = |text: &str| objects(text.as_bytes(), &FileFormat::JsonLines, "x");
+    let object = "{\"x\":{\"v\":0.7}}\n";
+    assert_eq!(check(object), [0]);
+    assert_eq!(
+        check(&format!("{{\"y\":1}}\n{object}{{\"x\":{{}}}}\n")),
+        [1, 2]
+    );
+    assert_eq!(check(&format!("{object}{{\"x\":null}}\n")), [0]);
+    assert_eq!(check("{\"x.v\":0.7}\n{\"x\":1}\n"), [0; 0]);
+}
+
+#[test]
 fn nested_objects_become_dotted_names() {
     assert_eq!(
         lines("{\"a\":{\"b\":1,\"c\":{\"d\":\"x\"}},\"e\":2}\n"),

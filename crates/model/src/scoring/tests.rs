@@ -84,12 +84,18 @@ fn an_object_in_the_place_of_a_column_is_named() {
         check(&[("a.x", Some("1")), ("p", Some("1"))], &[]),
         "a: column is missing: it is an object, with `a.x`"
     );
-    // Nor is a list taken for a missing value where there may be one; a name with a dot may be one of a flat file.
-    let parts = [("a", Some("1")), ("p", Some("1")), ("maybe.x", None)];
+    // Nor is one taken for a missing value where there may be one; a name with a dot may be one of a flat file.
+    let parts = [("a", Some("1")), ("p", Some("1")), ("maybe.x", Some("1"))];
     assert_eq!(check(&parts, &[]), "");
-    let list = (Extent::Column(2), "a list is not read");
+    let object = (Extent::Object(0), "maybe");
+    let said = "maybe: an object, not a single value";
+    assert_eq!(check(&parts, &[object]), said);
+    assert_eq!(check(&parts, &[(Extent::Object(0), "other")]), "");
+    // Other rows of the file may have a single value.
+    let column = [parts[0], parts[1], ("maybe", None)];
+    assert_eq!(check(&column, &[object]), said);
     assert_eq!(
-        check(&parts, &[list]),
-        "maybe: it is an object, with `maybe.x`"
+        check(&parts[1..], &[(Extent::Object(0), "a")]),
+        "a: an object, not a single value"
     );
 }
