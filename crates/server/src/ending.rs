@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use actix_web::{dev::Server, rt::spawn};
 
+use crate::problem::Problem;
+
 /// Whether the service ends, and what it is asked meanwhile.
 #[derive(Default)]
 pub struct Ending {
@@ -16,6 +18,17 @@ impl Ending {
     pub fn note(&self) {
         if self.has_begun() {
             self.seen.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Refuses what would not come to its end.
+    ///
+    /// # Errors
+    /// Status 503 when the service ends.
+    pub fn check(&self) -> Result<(), Problem> {
+        match self.has_begun() {
+            true => Err(Problem::unavailable("the service is ending")),
+            false => Ok(()),
         }
     }
 

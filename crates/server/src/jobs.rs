@@ -27,6 +27,8 @@ const REMEMBERED: usize = 50;
 /// What is said of a job that was ended later than the one who ended it could know.
 const REGISTERING: &str = "it was ended while its candidate was being registered: the history of the model tells \
                            whether it was";
+/// What is said of a job that ended with the service.
+const STOPPED: &str = "the service has ended, and the training with it";
 /// Why a job cannot be ended.
 pub const ENDED: &str = "the job does not run any more";
 /// Bytes of a child's result at most; beyond them it is not read.
@@ -315,9 +317,9 @@ impl Jobs {
         let result = thread::spawn(move || read_result(out));
         let last = follow_progress(job, err);
         let result = result.join().ok().flatten();
-        let (child, is_cancelled) = {
+        let (child, is_cancelled, is_stopping) = {
             let mut state = self.state();
-            (state.child.take(), state.is_cancelled)
+            (state.child.take(), state.is_cancelled, state.is_stopping)
         };
         let code = child.and_then(|mut child| child.wait().ok()?.code());
         job.send_modify(|job| {
@@ -334,7 +336,8 @@ impl Jobs {
                 job.verdict = Some(result["verdict"].clone());
             } else {
                 job.state = "failed".to_owned();
-                job.error = Some(last);
+                let is_ended = code.is_none() && is_stopping;
+                job.error = Some(if is_ended { STOPPED.to_owned() } else { last });
             }
         });
         tracing::info!(job = job.borrow().id, ?code, "training ended");

@@ -71,9 +71,7 @@ impl Service {
     /// # Errors
     /// Status 503 when there is no model, and when the service ends.
     pub fn check_ready(&self) -> Result<(), Problem> {
-        if self.ending.has_begun() {
-            return Err(Problem::unavailable("the service is ending"));
-        }
+        self.ending.check()?;
         self.detector().map(drop)
     }
 

@@ -138,6 +138,7 @@ pub async fn train(
 ) -> Result<HttpResponse, Problem> {
     let body = read_body(&request, &service, payload).await?;
     let source = read_source(&body, &service.settings.sources)?;
+    service.ending.check()?;
     let job = histories::asked(&service, histories::CHANGING, move |service| {
         // Into the empty place of a registry that is away, it would promote the first version of another history.
         histories::names(service)?;

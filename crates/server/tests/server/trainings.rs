@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::{
     administration::{ADMIN, admin},
+    client::Connection,
     process::{Server, command, wait_for},
     trained::{FLOWS, Place},
 };
@@ -229,6 +230,22 @@ fn a_training_that_is_ended_too_late_says_that_it_may_have_registered() {
     assert_eq!(job["state"], json!("cancelled"));
     let error = job["error"].as_str().unwrap();
     assert!(error.contains("history of the model"), "{error}");
+}
+
+#[test]
+fn no_training_begins_once_the_service_ends() {
+    let place = Place::with_flows();
+    let (server, _) = train(&place, "exec sleep 60");
+    let mut events = Connection::open(server.admin.unwrap());
+    let head = events.head("GET", "/jobs/1/events", &[], None);
+    events.write(head.as_bytes()).unwrap();
+    server.signal("TERM");
+    wait_for("the end to begin", || server.get("/readyz").status == 503);
+    let refused = admin(&server, "POST", "/train", &json!({"source": "daily"}));
+    assert_eq!(refused.status, 503, "{}", refused.text());
+    let told = events.read().unwrap().text();
+    assert!(told.contains("the service has ended"), "{told}");
+    assert_eq!(server.end("TERM"), Some(0));
 }
 
 #[test]
