@@ -327,7 +327,7 @@ pub fn format_number(number: f64) -> String {
 }
 
 /// Appends a number to a text as [`format_number`] writes it.
-pub fn write_number(number: f64, text: &mut String) {
+pub(crate) fn write_number(number: f64, text: &mut String) {
     let (magnitude, whole) = (number.abs(), number as i64);
     let written = if whole as f64 == number && magnitude < 1e15 {
         write_whole(whole, text);

@@ -96,11 +96,11 @@ impl SqlDestination {
         };
         let is_ours = |name: &String| name == LOAD_COLUMN || name == ROW_COLUMN;
         let is_odd = |name: &String| is_ours(name) || name.contains('\0');
-        if let Some(name) = schema.file_columns().iter().find(|name| is_odd(name)) {
+        let names = schema.file_columns();
+        if let Some(name) = names.iter().find(|name| is_odd(name)) {
             return refuse(&format!("a column cannot be called {name:?}"));
         }
         // PostgreSQL cuts them without a word, and takes two that begin alike for one.
-        let names = schema.file_columns();
         let is_long = |name: &&String| name.len() > dialect.longest_name();
         if let Some(name) = names.iter().chain([&target.table]).find(is_long) {
             let (n, most) = (name.len(), dialect.longest_name());
@@ -342,20 +342,19 @@ impl Destination for SqlDestination {
     }
 
     fn take_back(&mut self, earlier: bool) -> Result<bool, SinkError> {
-        let undo = match self.mode {
-            LoadMode::Append if !earlier && !self.was_begun => self.into.delete_load(&self.load),
-            LoadMode::Replace => self.into.drop_if_there(),
+        match self.mode {
+            LoadMode::Append if !earlier && !self.was_begun => self.delete_own()?,
+            LoadMode::Replace => {
+                let drop = self.into.drop_if_there();
+                self.connection
+                    .repeat_at_length(TAKE_BACK, async |link| link.run(&drop, &[]).await)?;
+            }
             LoadMode::Upsert(_) => {
                 self.drop_unused_index();
                 return Ok(false);
             }
             LoadMode::Append => return Ok(false),
-        };
-        if self.mode == LoadMode::Append {
-            return Ok(self.delete_own(&undo).map(|()| true)?);
         }
-        self.connection
-            .repeat_at_length(TAKE_BACK, async |link| link.run(&undo, &[]).await)?;
         Ok(true)
     }
 }
@@ -385,10 +384,10 @@ impl SqlDestination {
 
     /// Deletes what this load has written, and looks whether it is gone: a trigger, a rule or row security may say
     /// otherwise without an error.
-    fn delete_own(&mut self, delete: &str) -> Result<(), Trouble> {
-        let found = self.count_own()?;
+    fn delete_own(&mut self) -> Result<(), Trouble> {
+        let (delete, found) = (self.into.delete_load(&self.load), self.count_own()?);
         self.connection
-            .repeat_at_length(TAKE_BACK, async |link| link.run(delete, &[]).await)?;
+            .repeat_at_length(TAKE_BACK, async |link| link.run(&delete, &[]).await)?;
         let (left, loaded) = (self.count_own()?, self.n_loaded);
         if left == 0 && found >= loaded {
             return Ok(());
