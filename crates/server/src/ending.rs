@@ -1,10 +1,25 @@
 //! The end of the service: what was sent before SIGTERM came is answered, over connections that are kept alive as well.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+#[cfg(unix)]
+use std::{
+    future::poll_fn,
+    pin::pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use actix_web::{dev::Server, rt::spawn};
+use actix_web::{dev::Server, rt::spawn, web::Data};
+#[cfg(unix)]
+use actix_web::{
+    dev::ServerHandle,
+    rt::{
+        signal::unix::{Signal, SignalKind, signal},
+        time::sleep,
+    },
+};
 
-use crate::problem::Problem;
+use crate::{problem::Problem, routes::Service};
 
 /// Whether the service ends, and what it is asked meanwhile.
 #[derive(Default)]
@@ -38,98 +53,131 @@ impl Ending {
     }
 }
 
+/// How long nothing may have been asked or answered before connections without a request are closed.
 #[cfg(unix)]
-mod signals {
-    use std::{
-        future::{Future as _, poll_fn},
-        pin::pin,
-        task::Poll,
-        time::Duration,
-    };
+const QUIET: Duration = Duration::from_millis(500);
+/// How many times that is waited for at most.
+#[cfg(unix)]
+const TIMES: u32 = 6;
 
-    use actix_web::{
-        rt::{
-            signal::unix::{SignalKind, signal},
-            time::sleep,
-        },
-        web::Data,
-    };
-
-    use super::{Ending, Relaxed, Server, spawn};
-    use crate::routes::Service;
-
-    /// How long nothing may have been asked or answered before connections without a request are closed.
-    const QUIET: Duration = Duration::from_millis(500);
-    /// How many times that is waited for at most.
-    const TIMES: u32 = 6;
-
-    impl Ending {
-        /// Begins to end: waits until clients know of it. Who is about to ask over a connection that is kept alive, as
-        /// proxies do, would find it closed, and not know whether the request was taken.
-        async fn begin(&self) {
-            self.has_begun.store(true, Relaxed);
-            for _ in 0..TIMES {
-                let before = self.seen.load(Relaxed);
-                sleep(QUIET).await;
-                if self.seen.load(Relaxed) == before {
-                    return;
-                }
+#[cfg(unix)]
+impl Ending {
+    /// Begins to end: waits until clients know of it. Who is about to ask over a connection that is kept alive, as
+    /// proxies do, would find it closed, and not know whether the request was taken.
+    async fn begin(&self) {
+        self.has_begun.store(true, Relaxed);
+        for _ in 0..TIMES {
+            let before = self.seen.load(Relaxed);
+            sleep(QUIET).await;
+            if self.seen.load(Relaxed) == before {
+                return;
             }
         }
+    }
+}
+
+/// What tells the service to end.
+#[cfg(unix)]
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    quit: Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    /// Listens to signals from now on; until then, the first process of a container is told nothing by them.
+    ///
+    /// # Errors
+    /// When the system lets nobody wait for a signal.
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            quit: signal(SignalKind::quit())?,
+        })
+    }
+
+    /// Waits for what is begun with, but not beyond a signal; returns whether it has come.
+    pub async fn wait_for(&mut self, beginning: impl Future<Output = ()>) -> bool {
+        let mut beginning = pin!(beginning);
+        poll_fn(|context| {
+            let is_told = self.terminate.poll_recv(context).is_ready();
+            match is_told || self.is_hasty(context) {
+                true => Poll::Ready(false),
+                false => beginning.as_mut().poll(context).map(|()| true),
+            }
+        })
+        .await
+    }
+
+    fn is_hasty(&mut self, context: &mut Context<'_>) -> bool {
+        self.interrupt.poll_recv(context).is_ready() || self.quit.poll_recv(context).is_ready()
     }
 
     /// Lets the servers run until a signal ends them: SIGTERM once all is answered, SIGINT and SIGQUIT at once, also
     /// while they drain. Trainings end with them.
     ///
     /// # Errors
-    /// The servers', and when the system lets nobody wait for a signal.
-    pub async fn run(
+    /// The servers'.
+    pub async fn end(
+        mut self,
         service: &Data<Service>,
         public: Server,
         admin: Option<Server>,
     ) -> std::io::Result<()> {
         let service = Data::clone(service);
         let handles = [Some(public.handle()), admin.as_ref().map(Server::handle)];
-        let mut terminate = signal(SignalKind::terminate())?;
-        spawn(async move {
-            terminate.recv().await;
-            tracing::info!("SIGTERM: requests in progress are answered");
-            service.ending.begin().await;
-            // Who follows a training would not go away before it has ended.
-            service.jobs.stop();
-            for handle in handles.into_iter().flatten() {
-                spawn(async move { handle.stop(true).await });
-            }
-        });
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut quit = signal(SignalKind::quit())?;
-        let mut both = pin!(super::both(public, admin));
+        let mut both = pin!(both(public, admin));
+        let mut is_ending = false;
         poll_fn(|context| {
-            let is_hasty =
-                interrupt.poll_recv(context).is_ready() || quit.poll_recv(context).is_ready();
-            match is_hasty {
-                true => Poll::Ready(Ok(())),
-                false => both.as_mut().poll(context),
+            if self.is_hasty(context) {
+                return Poll::Ready(Ok(()));
             }
+            if !is_ending && self.terminate.poll_recv(context).is_ready() {
+                is_ending = true;
+                spawn(drain(Data::clone(&service), handles.clone()));
+            }
+            both.as_mut().poll(context)
         })
         .await
     }
 }
 
 #[cfg(unix)]
-pub use signals::run;
+async fn drain(service: Data<Service>, servers: [Option<ServerHandle>; 2]) {
+    tracing::info!("SIGTERM: requests in progress are answered");
+    service.ending.begin().await;
+    // Who follows a training would not go away before it has ended.
+    service.jobs.stop();
+    for server in servers.into_iter().flatten() {
+        spawn(async move { server.stop(true).await });
+    }
+}
 
-/// Lets the servers run until they are told to end.
-///
-/// # Errors
-/// The servers'.
+/// Where the system has no signals, the servers listen to what it has by themselves.
 #[cfg(not(unix))]
-pub async fn run(
-    _: &actix_web::web::Data<crate::routes::Service>,
-    public: Server,
-    admin: Option<Server>,
-) -> std::io::Result<()> {
-    both(public, admin).await
+pub struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    pub fn listen() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    pub async fn wait_for(&mut self, beginning: impl Future<Output = ()>) -> bool {
+        beginning.await;
+        true
+    }
+
+    pub async fn end(
+        self,
+        _: &Data<Service>,
+        public: Server,
+        admin: Option<Server>,
+    ) -> std::io::Result<()> {
+        both(public, admin).await
+    }
 }
 
 async fn both(public: Server, admin: Option<Server>) -> std::io::Result<()> {

@@ -12,6 +12,7 @@ use actix_web::{
     body::MessageBody,
     dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse},
     middleware::from_fn,
+    rt::{System, time::timeout},
     web::Data,
 };
 use artifact::{ErrorKind, Failure};
@@ -22,7 +23,7 @@ use registry::Registry;
 use crate::{
     arguments::Arguments,
     body::Room,
-    ending::{self, Ending},
+    ending::{Ending, Signals},
     feedback::Feedback,
     guard,
     jobs::Jobs,
@@ -41,6 +42,8 @@ use crate::{
 
 /// How long the first look at the registry may hold the start back.
 const FIRST_LOOK: Duration = Duration::from_secs(5);
+/// How long the handshake of TLS may take: the service ends only when those that were begun have.
+const HANDSHAKE: Duration = Duration::from_secs(3);
 
 /// Does what the command line asks for; returns the exit code.
 ///
@@ -111,22 +114,30 @@ fn serve(arguments: &Arguments, settings: Settings, serving: Arc<Serving>) -> Re
     } else {
         "http"
     };
+    let system = System::new();
+    let signals = system.block_on(async { Signals::listen() });
+    let mut signals = signals.map_err(|e| unavailable("the wait for signals", &e))?;
     let service = assemble(settings, serving)?;
-    let watches = watches(&service).map_err(|e| unavailable("the watch over the registry", &e))?;
-    let keys = service.settings.keys.current();
-    let greeting = greeting(scheme, &public, admin.as_ref(), &keys, &service.serving);
-    drop(keys);
-    let result = actix_web::rt::System::new().block_on(async {
+    let watches = watches(&service).map_err(|e| unavailable("the watch over the registry", &e));
+    let [mut registry, files] = watches?;
+    let result = system.block_on(async {
         let failed = |e: std::io::Error| unavailable("the service", &e);
+        let first_look = timeout(FIRST_LOOK, registry.first_look());
+        if !signals.wait_for(async { drop(first_look.await) }).await {
+            return Ok(0);
+        }
+        let keys = service.settings.keys.current();
+        let greeting = greeting(scheme, &public, admin.as_ref(), &keys, &service.serving);
+        drop(keys);
         let public = start(&service, public, Manner::public(&service.settings)).map_err(failed)?;
         let admin = admin.map(|admin| start(&service, admin, Manner::admin(&service.settings)));
         let admin = admin.transpose().map_err(failed)?;
         print(&greeting)?;
-        let ended = ending::run(&service, public, admin).await;
+        let ended = signals.end(&service, public, admin).await;
         ended.map(|()| 0).map_err(failed)
     });
     service.jobs.stop();
-    drop(watches);
+    drop((registry, files));
     if let Some(log) = &service.prediction_log {
         log.finish();
     }
@@ -141,7 +152,6 @@ fn watches(service: &Data<Service>) -> std::io::Result<[Watch; 2]> {
     // What went wrong is in the log, and it is tried again.
     let registry = Watch::start(every, move || drop(registry.serving.reload()))?;
     let files = Watch::start(every, move || files.look_at_files())?;
-    registry.wait_for_first_look(FIRST_LOOK);
     Ok([registry, files])
 }
 
@@ -261,7 +271,7 @@ fn start(
         .h1_allow_half_closed(false)
         .keep_alive(Duration::from_secs(75))
         .shutdown_timeout(manner.drain)
-        .tls_handshake_timeout(time)
+        .tls_handshake_timeout(time.min(HANDSHAKE))
         // Those that are not ended would hold up all others: they count as any connection does.
         .max_connection_rate(Manner::public(settings).connections);
     let server = if manner.is_admin || cfg!(unix) {

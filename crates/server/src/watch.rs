@@ -7,6 +7,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::oneshot;
+
 /// How long a look that is being taken is waited for at the end: a file system may never answer.
 const LAST_LOOK: Duration = Duration::from_secs(1);
 
@@ -14,6 +16,7 @@ const LAST_LOOK: Duration = Duration::from_secs(1);
 pub struct Watch {
     shared: Arc<Shared>,
     thread: Option<thread::JoinHandle<()>>,
+    first_look: Option<oneshot::Receiver<()>>,
 }
 
 #[derive(Default)]
@@ -24,7 +27,6 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    has_looked: bool,
     is_to_stop: bool,
     has_stopped: bool,
 }
@@ -37,15 +39,20 @@ impl Watch {
     pub fn start(every: Duration, look: impl Fn() + Send + 'static) -> std::io::Result<Self> {
         let shared = Arc::<Shared>::default();
         let watched = Arc::clone(&shared);
+        let (looked, first_look) = oneshot::channel();
         let thread = thread::Builder::new()
             .name("watch".to_owned())
             .spawn(move || {
+                let mut looked = Some(looked);
                 loop {
                     // What panics has been printed; the next look may find things mended.
                     if catch_unwind(AssertUnwindSafe(&look)).is_err() {
                         tracing::error!("a look at registry or files panicked");
                     }
-                    watched.set(|state| state.has_looked = true);
+                    if let Some(looked) = looked.take() {
+                        // Nobody may wait for it any more.
+                        let _ = looked.send(());
+                    }
                     if watched.wait(every, |state| state.is_to_stop) {
                         break;
                     }
@@ -55,12 +62,16 @@ impl Watch {
         Ok(Self {
             shared,
             thread: Some(thread),
+            first_look: Some(first_look),
         })
     }
 
-    /// Waits for the first look, but no longer than this.
-    pub fn wait_for_first_look(&self, most: Duration) {
-        self.shared.wait(most, |state| state.has_looked);
+    /// Waits for the first look.
+    pub async fn first_look(&mut self) {
+        if let Some(first_look) = self.first_look.take() {
+            // It is sent in any case: a look that panics is caught.
+            let _ = first_look.await;
+        }
     }
 }
 

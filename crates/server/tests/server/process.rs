@@ -36,10 +36,7 @@ impl Server {
 
     /// Starts the server behind commands of a shell, with its log in the file `stderr` of the place.
     pub fn start_behind(place: &Place, shell: &str, arguments: &[&str]) -> Self {
-        let mut command = Command::new("sh");
-        let line = format!("{shell}\nexec \"$0\" \"$@\" 2>stderr");
-        command.args(["-c", &line, SERVER]);
-        Self::begin(prepared(command, place), arguments)
+        Self::begin(command_behind(place, shell), arguments)
     }
 
     fn begin(mut command: Command, arguments: &[&str]) -> Self {
@@ -138,6 +135,14 @@ impl Drop for Server {
 /// Makes the command, without anything of the environment that the test runs in.
 pub fn command(place: &Place) -> Command {
     prepared(Command::new(SERVER), place)
+}
+
+/// Makes the command behind commands of a shell, with its log in the file `stderr` of the place.
+pub fn command_behind(place: &Place, shell: &str) -> Command {
+    let mut command = Command::new("sh");
+    let line = format!("{shell}\nexec \"$0\" \"$@\" 2>stderr");
+    command.args(["-c", &line, SERVER]);
+    prepared(command, place)
 }
 
 fn prepared(mut command: Command, place: &Place) -> Command {
