@@ -80,7 +80,8 @@
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       clearFaults();
-      const record = {};
+      // Without a prototype: a column may be named `__proto__`.
+      const record = Object.create(null);
       for (const field of form.querySelectorAll("[data-kind]")) {
         const value = valueOf(field);
         if (value !== null) record[field.name] = value;
