@@ -75,7 +75,7 @@ impl Settings {
             artifacts: arguments.artifacts.clone(),
             registry: registry(arguments)?,
             trusted_keys: trusted_keys(arguments)?,
-            model: arguments.model.clone(),
+            model: model(arguments)?,
             max_rate: rate(arguments.max_rate)?,
             tls: certificate(arguments)?,
             prediction_log: prediction_log(arguments)?,
@@ -126,6 +126,14 @@ fn registry(arguments: &Arguments) -> Result<Option<Location>, Failure> {
     let named = given.filter(|address| **address != SourceUri::default());
     let location = named.map(Location::try_from).transpose();
     location.map_err(|e| config(format!("--registry: {e}")))
+}
+
+/// Refuses a name that no model has; a variable without a value names none.
+fn model(arguments: &Arguments) -> Result<Option<String>, Failure> {
+    let named = arguments.model.clone().filter(|name| !name.is_empty());
+    let checked = named.as_deref().map_or(Ok(()), registry::check_name);
+    checked.map_err(|e| config(format!("--model: {e}")))?;
+    Ok(named)
 }
 
 fn trusted_keys(arguments: &Arguments) -> Result<Option<PathBuf>, Failure> {

@@ -32,7 +32,7 @@ pub fn sources(given: &[String]) -> Result<Vec<TrainingSource>, Failure> {
         if !names.insert(&source.name) {
             let name = &source.name;
             return Err(config(format!(
-                "--train-source {name}: two sources have this name: give each its own"
+                "{place} {name}: two sources have this name: give each its own"
             )));
         }
     }

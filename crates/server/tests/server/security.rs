@@ -332,6 +332,7 @@ fn configuration_that_makes_no_sense_is_refused() {
             "--listen 127.0.0.1:5000 and --admin-listen 127.0.0.1:5000 are one address",
         ),
         (&[&twice[..], &["[::]:5000"]].concat(), "are one address"),
+        (&["--model", "../x"], "--model: "),
         (&two, "--train-source a: two sources have this name"),
         (&spaced, "--train-source: write NAME=URI"),
         (&unknown, "--train-source a: no data set `phishin`: give "),
