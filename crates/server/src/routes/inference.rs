@@ -179,6 +179,7 @@ const OUTPUTS: [(&str, &str); 4] = [
         (status = 200, description = "It serves", body = Object),
         refusals::OfModel))]
 pub async fn ready(service: Data<Service>, asked: Path<Asked>) -> Result<HttpResponse, Problem> {
+    service.ending.check()?;
     let detector = service.detector()?;
     check_model(&detector, &asked)?;
     let text = json!({"name": detector.name, "ready": true});

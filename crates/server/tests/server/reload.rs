@@ -253,7 +253,9 @@ fn on_sigterm_clients_that_go_on_asking_are_told_and_lose_nothing() {
             assert_eq!(answer.status, 200);
             if answer.header("connection") == Some("close") {
                 // Those who send requests here are told as well.
-                assert_eq!(server.get("/readyz").status, 503);
+                for ready in ["/readyz", "/v2/models/flows/ready"] {
+                    assert_eq!(server.get(ready).status, 503);
+                }
                 assert_eq!(server.get("/healthz").status, 200);
                 return;
             }
