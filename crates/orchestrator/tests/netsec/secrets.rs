@@ -122,27 +122,31 @@ fn a_stage_says_what_supplies_the_secrets_that_its_run_did_not_keep() {
     let directory = run["run"].as_str().unwrap();
     let path = place.path(directory).join("config.yaml");
     let kept = fs::read_to_string(&path).unwrap();
-    let remote = "source: postgres://me:***@h/d?table=t\n";
+    let remote = "source: postgres://me:***@127.0.0.1:1/d?table=t&time_limit=1\n";
     fs::write(&path, kept.replace("source: tiny.csv\n", remote)).unwrap();
     let stage = |environment: &[(&str, &str)]| {
         let called = place.call_with(&["stage", "ingestion", "--run", directory], environment);
-        assert_eq!(called.code, 64, "{}", called.err);
         check(&called);
-        called.err
+        (called.code, called.err)
     };
-    let lacking = stage(&[]);
+    let (code, lacking) = stage(&[]);
+    assert_eq!(code, 64, "{lacking}");
     assert!(
         lacking.contains("set the environment variable NETSEC__SOURCE"),
         "{lacking}"
     );
-    let other = stage(&[("NETSEC__SOURCE", "postgres://me:hunter2@h/other")]);
+    let (code, other) = stage(&[("NETSEC__SOURCE", "postgres://me:hunter2@h/other")]);
+    assert_eq!(code, 64, "{other}");
     assert!(other.contains("holds postgres://me:***@h/other"), "{other}");
     // With the secrets it gets as far as connecting.
-    let supplied = stage(&[("NETSEC__SOURCE", "postgres://me:hunter2@h/d?table=t")]);
-    assert!(
-        supplied.contains("`postgres://` is not supported"),
-        "{supplied}"
-    );
+    let supplied = "postgres://me:hunter2@127.0.0.1:1/d?table=t&time_limit=1";
+    let ended = stage(&[("NETSEC__SOURCE", supplied)]);
+    let (code, said) = match cfg!(feature = "sql") {
+        true => (69, "postgres://me:***@127.0.0.1:1/d?table=t&time_limit=1: "),
+        false => (64, "`postgres://` is not supported"),
+    };
+    assert_eq!(ended.0, code, "{}", ended.1);
+    assert!(ended.1.contains(said), "{}", ended.1);
 }
 
 #[test]
