@@ -11,7 +11,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(init: start(), |body: &[u8]| {
     let given = shape(body, &CSV);
-    for (path, more) in [("/v1/predict/csv", 4), ("/v1/predict/csv?explain=2", 5)] {
+    for (path, more) in [("/v1/predict/csv", 5), ("/v1/predict/csv?explain=2", 6)] {
         let answer = post(path, "text/csv", body);
         match (answer.status, answer.body, &given) {
             (200, Ok(text), Ok(given)) => assert_eq!(answered(&text), beside(*given, more)),
