@@ -27,6 +27,10 @@ pub enum Action {
 pub struct Entry {
     /// Position in the history, from 1.
     pub sequence: u64,
+    /// SHA-256 of the file of the entry before it, which cannot be changed then without this one; none in the first
+    /// entry, and in those of programs that did not write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<Digest>,
     /// When, RFC 3339.
     pub at: String,
     /// What was done.
@@ -110,6 +114,8 @@ pub struct History {
     disowned: BTreeMap<u64, u64>,
     /// The versions that nobody loads, each with the entry that says so.
     withdrawn: BTreeMap<u64, u64>,
+    /// The entries that were written behind another one than stands before them.
+    unlinked: BTreeSet<u64>,
 }
 
 /// What is known of a version.
@@ -157,7 +163,23 @@ impl History {
             entries,
             disowned,
             withdrawn,
+            unlinked: BTreeSet::new(),
         }
+    }
+
+    /// Says which entries were written behind another one than stands before them.
+    pub(crate) fn unlinked(self, unlinked: BTreeSet<u64>) -> Self {
+        Self { unlinked, ..self }
+    }
+
+    /// Returns the entries of which the second was not written behind the first, as long as both count.
+    pub(crate) fn breaks(&self) -> impl Iterator<Item = (&Entry, &Entry)> {
+        let pairs = self.unlinked.iter().filter_map(|number| {
+            let before = self.numbered(number.checked_sub(1)?)?;
+            Some((before, self.numbered(*number)?))
+        });
+        let counts = |entry: &Entry| !self.disowned.contains_key(&entry.sequence);
+        pairs.filter(move |(before, entry)| counts(before) && counts(entry))
     }
 
     /// Returns all entries, the oldest first.
@@ -235,7 +257,7 @@ impl History {
 
     /// Returns the entries that count and by which a champion comes or goes. No other bounds a time: a refusal changes
     /// nothing, and what was disowned never counted, whenever that was said.
-    fn turns(&self) -> impl Iterator<Item = &Entry> {
+    pub(crate) fn turns(&self) -> impl DoubleEndedIterator<Item = &Entry> {
         let is_turn = |e: &&Entry| !matches!(e.action, Action::Declined | Action::Disowned(_));
         self.counting().filter(is_turn)
     }
@@ -486,7 +508,8 @@ impl<'a> Past<'a> {
                 "it is about version {version}, which is not before it"
             )),
             Action::Disowned(_) => None,
-            _ if self.is_withdrawn(version) => Some(format!(
+            // One of which all was disowned may come anew.
+            _ if self.withdrawals.get(&version).is_some_and(|n| *n > 0) => Some(format!(
                 "it is about version {version}, which was withdrawn"
             )),
             _ => None,

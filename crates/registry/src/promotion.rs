@@ -164,6 +164,7 @@ impl Promotion {
         }
         let draft = Entry {
             sequence: 0,
+            previous: None,
             at: clock::rfc3339(self.now),
             action: Action::Declined,
             version: 0,
@@ -200,7 +201,7 @@ impl Promotion {
     /// again.
     fn seal(&self, draft: &Entry) -> Result<(), RegistryError> {
         let history = self.registry.history(&self.name)?;
-        if !history.entries().iter().any(|e| is_of(e, draft)) {
+        if !history.decisions().any(|e| is_of(e, draft)) {
             self.registry.seal(&self.name, draft)?;
         }
         Ok(())
@@ -259,7 +260,8 @@ impl Promotion {
         evaluation: &Evaluation,
     ) -> Option<Entry> {
         let known = history.with_bundle(draft.bundle);
-        if known.is_some_and(|known| history.withdrawal(known.version).is_some()) {
+        let taken_away = known.and_then(|known| history.withdrawal(known.version));
+        if taken_away.is_some_and(|note| note.action == Action::Withdrawn) {
             return None;
         }
         let mut reasons = case.against.to_vec();
@@ -274,7 +276,9 @@ impl Promotion {
             Action::Declined => !promoted && known.reasons == reasons,
             _ => self.forced.is_none(),
         };
-        if is_champion || known.is_some_and(nothing_new) {
+        // Of one of which all was disowned, nothing is known: else whoever forges an entry would ban what it names.
+        let decided = known.filter(|_| taken_away.is_none());
+        if is_champion || decided.is_some_and(nothing_new) {
             return None;
         }
         Some(Entry {

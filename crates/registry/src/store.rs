@@ -1,5 +1,6 @@
 //! The registry: bundles under their digests, and one history a model.
 
+mod chain;
 mod decisions;
 mod entry_signatures;
 mod kept_run;
@@ -14,6 +15,7 @@ use artifact::{Artifact, CodecError, Digest, clock, codec};
 use model::{ModelBundle, TrainingGroups};
 use serde_json::error::Category;
 
+use chain::Chain;
 pub use kept_run::{KeptFile, KeptRun};
 pub use manifests::Seal;
 use memory::Memory;
@@ -106,25 +108,25 @@ impl Registry {
 
     /// Reads what has come behind the entries that are known: one request where there is nothing new.
     fn followed_history(&self, name: &str) -> Result<History, RegistryError> {
-        let Some(mut entries) = self.memory.recall(name) else {
-            let history = self.listed_history(name)?;
-            self.memory.note(name, history.entries());
+        let Some(mut chain) = self.memory.recall(name) else {
+            let chain = self.listed_entries(name)?;
+            let history = self.sound_history(name, &chain)?;
+            self.memory.note(name, chain);
             return Ok(history);
         };
-        loop {
-            let sequence = entries.len() as u64 + 1;
-            let key = entry_key(name, sequence);
-            let Some(bytes) = self.blobs.get(&key)? else {
-                break;
-            };
-            entries.push(self.parsed_entry(&key, sequence, &bytes)?);
+        while let Some(text) = self.blobs.get(&entry_key(name, chain.next()))? {
+            self.take(name, &mut chain, &text)?;
         }
-        let history = self.sound_history(name, entries)?;
-        self.memory.extend(name, history.entries());
+        let history = self.sound_history(name, &chain)?;
+        self.memory.extend(name, chain);
         Ok(history)
     }
 
     fn listed_history(&self, name: &str) -> Result<History, RegistryError> {
+        self.sound_history(name, &self.listed_entries(name)?)
+    }
+
+    fn listed_entries(&self, name: &str) -> Result<Chain, RegistryError> {
         let listed = self.blobs.list(&format!("models/{name}/history/"))?;
         if let Some(foreign) = listed.iter().find(|key| !is_entry_key(name, key)) {
             let reason = "is no entry of a history: move it out of there";
@@ -132,38 +134,39 @@ impl Registry {
         }
         let Some(last) = listed.last() else {
             self.check_end(name, 0)?;
-            return Ok(History::default());
+            self.check_end(name, 1)?;
+            return Ok(Chain::default());
         };
-        let mut entries = Vec::new();
-        for sequence in 1.. {
-            // Read by its name, listed or not: each entry was there before the next was made.
-            let key = entry_key(name, sequence);
-            entries.push(self.listed_entry(&key, sequence)?);
-            if key >= *last {
-                break;
-            }
+        let mut chain = Chain::default();
+        // Read by its name, listed or not: each entry was there before the next was made.
+        while entry_key(name, chain.next()) <= *last {
+            let key = entry_key(name, chain.next());
+            let missing = || self.damaged_entry(&key, format!("is missing, but `{last}` is there"));
+            let text = self.blobs.get(&key)?.ok_or_else(missing)?;
+            self.take(name, &mut chain, &text)?;
         }
-        self.check_end(name, entries.len() as u64)?;
-        self.sound_history(name, entries)
+        self.check_end(name, chain.next())?;
+        Ok(chain)
     }
 
     /// Checks that nothing else stands in the place of the next entry: a directory is in no list of files.
-    fn check_end(&self, name: &str, n_entries: u64) -> Result<(), RegistryError> {
+    fn check_end(&self, name: &str, next: u64) -> Result<(), RegistryError> {
         if !self.blobs.is_remote() {
-            self.blobs.has(&entry_key(name, n_entries + 1))?;
+            self.blobs.has(&entry_key(name, next))?;
         }
         Ok(())
     }
 
-    fn sound_history(&self, name: &str, entries: Vec<Entry>) -> Result<History, RegistryError> {
-        History::new(entries)
-            .map_err(|(sequence, reason)| self.damaged_entry(&entry_key(name, sequence), reason))
+    fn sound_history(&self, name: &str, chain: &Chain) -> Result<History, RegistryError> {
+        let history = chain.history();
+        history.map_err(|(sequence, reason)| self.damaged_entry(&entry_key(name, sequence), reason))
     }
 
-    fn listed_entry(&self, key: &str, sequence: u64) -> Result<Entry, RegistryError> {
-        let bytes = self.blobs.get(key)?;
-        let bytes = bytes.ok_or_else(|| self.damaged_entry(key, "is missing".to_owned()))?;
-        self.parsed_entry(key, sequence, &bytes)
+    fn take(&self, name: &str, chain: &mut Chain, text: &[u8]) -> Result<(), RegistryError> {
+        let sequence = chain.next();
+        let entry = self.parsed_entry(&entry_key(name, sequence), sequence, text)?;
+        chain.take(entry, text);
+        Ok(())
     }
 
     fn parsed_entry(&self, key: &str, sequence: u64, bytes: &[u8]) -> Result<Entry, RegistryError> {
@@ -413,6 +416,15 @@ impl Registry {
         }
     }
 
+    /// Returns the entry behind whose time another one is made: the last, or where keys are trusted the last by which a
+    /// champion came or went, unless one of them has signed the other. With the time of an unsigned one, somebody would
+    /// choose when a decision is said to have been made.
+    fn last_time<'a>(&self, name: &str, history: &'a History) -> Option<&'a Entry> {
+        let last = history.entries().last().into_iter();
+        let mut known = last.chain(history.turns().rev());
+        known.find(|entry| self.check_entry(name, entry).is_ok())
+    }
+
     /// Appends an entry that `make` writes from the history as it stands; the one commit point.
     ///
     /// `make` is asked again when another process has appended in between; `None` appends nothing.
@@ -436,8 +448,12 @@ impl Registry {
                 self.check_notes(name, &history)?;
             }
             entry.sequence = history.entries().len() as u64 + 1;
-            if let Some(last) = history.entries().last() {
+            entry.previous = None;
+            if let Some(last) = self.last_time(name, &history) {
                 entry.at = time_after(last, &entry.at);
+            }
+            if let Some(last) = history.entries().last() {
+                entry.previous = Some(Digest::of(&self.entry_text(name, last.sequence)?));
             }
             let key = entry_key(name, entry.sequence);
             let bytes = serde_json::to_vec_pretty(&entry).expect("an entry is plain data");

@@ -1,17 +1,21 @@
 //! Manifests and signatures: what is loaded only when it is as it was signed.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
+use artifact::Digest;
 use ed25519_compact::{KeyPair, Seed};
 use serde_json::Value;
 
 use crate::support::{Called, TINY, Workplace};
 
-const TRUST: [&str; 2] = ["--trusted-keys", "public.pem"];
-const SIGN: [&str; 2] = ["--signing-key", "private.pem"];
+pub const TRUST: [&str; 2] = ["--trusted-keys", "public.pem"];
+pub const SIGN: [&str; 2] = ["--signing-key", "private.pem"];
 const VERIFY: [&str; 2] = ["models", "verify"];
 
-fn place_with_keys() -> Workplace {
+pub fn place_with_keys() -> Workplace {
     let place = Workplace::new();
     place.write_tiny(300);
     let pair = KeyPair::from_seed(Seed::from_slice(&[7; 32]).unwrap());
@@ -31,7 +35,7 @@ fn only_for_owner(file: &str) {
 fn only_for_owner(_: &str) {}
 
 /// Makes two versions, both signed, and rolls back to the first.
-fn place_with_two_versions() -> Workplace {
+pub fn place_with_two_versions() -> Workplace {
     let place = place_with_keys();
     place.run_tiny(&SIGN);
     place.run_tiny(&[&SIGN[..], &["--seed", "8"]].concat());
@@ -46,12 +50,19 @@ fn forge(place: &Workplace) {
     let second = fs::read(history.join("00000002.json")).unwrap();
     let mut entry: Value = serde_json::from_slice(&second).unwrap();
     assert_eq!(entry["version"], 2);
-    entry["sequence"] = 4.into();
     entry["why"] = "nobody knows".into();
+    write_fourth(&history, entry);
+}
+
+/// Writes an entry behind the third, as a program would.
+fn write_fourth(history: &Path, mut entry: Value) {
+    let third = fs::read(history.join("00000003.json")).unwrap();
+    entry["sequence"] = 4.into();
+    entry["previous"] = Digest::of(&third).to_string().into();
     fs::write(history.join("00000004.json"), entry.to_string()).unwrap();
 }
 
-const PREDICT: [&str; 5] = ["predict", "--input", "tiny.csv", "--output", "out.csv"];
+pub const PREDICT: [&str; 5] = ["predict", "--input", "tiny.csv", "--output", "out.csv"];
 
 #[test]
 fn signing_a_version_signs_no_decision_and_says_which_ones_nobody_has_signed() {
@@ -141,9 +152,8 @@ fn an_evaluation_that_only_a_forged_entry_names_is_not_signed_with_its_version()
     let mut entry = read("00000002.json");
     let own = entry["evaluation"].as_str().unwrap()[..8].to_owned();
     entry["evaluation"] = read("00000001.json")["evaluation"].clone();
-    entry["sequence"] = 4.into();
     entry["action"] = "declined".into();
-    fs::write(history.join("00000004.json"), entry.to_string()).unwrap();
+    write_fourth(&history, entry);
     let sign = ["models", "sign", "tiny", "--version", "2"];
     let refused = call(&place, &[&sign, &SIGN, &TRUST]);
     assert_eq!(refused.code, 65, "{}", refused.err);
@@ -351,6 +361,7 @@ fn a_registry_without_signatures_is_taken_over_as_documented() {
     let at = ["models", "history", "tiny", "--at", "2021-01-01"];
     let then = call(&place, &[&at, &TRUST]);
     assert_eq!((then.code, &*then.out), (65, ""), "{}", then.err);
+    fs::write(&path, text).unwrap();
     // And a changed one takes no champion away.
     let path = place.path("artifacts/registry/models/tiny/history/00000003.json");
     let text = fs::read_to_string(&path).unwrap();
@@ -396,9 +407,8 @@ fn a_challenger_that_nobody_has_signed_is_not_named() {
     let history = place.path("artifacts/registry/models/tiny/history");
     let second = fs::read(history.join("00000002.json")).unwrap();
     let mut entry: Value = serde_json::from_slice(&second).unwrap();
-    entry["sequence"] = 4.into();
     entry["action"] = "declined".into();
-    fs::write(history.join("00000004.json"), entry.to_string()).unwrap();
+    write_fourth(&history, entry);
     let list = |keys: &[&str]| {
         let listed = call(&place, &[&["models", "list", "--json"], keys]);
         assert_eq!(listed.code, 0, "{}", listed.err);
@@ -454,7 +464,7 @@ fn a_private_key_that_others_may_read_is_warned_of() {
     }
 }
 
-fn call(place: &Workplace, parts: &[&[&str]]) -> Called {
+pub fn call(place: &Workplace, parts: &[&[&str]]) -> Called {
     place.call(&parts.concat())
 }
 

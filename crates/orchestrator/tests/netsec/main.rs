@@ -10,6 +10,7 @@ mod damage;
 mod export;
 mod families;
 mod faults;
+mod forgeries;
 #[cfg(feature = "faults")]
 mod injected;
 mod inspection;

@@ -4,6 +4,7 @@ fn entry(sequence: u64, action: Action, version: u64) -> Entry {
     let digest = Digest::of(&version.to_le_bytes());
     Entry {
         sequence,
+        previous: None,
         at: format!("2026-02-0{sequence}T00:00:00Z"),
         action,
         version,
@@ -241,10 +242,12 @@ fn may_follow(others: &[Entry], entry: &Entry) -> bool {
     let before = History::of(others.to_vec());
     let is_known = others.iter().any(|e| e.version == entry.version);
     let champion = before.champion().map(|e| e.version);
+    let withdrawal = before.withdrawal(entry.version);
+    let is_gone = withdrawal.is_some_and(|note| note.action == Withdrawn);
     match entry.action {
         Disowned(other) => is_known && (1..entry.sequence).contains(&other),
         Withdrawn if !is_known => false,
-        _ if before.withdrawal(entry.version).is_some() => false,
+        _ if is_gone => false,
         RolledBack => before.was_champion(entry.version),
         Declined if champion == Some(entry.version) => false,
         _ => is_known || entry.version == before.next_version(),

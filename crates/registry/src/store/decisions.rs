@@ -97,6 +97,7 @@ impl Registry {
             let nothing = || RegistryError::NothingToRollBack {
                 name: name.to_owned(),
             };
+            self.check_notes(name, history)?;
             let target = match to {
                 None => {
                     // By an unsigned one somebody would choose which of the former champions it is.
@@ -147,7 +148,11 @@ impl Registry {
         now: clock::Timestamp,
     ) -> Result<Entry, RegistryError> {
         self.decide(name, |history| {
-            let known = find(history, name, version)?;
+            // Of one of which all is disowned, this says that it does not come anew.
+            let void = history
+                .withdrawal(version)
+                .filter(|note| note.action != Action::Withdrawn);
+            let known = void.map_or_else(|| find(history, name, version), Ok)?;
             let serves = history.champion().is_some_and(|c| c.version == version);
             if let Some(former) = history.previous_champion().filter(|_| serves) {
                 return Err(RegistryError::Serving {

@@ -42,6 +42,8 @@ pub enum Seal {
     Changed,
     /// An entry without a signature, where these of other texts stand: it was changed, or they were left.
     Unmatched(Vec<String>),
+    /// An entry that is not the one behind which that of this number was written.
+    Unlinked(u64),
     /// It is signed by this one of the trusted keys.
     Trusted(String),
 }
@@ -76,7 +78,7 @@ impl Seal {
     pub(super) fn advice_on_entry(&self, name: &str, entry: u64) -> String {
         let disown = format!("`netsec models disown {name} --entry {entry} --why TEXT`");
         match self {
-            Self::Malformed | Self::Foreign | Self::Changed => {
+            Self::Malformed | Self::Foreign | Self::Changed | Self::Unlinked(_) => {
                 format!("{}; {disown} says that it does not count", tampered())
             }
             Self::Unmatched(_) => format!(
@@ -119,6 +121,9 @@ impl std::fmt::Display for Seal {
                     "is not signed, but {named}{more} is there, of another text"
                 )
             }
+            Self::Unlinked(next) => {
+                write!(f, "is not the one that entry {next} was written behind")
+            }
             Self::Trusted(key) => write!(f, "is signed by {key}"),
         }
     }
@@ -134,6 +139,7 @@ impl Serialize for Seal {
             Self::Foreign => "foreign",
             Self::Changed => "changed",
             Self::Unmatched(_) => "unmatched",
+            Self::Unlinked(_) => "unlinked",
             Self::Trusted(_) => "trusted",
         })
     }
@@ -234,19 +240,20 @@ impl Registry {
         if self.trusted.is_none() {
             return Ok(());
         }
+        // First: which manifest is asked for, and of what it has to be, is what the entry says.
+        if entry.sequence > 0 {
+            self.check_entry(name, entry)?;
+        }
         let version = entry.version;
         let seal = self.seal_of(name, entry)?;
-        if !matches!(seal, Seal::Trusted(_)) {
-            return Err(RegistryError::Untrusted {
+        match seal {
+            Seal::Trusted(_) => Ok(()),
+            _ => Err(RegistryError::Untrusted {
                 location: self.location(),
                 what: format!("version {version} of `{name}`"),
                 advice: seal.advice_on_version(name, version),
                 seal,
-            });
-        }
-        match entry.sequence {
-            0 => Ok(()),
-            _ => self.check_entry(name, entry),
+            }),
         }
     }
 
@@ -270,8 +277,9 @@ impl Registry {
         })
     }
 
-    /// Checks that trusted keys have signed the entries of a history by which versions and other entries do not count:
-    /// without them, nothing that it says can be relied on, not even that there is no champion.
+    /// Checks that trusted keys have signed the entries of a history by which versions and other entries do not count,
+    /// and that none was changed behind which another was written: else nothing that it says can be relied on, not even
+    /// that there is no champion.
     pub(super) fn check_notes(&self, name: &str, history: &History) -> Result<(), RegistryError> {
         if self.trusted.is_none() {
             return Ok(());
@@ -282,7 +290,7 @@ impl Registry {
                 self.memory.vouch(name, note.sequence);
             }
         }
-        Ok(())
+        self.check_links(name, history)
     }
 
     /// Checks that the champion of a history is one that would be loaded, as far as signatures go.

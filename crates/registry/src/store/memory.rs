@@ -8,7 +8,7 @@ use std::{
 
 use artifact::clock::Stopwatch;
 
-use crate::Entry;
+use super::Chain;
 
 /// Seconds after which a history is read as a whole again: somebody may have put another one in its place.
 const HOLDS: f64 = 600.0;
@@ -18,7 +18,7 @@ const HOLDS: f64 = 600.0;
 pub(super) struct Memory(Mutex<BTreeMap<String, Remembered>>);
 
 struct Remembered {
-    entries: Vec<Entry>,
+    chain: Chain,
     since: Stopwatch,
     /// The numbers of those that a trusted key was found to have signed.
     vouched: BTreeSet<u64>,
@@ -26,16 +26,16 @@ struct Remembered {
 
 impl Memory {
     /// Returns the entries of a model that were read not long ago; none when it has to be read as a whole.
-    pub(super) fn recall(&self, name: &str) -> Option<Vec<Entry>> {
+    pub(super) fn recall(&self, name: &str) -> Option<Chain> {
         let histories = self.histories();
         let known = histories.get(name)?;
-        (known.since.seconds() < HOLDS).then(|| known.entries.clone())
+        (known.since.seconds() < HOLDS).then(|| known.chain.clone())
     }
 
     /// Notes a history that was read as a whole.
-    pub(super) fn note(&self, name: &str, entries: &[Entry]) {
+    pub(super) fn note(&self, name: &str, chain: Chain) {
         let remembered = Remembered {
-            entries: entries.to_vec(),
+            chain,
             since: Stopwatch::start(),
             vouched: BTreeSet::new(),
         };
@@ -43,11 +43,11 @@ impl Memory {
     }
 
     /// Notes entries that have come behind those that are known.
-    pub(super) fn extend(&self, name: &str, entries: &[Entry]) {
+    pub(super) fn extend(&self, name: &str, chain: Chain) {
         if let Some(known) = self.histories().get_mut(name)
-            && known.entries.len() < entries.len()
+            && known.chain.next() < chain.next()
         {
-            known.entries = entries.to_vec();
+            known.chain = chain;
         }
     }
 

@@ -9,7 +9,9 @@ use artifact::Digest;
 use serde::Serialize;
 
 use super::{
-    Registry, Seal, check_known,
+    Registry, Seal,
+    chain::broken_links,
+    check_known,
     decisions::entry_of,
     entry_signatures, find,
     manifests::{COMPARE, manifest_key, signature_key},
@@ -164,6 +166,11 @@ impl Registry {
         let about = About::of(history, entries);
         for number in about.disowned {
             work.refuse_disowned(history, number);
+        }
+        let broken = broken_links(history, entries);
+        if !broken.is_empty() {
+            work.signed.refused.extend(broken);
+            return Ok(());
         }
         if let Some(entry) = about.loadable.first() {
             let (_, problems) = self.content(name, &about.loadable)?;

@@ -19,6 +19,7 @@ fn entry(run: &str) -> Entry {
     let digest = Digest::of(b"the only version");
     Entry {
         sequence: 0,
+        previous: None,
         at: "2026-02-03T00:00:00Z".to_owned(),
         action: Action::Declined,
         version: 1,

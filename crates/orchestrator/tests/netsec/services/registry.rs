@@ -188,6 +188,7 @@ fn append(registry: &Registry, writer: &str) {
     for i in 0..APPENDS {
         let entry = Entry {
             sequence: 0,
+            previous: None,
             at: "2026-02-03T00:00:00Z".to_owned(),
             action: Action::Declined,
             version: 1,

@@ -1,4 +1,5 @@
 mod counting;
+mod links;
 mod place;
 
 use std::{fs, path::PathBuf};
@@ -350,7 +351,9 @@ fn a_signature_of_another_version_or_model_is_none() {
     assert!(!refused("m", &place.entry));
     let models = place.file("models");
     fs::create_dir(models.join("n")).unwrap();
-    fs::rename(models.join("m/manifests"), models.join("n/manifests")).unwrap();
+    for moved in ["manifests", "history", "signatures"] {
+        fs::rename(models.join("m").join(moved), models.join("n").join(moved)).unwrap();
+    }
     assert!(refused("n", &place.entry));
 }
 

@@ -76,6 +76,7 @@ impl Watched {
         let digest = Digest::of(b"the only version");
         let entry = Entry {
             sequence: 0,
+            previous: None,
             at: "2026-02-03T00:00:00Z".to_owned(),
             action: Action::Declined,
             version: 1,

@@ -36,11 +36,16 @@ fn a_decision_on_a_version_that_was_withdrawn_is_not_asked_for_and_counts_for_no
     };
     assert_eq!(at("2999-01-01").unwrap(), 2);
     // What somebody makes of these entries is believed by nobody.
+    let first = place.file(&super::super::super::entry_key("m", 1));
+    let as_written = fs::read(&first).unwrap();
     place.tamper(1, |entry| entry["at"] = "2099-01-01T00:00:00Z".into());
     assert!(matches!(
         at("2026-03-01"),
         Err(RegistryError::Untrusted { .. })
     ));
+    let refused = trusting.entry("m", None).unwrap_err().to_string();
+    assert!(refused.contains("disown m --entry 1"), "{refused}");
+    fs::write(first, as_written).unwrap();
     assert_eq!(trusting.entry("m", None).unwrap().version, 2);
     place.tamper(3, |entry| entry["action"] = "promoted".into());
     assert_eq!(verify().0, [3]);

@@ -1,0 +1,86 @@
+//! Entries name the file of the one before them, so that none is changed without those behind it.
+
+use std::collections::BTreeSet;
+
+use artifact::Digest;
+
+use super::{Registry, Seal, manifests::COMPARE};
+use crate::{Entry, History, RegistryError};
+
+/// The entries of a history as they are read, one after the other.
+#[derive(Clone, Default)]
+pub(super) struct Chain {
+    entries: Vec<Entry>,
+    unlinked: BTreeSet<u64>,
+    end: Option<Digest>,
+}
+
+impl Chain {
+    /// Returns the number of the next entry.
+    pub(super) fn next(&self) -> u64 {
+        self.entries.len() as u64 + 1
+    }
+
+    /// Takes the next entry with the text of its file. Those that programs wrote before entries were chained name none.
+    pub(super) fn take(&mut self, entry: Entry, text: &[u8]) {
+        if entry.previous.is_some() && entry.previous != self.end {
+            self.unlinked.insert(entry.sequence);
+        }
+        self.end = Some(Digest::of(text));
+        self.entries.push(entry);
+    }
+
+    /// Makes a history of them.
+    ///
+    /// # Errors
+    /// As [`History::new`].
+    pub(super) fn history(&self) -> Result<History, (u64, String)> {
+        let history = History::new(self.entries.clone())?;
+        Ok(history.unlinked(self.unlinked.clone()))
+    }
+}
+
+impl Registry {
+    /// Checks that the entries of a history were written behind one another, when it is said whom to trust. An unsigned
+    /// refusal counts as well, so that by what was made of a promotion another champion would serve.
+    pub(super) fn check_links(&self, name: &str, history: &History) -> Result<(), RegistryError> {
+        let Some((before, entry)) = history.breaks().next() else {
+            return Ok(());
+        };
+        let seal = self.entry_seal(name, entry)?;
+        let changed = Seal::Unlinked(entry.sequence);
+        let (culprit, seal, advice) = match seal {
+            Seal::Trusted(_) => {
+                let advice = changed.advice_on_entry(name, before.sequence);
+                (before, changed, advice)
+            }
+            // Whoever has forged the one need not have changed the other.
+            _ => {
+                let (of, number) = (before.sequence, entry.sequence);
+                let disown = seal.advice_on_entry(name, number);
+                let advice = format!(
+                    "it was written behind another entry {of} than the one that stands there: {COMPARE}; where entry \
+                     {of} is as it was, {disown}"
+                );
+                (entry, seal, advice)
+            }
+        };
+        Err(RegistryError::Untrusted {
+            location: self.location(),
+            what: format!("`{name}`, {}", culprit.title()),
+            advice,
+            seal,
+        })
+    }
+}
+
+/// Says of the entries among some behind which others were written that they are not those.
+pub(super) fn broken_links(history: &History, entries: &[&Entry]) -> Vec<String> {
+    let breaks = history.breaks();
+    let of_these = breaks.filter(|(before, _)| entries.contains(before));
+    let said = |(before, entry): (&Entry, &Entry)| {
+        let what = Seal::Unlinked(entry.sequence);
+        format!("{} {what}: {COMPARE}", before.title())
+    };
+    of_these.map(said).collect()
+}

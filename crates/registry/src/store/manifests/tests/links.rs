@@ -1,0 +1,139 @@
+//! What was changed behind a signed entry.
+
+use super::{place::*, *};
+
+/// Makes a registry that has promoted the second version, rolled back to the first and declined a third, all signed.
+fn rolled_back() -> Place {
+    let place = Place::of_two();
+    let both = both(&place);
+    let second = Entry {
+        action: Action::Promoted,
+        ..both.entry("m", Some(2)).unwrap()
+    };
+    both.append("m", |_| Ok(Some(second.clone()))).unwrap();
+    let first = Entry {
+        action: Action::RolledBack,
+        ..both.entry("m", Some(1)).unwrap()
+    };
+    both.append("m", |_| Ok(Some(first.clone()))).unwrap();
+    let third = draft(&both, 3);
+    both.seal("m", &third).unwrap();
+    both.append("m", |_| Ok(Some(third.clone()))).unwrap();
+    place
+}
+
+fn both(place: &Place) -> Registry {
+    place.signing(1).trusting_also(&key_of(place, 1))
+}
+
+fn champion(registry: &Registry) -> Result<u64, String> {
+    let found = registry.entry("m", None);
+    found.map(|e| e.version).map_err(|e| e.to_string())
+}
+
+#[test]
+fn a_decision_that_was_made_a_refusal_brings_back_no_former_champion() {
+    for keeps_signature in [true, false] {
+        let place = rolled_back();
+        let trusting = place.trusting(1);
+        assert_eq!(champion(&trusting), Ok(1));
+        let file = place.file(&super::super::super::entry_key("m", 4));
+        let as_written = fs::read(&file).unwrap();
+        place.tamper(4, |entry| entry["action"] = "declined".into());
+        if !keeps_signature {
+            let key = entry_signatures::signature_key("m", 4, &as_written);
+            fs::remove_file(place.file(&key)).unwrap();
+        }
+        let refused = champion(&trusting).unwrap_err();
+        for words in [
+            "entry 4 ",
+            "that entry 5 was written behind",
+            "disown m --entry 4",
+        ] {
+            assert!(refused.contains(words), "{words}: {refused}");
+        }
+        let history = trusting.history("m").unwrap();
+        trusting
+            .champion_at("m", &history, clock::now())
+            .unwrap_err();
+        trusting.challenger("m", &history).unwrap_err();
+        both(&place)
+            .roll_back("m", None, None, clock::now())
+            .unwrap_err();
+        for registry in [&trusting, &place.registry()] {
+            let checks = registry.verify("m", Some(1)).unwrap();
+            let is_told = |p: &String| p.contains("that entry 5 was written behind");
+            assert!(checks[0].problems.iter().any(is_told), "{checks:?}");
+        }
+        let key = place.signing(1).signing_key().unwrap();
+        trusting.sign(&key, "m", &chosen(1, [4])).unwrap_err();
+        fs::write(&file, as_written).unwrap();
+        assert_eq!(champion(&trusting), Ok(1));
+    }
+}
+
+#[test]
+fn where_no_copy_is_left_what_was_changed_is_disowned() {
+    let place = rolled_back();
+    place.tamper(4, |entry| entry["action"] = "declined".into());
+    both(&place)
+        .disown("m", 4, "changed", clock::now())
+        .unwrap();
+    assert_eq!(champion(&place.trusting(1)), Ok(2));
+}
+
+#[test]
+fn a_forged_entry_does_not_cast_doubt_on_the_one_before_it_once_it_is_disowned() {
+    let place = rolled_back();
+    let forged = draft(&place.registry(), 3);
+    let appended = place.registry().append("m", |_| Ok(Some(forged.clone())));
+    assert_eq!(appended.unwrap().unwrap().sequence, 6);
+    let other = Digest::of(b"another entry 5");
+    place.tamper(6, |entry| entry["previous"] = json!(other));
+    let refused = champion(&place.trusting(1)).unwrap_err();
+    for words in ["entry 6 ", "another entry 5", "disown m --entry 6"] {
+        assert!(refused.contains(words), "{words}: {refused}");
+    }
+    both(&place).disown("m", 6, "forged", clock::now()).unwrap();
+    assert_eq!(champion(&place.trusting(1)), Ok(1));
+}
+
+#[test]
+fn an_unsigned_entry_chooses_no_time_for_those_behind_it() {
+    let place = rolled_back();
+    let now = clock::now();
+    let ahead = clock::rfc3339(now + std::time::Duration::from_secs(240));
+    let forged = Entry {
+        at: ahead.clone(),
+        ..draft(&place.registry(), 3)
+    };
+    let append = |registry: &Registry| {
+        let appended = registry.append("m", |_| Ok(Some(forged.clone())));
+        appended.unwrap().unwrap()
+    };
+    append(&place.registry());
+    let decided = both(&place).withdraw("m", 3, "why", now).unwrap();
+    assert_eq!(decided.at, clock::rfc3339(now));
+    // That of another who is trusted holds: they may have been quicker.
+    let place = rolled_back();
+    append(&both(&place));
+    let decided = both(&place).withdraw("m", 3, "why", now).unwrap();
+    assert_eq!(decided.at, ahead);
+}
+
+#[test]
+fn an_entry_that_gives_a_version_another_evaluation_is_named_before_the_version() {
+    let place = Place::of_two();
+    let trusting = place.trusting(1);
+    let other = Entry {
+        evaluation: place.registry().entry("m", Some(2)).unwrap().evaluation,
+        action: Action::RolledBack,
+        ..place.registry().entry("m", Some(1)).unwrap()
+    };
+    let appended = place.registry().append("m", |_| Ok(Some(other.clone())));
+    appended.unwrap();
+    let entry = trusting.entry("m", None).unwrap();
+    let refused = trusting.bundle("m", &entry).unwrap_err().to_string();
+    assert!(refused.contains("disown m --entry 3"), "{refused}");
+    assert!(!refused.contains("withdraw"), "{refused}");
+}
