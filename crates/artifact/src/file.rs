@@ -218,7 +218,9 @@ pub fn read_bounded(path: &Path, limit: u64) -> Result<Vec<u8>, StoreError> {
         let message = format!("{length} bytes, at most {limit}");
         return Err(fail(io::Error::other(message)));
     }
-    let mut bytes = Vec::with_capacity(length as usize);
+    let mut bytes = Vec::new();
+    let room = bytes.try_reserve_exact(length as usize);
+    room.map_err(|e| fail(e.into()))?;
     file.take(limit).read_to_end(&mut bytes).map_err(fail)?;
     Ok(bytes)
 }

@@ -1,7 +1,12 @@
 //! Where the registry's bytes lie: a blocking trait, so that a directory and a bucket look alike.
 
-use artifact::{Classified, ErrorKind};
+use artifact::{Classified, ErrorKind, codec::MAX_BYTES};
 use thiserror::Error;
+
+/// An entry, a manifest, a signature: whoever looks for a champion reads them, whatever somebody has put there.
+const MOST_OF_A_TEXT: u64 = 1 << 20;
+/// An envelope comes on top of the largest payload.
+const MOST_OF_A_BLOB: u64 = MAX_BYTES + (1 << 16);
 
 /// Keeps named bytes. Keys are `/`-separated words of letters, digits, `.`, `-` and `_`.
 pub trait BlobStore: Send + Sync {
@@ -59,6 +64,14 @@ pub fn is_key(text: &str) -> bool {
                 .all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c))
     };
     text.split('/').all(is_word)
+}
+
+/// Returns how many bytes a key may have at most.
+pub fn most_bytes(key: &str) -> u64 {
+    match key.starts_with("models/") {
+        true => MOST_OF_A_TEXT,
+        false => MOST_OF_A_BLOB,
+    }
 }
 
 /// Why the registry's bytes could not be read or written.

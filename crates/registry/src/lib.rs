@@ -15,7 +15,7 @@ mod promotion;
 mod signature;
 mod store;
 
-pub use blob::{BlobError, BlobStore, is_key};
+pub use blob::{BlobError, BlobStore, is_key, most_bytes};
 pub use champion::{Champion, Incumbent};
 pub use error::RegistryError;
 pub use evaluation::{

@@ -7,9 +7,10 @@ use std::{
 
 use artifact::{create_directory, read_bounded, write_atomic, write_new};
 
-use crate::{BlobError, BlobStore, blob::is_key};
-
-const MAX_BLOB_BYTES: u64 = 8 << 30;
+use crate::{
+    BlobError, BlobStore,
+    blob::{is_key, most_bytes},
+};
 
 /// Keeps blobs as files below a directory. Safe between processes: a key is claimed by a hard
 /// link, which the file system makes once only.
@@ -65,7 +66,7 @@ impl BlobStore for LocalDirectory {
             // A pipe that nobody writes to would never be read to its end.
             Ok(_) => return Err(self.error("read", key, "it is no file: move it out of there")),
         }
-        read_bounded(&path, MAX_BLOB_BYTES)
+        read_bounded(&path, most_bytes(key))
             .map(Some)
             .map_err(|e| self.error("read", key, e))
     }
@@ -94,8 +95,10 @@ impl BlobStore for LocalDirectory {
                 Err(e) => return Err(self.error("list", prefix, e)),
             };
             for entry in entries {
-                let path = entry.map_err(|e| self.error("list", prefix, e))?.path();
-                if path.is_dir() {
+                let entry = entry.map_err(|e| self.error("list", prefix, e))?;
+                let path = entry.path();
+                // Not by a link, which may lead back to here: it is listed as what is no directory.
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                     open.push(path);
                 } else if let Ok(relative) = path.strip_prefix(&self.root) {
                     keys.push(relative.to_string_lossy().replace('\\', "/"));

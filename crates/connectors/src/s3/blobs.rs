@@ -7,14 +7,13 @@ use std::{
     sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
-use artifact::codec::MAX_BYTES;
 use aws_sdk_s3::{
     operation::list_objects_v2::ListObjectsV2Output,
     types::{BucketVersioningStatus, VersioningConfiguration},
 };
 use bytes::Bytes;
 use dataset::{SourceError, SourceUri};
-use registry::{BlobError, BlobStore, is_key};
+use registry::{BlobError, BlobStore, is_key, most_bytes};
 use tokio::time::sleep;
 
 use super::{
@@ -28,8 +27,6 @@ use crate::{
     failure::{Cause, Trouble},
 };
 
-/// An envelope comes on top of the largest payload.
-const MOST_BYTES: u64 = MAX_BYTES + (1 << 16);
 /// What `netsec doctor` writes, once: this very object is there afterwards.
 const TRIAL: (&str, &[u8]) = ("doctor", b"netsec doctor tries here whether it may write\n");
 
@@ -204,7 +201,7 @@ impl BlobStore for S3Blobs {
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BlobError> {
         self.check_key(key)?;
         let store = self.connection.store.clone();
-        let coming = download(store, self.whole_key(key), MOST_BYTES);
+        let coming = download(store, self.whole_key(key), most_bytes(key));
         let failed = |trouble| self.error("read", key, trouble);
         match self.connection.block_on(coming) {
             Ok(file) => {
@@ -330,7 +327,8 @@ fn token() -> String {
 }
 
 fn whole(mut file: File) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(file.metadata()?.len() as usize);
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(file.metadata()?.len() as usize)?;
     file.read_to_end(&mut bytes)?;
     Ok(bytes)
 }

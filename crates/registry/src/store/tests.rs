@@ -256,6 +256,41 @@ fn a_pipe_in_the_place_of_an_entry_is_refused_and_not_waited_for() {
     assert!(said.contains("00000001.json`: it is no file"), "{said}");
 }
 
+#[cfg(unix)]
+#[test]
+fn links_to_directories_are_named_and_not_followed() {
+    let place = tempfile::tempdir().unwrap();
+    let registry = Registry::local(place.path());
+    registry.append("m", |_| Ok(Some(entry("a")))).unwrap();
+    let model = place.path().join("registry/models/m");
+    let link = |at: &Path| std::os::unix::fs::symlink(".", at).unwrap();
+    for name in ["a", "b", "c"] {
+        link(&model.join("..").join(name));
+    }
+    assert_eq!(registry.names().unwrap(), ["m"]);
+    registry.history("m").unwrap();
+    for name in ["a", "b", "c"] {
+        link(&model.join("history").join(name));
+    }
+    let said = registry.history("m").unwrap_err().to_string();
+    assert!(
+        said.contains("`models/m/history/a`: is no entry of a history: move it"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_file_larger_than_any_entry_is_refused_and_not_read() {
+    let said = said_of_first(|path| {
+        let file = std::fs::OpenOptions::new().write(true).open(path);
+        file.unwrap().set_len(1 << 40).unwrap();
+    });
+    assert!(
+        said.contains("1099511627776 bytes, at most 1048576"),
+        "{said}"
+    );
+}
+
 #[test]
 fn hidden_and_temporary_files_are_no_entries() {
     let place = tempfile::tempdir().unwrap();
