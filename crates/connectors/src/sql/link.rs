@@ -6,7 +6,7 @@ use dataset::format_number;
 use futures_core::stream::BoxStream;
 use tokio::time::timeout;
 
-use super::rows::Rows;
+use super::rows::{Column, Rows};
 
 /// How many times as long as any other request one may take that goes over a whole table.
 pub(super) const WHOLE_TABLE: u32 = 20;
@@ -31,8 +31,8 @@ pub(super) trait Link: Send {
     /// Asks for a few rows of texts.
     fn texts<'a>(&'a mut self, sql: &'a str, values: &'a [Value]) -> Pending<'a, Vec<Texts>>;
 
-    /// Returns the names of the columns that a query gives.
-    fn names<'a>(&'a mut self, select: &'a str) -> Pending<'a, Vec<String>>;
+    /// Returns the columns that a query gives.
+    fn columns<'a>(&'a mut self, select: &'a str) -> Pending<'a, Vec<Column>>;
 
     /// Reads the rows of one query, as they come, until there are no more or no more are wanted.
     fn read<'a>(

@@ -4,7 +4,7 @@ use dataset::Scalar;
 use sqlx::{
     Column as _, ConnectOptions as _, Executor as _, MySqlConnection, Row as _, Statement as _,
     TypeInfo as _, ValueRef as _,
-    mysql::{MySqlConnectOptions, MySqlRow},
+    mysql::{MySqlColumn, MySqlConnectOptions, MySqlRow},
 };
 
 use super::{
@@ -39,15 +39,16 @@ impl MySql {
         values: &[Value],
         rows: &mut Rows,
     ) -> sqlx::Result<()> {
-        let names = timed(rows.limit, self.names(select)).await?;
-        check_reads(names.len())?;
+        let named = timed(rows.limit, self.columns(select)).await?;
+        check_reads(named.len())?;
         let mut readings: Vec<Reading> = Vec::new();
         let mut stream = bound!(select, values).fetch(&mut self.0);
         while let Some(row) = next(rows.limit, &mut stream).await? {
             if readings.is_empty() {
                 // Only with the rows do the types of computed columns come.
                 let types = row.columns().iter().map(|c| c.type_info().name());
-                let (columns, found) = names.iter().zip(types).map(described).unzip();
+                let columns = named.iter().zip(types);
+                let (columns, found) = columns.map(|(c, kind)| described(&c.name, kind)).unzip();
                 readings = found;
                 rows.begin(columns);
             }
@@ -84,14 +85,12 @@ impl Link for MySql {
         })
     }
 
-    fn names<'a>(&'a mut self, select: &'a str) -> Pending<'a, Vec<String>> {
+    fn columns<'a>(&'a mut self, select: &'a str) -> Pending<'a, Vec<Column>> {
         Box::pin(async move {
             let statement = (&mut self.0).prepare(select).await?;
-            Ok(statement
-                .columns()
-                .iter()
-                .map(|c| c.name().to_owned())
-                .collect())
+            let columns = statement.columns().iter();
+            let column = |c: &MySqlColumn| described(c.name(), c.type_info().name()).0;
+            Ok(columns.map(column).collect())
         })
     }
 
@@ -135,11 +134,11 @@ enum Reading {
     Unread,
 }
 
-fn described((name, kind): (&String, &str)) -> (Column, Reading) {
+fn described(name: &str, kind: &str) -> (Column, Reading) {
     let reading = Reading::of(kind);
     let unread = (reading == Reading::Unread)
         .then(|| format!("of type {}, which is not read", kind.to_lowercase()));
-    let name = name.clone();
+    let name = name.to_owned();
     (Column { name, unread }, reading)
 }
 

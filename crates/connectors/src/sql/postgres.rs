@@ -131,11 +131,8 @@ impl Link for Postgres {
         })
     }
 
-    fn names<'a>(&'a mut self, select: &'a str) -> Pending<'a, Vec<String>> {
-        Box::pin(async move {
-            let (columns, _) = self.describe(select).await?;
-            Ok(columns.into_iter().map(|column| column.name).collect())
-        })
+    fn columns<'a>(&'a mut self, select: &'a str) -> Pending<'a, Vec<Column>> {
+        Box::pin(async move { Ok(self.describe(select).await?.0) })
     }
 
     fn read<'a>(

@@ -154,7 +154,7 @@ fn look(connection: &mut Connection) -> Result<(), Trouble> {
     let asked = "look at the columns";
     connection.repeat(asked, async |link| {
         link.script(dialect.begin_reading()).await?;
-        check_reads(link.names(&select).await?.len())?;
+        check_reads(link.columns(&select).await?.len())?;
         // Naming the columns takes no right to read them everywhere.
         if let Some(row) = &row {
             link.texts(row, &[]).await?;

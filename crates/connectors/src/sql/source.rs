@@ -138,8 +138,9 @@ fn select_of(
     let dialect = connection.dialect();
     let table = dialect.quote_table(table);
     let all = format!("SELECT * FROM {table}");
-    let mut names =
-        connection.repeat("look at the columns", async |link| link.names(&all).await)?;
+    let asked = "look at the columns";
+    let columns = connection.repeat(asked, async |link| link.columns(&all).await)?;
+    let mut names: Vec<String> = columns.into_iter().map(|column| column.name).collect();
     let wanted = schema.file_columns();
     names.retain(|name| {
         let is_ours = name == LOAD_COLUMN || name == ROW_COLUMN;

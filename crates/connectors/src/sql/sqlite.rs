@@ -38,11 +38,10 @@ impl Sqlite {
         values: &[Value],
         rows: &mut Rows,
     ) -> sqlx::Result<()> {
-        let names = timed(rows.limit, self.names(select)).await?;
-        let n_columns = names.len();
+        let columns = timed(rows.limit, self.columns(select)).await?;
+        let n_columns = columns.len();
         check_reads(n_columns)?;
-        let column = |name| Column { name, unread: None };
-        rows.begin(names.into_iter().map(column).collect());
+        rows.begin(columns);
         let mut stream = bound!(select, values).fetch(&mut self.0);
         while let Some(row) = next(rows.limit, &mut stream).await? {
             for i in 0..n_columns {
@@ -75,14 +74,15 @@ impl Link for Sqlite {
         })
     }
 
-    fn names<'a>(&'a mut self, select: &'a str) -> Pending<'a, Vec<String>> {
+    fn columns<'a>(&'a mut self, select: &'a str) -> Pending<'a, Vec<Column>> {
         Box::pin(async move {
             let statement = (&mut self.0).prepare(select).await?;
-            Ok(statement
-                .columns()
-                .iter()
-                .map(|c| c.name().to_owned())
-                .collect())
+            let column = |name: &str| Column {
+                name: name.to_owned(),
+                unread: None,
+            };
+            let columns = statement.columns().iter();
+            Ok(columns.map(|c| column(c.name())).collect())
         })
     }
 

@@ -13,6 +13,7 @@ use crate::{
         address::TableName,
         dialect::{Dialect, NewColumn},
         link::{Texts, Value},
+        rows::Column,
     },
 };
 
@@ -277,13 +278,33 @@ impl SqlDestination {
             })
         };
         let types = names.iter().map(kind).collect::<Result<_, _>>()?;
-        Ok(Table {
+        let table = Table {
             dialect: self.connection.dialect(),
             takes_copy: self.takes_copy(&name)?,
             name,
             names,
             types,
-        })
+        };
+        self.check_is_read_back(&table)?;
+        Ok(table)
+    }
+
+    /// Refuses a column of a type that is not read, so that nobody could tell what it keeps.
+    fn check_is_read_back(&mut self, table: &Table) -> Result<(), Trouble> {
+        let select = table.select();
+        let columns = self
+            .connection
+            .repeat(LOOK, async |link| link.columns(&select).await)?;
+        let unread = |column: Column| Some((column.name, column.unread?));
+        let Some((name, unread)) = columns.into_iter().find_map(unread) else {
+            return Ok(());
+        };
+        let reason = format!(
+            "column `{name}` of `{}` is {unread} back: give it a type of texts, numbers or times, or push into \
+             another table",
+            table.name.table
+        );
+        Err(self.refused(LOOK, reason))
     }
 
     fn takes_copy(&mut self, table: &TableName) -> Result<bool, Trouble> {

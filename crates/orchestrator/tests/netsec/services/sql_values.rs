@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{
-    database::{Database, EVERY, Kind},
+    database::{Database, EVERY, Kind, SERVERS},
     mongodb::push,
 };
 use crate::support::Workplace;
@@ -245,5 +245,45 @@ fn values_of_every_type_are_read_exactly_and_others_are_named() {
             "binary data"
         };
         assert!(called.err.contains(words), "{kind:?} {}", called.err);
+    }
+}
+
+#[test]
+fn a_column_that_is_not_read_back_is_refused_before_anything_is_written() {
+    for kind in SERVERS {
+        let database = Database::start(kind);
+        let place = Workplace::new();
+        place.write_tiny(20);
+        let types: &[&str] = match kind {
+            Kind::Postgres => {
+                database.ask("CREATE DOMAIN document AS jsonb");
+                &["jsonb", "bytea", "float8[]", "interval", "document"]
+            }
+            _ => &["bit", "point"],
+        };
+        for of_type in types {
+            database.ask("DROP TABLE IF EXISTS tiny");
+            database.ask(&format!(
+                "CREATE TABLE tiny (a {of_type}, b DOUBLE PRECISION, y BIGINT, \
+                 netsec_load VARCHAR(32), netsec_row BIGINT)"
+            ));
+            let to = database.address("tiny");
+            for more in [
+                &["--mode", "append"][..],
+                &["--mode", "replace"],
+                &["--mode", "upsert", "--key", "b"],
+            ] {
+                let fixed = ["push", "--from", "tiny.csv", "--to", &to];
+                let fixed = [&fixed[..], &["--dataset", "tiny.yaml"], more].concat();
+                let called = place.call(&fixed);
+                assert_eq!(called.code, 65, "{of_type} {more:?} {}", called.err);
+                let said = "column `a` of `tiny` is of type ";
+                assert!(called.err.contains(said), "{of_type} {}", called.err);
+                let why = "which is not read back: ";
+                assert!(called.err.contains(why), "{of_type} {}", called.err);
+                assert!(!called.err.contains("quarantine"), "{}", called.err);
+            }
+            assert_eq!(database.count("tiny"), 0, "{kind:?} {of_type}");
+        }
     }
 }
