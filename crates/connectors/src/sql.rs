@@ -8,6 +8,7 @@ mod connection;
 mod destination;
 mod dialect;
 mod failure;
+mod kind;
 mod link;
 mod mysql;
 mod postgres;

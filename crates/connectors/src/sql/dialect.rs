@@ -360,10 +360,11 @@ impl Dialect {
             (Self::Sqlite, _) => true,
             _ if is_text => true,
             (_, ColumnType::Text) => false,
-            (_, ColumnType::Boolean) => is_double || is_whole() || of_type == "boolean",
+            // PostgreSQL refuses a fraction, and a number that is no truth; MySQL rounds a fraction.
+            (Self::Postgres, _) | (_, ColumnType::Boolean) => {
+                is_double || is_whole() || of_type == "boolean"
+            }
             (_, ColumnType::Integer) => is_double || is_whole(),
-            // PostgreSQL refuses a fraction, MySQL rounds it.
-            (Self::Postgres, ColumnType::Number) => is_double || is_whole(),
             (Self::MySql, ColumnType::Number) => is_double,
         }
     }

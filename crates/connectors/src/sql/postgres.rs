@@ -221,14 +221,7 @@ impl Reading {
                 Ok(number) => rows.cell(column, Scalar::Number(number)),
                 Err(_) => rows.cell(column, Scalar::Text(text)),
             },
-            Self::Boolean => {
-                let word = if text.starts_with('t') {
-                    "true"
-                } else {
-                    "false"
-                };
-                rows.cell(column, Scalar::Text(word));
-            }
+            Self::Boolean => rows.boolean(column, text.starts_with('t')),
             Self::Moment => rows.cell(column, Scalar::Text(&iso(text))),
             Self::Text | Self::Unread => rows.cell(column, Scalar::Text(text)),
         }

@@ -1,6 +1,7 @@
 //! Rows on their way from a connection to batches; a reading that is begun again must begin alike.
 
 use std::{
+    collections::BTreeMap,
     hash::{DefaultHasher, Hash as _, Hasher as _},
     time::Duration,
 };
@@ -9,6 +10,8 @@ use dataset::{
     ColumnType, Defect, Extent, FieldColumns, MAX_EXACT_INTEGER, RawBatch, RecordCells, Scalar,
     Schema,
 };
+
+use super::kind::kind_of;
 
 /// Rows of a batch at most.
 const BATCH_ROWS: usize = 8192;
@@ -29,11 +32,12 @@ pub(super) struct Column {
 pub(super) struct Rows {
     /// How long the next row may take.
     pub(super) limit: Duration,
-    booleans: Vec<String>,
+    /// What the schema has each column as.
+    kinds: BTreeMap<String, ColumnType>,
     columns: FieldColumns,
     described: Vec<Column>,
-    /// Columns that the schema has as booleans.
-    is_boolean: Vec<bool>,
+    /// The kind of each of them.
+    kind: Vec<ColumnType>,
     cells: RecordCells,
     n_bytes: usize,
     n_rows: u64,
@@ -66,20 +70,13 @@ impl Rows {
         limit: Duration,
         give: impl FnMut(RawBatch) -> bool + Send + 'static,
     ) -> Self {
-        let is_boolean = |name: &String| {
-            let kind = schema.column(name).map(|column| column.kind);
-            kind == Some(ColumnType::Boolean)
-        };
+        let kind = |name: String| (name.clone(), kind_of(schema, &name));
         Self {
             limit,
-            booleans: schema
-                .file_columns()
-                .into_iter()
-                .filter(is_boolean)
-                .collect(),
+            kinds: schema.file_columns().into_iter().map(kind).collect(),
             columns: FieldColumns::default(),
             described: Vec::new(),
-            is_boolean: Vec::new(),
+            kind: Vec::new(),
             cells: RecordCells::default(),
             n_bytes: 0,
             n_rows: 0,
@@ -99,9 +96,10 @@ impl Rows {
             self.stopped = Some(Stopped::Changed);
         }
         self.hasher = DefaultHasher::new();
-        self.is_boolean = columns
+        let kind = |column: &Column| self.kinds.get(&column.name).copied();
+        self.kind = columns
             .iter()
-            .map(|c| self.booleans.contains(&c.name))
+            .map(|column| kind(column).unwrap_or(ColumnType::Text))
             .collect();
         self.described = columns;
         self.cells.clear();
@@ -136,7 +134,7 @@ impl Rows {
             self.n_bytes += text.len();
         }
         let cell = match cell {
-            cell if self.is_boolean[column] => truth(cell),
+            cell if self.kind[column] == ColumnType::Boolean => truth(cell),
             cell => cell,
         };
         self.cells
@@ -151,6 +149,18 @@ impl Rows {
             }
             _ => self.cell(column, Scalar::Text(&number.to_string())),
         }
+    }
+
+    /// Takes a boolean, which is 1 or 0 where the schema has numbers.
+    pub(super) fn boolean(&mut self, column: usize, is_true: bool) {
+        let cell = match (self.kind[column], is_true) {
+            (ColumnType::Integer | ColumnType::Number, _) => {
+                Scalar::Number(f64::from(u8::from(is_true)))
+            }
+            (_, true) => Scalar::Text("true"),
+            (_, false) => Scalar::Text("false"),
+        };
+        self.cell(column, cell);
     }
 
     /// Takes a cell that is not read.

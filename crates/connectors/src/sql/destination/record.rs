@@ -3,7 +3,10 @@
 use artifact::Digest;
 use dataset::{ColumnType, RawBatch, RawColumn, Schema, exact_integer};
 
-use crate::sql::link::Value;
+use crate::sql::{
+    kind::{kind_of, whole},
+    link::Value,
+};
 
 /// A row on its way.
 #[derive(Clone)]
@@ -38,24 +41,17 @@ pub(super) struct Recorder {
 
 impl Recorder {
     pub(super) fn new(schema: &Schema) -> Self {
-        let families = schema.target.benign.iter().chain(&schema.target.threats);
-        let mut texts = families.flat_map(|(_, values)| values);
-        let target = match texts.all(|text| whole(text).is_some()) {
-            true => ColumnType::Integer,
-            false => ColumnType::Text,
-        };
         Self {
             schema: schema.clone(),
-            target,
+            target: kind_of(schema, &schema.target.column),
         }
     }
 
     /// Returns what a column is kept as in a table that we make.
     pub(super) fn kind(&self, name: &str) -> ColumnType {
-        match self.schema.column(name) {
-            _ if name == self.schema.target.column => self.target,
-            Some(column) => column.kind,
-            None => ColumnType::Text,
+        match name == self.schema.target.column {
+            true => self.target,
+            false => kind_of(&self.schema, name),
         }
     }
 
@@ -94,11 +90,4 @@ fn number(value: f64) -> Value {
         Some(whole) => Value::Integer(whole),
         None => Value::Real(value),
     }
-}
-
-/// Reads a whole number that is written in the one way that it is read back in.
-fn whole(text: &str) -> Option<i64> {
-    let number: i64 = text.parse().ok()?;
-    let is_exact = number.unsigned_abs() <= 1 << 53;
-    (is_exact && number.to_string() == text).then_some(number)
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{
     database::{Database, EVERY, Kind, SERVERS},
-    mongodb::push,
+    mongodb::{push, push_tiny},
 };
 use crate::support::Workplace;
 
@@ -284,6 +284,40 @@ fn a_column_that_is_not_read_back_is_refused_before_anything_is_written() {
                 assert!(!called.err.contains("quarantine"), "{}", called.err);
             }
             assert_eq!(database.count("tiny"), 0, "{kind:?} {of_type}");
+        }
+    }
+}
+
+#[test]
+fn a_number_that_is_0_or_1_fits_a_column_of_booleans_and_is_read_as_the_number() {
+    for kind in EVERY {
+        let database = Database::start(kind);
+        let place = Workplace::new();
+        place.write_tiny_rows("a,b,y\n0,1.5,0\n1,2.5,1\n1,3.5,0\n2,4.5,1\n");
+        let more = ["--max-bad-share", "0.3", "--quarantine", "bad.csv"];
+        let is_strict = kind == Kind::Postgres;
+        for mode in [&["append"][..], &["replace"], &["upsert", "--key", "b"]] {
+            let table = format!("of_{}", mode[0]);
+            database.ask(&format!(
+                "CREATE TABLE {table} (a BOOLEAN, b DOUBLE PRECISION, y BOOLEAN, \
+                 netsec_load VARCHAR(32), netsec_row BIGINT)"
+            ));
+            let more = [&["--mode"], mode, &more].concat();
+            let pushed = push_tiny(&place, &database.address(&table), &more);
+            let (written, rejected) = if is_strict { (3, 1) } else { (4, 0) };
+            let found = (&pushed["written"], &pushed["rejected"]);
+            assert_eq!(found, (&written.into(), &rejected.into()), "{kind:?}");
+            let back = ["--dataset", "tiny.yaml", "--mode", "replace"];
+            push(&place, &database.address(&table), "back.csv", &back);
+            let back = std::fs::read_to_string(place.path("back.csv")).unwrap();
+            let expected = "a,b,y\n0,1.5,0\n1,2.5,1\n1,3.5,0\n";
+            assert!(back.starts_with(expected), "{kind:?} {back}");
+        }
+        if is_strict {
+            let rejected = std::fs::read_to_string(place.path("bad.csv")).unwrap();
+            assert!(rejected.contains("boolean"), "{rejected}");
+            let found = database.ask("SELECT a, y FROM of_append ORDER BY b");
+            assert_eq!(found, "f\tf\nt\tt\nt\tf\n");
         }
     }
 }
