@@ -22,6 +22,12 @@ pub trait Destination: Send {
     /// [`SinkError`], also when the mode cannot be carried out there.
     fn begin(&mut self, load: &str) -> Result<Option<u64>, SinkError>;
 
+    /// Returns how many records of this load were there when it began, where that is known. What [`load`](Self::load)
+    /// finds there may also be its own: written by a request whose answer was lost.
+    fn there_before(&self) -> Option<u64> {
+        None
+    }
+
     /// Loads some records: typed cells under the names of the schema, row numbers that are unique
     /// within the load.
     ///

@@ -215,6 +215,7 @@ impl Push<'_> {
             refused => refused,
         };
         judged.map_err(|failure| self.undo(destination, &failure))?;
+        self.tell_own(destination, expected.count());
         Ok(destination.publish()?)
     }
 
@@ -245,6 +246,14 @@ impl Push<'_> {
             }
         }
         Ok(expected)
+    }
+
+    /// Counts as written what was not there before, of all that is there.
+    fn tell_own(&mut self, destination: &dyn Destination, n_found: u64) {
+        if let Some(there) = destination.there_before() {
+            self.summary.already_there = there.min(n_found);
+            self.summary.written = n_found - self.summary.already_there;
+        }
     }
 
     fn check_refused(&self, destination: &dyn Destination, left: Tally) -> Result<(), Failure> {

@@ -69,8 +69,8 @@ pub(crate) struct SqlDestination {
     max_bytes: usize,
     /// Records of this load that are there.
     n_loaded: u64,
-    /// Whether records of this load were there when it began, seen by the index or not.
-    was_begun: bool,
+    /// Records of this load that were there when it began, seen by the index or not.
+    there_before: u64,
     /// Whether another push of the very same records has put them into the target.
     is_overtaken: bool,
     /// What has been read back: of an upserting load so far.
@@ -122,7 +122,7 @@ impl SqlDestination {
             target_knows_loads: None,
             max_bytes: usize::MAX,
             n_loaded: 0,
-            was_begun: false,
+            there_before: 0,
             is_overtaken: false,
             seen: Tally::default(),
         })
@@ -290,10 +290,19 @@ impl Destination for SqlDestination {
         self.max_bytes = self.largest_request()?;
         let prepared = self.prepare();
         let before = self.or_leave_nothing(prepared)?;
-        if self.mode == LoadMode::Append {
-            self.was_begun = self.count_own()? > 0;
+        if !matches!(self.mode, LoadMode::Upsert(_)) {
+            self.there_before = match self.count_own() {
+                Err(_) if self.overtaken() => 0,
+                counted => counted?,
+            };
         }
         Ok(Some(before))
+    }
+
+    fn there_before(&self) -> Option<u64> {
+        let is_upsert = matches!(self.mode, LoadMode::Upsert(_));
+        // Which of the records another push has put there is not known.
+        (!is_upsert && !self.is_overtaken).then_some(self.there_before)
     }
 
     fn load(&mut self, batch: &RawBatch) -> Result<Loaded, SinkError> {
@@ -343,7 +352,7 @@ impl Destination for SqlDestination {
 
     fn take_back(&mut self, earlier: bool) -> Result<bool, SinkError> {
         match self.mode {
-            LoadMode::Append if !earlier && !self.was_begun => self.delete_own()?,
+            LoadMode::Append if !earlier && self.there_before == 0 => self.delete_own()?,
             LoadMode::Replace => {
                 let drop = self.into.drop_if_there();
                 self.connection

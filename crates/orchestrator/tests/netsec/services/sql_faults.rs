@@ -368,3 +368,51 @@ fn doctor_names_a_server_of_another_kind() {
         assert!(called.out.contains(&words), "{uri}: {}", called.out);
     }
 }
+
+/// Returns how many records a push of 3,000 says that it has written, and how many were there.
+fn written_and_there(database: &Database, chosen: &str) -> [serde_json::Value; 2] {
+    let place = Workplace::new();
+    place.write_tiny(3_000);
+    let pushed = push_tiny(&place, &database.uri(database.port, chosen), &[]);
+    assert_eq!(database.count("tiny"), 3_000);
+    ["written", "already_there"].map(|key| pushed[key].clone())
+}
+
+#[test]
+fn what_was_there_is_what_was_there_when_the_push_began() {
+    let columns = "a DOUBLE PRECISION, b DOUBLE PRECISION, y BIGINT, netsec_load VARCHAR(32), \
+                   netsec_row BIGINT, UNIQUE (netsec_load, netsec_row)";
+    let database = Database::start(Kind::Postgres);
+    // The answer to a request does not come in time, but the request is carried out.
+    database.ask(&format!(
+        "CREATE TABLE tiny ({columns}); \
+         CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         PERFORM pg_sleep(0.0005); RETURN NEW; END $$; \
+         CREATE TRIGGER waits BEFORE INSERT ON tiny FOR EACH ROW EXECUTE FUNCTION wait()"
+    ));
+    let found = written_and_there(&database, "table=tiny&time_limit=1");
+    assert_eq!(found, [3_000, 0]);
+    // Whatever is there is left out without a word.
+    database.ask(
+        "DELETE FROM tiny WHERE netsec_row <= 2990; \
+         CREATE OR REPLACE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         IF EXISTS (SELECT FROM tiny WHERE (netsec_load, netsec_row) = \
+         (NEW.netsec_load, NEW.netsec_row)) THEN RETURN NULL; END IF; RETURN NEW; END $$",
+    );
+    let found = written_and_there(&database, "table=tiny");
+    assert_eq!(found, [2_990, 10]);
+
+    // What a statement has written before the trigger fails stays.
+    let database = Database::start(Kind::Sqlite);
+    database.ask(&format!(
+        "CREATE TABLE tiny ({columns}); \
+         CREATE TRIGGER fails BEFORE INSERT ON tiny WHEN NEW.netsec_row = 1500 \
+         BEGIN SELECT RAISE(FAIL, 'not this'); END"
+    ));
+    let place = Workplace::new();
+    place.write_tiny(3_001);
+    let to = database.address("tiny");
+    let pushed = push_tiny(&place, &to, &["--max-bad-share", "0.5"]);
+    let found = ["written", "already_there", "rejected"].map(|key| pushed[key].clone());
+    assert_eq!(found, [3_000, 0, 1]);
+}
