@@ -79,18 +79,26 @@ impl Checked {
             Err(error) => return Err(error),
         };
         if outcome.is_err() {
-            link.script("ROLLBACK").await?;
+            self.roll_back(link).await?;
             return Ok(outcome);
         }
         match link.script("COMMIT").await {
             // A constraint that is checked at the end; nothing is left then.
             Err(error) if refuses_record(&error) => {
                 if self.dialect == Dialect::Sqlite {
-                    link.script("ROLLBACK").await?;
+                    self.roll_back(link).await?;
                 }
                 Ok(Err(reason(&error)))
             }
             other => other.map(|()| outcome),
+        }
+    }
+
+    /// Ends the transaction, unless a trigger of SQLite's has ended it already.
+    async fn roll_back(&self, link: &mut dyn Link) -> sqlx::Result<()> {
+        match link.script("ROLLBACK").await {
+            Err(_) if self.dialect == Dialect::Sqlite => Ok(()),
+            outcome => outcome,
         }
     }
 

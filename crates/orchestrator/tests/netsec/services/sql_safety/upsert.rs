@@ -241,3 +241,47 @@ fn a_number_in_a_column_of_texts_is_told_apart_as_a_text() {
         }
     }
 }
+
+#[test]
+fn a_trigger_of_sqlite_that_ends_the_transaction_costs_its_record_alone() {
+    let database = Database::start(Kind::Sqlite);
+    let place = Workplace::new();
+    place.write_tiny_rows("a,b,y\n1,1,0\n2,2,0\n3,3,1\n4,4,1\n");
+    for mode in ["append", "upsert"] {
+        database.ask(&format!(
+            "CREATE TABLE {mode} (a REAL, b REAL, y BIGINT, netsec_load TEXT, netsec_row BIGINT); \
+             CREATE TRIGGER judges_{mode} BEFORE INSERT ON {mode} WHEN NEW.a = 2 \
+             BEGIN SELECT RAISE(ROLLBACK, 'not this'); END"
+        ));
+        let mut more = vec!["--mode", mode];
+        more.extend(
+            (mode == "upsert")
+                .then_some(["--key", "a"])
+                .into_iter()
+                .flatten(),
+        );
+        let lax = ["--max-bad-share", "0.3", "--quarantine", "bad.csv"];
+        let to = database.address(mode);
+        let pushed = push_tiny(&place, &to, &[&more[..], &lax].concat());
+        assert_eq!(
+            (&pushed["written"], &pushed["rejected"]),
+            (&3.into(), &1.into())
+        );
+        assert_eq!(database.count(mode), 3, "{mode}");
+        let rejected = std::fs::read_to_string(place.path("bad.csv")).unwrap();
+        let line = rejected.lines().nth(1).unwrap();
+        assert!(
+            line.contains("not this") && line.ends_with(",2,2,0"),
+            "{rejected}"
+        );
+    }
+    database.ask("CREATE TABLE never AS SELECT * FROM upsert WHERE 0");
+    database.ask(
+        "CREATE TRIGGER judges_never BEFORE INSERT ON never BEGIN SELECT RAISE(ROLLBACK, 'none'); END",
+    );
+    let before = n_made(&database);
+    let key = ["--mode", "upsert", "--key", "a"];
+    let called = try_to_push(&place, &database.address("never"), &key);
+    assert_eq!(called.code, 65, "{}", called.err);
+    assert_eq!(n_made(&database), before);
+}
