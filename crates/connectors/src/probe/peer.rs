@@ -12,6 +12,13 @@ const GREETING: Duration = Duration::from_secs(1);
 pub(crate) const MYSQL: &str = "MySQL";
 pub(crate) const POSTGRES: &str = "PostgreSQL";
 pub(crate) const MONGODB: &str = "MongoDB";
+pub(crate) const WEB: &str = "a web server";
+
+/// A `ping` of the database `admin` in MongoDB's wire protocol: <https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol/>.
+const PING: &[u8] = b"\x33\0\0\0\x01\0\0\0\0\0\0\0\xdd\x07\0\0\0\0\0\0\0\
+                      \x1e\0\0\0\x10ping\0\x01\0\0\0\x02$db\0\x06\0\0\0admin\0\0";
+/// What the header of its answer ends with: the kind of message.
+const MESSAGE: &[u8] = b"\xdd\x07\0\0";
 
 /// Says who listens at an address, where that shows: by who speaks first, or by the answer to a few words.
 /// Needed only where nobody is understood.
@@ -28,12 +35,11 @@ pub(crate) fn of(at: SocketAddr) -> Option<&'static str> {
     if matches!(answer(at, &[0, 0, 0, 8, 4, 210, 22, 47])[..], [b'S' | b'N']) {
         return Some(POSTGRES);
     }
-    let page = answer(at, b"GET / HTTP/1.0\r\n\r\n");
-    // MongoDB tells a browser what it is.
-    match page.windows(MONGODB.len()).any(|w| w == MONGODB.as_bytes()) {
-        true => Some(MONGODB),
-        false => page.starts_with(b"HTTP/").then_some("a web server"),
+    if answer(at, PING).get(12..16) == Some(MESSAGE) {
+        return Some(MONGODB);
     }
+    let page = answer(at, b"GET / HTTP/1.0\r\n\r\n");
+    page.starts_with(b"HTTP/").then_some(WEB)
 }
 
 /// Says some words, and returns the first of what is said then.

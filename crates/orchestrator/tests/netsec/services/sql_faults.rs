@@ -11,7 +11,7 @@ use super::{
     http,
     mongodb::{push, push_tiny},
     proxy::{Fault, Proxy},
-    server::free_port,
+    server::{Server, free_port},
 };
 use crate::support::{Workplace, send_signal};
 
@@ -342,6 +342,7 @@ fn doctor_names_a_server_of_another_kind() {
     let [postgres, mariadb] = SERVERS.map(Database::start);
     let place = http::served();
     let web = http::Server::start(&place);
+    let documents = Server::start();
     let mongodb = |port: u16| {
         format!("mongodb://127.0.0.1:{port}/db?collection=c&serverSelectionTimeoutMS=500")
     };
@@ -358,6 +359,14 @@ fn doctor_names_a_server_of_another_kind() {
         (
             mariadb.uri(web.port, "table=t&time_limit=1"),
             "a web server",
+        ),
+        (
+            postgres.uri(documents.port, "table=t&time_limit=1"),
+            "MongoDB",
+        ),
+        (
+            mariadb.uri(documents.port, "table=t&time_limit=1"),
+            "MongoDB",
         ),
         (mongodb(postgres.port), "PostgreSQL"),
         (mongodb(mariadb.port), "MySQL"),
