@@ -289,6 +289,16 @@ pub fn database_file(uri: &SourceUri) -> Option<PathBuf> {
     }
 }
 
+/// Returns whether what is pushed to an address would be read from another one with what is there; of files
+/// their paths tell.
+pub fn is_read_back(to: &SourceUri, from: &SourceUri) -> bool {
+    match (to.scheme(), from.scheme()) {
+        #[cfg(feature = "s3")]
+        (Some("s3"), Some("s3")) => s3::is_read_back(to, from),
+        _ => false,
+    }
+}
+
 /// Returns a digest of what else than its address, without secrets, says what a source gives: another
 /// server, say, and whoever asks it. What one may read is kept apart from what another may.
 pub fn identity(uri: &SourceUri) -> Option<Digest> {

@@ -24,6 +24,12 @@ pub(crate) use probe::{probe, probe_registry};
 pub(crate) use source::S3Source;
 pub(crate) use upload::abandon;
 
+/// Returns whether what is pushed to an address would be read from another one.
+pub(crate) fn is_read_back(to: &SourceUri, from: &SourceUri) -> bool {
+    let addresses = (Address::parse(from), Address::parse(to));
+    matches!(addresses, (Ok(from), Ok(to)) if from.reads(&to))
+}
+
 /// Returns a digest of what else than its address says what is read.
 pub(crate) fn identity(uri: &SourceUri) -> Digest {
     let is_anonymous = Address::parse(uri).is_ok_and(|address| address.is_anonymous);

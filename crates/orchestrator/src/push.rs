@@ -123,11 +123,18 @@ impl PushArguments {
         connectors::destination(&self.to, schema, mode)
     }
 
-    /// Refuses to write over a file that is read or written as well.
+    /// Refuses to write over a file that is read or written as well, and to add to what is read.
     fn check_files(&self) -> Result<(), Failure> {
         let (from, to) = (self.from.local_path(), self.to.local_path());
         if let (Some(from), Some(to)) = (&from, &to) {
             refuse_same_file(from, to)?;
+        }
+        if connectors::is_read_back(&self.to, &self.from) {
+            let message = format!(
+                "what is pushed to {} would be read with it from {} the next time: push to another place",
+                self.to, self.from
+            );
+            return Err(Failure::new(ErrorKind::Usage, message));
         }
         let Some(quarantine) = &self.quarantine else {
             return Ok(());

@@ -42,6 +42,8 @@ enum Piece {
     Any { crosses: bool },
 }
 
+/// What objects that are loaded below a prefix are, unless the address says.
+pub(super) const FORMAT: &str = "parquet";
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 const PARAMETERS: &str = "version_id, format, anonymous and time_limit";
 
@@ -55,6 +57,24 @@ impl Address {
     /// Names an object of the bucket for people.
     pub(crate) fn location_of(&self, key: &str) -> String {
         format!("s3://{}/{key}", self.bucket)
+    }
+
+    /// Returns the key of the object that a load goes into; below a prefix it is of the format that the address names.
+    pub(crate) fn key_of_load(&self, load: &str) -> String {
+        match &self.keys {
+            Keys::One(key) => key.clone(),
+            Keys::Pattern(pattern) => pattern.filled(load).unwrap_or_default(),
+            Keys::Prefix(prefix) => {
+                let format = self.format.as_deref().unwrap_or(FORMAT);
+                format!("{prefix}{load}.{format}")
+            }
+        }
+    }
+
+    /// Returns whether what is loaded into another address would be read from this one.
+    pub(crate) fn reads(&self, other: &Self) -> bool {
+        let is_newest = self.version.is_none();
+        is_newest && self.bucket == other.bucket && self.keys.mean(&other.key_of_load("load"))
     }
 
     /// Returns what tells the format of an object as a file's name does.

@@ -13,7 +13,7 @@ use dataset::{
 use formats::{FileFormat, Layout};
 
 use super::{
-    address::{Address, Keys},
+    address::{Address, FORMAT, Keys},
     connection::Connection,
     source::S3Source,
     upload::{Content, Upload},
@@ -24,9 +24,6 @@ use crate::{
     staging::Staging,
     written::{as_sink_error, tally, whole},
 };
-
-/// What objects below a prefix are, unless the address says.
-const FORMAT: &str = "parquet";
 
 /// Where records are loaded.
 ///
@@ -141,14 +138,7 @@ impl Destination for S3Destination {
 
     fn begin(&mut self, load: &str) -> Result<Option<u64>, SinkError> {
         load.clone_into(&mut self.load);
-        self.key = match &self.connection.address().keys {
-            Keys::One(key) => key.clone(),
-            Keys::Pattern(pattern) => pattern.filled(load).unwrap_or_default(),
-            Keys::Prefix(prefix) => {
-                let format = self.connection.address().format.as_deref();
-                format!("{prefix}{load}.{}", format.unwrap_or(FORMAT))
-            }
-        };
+        self.key = self.connection.address().key_of_load(load);
         self.check_bucket()?;
         self.state = match self.is_addition && self.is_there()? {
             true => State::There,

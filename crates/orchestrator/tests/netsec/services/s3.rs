@@ -269,6 +269,44 @@ fn what_is_appended_below_a_prefix_is_there_once() {
 }
 
 #[test]
+fn nothing_is_pushed_into_what_it_is_read_from() {
+    let (bucket, place) = (Bucket::new(), tiny(400));
+    let port = bucket.server.port;
+    for key in ["day/a.csv", "day/more/b.csv"] {
+        bucket.put(key, &place.path("tiny.csv"));
+    }
+    let push = |from: &str, to: &str, code: i32| {
+        let (from, to) = (bucket.uri(from), bucket.uri(to));
+        let fixed = ["push", "--from", &from, "--to", &to];
+        fails(
+            &place,
+            &environment(port),
+            &[&fixed[..], &SCHEMA].concat(),
+            code,
+        )
+    };
+    for (from, to) in [
+        ("day/", "day/"),
+        ("", "day/more/"),
+        ("day/**.csv", "day/other/*.csv"),
+        ("day/*.csv", "day/all.csv"),
+        ("day/a.csv", "day/a.csv"),
+    ] {
+        let said = push(from, to, 64);
+        assert!(said.contains("would be read with it from"), "{said}");
+    }
+    assert_eq!(bucket.keys().len(), 2);
+    for (from, to) in [
+        ("day/more/", "day/"),
+        ("day/**.csv", "day/"),
+        ("day/a.csv", "day/c.csv"),
+    ] {
+        push(from, to, 0);
+    }
+    assert_eq!(bucket.keys().len(), 5);
+}
+
+#[test]
 fn a_server_that_is_busy_or_cuts_is_asked_again() {
     let (bucket, place) = (Bucket::new(), tiny(40_000));
     let port = bucket.server.port;
