@@ -50,6 +50,12 @@ impl Layout {
     }
 }
 
+/// Returns whether a file's name says that it is compressed.
+pub(crate) fn is_compressed(name: &Path) -> bool {
+    name.extension()
+        .is_some_and(|ending| ending.eq_ignore_ascii_case("gz"))
+}
+
 impl FileFormat {
     /// Tells the format from the end of a file's name (or of a key, or of a URL's path).
     ///

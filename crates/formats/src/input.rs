@@ -38,7 +38,7 @@ pub(crate) fn open_file(path: &Path, location: &str) -> Result<File, SourceError
 /// Prepares text: decompressed, without a byte order mark, known to have at least one byte.
 pub(crate) fn text(reader: Bytes, location: &str) -> Result<Bytes, SourceError> {
     let (mut head, mut reader) = peek(reader, location)?;
-    if head.starts_with(&[0x1f, 0x8b]) {
+    if is_gzip(&head) {
         (head, reader) = peek(Box::new(Unpacked::new(reader)), location)?;
     }
     if let Some(reason) = foreign(&head) {
@@ -56,14 +56,28 @@ pub(crate) fn text(reader: Bytes, location: &str) -> Result<Bytes, SourceError> 
     Ok(reader)
 }
 
+/// Refuses what is no gzip. Foreign formats are told by [`text`], as is that there is nothing.
+pub(crate) fn gzip_alone(reader: Bytes, location: &str) -> Result<Bytes, SourceError> {
+    let (head, reader) = peek(reader, location)?;
+    if head.is_empty() || is_gzip(&head) || foreign(&head).is_some() {
+        return Ok(reader);
+    }
+    let reason = "its name ends with .gz, but it is no gzip: it is spoiled, or something else was put there; what is \
+                  not compressed has a name without .gz";
+    Err(malformed(location, reason))
+}
+
+fn is_gzip(head: &[u8]) -> bool {
+    head.starts_with(&[0x1f, 0x8b])
+}
+
 /// Returns what gzip holds, and what is no gzip as it is.
 ///
 /// # Errors
 /// What the reader fails with; what is given back fails beyond [`believable_bytes`].
 pub fn unpacked(reader: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
     let mut reader = BufReader::with_capacity(1 << 16, reader);
-    let is_packed = reader.fill_buf()?.starts_with(&[0x1f, 0x8b]);
-    Ok(match is_packed {
+    Ok(match is_gzip(reader.fill_buf()?) {
         true => Box::new(Unpacked::new(Box::new(reader))),
         false => Box::new(reader),
     })

@@ -36,15 +36,32 @@ const RECORD_BYTES: usize = 16 << 20;
 /// Columns of a file at most.
 const MAX_COLUMNS: usize = 1 << 16;
 
-/// Opens a file for reading; gzip is recognised by its content.
+/// Opens a file for reading; gzip is recognised by its content, and must be it where the name ends with `.gz`.
 ///
 /// # Errors
 /// [`SourceError::Unavailable`] when the path is no readable file, [`SourceError::Malformed`] when it
-/// is empty or damaged, [`SourceError::Unsupported`] when it holds another format.
+/// is empty, damaged or no gzip against its name, [`SourceError::Unsupported`] when it holds another format.
 pub fn open(path: &Path, format: &FileFormat) -> Result<Box<dyn Source>, SourceError> {
     let location = path.display().to_string();
     let file = input::open_file(path, &location)?;
-    read_file(file, location, format)
+    read_named(file, path, location, format)
+}
+
+/// Reads rows from an open file that has a name for it, as [`open`] does; `location` is for people.
+///
+/// # Errors
+/// As [`open`].
+pub fn read_named(
+    file: File,
+    name: &Path,
+    location: String,
+    format: &FileFormat,
+) -> Result<Box<dyn Source>, SourceError> {
+    if !format::is_compressed(name) {
+        return read_file(file, location, format);
+    }
+    let reader = input::gzip_alone(Box::new(file), &location)?;
+    read(reader, location, format)
 }
 
 /// Reads rows from an open file, from where it stands; `location` is for people.

@@ -11,6 +11,8 @@ use artifact::{create_temporary, remedy, remove_temporary, rename_temporary};
 use dataset::SinkError;
 use flate2::{Compression, write::GzEncoder};
 
+use crate::format::is_compressed;
+
 /// A file under a temporary name beside its place, removed again unless it is committed.
 pub(crate) struct PendingFile {
     writer: BufWriter<File>,
@@ -76,13 +78,9 @@ pub(crate) enum TextFile {
 impl TextFile {
     pub(crate) fn create(path: &Path) -> Result<Self, SinkError> {
         let file = PendingFile::create(path)?;
-        let is_gzip = path
-            .extension()
-            .is_some_and(|e| e.eq_ignore_ascii_case("gz"));
-        Ok(if is_gzip {
-            Self::Gzip(GzEncoder::new(file, Compression::default()))
-        } else {
-            Self::Plain(file)
+        Ok(match is_compressed(path) {
+            true => Self::Gzip(GzEncoder::new(file, Compression::default())),
+            false => Self::Plain(file),
         })
     }
 

@@ -125,6 +125,26 @@ fn other_formats_under_a_text_name_are_named() {
 }
 
 #[test]
+fn a_name_of_gzip_is_of_gzip_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let check = |name: &str, bytes: &[u8], expected: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        let said = open(&path, &CSV).err().map(|error| error.to_string());
+        let said = said.unwrap_or_default();
+        assert!(said.contains(expected), "{name}: {said}");
+        assert_eq!(said.is_empty(), expected.is_empty(), "{name}: {said}");
+    };
+    let no_gzip = "its name ends with .gz, but it is no gzip";
+    check("a.csv.gz", b"a,b\n1,2\n", no_gzip);
+    check("A.CSV.GZ", b"<html>not found</html>", no_gzip);
+    check("a.csv.gz", b"PK\x03\x04....", "ZIP");
+    check("a.csv.gz", b"", "it is empty");
+    check("a.csv.gz", &gzip(b"a,b\n1,2\n"), "");
+    check("a.csv", &gzip(b"a,b\n1,2\n"), "");
+}
+
+#[test]
 fn what_is_no_whole_parquet_file_is_told_by_its_ends() {
     let check = |bytes: &[u8], said: &str| {
         let expected = format!("input: not a whole Parquet file: {said}");

@@ -102,7 +102,9 @@ impl S3Source {
             }
             self.has_rows = true;
             let format = format_of(address, &key, &self.layout)?;
-            return formats::read_file(file, location, &format).map(Some);
+            let name = address.named(&key);
+            let rows = formats::read_named(file, Path::new(&name), location, &format);
+            return rows.map(Some);
         }
     }
 

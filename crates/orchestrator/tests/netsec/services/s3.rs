@@ -307,6 +307,22 @@ fn nothing_is_pushed_into_what_it_is_read_from() {
 }
 
 #[test]
+fn an_object_whose_key_says_gzip_is_gzip() {
+    let (bucket, place) = (Bucket::new(), tiny(400));
+    bucket.put("tiny.csv.gz", &place.path("tiny.csv"));
+    let environment = environment(bucket.server.port);
+    let (key, named) = (
+        bucket.uri("tiny.csv.gz"),
+        bucket.uri("tiny.csv.gz?format=csv"),
+    );
+    for (source, code) in [(key, 65), (named, 0)] {
+        let run = [&["run", "--source", &source][..], &TINY].concat();
+        let said = fails(&place, &environment, &run, code);
+        assert_eq!(said.contains("but it is no gzip"), code == 65, "{said}");
+    }
+}
+
+#[test]
 fn a_server_that_is_busy_or_cuts_is_asked_again() {
     let (bucket, place) = (Bucket::new(), tiny(40_000));
     let port = bucket.server.port;
