@@ -43,12 +43,17 @@ fn parse(whole: &str, location: &str) -> Result<Address, String> {
     let (table, query) = rest.split_once('?').unwrap_or((rest, ""));
     let table = table.strip_suffix('/').unwrap_or(table);
     let is_of_name = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
-    if !(3..=255).contains(&table.len()) || !table.chars().all(is_of_name) {
+    if table.is_empty() || !table.chars().all(is_of_name) {
         return Err(
             "it names no table: dynamodb://TABLE, of 3 to 255 letters, digits, `.`, `-` and `_`; key and \
              secret stand in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or a profile, not in the address"
                 .to_owned(),
         );
+    }
+    if !(3..=255).contains(&table.len()) {
+        return Err(format!(
+            "`{table}` is no name of a table, which has 3 to 255 letters, digits, `.`, `-` and `_`"
+        ));
     }
     let mut address = Address {
         location: location.to_owned(),

@@ -25,7 +25,9 @@ fn an_address_names_a_table_and_how_it_is_asked() {
 #[test]
 fn what_is_wrong_with_an_address_is_said() {
     check("dynamodb://", "it names no table");
-    check("dynamodb://ab", "it names no table");
+    let short = "`ab` is no name of a table, which has 3 to 255 letters";
+    check("dynamodb://ab", short);
+    check(&format!("dynamodb://{}", "t".repeat(256)), "3 to 255");
     check("dynamodb://key:hunter2@table", "it names no table");
     check("dynamodb://table?endpoint=http://me:hunter2@h", "a login");
     check("dynamodb://table?endpoint=http://me:hunter2%40h", "a login");

@@ -117,6 +117,9 @@ fn typed(part: &KeyPart, value: Attribute) -> Result<Attribute, String> {
             Ok(Attribute::Text(text))
         }
         ("S", Attribute::Boolean(truth)) => Ok(Attribute::Text(truth.to_string())),
+        (_, Attribute::Text(text)) if text.is_empty() => {
+            Err(format!("{}: an empty text cannot be of the key", part.name))
+        }
         (kind, value) => Err(format!(
             "{}: {} cannot be of the key, which is of type {kind}",
             part.name,
@@ -128,4 +131,26 @@ fn typed(part: &KeyPart, value: Attribute) -> Result<Attribute, String> {
 fn is_plain(text: &str) -> bool {
     text.parse()
         .is_ok_and(|whole: i64| whole.to_string() == text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_a_key_is_said() {
+        let check = |kind: &str, value: Attribute, expected: &str| {
+            let part = KeyPart {
+                name: "id".to_owned(),
+                kind: kind.to_owned(),
+            };
+            assert_eq!(typed(&part, value).unwrap_err(), expected);
+        };
+        let text = |text: &str| Attribute::Text(text.to_owned());
+        let empty = "id: an empty text cannot be of the key";
+        check("S", text(""), empty);
+        check("N", text(""), empty);
+        let of_type = "id: a string cannot be of the key, which is of type N";
+        check("N", text("007"), of_type);
+    }
 }
