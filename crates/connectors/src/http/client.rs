@@ -8,7 +8,7 @@ use std::{
 
 use dataset::SourceError;
 use ureq::{
-    Agent,
+    Agent, Timeout,
     http::{HeaderMap, Response, header},
     tls::{PemItem, RootCerts, TlsConfig, parse_pem},
 };
@@ -29,6 +29,8 @@ pub(super) struct Client {
     /// Hosts that may be asked; all where there is no list.
     allowed: Option<Vec<String>>,
     location: String,
+    /// How long a server may keep still.
+    time_limit: Duration,
     pause: Duration,
     has_asked: bool,
 }
@@ -68,6 +70,7 @@ impl Client {
             credentials: Credentials::of(address, variable).map_err(refuse)?,
             allowed: hosts.map(|hosts| hosts.split(',').map(|h| h.trim().to_lowercase()).collect()),
             location: address.location.clone(),
+            time_limit: address.time_limit,
             pause: address.pause,
             has_asked: false,
         })
@@ -144,7 +147,9 @@ impl Client {
         for (name, value) in extra {
             request = request.header(*name, *value);
         }
-        request.call().map_err(|error| Trouble::of(&error))
+        request
+            .call()
+            .map_err(|error| Trouble::of(&error, self.time_limit))
     }
 
     fn check_host(&self, url: &Url) -> Result<(), Trouble> {
@@ -226,12 +231,22 @@ impl Trouble {
         }
     }
 
-    /// Returns what an interrupted body means.
-    pub(super) fn of_body(error: &io::Error) -> Self {
-        Self::passing(format!("the answer broke off: {error}"))
+    /// Returns what an interrupted body means; a server may keep still so long.
+    pub(super) fn of_body(error: &io::Error, time_limit: Duration) -> Self {
+        match error.get_ref().and_then(|inner| inner.downcast_ref()) {
+            Some(ureq::Error::Timeout(_)) => Self::no_answer(time_limit),
+            _ => Self::passing(format!("the answer broke off: {error}")),
+        }
     }
 
-    fn of(error: &ureq::Error) -> Self {
+    fn no_answer(time_limit: Duration) -> Self {
+        let seconds = time_limit.as_secs();
+        Self::passing(format!(
+            "no answer within {seconds} s: run it again, or set #time_limit=SECONDS in the address"
+        ))
+    }
+
+    fn of(error: &ureq::Error, time_limit: Duration) -> Self {
         let said = dataset::without_secrets(&error.to_string());
         let is_tls = match error {
             ureq::Error::Rustls(_) | ureq::Error::Tls(_) => true,
@@ -244,10 +259,11 @@ impl Trouble {
             return Self::lasting(reason.unwrap_or_else(|| format!("TLS: {said}")));
         }
         match error {
-            ureq::Error::Timeout(_) => Self::passing(format!(
-                "{said}: run it again, or set #time_limit=SECONDS in the address"
-            )),
-            ureq::Error::Io(_)
+            ureq::Error::Timeout(Timeout::RecvResponse | Timeout::PerRead) => {
+                Self::no_answer(time_limit)
+            }
+            ureq::Error::Timeout(_)
+            | ureq::Error::Io(_)
             | ureq::Error::HostNotFound
             | ureq::Error::ConnectionFailed
             | ureq::Error::Protocol(_) => Self::passing(format!(

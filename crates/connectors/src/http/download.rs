@@ -188,7 +188,9 @@ impl Spool {
         let mut buffer = vec![0; BUFFER_BYTES];
         let (mut lap, mut in_lap) = (Stopwatch::start(), 0);
         loop {
-            let n = body.read(&mut buffer).map_err(|e| Trouble::of_body(&e))?;
+            let n = body
+                .read(&mut buffer)
+                .map_err(|e| Trouble::of_body(&e, time_limit))?;
             if n == 0 {
                 return Ok(());
             }

@@ -373,7 +373,14 @@ fn what_goes_wrong_is_said_with_what_to_do() {
     for (path, words) in [
         ("/none/a.csv", &["404", "check the address"][..]),
         ("/busy/a.csv?wait=9999", &["429", "asks to wait 9999 s"]),
-        ("/hang/a.csv#time_limit=1", &["#time_limit=SECONDS"]),
+        (
+            "/hang/a.csv#time_limit=1",
+            &["no answer within 1 s", "#time_limit=SECONDS"],
+        ),
+        (
+            "/stall/a.csv#time_limit=1",
+            &["no answer within 1 s", "#time_limit=SECONDS"],
+        ),
         ("/drip/a.csv#time_limit=1", &["it is too slow"]),
         ("/plain/a.csv#format=xls", &["#format=csv"]),
         ("/typed/page?type=text/html", &["#format=csv"]),

@@ -179,6 +179,13 @@ class Handler(BaseHTTPRequestHandler):
     def hang(self, name, query):
         time.sleep(30)
 
+    def stall(self, name, query):
+        self.send_response(200)
+        self.send_header("Content-Length", "1000000")
+        self.end_headers()
+        self.wfile.write(b"a,b,y\n")
+        time.sleep(30)
+
     def drip(self, name, query):
         self.send_response(200)
         self.send_header("Content-Length", "1000000")
