@@ -12,6 +12,9 @@ use crate::{failure::Cause, tls};
 pub(super) const LOGIN_ADVICE: &str =
     "check user and password; NETSEC_SQL_USERNAME and NETSEC_SQL_PASSWORD supply them";
 
+/// What SQLite says of a file that is none of its own, or is encrypted.
+const NO_DATABASE: i32 = 26;
+
 /// Finds the cause of a driver's error.
 pub(super) fn cause_of(error: &Error) -> Cause {
     match error {
@@ -60,7 +63,7 @@ fn cause_of_sqlite(code: i32) -> Cause {
         3 | 8 | 23 => Cause::Permission,
         5 => Cause::Locked,
         6 => Cause::Interrupted,
-        14 => Cause::Wrong,
+        14 | NO_DATABASE => Cause::Wrong,
         _ => Cause::Refused,
     }
 }
@@ -127,6 +130,12 @@ pub(super) fn tls(error: &Error, dialect: Dialect) -> Option<String> {
 pub(super) fn reason(error: &Error) -> String {
     match error {
         Error::Database(said) => {
+            if said.try_downcast_ref::<SqliteError>().is_some()
+                && primary_code(said.as_ref()) == NO_DATABASE
+            {
+                let said = said.message();
+                return format!("{said}: name a database, or another file by its path alone");
+            }
             let of_postgres = said.try_downcast_ref::<PgDatabaseError>();
             let detail = of_postgres.and_then(PgDatabaseError::detail);
             // Others may repeat the whole record.

@@ -280,6 +280,24 @@ fn what_is_not_there_is_named_and_not_made() {
 }
 
 #[test]
+fn a_file_that_is_no_database_is_said_to_be_none() {
+    let place = Workplace::new();
+    place.write_tiny(10);
+    place.write("rows.csv", "a,b,y\n1,2,0\n");
+    let to = "sqlite://tiny.csv?table=t";
+    let push = ["push", "--from", to, "--to", "out.csv"];
+    let into = ["push", "--from", "rows.csv", "--to", to];
+    let doctor = ["doctor", "--source", to];
+    for (arguments, code) in [(&push[..], 64), (&into, 69), (&doctor, 64)] {
+        let called = place.call(&[arguments, &["--dataset", "tiny.yaml"]].concat());
+        assert_eq!(called.code, code, "{} {}", called.out, called.err);
+        let said = called.out + &called.err;
+        let advice = "name a database, or another file by its path alone";
+        assert!(said.contains(advice), "{said}");
+    }
+}
+
+#[test]
 fn a_table_of_others_is_appended_to_once_it_can_know_loads() {
     for kind in EVERY {
         let database = Database::start(kind);
