@@ -17,4 +17,4 @@ pub(crate) use settings::{Given, Service, settings};
 pub(crate) use threads::Threads;
 #[cfg(feature = "dynamodb")]
 pub(crate) use transport::connector;
-pub(crate) use way::{Place, approach, official};
+pub(crate) use way::{Place, Way, approach, official};

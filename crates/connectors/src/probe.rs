@@ -1,6 +1,5 @@
 //! Whether a source can be reached: one step after another, so that the failing one is named.
 
-#[cfg(any(feature = "mongodb", feature = "sql"))]
 pub(crate) mod peer;
 
 use std::{

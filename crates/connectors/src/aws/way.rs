@@ -1,13 +1,16 @@
 //! The way to a server: its name, its port and the proxy before it.
 
-use std::fmt::{self, Display, Formatter};
+use std::{
+    fmt::{self, Display, Formatter},
+    net::SocketAddr,
+};
 
 use dataset::SourceError;
 use hyper_util::client::proxy::matcher::Matcher;
 
 use crate::{
     failure::{Cause, Trouble},
-    probe::{Ended, Probed, listed, reach, resolve},
+    probe::{Ended, Probed, listed, peer, reach, resolve},
 };
 
 /// Where a server or a proxy listens.
@@ -59,18 +62,39 @@ pub(crate) fn official(service: &str, region: &str) -> String {
     format!("{service}.{region}.amazonaws.com{end}")
 }
 
-/// Tries the steps to a server; tells whether what is said to it is encrypted.
+/// A way to a server that somebody listens at the end of.
+pub(crate) struct Way {
+    pub is_encrypted: bool,
+    /// Where that is, unless a proxy is before it.
+    at: Option<SocketAddr>,
+}
+
+impl Way {
+    /// Names a server of another kind, which is not understood.
+    pub(crate) fn named(&self, mut trouble: Trouble) -> Trouble {
+        if trouble.cause.is_transient()
+            && let Some(said) = self.at.and_then(|at| peer::instead(at, peer::WEB))
+        {
+            trouble.cause = Cause::Unreachable;
+            trouble.reason = said;
+        }
+        trouble
+    }
+}
+
+/// Tries the steps to a server.
 pub(crate) fn approach(
     probed: &mut Probed,
     location: &str,
     place: Result<Place, String>,
     trouble: impl Fn(&str, Cause, String) -> Trouble,
-) -> Result<bool, Ended> {
+) -> Result<Way, Ended> {
     let wrong = |reason| SourceError::Unsupported {
         location: location.to_owned(),
         reason,
     };
-    let (place, proxy) = probed.step("endpoint", place.and_then(way).map_err(wrong), said)?;
+    let (place, proxy) =
+        probed.step("endpoint", place.and_then(with_proxy).map_err(wrong), said)?;
     let (next, asked) = match &proxy {
         Some(proxy) => (proxy, format!("connect to the proxy {proxy}, on the way")),
         None => (&place, "connect".to_owned()),
@@ -79,8 +103,11 @@ pub(crate) fn approach(
     let found = resolve(&next.host, next.port).map_err(unreachable);
     let found = probed.step("name", found, |found| listed(found))?;
     let reached = reach(&found).map_err(unreachable);
-    probed.step("port", reached, |at| format!("{at} answers"))?;
-    Ok(place.is_encrypted)
+    let at = probed.step("port", reached, |at| format!("{at} answers"))?;
+    Ok(Way {
+        is_encrypted: place.is_encrypted,
+        at: proxy.is_none().then_some(at),
+    })
 }
 
 fn said((place, proxy): &(Place, Option<Place>)) -> String {
@@ -91,7 +118,7 @@ fn said((place, proxy): &(Place, Option<Place>)) -> String {
 }
 
 /// Finds the proxy before a server.
-fn way(place: Place) -> Result<(Place, Option<Place>), String> {
+fn with_proxy(place: Place) -> Result<(Place, Option<Place>), String> {
     let scheme = if place.is_encrypted { "https" } else { "http" };
     let url = format!("{scheme}://{place}/").parse();
     let url = url.map_err(|e| format!("the endpoint {place} is none: {e}"))?;

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::client::{Client, Connection};
 use crate::{
-    aws::approach,
+    aws::{Way, approach},
     failure::{Cause, Trouble},
     probe::{Ended, Probed},
 };
@@ -28,25 +28,26 @@ fn steps(uri: &SourceUri, probed: &mut Probed) -> Result<(), Ended> {
     let client = &connection.client;
     let trouble = |asked: &str, cause, reason| client.trouble(asked, cause, reason);
     let location = &client.address.location;
-    let is_encrypted = approach(probed, location, client.place(), trouble)?;
-    ask(&connection, is_encrypted, probed)
+    let way = approach(probed, location, client.place(), trouble)?;
+    ask(&connection, &way, probed)
 }
 
 /// Asks the server: what it says tells TLS, credentials and permission apart.
-fn ask(connection: &Connection, is_encrypted: bool, probed: &mut Probed) -> Result<(), Ended> {
+fn ask(connection: &Connection, way: &Way, probed: &mut Probed) -> Result<(), Ended> {
     let client = &connection.client;
     let who = match connection.block_on(client.log_in()) {
         Ok(found) => format!("key {} accepted", found.access_key_id()),
         Err(trouble) => return probed.step("credentials", Err(trouble), |(): &()| String::new()),
     };
-    let tls = match is_encrypted {
+    let tls = match way.is_encrypted {
         true => "agreed on",
         false => "none: anybody on the way can read along",
     };
     let seen = connection.block_on(look(client));
+    let seen = seen.map_err(|trouble| way.named(trouble));
     let (n_passed, last) = match &seen {
         Ok(_) => (3, "table"),
-        Err(trouble) => failing(trouble, is_encrypted),
+        Err(trouble) => failing(trouble, way.is_encrypted),
     };
     let may = format!("table {} may be read", client.address.table);
     let steps = [

@@ -49,6 +49,8 @@ pub(super) struct Trouble {
     pub reason: String,
     /// How long to wait before it may succeed; none when it never will.
     pub retry: Option<Retry>,
+    /// Whether nothing has come that is an answer.
+    pub is_unheard: bool,
 }
 
 /// When to try again.
@@ -147,9 +149,10 @@ impl Client {
         for (name, value) in extra {
             request = request.header(*name, *value);
         }
-        request
-            .call()
-            .map_err(|error| Trouble::of(&error, self.time_limit))
+        request.call().map_err(|error| Trouble {
+            is_unheard: true,
+            ..Trouble::of(&error, self.time_limit)
+        })
     }
 
     fn check_host(&self, url: &Url) -> Result<(), Trouble> {
@@ -187,6 +190,7 @@ impl Client {
         let mut trouble = Trouble {
             reason: format!("`{host}` answers {} to {path}: {advice}", parts.status),
             retry: matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504).then_some(Retry::Soon),
+            is_unheard: false,
         };
         if let (Some(_), Some(wait)) = (&trouble.retry, asked) {
             trouble.retry = (wait <= MAX_WAIT).then_some(Retry::After(wait));
@@ -221,6 +225,7 @@ impl Trouble {
         Self {
             reason: reason.into(),
             retry: None,
+            is_unheard: false,
         }
     }
 
@@ -228,6 +233,7 @@ impl Trouble {
         Self {
             reason: reason.into(),
             retry: Some(Retry::Soon),
+            is_unheard: false,
         }
     }
 

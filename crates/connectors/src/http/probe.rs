@@ -6,7 +6,7 @@ use super::{
     address::Address,
     client::{Answer, Client, Trouble},
 };
-use crate::probe::{Ended, Probed, listed, reach, resolve};
+use crate::probe::{Ended, Probed, listed, peer, reach, resolve};
 
 /// Tries name, port, TLS and the answer; ends with the first that fails.
 pub(crate) fn probe(uri: &SourceUri) -> Probed {
@@ -33,11 +33,14 @@ fn steps(uri: &SourceUri, probed: &mut Probed) -> Result<(), Ended> {
     let found = probed.step("name", resolve(host, port).map_err(unavailable), |found| {
         listed(found)
     })?;
-    probed.step("port", reach(&found).map_err(unavailable), |at| {
-        format!("{at} answers")
-    })?;
+    let reached = reach(&found).map_err(unavailable);
+    let at = probed.step("port", reached, |at| format!("{at} answers"))?;
     let is_encrypted = address.url.scheme() == "https";
     let asked = client.ask(&address.url, &[("range", "bytes=0-0")]);
+    let is_unheard = asked.as_ref().is_err_and(|trouble| trouble.is_unheard);
+    if is_unheard && let Some(said) = peer::instead(at, peer::WEB) {
+        return probed.step("server", Err(unavailable(said)), |()| String::new());
+    }
     probed.step(
         "TLS",
         tls(&asked, is_encrypted).map_err(unavailable),

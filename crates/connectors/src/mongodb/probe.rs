@@ -73,10 +73,10 @@ fn named(mut trouble: Trouble, uses_tls: bool, at: SocketAddr) -> Trouble {
     if has_spoken || !matches!(trouble.cause, Cause::Unreachable | Cause::TimedOut) {
         return trouble;
     }
-    match peer::of(at).filter(|other| *other != peer::MONGODB) {
-        Some(other) => {
+    match peer::instead(at, peer::MONGODB) {
+        Some(said) => {
             trouble.cause = Cause::Unreachable;
-            trouble.reason = format!("{other} answers at this port, not {}", peer::MONGODB);
+            trouble.reason = said;
         }
         None if uses_tls => {
             trouble.cause = Cause::Tls;

@@ -20,9 +20,15 @@ const PING: &[u8] = b"\x33\0\0\0\x01\0\0\0\0\0\0\0\xdd\x07\0\0\0\0\0\0\0\
 /// What the header of its answer ends with: the kind of message.
 const MESSAGE: &[u8] = b"\xdd\x07\0\0";
 
+/// Says that somebody else listens at an address than who should, where that shows.
+pub(crate) fn instead(at: SocketAddr, own: &str) -> Option<String> {
+    let other = of(at).filter(|other| *other != own)?;
+    Some(format!("{other} answers at this port, not {own}"))
+}
+
 /// Says who listens at an address, where that shows: by who speaks first, or by the answer to a few words.
 /// Needed only where nobody is understood.
-pub(crate) fn of(at: SocketAddr) -> Option<&'static str> {
+fn of(at: SocketAddr) -> Option<&'static str> {
     let greeting = answer(at, b"");
     if greeting.starts_with(b"SSH-") {
         return Some("SSH");

@@ -8,7 +8,7 @@ use super::{
     connection::{Connection, Store},
 };
 use crate::{
-    aws::{Place, approach, official},
+    aws::{Place, Way, approach, official},
     failure::{Cause, Trouble},
     probe::{Ended, Probed},
 };
@@ -68,26 +68,27 @@ fn reach(connection: &Connection, probed: &mut Probed) -> Result<(), Ended> {
     let store = &connection.store;
     let trouble = |asked: &str, cause, reason| store.trouble(asked, cause, reason);
     let location = &store.address.location;
-    let is_encrypted = approach(probed, location, place(store), trouble)?;
-    ask(connection, is_encrypted, probed)
+    let way = approach(probed, location, place(store), trouble)?;
+    ask(connection, &way, probed)
 }
 
 /// Asks the server: what it says tells TLS, credentials and permission apart.
-fn ask(connection: &Connection, is_encrypted: bool, probed: &mut Probed) -> Result<(), Ended> {
+fn ask(connection: &Connection, way: &Way, probed: &mut Probed) -> Result<(), Ended> {
     let store = &connection.store;
     let who = match connection.block_on(store.log_in()) {
         Ok(Some(found)) => format!("key {} accepted", found.access_key_id()),
         Ok(None) => "none: requests are not signed".to_owned(),
         Err(trouble) => return probed.step("credentials", Err(trouble), |(): &()| String::new()),
     };
-    let tls = match is_encrypted {
+    let tls = match way.is_encrypted {
         true => "agreed on",
         false => "none: anybody on the way can read along",
     };
     let seen = connection.block_on(look(store));
+    let seen = seen.map_err(|trouble| way.named(trouble));
     let (n_passed, last) = match &seen {
         Ok(_) => (3, "object"),
-        Err(trouble) => failing(trouble, is_encrypted),
+        Err(trouble) => failing(trouble, way.is_encrypted),
     };
     let steps = [
         ("TLS", tls.to_owned()),

@@ -113,10 +113,10 @@ fn named(mut trouble: Trouble, dialect: Dialect, at: Option<SocketAddr>) -> Trou
         _ => peer::MYSQL,
     };
     if matches!(trouble.cause, Cause::Unreachable | Cause::Tls)
-        && let Some(other) = at.and_then(peer::of).filter(|other| *other != own)
+        && let Some(said) = at.and_then(|at| peer::instead(at, own))
     {
         trouble.cause = Cause::Unreachable;
-        trouble.reason = format!("{other} answers at this port, not {own}");
+        trouble.reason = said;
     }
     trouble
 }

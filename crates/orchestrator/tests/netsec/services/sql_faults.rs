@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::{
+    bucket,
     database::{Database, EVERY, Kind, SERVERS},
     http,
     mongodb::{push, push_tiny},
@@ -343,6 +344,8 @@ fn doctor_names_a_server_of_another_kind() {
     let place = http::served();
     let web = http::Server::start(&place);
     let documents = Server::start();
+    let of_items = |port| format!("dynamodb://table?endpoint=http://127.0.0.1:{port}");
+    let environment = bucket::environment(postgres.port);
     let mongodb = |port: u16| {
         format!("mongodb://127.0.0.1:{port}/db?collection=c&serverSelectionTimeoutMS=500")
     };
@@ -368,10 +371,18 @@ fn doctor_names_a_server_of_another_kind() {
             mariadb.uri(documents.port, "table=t&time_limit=1"),
             "MongoDB",
         ),
+        (of_items(postgres.port), "PostgreSQL"),
+        (of_items(documents.port), "MongoDB"),
+        (format!("http://127.0.0.1:{}/a.csv", mariadb.port), "MySQL"),
+        (
+            format!("https://127.0.0.1:{}/a.csv", postgres.port),
+            "PostgreSQL",
+        ),
+        ("s3://bucket/a.csv".to_owned(), "PostgreSQL"),
         (mongodb(postgres.port), "PostgreSQL"),
         (mongodb(mariadb.port), "MySQL"),
     ] {
-        let called = place.call(&["doctor", "--source", &uri]);
+        let called = place.call_in(&["doctor", "--source", &uri], &environment);
         assert_eq!(called.code, 69, "{}", called.out);
         let words = format!("{other} answers at this port, not");
         assert!(called.out.contains(&words), "{uri}: {}", called.out);
