@@ -160,7 +160,12 @@ impl Parameters {
             return Err("schema=NAME goes with table=NAME of postgres://".to_owned());
         }
         match (table, query) {
-            (Some(table), None) => Ok(Selection::Table(TableName { schema, table })),
+            (Some(table), None) => {
+                for name in schema.iter().chain([&table]) {
+                    dialect.check_length(name)?;
+                }
+                Ok(Selection::Table(TableName { schema, table }))
+            }
             (None, Some(query)) => {
                 let query = query.trim().trim_end_matches(';').trim_end();
                 // The other servers prepare it, and refuse more than one statement.

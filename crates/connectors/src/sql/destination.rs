@@ -85,28 +85,21 @@ impl SqlDestination {
     ) -> Result<Self, SourceError> {
         let connection = Connection::open_for_writing(uri)?;
         let dialect = connection.dialect();
-        let refuse = |reason: &str| {
-            Err(SourceError::Unsupported {
-                location: uri.to_string(),
-                reason: reason.to_owned(),
-            })
+        let refused = |reason: &str| SourceError::Unsupported {
+            location: uri.to_string(),
+            reason: reason.to_owned(),
         };
         let Some(target) = connection.address.table().cloned() else {
-            return refuse("records are pushed into a table: …?table=NAME");
+            return Err(refused("records are pushed into a table: …?table=NAME"));
         };
         let is_ours = |name: &String| name == LOAD_COLUMN || name == ROW_COLUMN;
         let is_odd = |name: &String| is_ours(name) || name.contains('\0');
         let names = schema.file_columns();
         if let Some(name) = names.iter().find(|name| is_odd(name)) {
-            return refuse(&format!("a column cannot be called {name:?}"));
+            return Err(refused(&format!("a column cannot be called {name:?}")));
         }
-        // PostgreSQL cuts them without a word, and takes two that begin alike for one.
-        let is_long = |name: &&String| name.len() > dialect.longest_name();
-        if let Some(name) = names.iter().chain([&target.table]).find(is_long) {
-            let (n, most) = (name.len(), dialect.longest_name());
-            return refuse(&format!(
-                "the name `{name}` has {n} bytes, of which the server takes {most}"
-            ));
+        for name in &names {
+            dialect.check_length(name).map_err(|said| refused(&said))?;
         }
         Ok(Self {
             uri: uri.clone(),

@@ -70,13 +70,16 @@ impl Dialect {
         format!("CAST({expression} AS {kind})")
     }
 
-    /// Returns how many bytes the name of a table or a column may have.
-    pub(crate) fn longest_name(self) -> usize {
-        match self {
-            Self::Postgres => 63,
-            // Characters; it refuses longer ones itself.
-            Self::MySql => 4 * 64,
-            Self::Sqlite => usize::MAX,
+    /// Refuses the name of a table or a column that PostgreSQL would cut without a word: it takes two that begin
+    /// alike for one. MySQL refuses longer ones than it takes itself.
+    pub(crate) fn check_length(self, name: &str) -> Result<(), String> {
+        const MOST: usize = 63;
+        let n = name.len();
+        match self == Self::Postgres && n > MOST {
+            true => Err(format!(
+                "the name `{name}` has {n} bytes, of which the server takes {MOST}"
+            )),
+            false => Ok(()),
         }
     }
 

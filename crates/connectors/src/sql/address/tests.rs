@@ -102,3 +102,20 @@ fn a_login_is_told_from_its_absence() {
     check("postgres://me:pw@h/db?table=t", (true, true));
     check("postgres://h/db?table=t&user=me&password=pw", (true, true));
 }
+
+#[test]
+fn names_that_a_server_would_cut_are_refused() {
+    let long = "ä".repeat(32);
+    let said = format!("the name `{long}` has 64 bytes, of which the server takes 63");
+    check(&format!("postgres://h/db?table={long}"), &said);
+    check(&format!("postgres://h/db?table=t&schema={long}"), &said);
+    check(
+        &format!("sqlite://f?table={long}"),
+        &format!("table None {long:?}"),
+    );
+    let name = "t".repeat(63);
+    check(
+        &format!("postgres://h/db?table={name}"),
+        &format!("table None {name:?}"),
+    );
+}
