@@ -22,6 +22,9 @@ pub struct RawBatch {
     pub row_numbers: Vec<u64>,
     /// What could not be read. Cells that could be read are there, also in a defective row.
     pub defects: Vec<Defect>,
+    /// The rows, ascending, in which an object or a list stands under a name: it has been taken apart into columns of
+    /// other names, or cannot be. Names that no column of a schema can have are left out.
+    pub objects: BTreeMap<String, Vec<usize>>,
 }
 
 impl RawBatch {
@@ -32,14 +35,15 @@ impl RawBatch {
 
     /// Returns the rows of these indices, each at most once, in their order.
     pub fn select(&self, rows: &[usize]) -> Self {
-        let places: BTreeMap<usize, usize> = match self.defects.is_empty() {
-            true => BTreeMap::new(),
-            false => rows
-                .iter()
-                .enumerate()
-                .map(|(at, row)| (*row, at))
-                .collect(),
-        };
+        let places: BTreeMap<usize, usize> =
+            match self.defects.is_empty() && self.objects.is_empty() {
+                true => BTreeMap::new(),
+                false => rows
+                    .iter()
+                    .enumerate()
+                    .map(|(at, row)| (*row, at))
+                    .collect(),
+            };
         let place = |row: usize| places.get(&row).copied();
         let defect = |defect: &Defect| {
             let extent = match defect.extent {
@@ -49,7 +53,6 @@ impl RawBatch {
                     column,
                 },
                 Extent::Column(column) => Extent::Column(column),
-                Extent::Object(row) => Extent::Object(place(row)?),
             };
             let reason = defect.reason.clone();
             Some(Defect { extent, reason })
@@ -59,6 +62,15 @@ impl RawBatch {
             columns: self.columns.iter().map(|c| c.select(rows)).collect(),
             row_numbers: rows.iter().map(|&row| self.row_numbers[row]).collect(),
             defects: self.defects.iter().filter_map(defect).collect(),
+            objects: self
+                .objects
+                .iter()
+                .map(|(name, rows)| {
+                    let mut rows: Vec<usize> = rows.iter().filter_map(|row| place(*row)).collect();
+                    rows.sort_unstable();
+                    (name.clone(), rows)
+                })
+                .collect(),
         }
     }
 
@@ -79,11 +91,13 @@ impl RawBatch {
                     let text = format!("{}: {reason}", self.names[column]);
                     problems.entry(row).or_default().push(text);
                 }
-                Extent::Object(row) if is_used(reason) => {
-                    let text = format!("{reason}: {OBJECT}");
-                    problems.entry(row).or_default().push(text);
-                }
-                Extent::Cell { .. } | Extent::Column(_) | Extent::Object(_) => {}
+                Extent::Cell { .. } | Extent::Column(_) => {}
+            }
+        }
+        for (name, rows) in self.objects.iter().filter(|(name, _)| is_used(name)) {
+            for &row in rows {
+                let text = format!("{name}: {OBJECT}");
+                problems.entry(row).or_default().push(text);
             }
         }
         problems
@@ -138,13 +152,10 @@ pub enum Extent {
     },
     /// A column of a type that is not read; its cells are missing.
     Column(usize),
-    /// A row with an object under the name that is given as the reason, where the batch has no column: it has been taken
-    /// apart into others, or cannot be.
-    Object(usize),
 }
 
 /// What is said of an object in the place of a cell.
-pub(crate) const OBJECT: &str = "an object, not a single value";
+const OBJECT: &str = "an object, not a single value";
 
 /// One column of a [`RawBatch`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

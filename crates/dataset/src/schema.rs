@@ -117,7 +117,7 @@ impl PromotionMinima {
 /// Columns at most, derived ones included: a tree numbers its features with 16 bits.
 const MAX_COLUMNS: usize = u16::MAX as usize;
 /// Bytes of a column's name at most.
-const MAX_NAME_BYTES: usize = 200;
+pub const MAX_NAME_BYTES: usize = 200;
 
 /// Returns what is wrong with a column's name; those of sources are trimmed before they are compared.
 fn name_problem(name: &str) -> Option<String> {

@@ -1,12 +1,12 @@
 //! Reads Parquet, row group by row group, page by page.
 
 mod column;
+mod nesting;
 mod pages;
 mod texts;
 
 use std::{
     cell::Cell,
-    collections::BTreeMap,
     fs::File,
     panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook},
     sync::{Arc, Once},
@@ -29,6 +29,7 @@ use crate::{
     input::{failed, malformed},
 };
 use column::{Conversion, OpenColumn};
+use nesting::Nesting;
 use pages::PageOpener;
 
 /// A Parquet file as a source of rows.
@@ -43,8 +44,7 @@ pub(crate) struct ParquetSource {
     location: String,
     file: Arc<dyn FileReader>,
     names: Vec<String>,
-    /// The names of the structures and lists that each column is a part of, the outermost first.
-    outer: Vec<Vec<String>>,
+    nesting: Nesting,
     pages: PageOpener,
     conversions: Vec<Result<Conversion, String>>,
     next_group: usize,
@@ -138,33 +138,6 @@ impl ParquetSource {
         Ok(fitting)
     }
 
-    /// Says which rows have an object, or a list, under a name: whatever it was taken apart into has a value, or is not read.
-    fn note_objects(&self, batch: &mut RawBatch) {
-        let mut objects: BTreeMap<&str, Vec<bool>> = BTreeMap::new();
-        for ((column, cells), conversion) in
-            self.outer.iter().zip(&batch.columns).zip(&self.conversions)
-        {
-            for path in column {
-                let rows = objects
-                    .entry(path)
-                    .or_insert_with(|| vec![false; cells.len()]);
-                for (row, is_object) in rows.iter_mut().enumerate() {
-                    *is_object |= conversion.is_err() || !cells.is_missing(row);
-                }
-            }
-        }
-        for (path, rows) in objects {
-            let rows = rows
-                .into_iter()
-                .enumerate()
-                .filter(|(_, is_object)| *is_object);
-            batch.defects.extend(rows.map(|(row, _)| Defect {
-                extent: Extent::Object(row),
-                reason: path.to_owned(),
-            }));
-        }
-    }
-
     fn read_columns(&mut self, batch: &mut RawBatch) -> Result<(), SourceError> {
         let n_rows = batch.n_rows();
         let mut unread = Vec::new();
@@ -184,7 +157,8 @@ impl ParquetSource {
             });
             batch.defects.extend(defects);
         }
-        self.note_objects(batch);
+        let is_read = |at: usize| self.conversions[at].is_ok();
+        batch.objects = self.nesting.rows(&batch.columns, is_read);
         Ok(())
     }
 
@@ -211,20 +185,22 @@ impl ParquetSource {
         let schema = file.metadata().file_metadata().schema_descr_ptr();
         check_width(schema.num_columns(), &location)?;
         let mut names = Vec::new();
-        let mut outer: Vec<Vec<String>> = Vec::new();
+        let mut nesting = Nesting::default();
+        let mut before: &[String] = &[];
         let mut conversions = Vec::new();
         for column in schema.columns() {
             let name = column.path().parts().join(".");
             names.push(name.trim().to_owned());
             let parts = column.path().parts();
-            outer.push((1..parts.len()).map(|n| parts[..n].join(".")).collect());
+            nesting.add(before, parts);
+            before = parts;
             conversions.push(Conversion::of(column));
         }
         Ok(Self {
             file: Arc::new(file),
             location,
             names,
-            outer,
+            nesting,
             pages: pages::opener(copy),
             conversions,
             next_group: 0,
@@ -258,7 +234,8 @@ impl ParquetSource {
     }
 
     fn batch_rows(&self) -> usize {
-        (BATCH_BYTES / 8 / self.names.len().max(1)).clamp(1, BATCH_ROWS)
+        let width = self.names.len() + self.nesting.len();
+        (BATCH_BYTES / 8 / width.max(1)).clamp(1, BATCH_ROWS)
     }
 
     fn empty_batch(&self, n_rows: usize) -> RawBatch {
@@ -267,6 +244,7 @@ impl ParquetSource {
             columns: Vec::with_capacity(self.names.len()),
             row_numbers: (self.n_read + 1..=self.n_read + n_rows as u64).collect(),
             defects: self.unread_columns(),
+            ..RawBatch::default()
         }
     }
 

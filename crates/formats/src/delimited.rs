@@ -277,6 +277,7 @@ impl Rows {
             columns: self.columns.into_iter().map(RawColumn::Text).collect(),
             row_numbers: (first..first + self.n_rows as u64).collect(),
             defects: self.defects,
+            ..RawBatch::default()
         }
     }
 }

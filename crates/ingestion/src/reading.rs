@@ -189,7 +189,7 @@ impl Reading {
 fn fits(batch: &RawBatch, defect: &Defect) -> bool {
     let (rows, columns) = (batch.n_rows(), batch.columns.len());
     match defect.extent {
-        Extent::Row(row) | Extent::Object(row) => row < rows,
+        Extent::Row(row) => row < rows,
         Extent::Cell { row, column } => row < rows && column < columns,
         Extent::Column(column) => column < columns,
     }

@@ -266,6 +266,7 @@ impl Source for Misshapen {
             columns: vec![RawColumn::Number(vec![1.0])],
             row_numbers: (1..=n_rows).collect(),
             defects: Vec::new(),
+            ..RawBatch::default()
         }))
     }
 }
@@ -350,6 +351,7 @@ fn batch(rows: &[Vec<Value>]) -> RawBatch {
         columns: (0..6).map(column).collect(),
         row_numbers: (1..=rows.len() as u64).collect(),
         defects: Vec::new(),
+        ..RawBatch::default()
     }
 }
 

@@ -242,6 +242,7 @@ fn batch(x: ArrayView2<'_, f32>) -> RawBatch {
             .collect(),
         row_numbers: (1..=x.nrows() as u64).collect(),
         defects: Vec::new(),
+        ..RawBatch::default()
     }
 }
 

@@ -207,16 +207,22 @@ impl<'a> FoundColumns<'a> {
                 Extent::Cell { row, column } => {
                     found.unread_cells.insert((row, column));
                 }
-                // Where other rows of the file have a value, the batch may have the column.
-                Extent::Object(row) => match found.places.get(defect.reason.as_str()) {
-                    Some((_, column)) => {
-                        found.unread_cells.insert((row, *column));
-                    }
-                    None => {
-                        found.objects.insert((row, &defect.reason));
-                    }
-                },
                 Extent::Column(_) => {}
+            }
+        }
+        for (name, rows) in &batch.objects {
+            // Where other rows of the file have a value, the batch may have the column.
+            match found.places.get(name.as_str()) {
+                Some((_, column)) => {
+                    let cells = rows.iter().map(|row| (*row, *column));
+                    found.unread_cells.extend(cells);
+                }
+                None if found.is_used(name) => {
+                    found
+                        .objects
+                        .extend(rows.iter().map(|row| (*row, name.as_str())));
+                }
+                None => {}
             }
         }
         found

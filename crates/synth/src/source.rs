@@ -97,6 +97,7 @@ impl SynthSource {
             columns: cells,
             row_numbers: (first..first + rows.len() as u64).collect(),
             defects: Vec::new(),
+            ..RawBatch::default()
         }
     }
 

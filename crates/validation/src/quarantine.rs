@@ -46,6 +46,7 @@ pub(crate) fn rows(raw: &RawDataset, provenance: &Provenance, judged: &Judged) -
         columns: columns.into_iter().map(RawColumn::Text).collect(),
         row_numbers: bad.iter().map(|(row, _)| number(**row)).collect(),
         defects: Vec::new(),
+        ..RawBatch::default()
     }
 }
 

@@ -3,7 +3,8 @@
 
 use std::{collections::BTreeMap, ops::Range};
 
-use super::{Defect, Extent, OBJECT, RawBatch, RawColumn, TextColumn, faithful_number};
+use super::{Defect, Extent, RawBatch, RawColumn, TextColumn, faithful_number};
+use crate::schema::MAX_NAME_BYTES;
 
 /// One cell of a record of named fields.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -140,6 +141,9 @@ impl FieldColumns {
 
     /// Notes that the record that is being taken apart has an object at a path.
     pub fn see_object(&mut self, path: &str) {
+        if path.len() > MAX_NAME_BYTES {
+            return;
+        }
         if let Some(rows) = self.objects.get_mut(path) {
             rows.push(self.n_rows);
         } else {
@@ -177,8 +181,9 @@ impl FieldColumns {
     /// Gives the batch, of which the last row is the `last`th of the source; the names stay for the
     /// next one.
     pub fn take(&mut self, last: u64) -> RawBatch {
-        let mut defects = std::mem::take(&mut self.defects);
-        defects.extend(self.take_objects());
+        let mut objects = std::mem::take(&mut self.objects);
+        // Those that a record names twice, and whose line was read twice.
+        objects.values_mut().for_each(Vec::dedup);
         let n_rows = std::mem::take(&mut self.n_rows);
         let columns = self
             .cells
@@ -195,7 +200,8 @@ impl FieldColumns {
             names: self.names.clone(),
             columns,
             row_numbers: (last + 1 - n_rows as u64..=last).collect(),
-            defects,
+            defects: std::mem::take(&mut self.defects),
+            objects,
         }
     }
 
@@ -220,26 +226,6 @@ impl FieldColumns {
             self.positions.remove(&name);
         }
         self.cells.truncate(n);
-    }
-
-    /// Takes the objects of the batch: those that stand where other rows have a single value, and the others.
-    fn take_objects(&mut self) -> Vec<Defect> {
-        let mut defects = Vec::new();
-        for (path, mut rows) in std::mem::take(&mut self.objects) {
-            rows.dedup();
-            let column = self.positions.get(&path).copied();
-            defects.extend(rows.into_iter().map(|row| match column {
-                Some(column) => Defect {
-                    extent: Extent::Cell { row, column },
-                    reason: OBJECT.to_owned(),
-                },
-                None => Defect {
-                    extent: Extent::Object(row),
-                    reason: path.clone(),
-                },
-            }));
-        }
-        defects
     }
 }
 
@@ -333,5 +319,34 @@ mod tests {
             &["a=1.5", "b=2", "a=x", "a=-0"],
             &["1.5 ~", "~ 2", "x ~", "-0.0 ~"],
         );
+    }
+
+    #[test]
+    fn an_object_is_told_whatever_stands_in_other_rows_and_no_cell_is_lost_by_it() {
+        for others in [None, Some("1"), Some("text")] {
+            let mut columns = FieldColumns::default();
+            let mut cells = RecordCells::default();
+            columns.see_object("a");
+            columns.see_object(&"n".repeat(MAX_NAME_BYTES + 1));
+            cells.push(&mut columns, "a.x", Scalar::Null);
+            columns.push_row(&mut cells);
+            cells.clear();
+            if let Some(text) = others {
+                cells.push(&mut columns, "a", Scalar::Text(text));
+            }
+            columns.push_row(&mut cells);
+            let batch = columns.take(2);
+            let told = batch.row_problems(|name| name == "a");
+            let told: Vec<_> = told.into_iter().collect();
+            assert_eq!(
+                told,
+                [(0, vec!["a: an object, not a single value".to_owned()])]
+            );
+            assert!(batch.row_problems(|name| name == "a.x").is_empty());
+            assert!(batch.lost_cells().is_empty());
+            assert_eq!(batch.objects.len(), 1);
+            let moved = batch.select(&[1, 0]);
+            assert_eq!(moved.objects["a"], [1]);
+        }
     }
 }

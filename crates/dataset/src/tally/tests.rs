@@ -11,6 +11,7 @@ fn batch(rows: &[(f64, &str)]) -> RawBatch {
         ],
         row_numbers: (1..=rows.len() as u64).collect(),
         defects: Vec::new(),
+        ..RawBatch::default()
     }
 }
 
@@ -40,6 +41,7 @@ fn a_number_counts_as_its_text_and_an_absent_column_as_missing_cells() {
         ]))],
         row_numbers: vec![7, 8],
         defects: Vec::new(),
+        ..RawBatch::default()
     };
     assert_eq!(tally(&[numbers]), tally(&[texts]));
 }

@@ -177,7 +177,8 @@ proptest! {
             columns: (0..n_columns).map(column).collect(),
             row_numbers: (1..=rows.len() as u64).collect(),
             defects: Vec::new(),
-        };
+..RawBatch::default()
+};
         let written = csv_bytes(&[batch], delimiter).unwrap();
         prop_assert_eq!(
             String::from_utf8(written).unwrap(),

@@ -300,6 +300,7 @@ fn rows_that_are_not_scored_have_no_reasons() {
         ],
         row_numbers: vec![1, 2, 3],
         defects: Vec::new(),
+        ..RawBatch::default()
     };
     let reasons = scoring::reasons(&bundle, &batch, 1).unwrap();
     let first = |text: &Option<String>| {

@@ -13,7 +13,25 @@ target: {column: y, benign: {good: [x]}, threats: {bad: [z]}}
 
 /// Reads one row of cells by name, and shows its problems.
 fn check(cells: &[(&str, Option<&str>)], defects: &[(Extent, &str)]) -> String {
-    let batch = RawBatch {
+    problems(batch(cells, defects))
+}
+
+/// As [`check`], of a row with an object under a name.
+fn check_object(cells: &[(&str, Option<&str>)], name: &str) -> String {
+    let objects = [(name.to_owned(), vec![0])].into();
+    problems(RawBatch {
+        objects,
+        ..batch(cells, &[])
+    })
+}
+
+fn problems(batch: RawBatch) -> String {
+    let schema = Schema::parse(SCHEMA, "test").unwrap();
+    read(&schema, &batch).1[0].join("; ")
+}
+
+fn batch(cells: &[(&str, Option<&str>)], defects: &[(Extent, &str)]) -> RawBatch {
+    RawBatch {
         names: cells.iter().map(|(name, _)| (*name).to_owned()).collect(),
         columns: cells
             .iter()
@@ -27,9 +45,8 @@ fn check(cells: &[(&str, Option<&str>)], defects: &[(Extent, &str)]) -> String {
                 reason: (*reason).to_owned(),
             })
             .collect(),
-    };
-    let schema = Schema::parse(SCHEMA, "test").unwrap();
-    read(&schema, &batch).1[0].join("; ")
+        ..RawBatch::default()
+    }
 }
 
 #[test]
@@ -87,15 +104,14 @@ fn an_object_in_the_place_of_a_column_is_named() {
     // Nor is one taken for a missing value where there may be one; a name with a dot may be one of a flat file.
     let parts = [("a", Some("1")), ("p", Some("1")), ("maybe.x", Some("1"))];
     assert_eq!(check(&parts, &[]), "");
-    let object = (Extent::Object(0), "maybe");
     let said = "maybe: an object, not a single value";
-    assert_eq!(check(&parts, &[object]), said);
-    assert_eq!(check(&parts, &[(Extent::Object(0), "other")]), "");
+    assert_eq!(check_object(&parts, "maybe"), said);
+    assert_eq!(check_object(&parts, "other"), "");
     // Other rows of the file may have a single value.
     let column = [parts[0], parts[1], ("maybe", None)];
-    assert_eq!(check(&column, &[object]), said);
+    assert_eq!(check_object(&column, "maybe"), said);
     assert_eq!(
-        check(&parts[1..], &[(Extent::Object(0), "a")]),
+        check_object(&parts[1..], "a"),
         "a: an object, not a single value"
     );
 }

@@ -108,6 +108,7 @@ impl Cleaner {
                 .map(|&row| provenance.row_numbers[row])
                 .collect(),
             defects: Vec::new(),
+            ..RawBatch::default()
         }
     }
 
@@ -184,6 +185,7 @@ impl Cleaner {
             columns: places.iter().map(|&at| batch.columns[at].clone()).collect(),
             row_numbers: batch.row_numbers.clone(),
             defects: Vec::new(),
+            ..RawBatch::default()
         };
         let is_whole = |row: usize| part.columns.iter().all(|c| c.text(row).is_some());
         let digests = record_digests(&part).into_iter().enumerate();

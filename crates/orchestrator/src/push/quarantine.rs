@@ -96,6 +96,7 @@ impl Quarantine {
             columns,
             row_numbers: rows.row_numbers.clone(),
             defects: Vec::new(),
+            ..RawBatch::default()
         }
     }
 

@@ -89,6 +89,7 @@ impl Spooled {
             columns,
             row_numbers,
             defects: Vec::new(),
+            ..RawBatch::default()
         }))
     }
 }

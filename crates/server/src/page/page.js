@@ -220,18 +220,21 @@
   // A file.
   const drop = $("drop");
   const input = $("file");
-  const parseLine = (line) => {
-    const cells = [];
-    let cell = "", quoted = false;
-    for (let i = 0; i < line.length; i++) {
-      const c = line[i];
-      if (quoted && c === '"' && line[i + 1] === '"') { cell += c; i++; }
+  // The rows of a text, the last one without an end of its own as well: within quotes a line does not end.
+  const parseRows = (text) => {
+    const rows = [];
+    let cells = [], cell = "", quoted = false;
+    for (let i = 0; i < text.length; i++) {
+      const c = text[i];
+      if (quoted && c === '"' && text[i + 1] === '"') { cell += c; i++; }
       else if (c === '"') quoted = !quoted;
-      else if (c === drop.dataset.delimiter && !quoted) { cells.push(cell); cell = ""; }
-      else cell += c;
+      else if (quoted) cell += c;
+      else if (c === drop.dataset.delimiter) { cells.push(cell); cell = ""; }
+      else if (c === "\n") { rows.push([...cells, cell]); cells = []; cell = ""; }
+      else if (c !== "\r") cell += c;
     }
-    cells.push(cell);
-    return cells;
+    if (cells.length || cell) rows.push([...cells, cell]);
+    return rows;
   };
   const SHOWN = 100;
   // Counts the rows of a file of whatever size, a part at a time: a line may end within quotes.
@@ -248,10 +251,10 @@
     }
   };
   const showRows = async (blob) => {
-    const text = await blob.slice(0, 1 << 18).text();
-    const lines = text.split("\n");
-    if (blob.size > 1 << 18) lines.pop();
-    const rows = lines.filter((line) => line).slice(0, SHOWN + 1).map(parseLine);
+    const found = parseRows(await blob.slice(0, 1 << 18).text());
+    // What is cut off is no row.
+    if (blob.size > 1 << 18) found.pop();
+    const rows = found.slice(0, SHOWN + 1);
     const names = rows.shift() || [];
     // The verdict first: it stands last in the file.
     const order = [...names.keys()].slice(-5).concat([...names.keys()].slice(0, -5));

@@ -63,7 +63,7 @@ fn a_file_is_scored_shown_and_offered_for_download() {
     let server = Server::start(&place, &[]);
     let mut browser = open(&server);
     let rows: String = (0..30_000)
-        .map(|i| format!("\"a, \"\"{i}\"\"\",{},{},tcp,true\n", i % 90, i % 900))
+        .map(|i| format!("\"a,\n\n\"\"{i}\"\"\",{},{},tcp,true\n", i % 90, i % 900))
         .collect();
     let path = place.path().join("records.csv");
     fs::write(&path, format!("note,duration,bytes,protocol,root\n{rows}")).unwrap();
@@ -91,7 +91,7 @@ fn a_file_is_scored_shown_and_offered_for_download() {
         probability.starts_with("0.") && probability.len() == 6,
         "{first}"
     );
-    assert_eq!(first[5], json!("a, \"0\""));
+    assert_eq!(first[5], json!("a,\n\n\"0\""));
     browser.picture("page-file.png", 1200, false);
     assert!(browser.complaints.is_empty(), "{:?}", browser.complaints);
 }

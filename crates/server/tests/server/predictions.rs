@@ -72,6 +72,7 @@ fn records(n: usize) -> (Vec<Value>, RawBatch) {
         columns: texts.into_iter().map(RawColumn::Text).collect(),
         row_numbers: (1..=n as u64).collect(),
         defects: Vec::new(),
+        ..RawBatch::default()
     };
     (records, batch)
 }

@@ -56,6 +56,7 @@ fn entry() -> Entry {
     let digest = Digest::of(b"a bundle");
     Entry {
         sequence: 0,
+        previous: None,
         at: "2026-02-03T00:00:00Z".to_owned(),
         action: Action::Promoted,
         version: 1,

@@ -112,6 +112,7 @@ fn cells_are_written_in_the_type_of_their_column() {
         ],
         row_numbers: vec![1, 2],
         defects: Vec::new(),
+        ..RawBatch::default()
     };
     let writer = Writer::new(schema);
     let document = |row| {

@@ -20,6 +20,7 @@ fn batch(text: &str) -> RawBatch {
         row_numbers: (1..=rows.len() as u64).collect(),
         names,
         defects: Vec::new(),
+        ..RawBatch::default()
     }
 }
 

@@ -24,6 +24,7 @@ fn batch(first: u64, csv: &str) -> RawBatch {
         names,
         row_numbers: (first..first + rows.len() as u64).collect(),
         defects: Vec::new(),
+        ..RawBatch::default()
     }
 }
 

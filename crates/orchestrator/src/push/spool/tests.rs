@@ -22,6 +22,7 @@ fn batch(row_numbers: &[u64], numbers: RawColumn, texts: &[Option<&str>]) -> Raw
         columns: vec![numbers, RawColumn::Text(texts.iter().copied().collect())],
         row_numbers: row_numbers.to_vec(),
         defects: Vec::new(),
+        ..RawBatch::default()
     }
 }
 
