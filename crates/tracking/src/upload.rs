@@ -58,15 +58,25 @@ impl Upload<'_> {
         }
         self.files(&run, files, progress)?;
         keep(progress);
-        if let Some(registered) = &record.model
-            && server.keeps_models()?
-        {
-            self.model(&run, registered, progress)?;
-            keep(progress);
-        }
+        let aligned = match self.registered(&run, progress) {
+            // The run is told all the same; what is left is pending.
+            Err(unaligned @ TrackingError::Unaligned { .. }) => Err(unaligned),
+            registered => Ok(registered?),
+        };
+        keep(progress);
         // Last: a run that is finished on the server is all there.
         server.finish(&run, record.status, record.end)?;
-        Ok(Uploaded { experiment, run })
+        aligned.map(|()| Uploaded { experiment, run })
+    }
+
+    /// Registers the model of a run that has one, where the server keeps models.
+    fn registered(&self, run: &RemoteRun, progress: &mut Progress) -> Result<(), TrackingError> {
+        match &self.record.model {
+            Some(registered) if self.server.keeps_models()? => {
+                self.model(run, registered, progress)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn candidates(&self, experiment: &str, parent: &RemoteRun) -> Result<(), TrackingError> {
@@ -150,14 +160,7 @@ impl Upload<'_> {
             self.server
                 .version_of(name, &digest, (&run.id, &source), &tags)?;
         }
-        match crate::aliases::align(self.server, self.registry, name, &history) {
-            // The run is told all the same, and its sending again would change nothing.
-            Err(unaligned @ TrackingError::Unaligned { .. }) => {
-                self.server.remark(unaligned.to_string());
-                Ok(())
-            }
-            aligned => aligned,
-        }
+        crate::aliases::align(self.server, self.registry, name, &history)
     }
 
     /// Puts the model as MLflow loads it; `false` where there is none, which is remarked.

@@ -4,15 +4,28 @@ use std::{
     fs,
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
+    sync::mpsc::{Receiver, channel},
 };
 
 use serde_json::Value;
 
-use crate::support::{Called, Workplace};
+use crate::{
+    integrity::{SIGN, TRUST, place_with_keys},
+    support::{Called, TINY, Workplace},
+};
+
+/// Part of a request, and what is answered to it.
+type Answer = (&'static str, u16, &'static str);
 
 /// Answers every request with what is given for the first of these that its line contains, else with an empty object;
 /// returns its address.
-fn server(answers: &'static [(&'static str, u16, &'static str)]) -> String {
+fn server(answers: &'static [Answer]) -> String {
+    recording_server(answers).0
+}
+
+/// As [`server`]; what it is asked comes out as well.
+fn recording_server(answers: &'static [Answer]) -> (String, Receiver<String>) {
+    let (sender, receiver) = channel();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
@@ -25,10 +38,39 @@ fn server(answers: &'static [(&'static str, u16, &'static str)]) -> String {
             let (_, status, body) = found.unwrap_or(&("", 200, "{}"));
             let head = format!("HTTP/1.1 {status} -\r\nconnection: close\r\ncontent-length");
             let _ = write!(stream, "{head}: {}\r\n\r\n{body}", body.len());
+            // Most tests do not listen.
+            let _ = sender.send(asked.lines().next().unwrap_or_default().to_owned());
         }
     });
-    address
+    (address, receiver)
 }
+
+/// What a server answers that knows a run and keeps models.
+const MLFLOW: &[Answer] = &[
+    (
+        "experiments/get-by-name",
+        200,
+        r#"{"experiment": {"experiment_id": "1"}}"#,
+    ),
+    (
+        "runs/search",
+        200,
+        r#"{"runs": [{"info": {"run_id": "r", "artifact_uri": "mlflow-artifacts:/1/r"}}]}"#,
+    ),
+    (
+        "runs/create",
+        200,
+        r#"{"run": {"info": {"run_id": "n", "artifact_uri": "mlflow-artifacts:/1/n"}}}"#,
+    ),
+    (
+        "model-versions/create",
+        200,
+        r#"{"model_version": {"version": "1"}}"#,
+    ),
+];
+
+/// Where nobody listens.
+const NOBODY: &str = "http://127.0.0.1:9";
 
 /// Reads a request; returns its head.
 fn asked(stream: &TcpStream) -> Option<String> {
@@ -124,6 +166,58 @@ fn aliases_that_stay_as_they_are_are_no_success_and_stay_pending() {
     }
     let synced = call_at(&place, &address, &sync[..2]);
     assert_eq!(synced.code, 0, "{}", synced.err);
+}
+
+/// Makes two versions, both promoted and signed, of which no server has heard of the second yet.
+fn place_with_a_pending_run() -> Workplace {
+    let place = place_with_keys();
+    place.run_tiny(&SIGN);
+    let run = ["run", "--force", "--why", "-", "--source", "tiny.csv"];
+    let run = [&run[..], &TINY, &SIGN, &TRUST, &["--seed", "8"]].concat();
+    let ran = call_at(&place, NOBODY, &run);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    place
+}
+
+/// Carries out something on the model, of which no server is told.
+fn decide(place: &Workplace, command: &str, more: &[&str]) {
+    let done = place.call(&[&["models", command, "tiny"], more].concat());
+    assert_eq!(done.code, 0, "{}", done.err);
+}
+
+/// Sends what is pending; returns the exit code and what is said, and what the server was asked.
+fn synced(place: &Workplace) -> (Called, Vec<String>) {
+    let (address, asked) = recording_server(MLFLOW);
+    let sync = [&["tracking", "sync"], &TRUST[..]].concat();
+    let called = call_at(place, &address, &sync);
+    (called, asked.try_iter().collect())
+}
+
+fn is_pending(place: &Workplace) -> bool {
+    let status = place.call(&["tracking", "status"]);
+    assert_eq!(status.code, 0, "{}", status.err);
+    !status.out.contains("nothing is pending")
+}
+
+#[test]
+fn a_run_stays_pending_until_its_model_has_a_champion_that_is_signed() {
+    let place = place_with_a_pending_run();
+    decide(&place, "rollback", &["--why", "-"]);
+    for _ in 0..2 {
+        let (called, asked) = synced(&place);
+        assert_eq!(called.code, 65, "{}", called.err);
+        let said = "the aliases of `tiny` stay as they are: ";
+        assert!(called.err.contains(said), "{}", called.err);
+        // All but the aliases is there.
+        for call in ["model-versions/create", "runs/update"] {
+            assert!(asked.iter().any(|line| line.contains(call)), "{asked:?}");
+        }
+        assert!(is_pending(&place));
+    }
+    decide(&place, "sign", &[&["--entry", "3"][..], &SIGN].concat());
+    let (called, _) = synced(&place);
+    assert_eq!(called.code, 0, "{}", called.err);
+    assert!(!is_pending(&place));
 }
 
 /// Looks at the way to a server; returns the exit code, and the state of each step with what was said.
