@@ -23,13 +23,7 @@ pub(crate) fn align(
 ) -> Result<(), TrackingError> {
     registry
         .check_champion(name, history)
-        .map_err(|source| match source {
-            unsigned @ RegistryError::Untrusted { .. } => TrackingError::Unaligned {
-                name: name.to_owned(),
-                source: Box::new(unsigned),
-            },
-            other => other.into(),
-        })?;
+        .map_err(|error| TrackingError::unaligned(name, error))?;
     let versions = server.versions(name)?;
     if versions.is_empty() {
         return Ok(());

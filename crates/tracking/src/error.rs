@@ -70,6 +70,17 @@ pub enum TrackingError {
 }
 
 impl TrackingError {
+    /// Says that a model's aliases wait for a signature, where it is one that is missing.
+    pub(crate) fn unaligned(name: &str, error: RegistryError) -> Self {
+        match error {
+            unsigned @ RegistryError::Untrusted { .. } => Self::Unaligned {
+                name: name.to_owned(),
+                source: Box::new(unsigned),
+            },
+            other => other.into(),
+        }
+    }
+
     /// Returns whether the server has said so by this code.
     pub(crate) fn is(&self, expected: &str) -> bool {
         matches!(self, Self::Refused { code, .. } if code == expected)

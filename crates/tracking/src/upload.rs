@@ -139,6 +139,9 @@ impl Upload<'_> {
     ) -> Result<(), TrackingError> {
         let Registered { name, bundle } = registered;
         let history = self.registry.history(name)?;
+        // By an unsigned one somebody would choose which versions are left out here.
+        let notes = self.registry.check_notes(name, &history);
+        notes.map_err(|error| TrackingError::unaligned(name, error))?;
         let Some(entry) = history.with_bundle(*bundle) else {
             self.server.remark(format!(
                 "`{name}` has no version of this run's bundle in {}: it is not registered",

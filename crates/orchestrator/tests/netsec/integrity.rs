@@ -51,15 +51,16 @@ fn forge(place: &Workplace) {
     let mut entry: Value = serde_json::from_slice(&second).unwrap();
     assert_eq!(entry["version"], 2);
     entry["why"] = "nobody knows".into();
-    write_fourth(&history, entry);
+    write_entry(&history, 4, entry);
 }
 
-/// Writes an entry behind the third, as a program would.
-fn write_fourth(history: &Path, mut entry: Value) {
-    let third = fs::read(history.join("00000003.json")).unwrap();
-    entry["sequence"] = 4.into();
-    entry["previous"] = Digest::of(&third).to_string().into();
-    fs::write(history.join("00000004.json"), entry.to_string()).unwrap();
+/// Writes an entry behind the last, as a program would.
+pub fn write_entry(history: &Path, sequence: u64, mut entry: Value) {
+    let file = |sequence: u64| history.join(format!("{sequence:08}.json"));
+    let last = fs::read(file(sequence - 1)).unwrap();
+    entry["sequence"] = sequence.into();
+    entry["previous"] = Digest::of(&last).to_string().into();
+    fs::write(file(sequence), entry.to_string()).unwrap();
 }
 
 pub const PREDICT: [&str; 5] = ["predict", "--input", "tiny.csv", "--output", "out.csv"];
@@ -153,7 +154,7 @@ fn an_evaluation_that_only_a_forged_entry_names_is_not_signed_with_its_version()
     let own = entry["evaluation"].as_str().unwrap()[..8].to_owned();
     entry["evaluation"] = read("00000001.json")["evaluation"].clone();
     entry["action"] = "declined".into();
-    write_fourth(&history, entry);
+    write_entry(&history, 4, entry);
     let sign = ["models", "sign", "tiny", "--version", "2"];
     let refused = call(&place, &[&sign, &SIGN, &TRUST]);
     assert_eq!(refused.code, 65, "{}", refused.err);
@@ -408,7 +409,7 @@ fn a_challenger_that_nobody_has_signed_is_not_named() {
     let second = fs::read(history.join("00000002.json")).unwrap();
     let mut entry: Value = serde_json::from_slice(&second).unwrap();
     entry["action"] = "declined".into();
-    write_fourth(&history, entry);
+    write_entry(&history, 4, entry);
     let list = |keys: &[&str]| {
         let listed = call(&place, &[&["models", "list", "--json"], keys]);
         assert_eq!(listed.code, 0, "{}", listed.err);

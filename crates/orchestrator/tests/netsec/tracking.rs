@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    integrity::{SIGN, TRUST, place_with_keys},
+    integrity::{SIGN, TRUST, place_with_keys, write_entry},
     support::{Called, TINY, Workplace},
 };
 
@@ -218,6 +218,55 @@ fn a_run_stays_pending_until_its_model_has_a_champion_that_is_signed() {
     let (called, _) = synced(&place);
     assert_eq!(called.code, 0, "{}", called.err);
     assert!(!is_pending(&place));
+}
+
+/// Takes the version of the pending run away, by a decision that is signed.
+fn withdraw_second(place: &Workplace) {
+    decide(place, "rollback", &[&["--why", "-"][..], &SIGN].concat());
+    let second = ["--version", "2", "--why", "leaks"];
+    decide(place, "withdraw", &[&second[..], &SIGN].concat());
+}
+
+#[test]
+fn what_takes_a_version_away_or_brings_it_back_is_believed_only_where_it_is_signed() {
+    let is_registered = |asked: &[String]| {
+        let mut asked = asked.iter();
+        asked.any(|line| line.contains("model-versions/create"))
+    };
+    let disown = |place: &Workplace, entry: &str| {
+        let entry = ["--entry", entry, "--why", "forged"];
+        decide(place, "disown", &[&entry[..], &SIGN, &TRUST].concat());
+    };
+    // Somebody says that the version was withdrawn.
+    let place = place_with_a_pending_run();
+    decide(&place, "rollback", &[&["--why", "-"][..], &SIGN].concat());
+    decide(&place, "withdraw", &["--version", "2", "--why", "evil"]);
+    let (called, asked) = synced(&place);
+    assert_eq!(called.code, 65, "{}", called.err);
+    assert!(!called.err.contains("was withdrawn"), "{}", called.err);
+    assert!(!is_registered(&asked) && is_pending(&place), "{asked:?}");
+    disown(&place, "4");
+    let (called, asked) = synced(&place);
+    assert_eq!(called.code, 0, "{}", called.err);
+    assert!(is_registered(&asked) && !is_pending(&place), "{asked:?}");
+
+    // Somebody says that the withdrawal does not count.
+    let place = place_with_a_pending_run();
+    withdraw_second(&place);
+    let history = place.path("artifacts/registry/models/tiny/history");
+    let fourth = fs::read(history.join("00000004.json")).unwrap();
+    let mut forged: Value = serde_json::from_slice(&fourth).unwrap();
+    forged["action"] = serde_json::json!({"disowned": 4});
+    write_entry(&history, 5, forged);
+    let (called, asked) = synced(&place);
+    assert_eq!(called.code, 65, "{}", called.err);
+    assert!(called.err.contains("--entry 5"), "{}", called.err);
+    assert!(!is_registered(&asked) && is_pending(&place), "{asked:?}");
+    disown(&place, "5");
+    let (called, asked) = synced(&place);
+    assert_eq!(called.code, 0, "{}", called.err);
+    assert!(called.err.contains("was withdrawn (leaks)"));
+    assert!(!is_registered(&asked) && !is_pending(&place), "{asked:?}");
 }
 
 /// Looks at the way to a server; returns the exit code, and the state of each step with what was said.

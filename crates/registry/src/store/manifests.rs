@@ -280,7 +280,10 @@ impl Registry {
     /// Checks that trusted keys have signed the entries of a history by which versions and other entries do not count,
     /// and that none was changed behind which another was written: else nothing that it says can be relied on, not even
     /// that there is no champion.
-    pub(super) fn check_notes(&self, name: &str, history: &History) -> Result<(), RegistryError> {
+    ///
+    /// # Errors
+    /// [`RegistryError::Untrusted`].
+    pub fn check_notes(&self, name: &str, history: &History) -> Result<(), RegistryError> {
         if self.trusted.is_none() {
             return Ok(());
         }
