@@ -73,12 +73,17 @@ impl Server {
         }
     }
 
-    /// Says that it answers as MLflow does, and in which version, where it tells that.
-    pub(crate) fn answers(&self) -> Result<String, TrackingError> {
+    /// Checks that it answers as every MLflow does.
+    fn is_mlflow(&self) -> Result<(), TrackingError> {
         let name = self.experiment_name().unwrap_or("Default");
         let path = "mlflow/experiments/get-by-name";
         let asked = self.get(path, &[("experiment_name", name)]);
-        none_if(asked, "RESOURCE_DOES_NOT_EXIST")?;
+        none_if(asked, "RESOURCE_DOES_NOT_EXIST").map(drop)
+    }
+
+    /// Says that it answers as MLflow does, and in which version, where it tells that.
+    pub(crate) fn answers(&self) -> Result<String, TrackingError> {
+        self.is_mlflow()?;
         let version = self.version()?;
         Ok(version.map_or("it answers".to_owned(), |version| {
             format!("version {version}")

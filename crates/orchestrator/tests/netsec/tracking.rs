@@ -269,6 +269,31 @@ fn what_takes_a_version_away_or_brings_it_back_is_believed_only_where_it_is_sign
     assert!(!is_registered(&asked) && !is_pending(&place), "{asked:?}");
 }
 
+#[test]
+fn what_answers_that_it_has_nothing_is_taken_for_no_server_without_a_model_registry() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    place.run_tiny(&[]);
+    let nothing = server(&[("/", 404, "<html>")]);
+    let plain = server(&[("registered-models", 404, "{}")]);
+    let sync = ["tracking", "sync", "--model", "tiny"];
+    let said = "it has no call api/2.0/mlflow/experiments/get-by-name (404)";
+    let synced = call_at(&place, &nothing, &sync);
+    assert_eq!(synced.code, 69, "{}", synced.out);
+    assert!(synced.err.contains(said), "{}", synced.err);
+    assert!(is_pending(&place));
+    let synced = call_at(&place, &plain, &sync[..2]);
+    assert_eq!(synced.code, 0, "{}", synced.err);
+    let remark = "the server has no model registry";
+    assert!(synced.err.contains(remark), "{}", synced.err);
+    assert!(!is_pending(&place));
+    let withdraw = ["models", "withdraw", "tiny", "--version", "1", "--why", "-"];
+    let done = call_at(&place, &nothing, &withdraw);
+    assert_eq!(done.code, 0, "{}", done.err);
+    assert!(done.err.contains(said), "{}", done.err);
+    assert!(is_pending(&place));
+}
+
 /// Looks at the way to a server; returns the exit code, and the state of each step with what was said.
 fn doctor(place: &Workplace, server: &str) -> (i32, String) {
     let called = call_at(place, server, &["doctor", "--json"]);

@@ -30,6 +30,8 @@ impl Server {
     pub(crate) fn keeps_models(&self) -> Result<bool, TrackingError> {
         match self.get("mlflow/registered-models/search", &[("max_results", "1")]) {
             Err(error) if error.is_absence() => {
+                // What is no MLflow has none of its calls, or is a proxy whose server is away.
+                self.is_mlflow()?;
                 self.remark(
                     "the server has no model registry: runs and artifacts alone are logged",
                 );
