@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs::{self, File, TryLockError},
+    io::ErrorKind,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -181,7 +182,7 @@ impl Spool {
     fn remove(&self, subject: &Subject) -> Result<(), TrackingError> {
         let path = self.path(subject);
         match fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+            Err(e) if e.kind() != ErrorKind::NotFound => {
                 Err(StoreError::io("remove", &path)(e).into())
             }
             _ => Ok(()),
@@ -191,7 +192,8 @@ impl Spool {
     /// Lists all of them.
     pub(crate) fn list(&self) -> Result<Noted, TrackingError> {
         let mut found = Noted::default();
-        if !self.directory.is_dir() {
+        // What is there and no directory may stand in the way of notes.
+        if fs::symlink_metadata(&self.directory).is_err_and(|e| e.kind() == ErrorKind::NotFound) {
             return Ok(found);
         }
         let fail = |e| StoreError::io("list", &self.directory)(e);

@@ -294,6 +294,19 @@ fn what_answers_that_it_has_nothing_is_taken_for_no_server_without_a_model_regis
     assert!(is_pending(&place));
 }
 
+#[test]
+fn what_stands_in_the_place_of_the_notes_is_named() {
+    let place = Workplace::new();
+    fs::create_dir(place.path("artifacts")).unwrap();
+    place.write("artifacts/tracking", "");
+    for command in ["status", "sync"] {
+        let called = call_at(&place, NOBODY, &["tracking", command]);
+        assert_eq!((called.code, &*called.out), (69, ""), "{}", called.err);
+        let said = "artifacts/tracking: Not a directory";
+        assert!(called.err.contains(said), "{}", called.err);
+    }
+}
+
 /// Looks at the way to a server; returns the exit code, and the state of each step with what was said.
 fn doctor(place: &Workplace, server: &str) -> (i32, String) {
     let called = call_at(place, server, &["doctor", "--json"]);
