@@ -234,7 +234,8 @@ impl Promotion {
         if !self.registry.vouches() {
             return Ok(format!(
                 "the version {seal}: set NETSEC_SIGNING_KEY to a trusted key, or sign version and entry once they are looked at \
-                 (`netsec models sign {name}`) and promote it by hand"
+                 (`netsec models sign {name} --version N --entry K`, as `netsec models history {name}` numbers them) and \
+                 promote it by hand"
             ));
         }
         let history = self.registry.history(name)?;

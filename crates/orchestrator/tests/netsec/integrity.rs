@@ -529,7 +529,12 @@ fn a_run_signs_what_it_registers_and_without_a_key_is_declined_where_signatures_
     let declined: Value = serde_json::from_str(&declined.out).unwrap();
     assert_eq!(declined["verdict"]["promoted"], false, "{declined}");
     let reasons = declined["verdict"]["reasons"].to_string();
-    assert!(reasons.contains("NETSEC_SIGNING_KEY"), "{reasons}");
+    for words in [
+        "NETSEC_SIGNING_KEY",
+        "`netsec models sign tiny --version N --entry K`",
+    ] {
+        assert!(reasons.contains(words), "{words}: {reasons}");
+    }
     let promote = [
         "models",
         "promote",
