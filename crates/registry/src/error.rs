@@ -60,12 +60,8 @@ pub enum RegistryError {
         version: u64,
         entries: String,
     },
-    #[error("`{name}`: not signed, because {reasons}; {advice}")]
-    Unsignable {
-        name: String,
-        reasons: String,
-        advice: String,
-    },
+    #[error("`{name}`: not signed, because {reasons}")]
+    Unsignable { name: String, reasons: String },
     #[error(
         "--trusted-keys (NETSEC_TRUSTED_KEYS) is empty: name the file of the keys whose signatures count, or leave the \
          flag out and unset the variable where none are asked for"

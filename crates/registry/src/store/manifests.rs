@@ -19,8 +19,9 @@ pub(super) const COMPARE: &str = "compare with a copy of the registry and do not
 /// What to do where nobody can tell whether an entry was changed or a signature was left. Neither can keys: what they have
 /// signed is known by its digest alone.
 const CHANGED_OR_LEFT: &str = "the entry was changed after it was signed, or a decision that was killed or came too late \
-                               has left that signature: where the `sha256sum` of the entry's file in a copy of the \
-                               registry is in the signature's name, put that file back; else remove the signature";
+                               has left that signature: compare with a copy of the registry and do not sign it before; \
+                               where the `sha256sum` of the entry's file there is in the signature's name, put that file \
+                               back, else remove the signature";
 /// Names that are told of what may be many.
 const MAX_NAMED: usize = 3;
 const SIGNATURE_BYTES: usize = 64;

@@ -70,20 +70,22 @@ impl Registry {
         }
         let works = self.plans(key, name, versions, Some(chosen))?;
         let refused = works.iter().flat_map(|work| work.signed.refused.clone());
-        let reasons: Vec<String> = refused.collect();
+        let mut reasons: Vec<String> = refused.collect();
         if reasons.is_empty() {
             check_decided(&history, name, chosen, &works)?;
             return self.carry_out(key, works);
         }
-        Err(RegistryError::Unsignable {
-            name: name.to_owned(),
-            reasons: reasons.join("; "),
-            advice: match self.trusts() {
+        if works.iter().any(|work| work.is_to_be_compared) {
+            reasons.push(match self.trusts() {
                 true => COMPARE.to_owned(),
                 false => {
                     format!("--trusted-keys says whose signatures are in order, else {COMPARE}")
                 }
-            },
+            });
+        }
+        Err(RegistryError::Unsignable {
+            name: name.to_owned(),
+            reasons: reasons.join("; "),
         })
     }
 
@@ -176,6 +178,7 @@ impl Registry {
             let (_, problems) = self.content(name, &about.loadable)?;
             if !problems.is_empty() {
                 work.signed.refused.extend(problems);
+                work.is_to_be_compared = true;
                 return Ok(());
             }
             let text = self.manifest(name, entry)?.to_text();
@@ -256,6 +259,8 @@ struct Work {
     manifests: Vec<(String, Vec<u8>)>,
     /// Where each signature goes, and of what it is.
     texts: Vec<(String, Vec<u8>)>,
+    /// Whether a copy of the registry is to be looked at; other refusals say themselves what to do.
+    is_to_be_compared: bool,
 }
 
 impl Work {
@@ -268,6 +273,7 @@ impl Work {
             chosen,
             manifests: Vec::new(),
             texts: Vec::new(),
+            is_to_be_compared: false,
         }
     }
 
@@ -296,7 +302,11 @@ impl Work {
             Seal::Trusted(_) => return is_chosen != Some(false),
             Seal::Lacking | Seal::Unsigned if is_chosen == Some(true) => return true,
             Seal::Lacking | Seal::Unsigned => &mut self.signed.left,
-            _ => &mut self.signed.refused,
+            Seal::Unmatched(_) => &mut self.signed.refused,
+            _ => {
+                self.is_to_be_compared = true;
+                &mut self.signed.refused
+            }
         };
         noted.push(format!("{what} {}", seal.in_full()));
         false

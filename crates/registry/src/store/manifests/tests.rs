@@ -156,6 +156,7 @@ fn a_signature_that_a_kill_has_left_is_named_and_once_it_is_removed_the_entry_ca
     let sign = || place.trusting(1).sign(&key, "m", &chosen(2, [3]));
     let refused = sign().unwrap_err().to_string();
     assert!(refused.contains(&left), "{refused}");
+    assert!(refused.ends_with("else remove the signature"), "{refused}");
     fs::remove_file(place.file(&left)).unwrap();
     sign().unwrap();
     assert_eq!(told(&place.trusting(1)), (Vec::new(), Vec::new()));
