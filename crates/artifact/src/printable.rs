@@ -2,30 +2,35 @@
 
 use std::{borrow::Cow, ops::RangeInclusive};
 
-/// The characters of Unicode's category Cf, format, which are invisible and some of which reorder or join what stands
-/// around them, and those that separate lines and paragraphs (Zl, Zp); from `UnicodeData.txt` of version 16.
-const INVISIBLE: [RangeInclusive<char>; 21] = [
+/// The characters of Unicode's category Cf, format, some of which reorder or join what stands around them, those that
+/// separate lines and paragraphs (Zl, Zp), and those that are shown by nothing at all, letters among them
+/// (Default_Ignorable_Code_Point); from `UnicodeData.txt` and `DerivedCoreProperties.txt` of version 16.
+const INVISIBLE: [RangeInclusive<char>; 25] = [
     '\u{ad}'..='\u{ad}',
+    '\u{34f}'..='\u{34f}',
     '\u{600}'..='\u{605}',
     '\u{61c}'..='\u{61c}',
     '\u{6dd}'..='\u{6dd}',
     '\u{70f}'..='\u{70f}',
     '\u{890}'..='\u{891}',
     '\u{8e2}'..='\u{8e2}',
-    '\u{180e}'..='\u{180e}',
+    '\u{115f}'..='\u{1160}',
+    '\u{17b4}'..='\u{17b5}',
+    '\u{180b}'..='\u{180f}',
     '\u{200b}'..='\u{200f}',
     '\u{2028}'..='\u{202e}',
-    '\u{2060}'..='\u{2064}',
-    '\u{2066}'..='\u{206f}',
+    '\u{2060}'..='\u{206f}',
+    '\u{3164}'..='\u{3164}',
+    '\u{fe00}'..='\u{fe0f}',
     '\u{feff}'..='\u{feff}',
-    '\u{fff9}'..='\u{fffb}',
+    '\u{ffa0}'..='\u{ffa0}',
+    '\u{fff0}'..='\u{fffb}',
     '\u{110bd}'..='\u{110bd}',
     '\u{110cd}'..='\u{110cd}',
     '\u{13430}'..='\u{1343f}',
     '\u{1bca0}'..='\u{1bca3}',
     '\u{1d173}'..='\u{1d17a}',
-    '\u{e0001}'..='\u{e0001}',
-    '\u{e0020}'..='\u{e007f}',
+    '\u{e0000}'..='\u{e0fff}',
 ];
 
 /// Returns a text with control and invisible characters escaped, line ends among them: `\u{1b}[2J`.

@@ -10,6 +10,13 @@ fn control_characters_are_escaped_and_all_others_kept() {
 fn what_reorders_a_line_hides_in_it_or_breaks_it_is_escaped() {
     for c in [
         '\u{ad}',
+        '\u{34f}',
+        '\u{115f}',
+        '\u{3164}',
+        '\u{fe0f}',
+        '\u{ffa0}',
+        '\u{2065}',
+        '\u{e01ef}',
         '\u{61c}',
         '\u{200b}',
         '\u{200f}',
@@ -28,7 +35,7 @@ fn what_reorders_a_line_hides_in_it_or_breaks_it_is_escaped() {
         let escaped = format!("a\\u{{{:x}}}b", c as u32);
         assert_eq!(printable(&format!("a{c}b")), escaped);
     }
-    let kept = "\u{a0}\u{2010}\u{2027}\u{202f}\u{2030}\u{2065}\u{301}日本語 العربية 🙂";
+    let kept = "\u{a0}\u{2010}\u{2027}\u{202f}\u{2030}\u{2070}\u{301}日本語 العربية 🙂";
     assert_eq!(printable(kept), kept);
 }
 
