@@ -11,6 +11,8 @@ use artifact::Failure;
 use dataset::SourceError;
 
 const PATIENCE: Duration = Duration::from_secs(5);
+/// What is advised where no server is reached: of no use to who is looking at the steps already.
+const LOOK: &str = "; `netsec doctor --source` with this address looks at one step after another";
 
 /// What trying the steps to a source has found, in their order, up to the first that failed.
 #[derive(Default)]
@@ -43,9 +45,11 @@ impl Probed {
                 Ok(found)
             }
             Err(error) => {
+                let failure = Failure::from(error.into());
+                let said = failure.to_string().replace(LOOK, "");
                 self.0.push(Probe {
                     check,
-                    outcome: Err(error.into().into()),
+                    outcome: Err(Failure::new(failure.kind(), said)),
                     is_doubtful: false,
                 });
                 Err(Ended)

@@ -66,12 +66,18 @@ impl S3Blobs {
         &self.connection
     }
 
-    /// Looks whether the bucket keeps versions; returns what to do where it does not.
-    pub(super) fn see_versions(&self) -> Result<(), String> {
+    /// Looks whether the bucket keeps versions; returns what to do where it does not, though a registry was written
+    /// there.
+    pub(super) fn see_versions(&self) -> Result<&'static str, String> {
         let store = &self.connection.store;
         let advice = self.advice_on_versions();
         match self.connection.block_on(store.versions()) {
-            Ok(Some(BucketVersioningStatus::Enabled)) => Ok(()),
+            Ok(Some(BucketVersioningStatus::Enabled)) => {
+                Ok("kept: what is written over can be had back")
+            }
+            Ok(None) if self.list("models/").is_ok_and(|keys| keys.is_empty()) => Ok(
+                "not kept yet: what is written first sees to that, where it has s3:PutBucketVersioning",
+            ),
             Ok(_) => Err(format!("not kept: what is written over is lost: {advice}")),
             Err(trouble) => Err(format!("not known: {}: {advice}", trouble.reason)),
         }

@@ -38,7 +38,7 @@ fn steps_to_registry(uri: &SourceUri, probed: &mut Probed) -> Result<(), Ended> 
     let blobs = probed.step("address", S3Blobs::open(uri), |b| place_of(b.connection()))?;
     reach(blobs.connection(), probed)?;
     match blobs.see_versions() {
-        Ok(()) => probed.ok("versions", "kept: what is written over can be had back"),
+        Ok(said) => probed.ok("versions", said),
         Err(why) => probed.warn("versions", why),
     }
     match blobs.try_out() {

@@ -262,6 +262,25 @@ fn a_clock_that_is_wrong_and_a_bucket_that_is_not_there_are_named() {
 }
 
 #[test]
+fn doctor_names_no_step_of_its_own_and_doubts_no_bucket_that_nobody_has_written_to() {
+    let team = Team::new();
+    let doctor = |port: u16| team.place.call_in(&["doctor"], &team.environment(port));
+    let away = doctor(free_port());
+    assert!(away.out.contains("check host and port"), "{}", away.out);
+    assert!(!away.out.contains("netsec doctor"), "{}", away.out);
+    for _ in 0..2 {
+        let new = doctor(team.bucket.server.port);
+        let said = "ok    registry      versions: not kept yet";
+        assert!(new.out.contains(said), "{}", new.out);
+    }
+    let ran = team.run(team.bucket.server.port, &[]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let used = doctor(team.bucket.server.port);
+    let said = "ok    registry      versions: kept: ";
+    assert!(used.out.contains(said), "{}", used.out);
+}
+
+#[test]
 fn a_bucket_that_may_not_be_told_to_keep_versions_is_a_warning() {
     let team = Team::new();
     let refused = Fault::Refuse(&[("?versioning", "403 Forbidden")]);
