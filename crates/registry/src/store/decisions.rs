@@ -42,7 +42,9 @@ impl Registry {
         force: bool,
         now: clock::Timestamp,
     ) -> Result<Entry, RegistryError> {
-        self.query(name, find(&self.existing(name)?, name, version)?)?;
+        let history = self.existing(name)?;
+        self.check_notes(name, &history)?;
+        self.query(name, find(&history, name, version)?)?;
         self.check_voice()?;
         let appended = self.append(name, |history| {
             let known = find(history, name, version)?;
@@ -102,7 +104,8 @@ impl Registry {
                 None => {
                     // By an unsigned one somebody would choose which of the former champions it is.
                     let mut deciding = history.ways_back();
-                    deciding.try_for_each(|entry| self.check_entry(name, entry))?;
+                    let checked = deciding.try_for_each(|entry| self.check_entry(name, entry));
+                    checked.map_err(|error| or_by_number(name, error))?;
                     history.previous_champion().ok_or_else(nothing)?
                 }
                 Some(version) => find(history, name, version)?,
@@ -148,6 +151,7 @@ impl Registry {
         now: clock::Timestamp,
     ) -> Result<Entry, RegistryError> {
         self.decide(name, |history| {
+            self.check_notes(name, history)?;
             // Of one of which all is disowned, this says that it does not come anew.
             let void = history
                 .withdrawal(version)
@@ -209,6 +213,26 @@ impl Registry {
             _ => return Ok(None),
         };
         Ok(Some(format!("{seal}: {advice}")))
+    }
+}
+
+/// Adds that a rollback to a version that is named is decided by no entry but those about it.
+fn or_by_number(name: &str, error: RegistryError) -> RegistryError {
+    match error {
+        RegistryError::Untrusted {
+            location,
+            what,
+            seal,
+            advice,
+        } => RegistryError::Untrusted {
+            location,
+            what,
+            seal,
+            advice: format!(
+                "{advice}; `netsec models rollback {name} --to N` goes back to version N without it"
+            ),
+        },
+        other => other,
     }
 }
 

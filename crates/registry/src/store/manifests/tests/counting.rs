@@ -93,7 +93,9 @@ fn what_a_champion_goes_back_to_is_not_decided_by_an_unsigned_rollback() {
     let check = || {
         let refused = both.roll_back("m", None, None, now).unwrap_err();
         let said = refused.to_string();
-        assert!(said.contains("disown m --entry 4"), "{said}");
+        for words in ["disown m --entry 4", "`netsec models rollback m --to N`"] {
+            assert!(said.contains(words), "{words}: {said}");
+        }
     };
     check();
     both.withdraw("m", 1, "old", now).unwrap();
@@ -133,6 +135,29 @@ fn what_a_champion_goes_back_to_is_not_decided_by_an_unsigned_promotion() {
         matches!(refused, RegistryError::NothingToRollBack { .. }),
         "{refused}"
     );
+}
+
+#[test]
+fn by_a_withdrawal_that_nobody_has_signed_no_decision_is_refused_but_it_is_named() {
+    let place = Place::of_two();
+    let both = place.signing(1).trusting_also(&key_of(&place, 1));
+    let now = clock::now();
+    let second = Entry {
+        action: Action::Promoted,
+        ..both.entry("m", Some(2)).unwrap()
+    };
+    both.append("m", |_| Ok(Some(second.clone()))).unwrap();
+    place.registry().withdraw("m", 1, "evil", now).unwrap();
+    for refused in [
+        both.promote("m", 1, None, true, now),
+        both.roll_back("m", None, None, now),
+        both.roll_back("m", Some(1), None, now),
+        both.withdraw("m", 1, "bad", now),
+        both.withdraw("m", 2, "bad", now),
+    ] {
+        let said = refused.unwrap_err().to_string();
+        assert!(said.contains("disown m --entry 4"), "{said}");
+    }
 }
 
 #[test]
