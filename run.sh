@@ -7,7 +7,7 @@ usage() {
   cat <<'TEXT'
 usage: run.sh [deploy [IMAGE]]   IMAGE is HOST/REPOSITORY@sha256:… or HOST/REPOSITORY:TAG; without one it is
                                  $NETSEC_IMAGE, else $AWS_ECR_LOGIN_URI/$ECR_REPO:latest
-       run.sh rollback           the image before the one that serves, through the same checks
+       run.sh rollback           the last other image than the one that serves, through the same checks
        run.sh start              what served last, serves again (after a reboot or a crash in a deployment)
        run.sh watch              starts, then restarts the service whenever it stops answering (netsec.service)
        run.sh status             what serves, and what it replaced
@@ -66,8 +66,12 @@ deploy() {
 
 rollback() {
   recover
-  [ "$(state "$previous")" != absent ] || fail 65 "nothing was replaced yet: there is no image to go back to"
-  bring_up "$(image_of "$previous")"
+  local image=""
+  [ "$(state "$previous")" = absent ] || image="$(image_of "$previous")"
+  if [ -z "$image" ] || { [ "$(state "$current")" != absent ] && [ "$(image_of "$current")" = "$image" ]; }; then
+    fail 65 "no other image was replaced yet: there is none to go back to"
+  fi
+  bring_up "$image"
 }
 
 # Image by digest in, service on it out: whatever fails on the way leaves the old one serving.
@@ -236,8 +240,16 @@ is_committed() {
   [ "$id" = "$(cat "$state_dir/serving" 2>/dev/null)" ]
 }
 
+# What a rollback goes back to is another image: one that only other settings have replaced is not kept.
 keep_replaced() {
-  remove "$previous" && docker container rename "$replaced" "$previous"
+  local new old
+  new="$(image_of "$current")" || return
+  old="$(image_of "$replaced")" || return
+  if [ "$new" = "$old" ]; then
+    remove "$replaced"
+  else
+    remove "$previous" && docker container rename "$replaced" "$previous"
+  fi
 }
 
 remove() {
@@ -246,7 +258,7 @@ remove() {
   [ "$now" = absent ] || docker container rm --force "$1" >/dev/null
 }
 
-# Keeps the last two containers and their images.
+# Keeps the last two images, each with a container.
 tidy() {
   local image="$1" kept="" now known
   now="$(state "$replaced")" || return

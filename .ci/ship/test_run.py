@@ -204,13 +204,53 @@ class Deployment(OnAMachine):
         self.check(self.machine.run("rollback"), 0)
         self.assertEqual(self.machine.serving(), "new")
 
+    def test_a_second_deployment_of_an_image_leaves_the_one_before_to_go_back_to(self):
+        for says, prepare in [("changed settings", self.change_settings), ("not ready", self.hang)]:
+            with self.subTest(says):
+                machine = self.new_machine(says.replace(" ", "-"), ("old", "new"))
+                prepare(machine)
+                self.check(machine.deploy("new"), 0, "swapping")
+                self.assertEqual(machine.containers(), ["netsec running new", "netsec-previous exited old"])
+                self.check(machine.run("rollback"), 0, "serving image=")
+                self.assertEqual(machine.serving(), "old")
+                self.check(machine.run("rollback"), 0)
+                self.assertEqual(machine.serving(), "new")
+
+    @staticmethod
+    def change_settings(machine):
+        settings = machine.root / "etc/netsec"
+        settings.mkdir(parents=True)
+        (settings / "server.env").write_text("NETSEC_LOG=info\n")
+
+    @staticmethod
+    def hang(machine):
+        """Once: for the look whether the image serves already."""
+        (machine.tools / "curl").unlink()
+        (machine.tools / "hung").mkdir()
+        (machine.tools / "hung/curl").symlink_to(HERE / "fakes" / "machine")
+        Deployment.program(machine, "curl", f'[ -e "$FAKE_STATE/over" ] || {{ : >"$FAKE_STATE/over"; exit 28; }}\nexec {machine.tools}/hung/curl "$@"')
+
+    def test_a_second_deployment_of_the_only_image_leaves_nothing_to_go_back_to(self):
+        self.change_settings(self.machine)
+        self.check(self.machine.deploy("old"), 0, "swapping")
+        self.assertEqual(self.machine.containers(), ["netsec running old"])
+        self.check(self.machine.run("rollback"), 65, "no other image")
+
+    def test_rollback_to_the_image_that_serves_is_refused(self):
+        """As two deployments of one image by an older run.sh have left it."""
+        containers = self.machine.state / "containers"
+        shutil.copytree(containers / "netsec", containers / "netsec-previous")
+        (containers / "netsec-previous/state").write_text("exited\n")
+        self.check(self.machine.run("rollback"), 65, "no other image")
+        self.assertEqual(self.machine.serving(), "old")
+
     def test_rollback_needs_no_registry(self):
         self.check(self.machine.deploy("new"), 0)
         self.check(self.machine.run("rollback"), 0)
         self.assertEqual([call for call in self.machine.calls() if call.startswith("aws")], [])
 
     def test_rollback_without_a_past_says_so(self):
-        self.check(self.machine.run("rollback"), 65, "nothing was replaced yet")
+        self.check(self.machine.run("rollback"), 65, "no other image")
         self.assertEqual(self.machine.serving(), "old")
 
     def test_keys_of_a_first_start_go_to_a_file_of_root_and_not_to_the_log(self):
