@@ -31,7 +31,9 @@ fi
 
 port="${NETSEC_PORT:-5000}"
 probe_port="${NETSEC_PROBE_PORT:-5001}"
+bind="${NETSEC_BIND:-0.0.0.0}"
 ready_seconds="${NETSEC_READY_SECONDS:-600}"
+watch_seconds="${NETSEC_WATCH_SECONDS:-10}"
 memory="${NETSEC_MEMORY:-3g}"
 
 # The one that serves; the one before it, stopped; the one being tried; the one a swap has just stopped.
@@ -45,8 +47,8 @@ is_first=
 main() {
   local command="${1:-deploy}"
   case "$command" in
-    deploy) shift $(($# > 0)); under_lock deploy "${1:-}" ;;
-    rollback) under_lock rollback ;;
+    deploy) check_settings; shift $(($# > 0)); under_lock deploy "${1:-}" ;;
+    rollback) check_settings; under_lock rollback ;;
     start) under_lock start ;;
     watch) watch ;;
     status) status ;;
@@ -54,6 +56,22 @@ main() {
     *) usage >&2; exit 64 ;;
   esac
 }
+
+# Before anything is touched: what the engine refuses only once the old container was stopped is an outage.
+check_settings() {
+  local each
+  for each in "NETSEC_PORT $port" "NETSEC_PROBE_PORT $probe_port"; do
+    fits "${each%% *}" "${each#* }" '[1-9][0-9]{0,4}' "a port"
+    [ "${each#* }" -le 65535 ] || fail 78 "${each/ /=} is more than 65535"
+  done
+  [ "$port" != "$probe_port" ] || fail 78 "NETSEC_PORT and NETSEC_PROBE_PORT are both $port"
+  fits NETSEC_BIND "$bind" '[0-9]{1,3}(\.[0-9]{1,3}){3}' "an IPv4 address"
+  fits NETSEC_READY_SECONDS "$ready_seconds" '[0-9]{1,6}' "a number of seconds"
+  fits NETSEC_WATCH_SECONDS "$watch_seconds" '[0-9]{1,6}' "a number of seconds"
+  fits NETSEC_MEMORY "$memory" '[0-9]+[bkmg]?' "an amount such as 3g"
+}
+
+fits() { [[ "$2" =~ ^($3)$ ]] || fail 78 "$1=${2@Q} is not $4: mend $settings_file or the environment"; }
 
 deploy() {
   install_missing
@@ -96,14 +114,14 @@ serves() {
   [ "$(state "$current")" = running ] || return 1
   [ "$(image_of "$current")" = "$1" ] || return 1
   [ "$(docker container inspect --format '{{index .Config.Labels "netsec.settings"}}' "$current")" = "$(settings)" ] || return 1
-  answers "$port" readyz
+  answers "$current" readyz
 }
 
 # The candidate runs on the same data behind a port of this machine alone.
 try_beside() {
   say "trying" "image=$1" "port=$probe_port"
   run_container "$probe" "$1" no "127.0.0.1:$probe_port"
-  wait_for readyz "$probe" "$probe_port"
+  wait_for readyz "$probe"
   drop_probe
 }
 
@@ -115,8 +133,8 @@ swap() {
   else
     is_first=yes
   fi
-  run_container "$current" "$1" unless-stopped "${NETSEC_BIND:-0.0.0.0}:$port"
-  wait_for readyz "$current" "$port"
+  run_container "$current" "$1" unless-stopped "$bind:$port"
+  wait_for readyz "$current"
   commit
 }
 
@@ -147,9 +165,9 @@ settings() {
 }
 
 wait_for() {
-  local path="$1" name="$2" at="$3" begun="$SECONDS"
-  until answers "$at" "$path"; do
-    if [ "$(state "$name")" != running ] || [ $((SECONDS - begun)) -ge "$ready_seconds" ]; then
+  local path="$1" name="$2" begun="$SECONDS"
+  until answers "$name" "$path"; do
+    if [ "$(state "$name")" != running ] || ! [ $((SECONDS - begun)) -lt "$ready_seconds" ]; then
       docker container logs --tail 30 "$name" 2>&1 | without_keys >&2 || true
       fail 69 "$name is $(state "$name") and has no good answer at /$path after $((SECONDS - begun)) of $ready_seconds s"
     fi
@@ -157,7 +175,21 @@ wait_for() {
   done
 }
 
-answers() { curl --fail --silent --show-error --max-time 3 --output /dev/null "http://127.0.0.1:$1/$2" 2>/dev/null; }
+# Where the container is published, whatever the settings have become since.
+answers() {
+  local address
+  address="$(address_of "$1")" || return
+  curl --fail --silent --show-error --max-time 3 --output /dev/null "http://$address/$2" 2>/dev/null
+}
+
+address_of() {
+  local published='{{with index .HostConfig.PortBindings "5000/tcp"}}{{with index . 0}}{{.HostIp}}:{{.HostPort}}{{end}}{{end}}'
+  published="$(docker container inspect --format "$published" "$1" 2>/dev/null)" || return
+  case "$published" in
+    0.0.0.0:* | :*) printf '127.0.0.1:%s\n' "${published##*:}" ;;
+    *) printf '%s\n' "$published" ;;
+  esac
+}
 
 # Keys that a first start has made are printed once, by a container that goes: also by one that failed afterwards.
 drop_probe() {
@@ -191,9 +223,9 @@ undo() {
 
 start() {
   revive
-  if (wait_for readyz "$current" "$port"); then return; fi
+  if (wait_for readyz "$current"); then return; fi
   revive
-  wait_for readyz "$current" "$port"
+  wait_for readyz "$current"
 }
 
 # Twice, since the engine goes on with a stop whose caller was killed: what runs now may be about to end.
@@ -396,8 +428,8 @@ watch() {
   # In a shell of its own: a refusal ends that one alone, and the lock goes with it.
   (under_lock revive) || exit
   has_begun || again
-  while sleep "${NETSEC_WATCH_SECONDS:-10}"; do
-    if answers "$port" healthz; then missed=0; continue; fi
+  while sleep "$watch_seconds"; do
+    if answers "$current" healthz; then missed=0; continue; fi
     missed=$((missed + 1))
     [ "$missed" -ge 3 ] || continue
     missed=0
@@ -412,7 +444,7 @@ again() {
 }
 
 # It may have to train first.
-has_begun() { (wait_for healthz "$current" "$port"); }
+has_begun() { (wait_for healthz "$current"); }
 
 # One that does not answer gets less time to end than one that works.
 restart() {
@@ -431,7 +463,8 @@ status() {
       say "$name" "state=$(state "$name")" "image=$(image_of "$name")"
     fi
   done
-  if answers "$port" readyz; then say "ready" "port=$port"; else fail 69 "not ready at port $port"; fi
+  answers "$current" readyz || fail 69 "not ready"
+  say "ready" "address=$(address_of "$current")"
 }
 
 under_lock() {

@@ -348,6 +348,51 @@ class Deployment(OnAMachine):
         self.assertIn("127.0.0.1:5099:5000", started[0])
         self.assertIn("--memory 2g", started[0])
 
+    def test_a_wait_that_has_no_end_ends_at_once(self):
+        self.machine.publish("old", "mute")
+        shutil.copy(self.machine.state / "registry" / image("old").replace("/", ","), self.machine.state / "images")
+        self.check(self.machine.run("start", NETSEC_READY_SECONDS="10m"), 69)
+
+    def test_another_port_is_asked_only_once_the_container_is_published_there(self):
+        machine = self.machine
+        self.check(machine.run("status", NETSEC_PORT="8080"), 0, "ready address=127.0.0.1:5000")
+        self.check(machine.run("start", NETSEC_PORT="8080"), 0)
+        self.check(machine.deploy("new", NETSEC_PORT="8080"), 0, "serving image=")
+        self.check(machine.run("status"), 0, "ready address=127.0.0.1:8080")
+
+    def test_a_deployment_at_another_port_that_fails_goes_back_at_once(self):
+        self.machine.publish("new", "mute")
+        self.check(self.machine.deploy("new", NETSEC_PORT="8080"), 69)
+        self.assertEqual(self.machine.serving(), "old")
+        calls = self.machine.calls()
+        back = next(n for n, call in enumerate(calls) if call.startswith("docker container rm --force netsec-probe"))
+        self.assertEqual([call for call in calls[back:] if call.startswith("sleep")], [])
+
+    def test_a_service_at_one_address_alone_is_asked_there(self):
+        self.check(self.machine.deploy("new", NETSEC_BIND="10.0.0.7"), 0)
+        self.check(self.machine.run("status"), 0, "ready address=10.0.0.7:5000")
+
+    def test_settings_that_cannot_be_meant_are_refused_before_anything_is_touched(self):
+        for name, value in [
+            ("NETSEC_PORT", '"5000"'),
+            ("NETSEC_PORT", "5055\r"),
+            ("NETSEC_PORT", "0"),
+            ("NETSEC_PORT", "65536"),
+            ("NETSEC_PORT", "5001"),
+            ("NETSEC_PROBE_PORT", "http"),
+            ("NETSEC_READY_SECONDS", "10m"),
+            ("NETSEC_WATCH_SECONDS", "soon"),
+            ("NETSEC_BIND", "localhost"),
+            ("NETSEC_MEMORY", "3 gigabytes"),
+        ]:
+            for arguments in [("deploy", image("new")), ("rollback",)]:
+                with self.subTest(name=name, value=value, command=arguments[0]):
+                    machine = self.new_machine("settings", ("new", "old"))
+                    self.check(machine.run(*arguments, **{name: value}), 78, name)
+                    self.assertEqual(machine.calls(), [])
+                    # What serves is looked after all the same.
+                    self.check(machine.run("start", **{name: value}), 0)
+
     def test_a_second_deployment_waits_for_the_first(self):
         with (self.machine.root / "var/lib/netsec/lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -401,6 +446,10 @@ class Watch(OnAMachine):
         (self.machine.state / "hung").write_text("")
         done = self.machine.run("watch", NETSEC_READY_SECONDS="1")
         self.assertEqual([call for call in self.machine.calls() if " restart " in call], ["docker container restart -t 10 netsec"], done.stderr)
+
+    def test_a_service_at_another_port_than_the_settings_name_is_left_alone(self):
+        self.machine.run("watch", FAKE_WATCHES="7", NETSEC_PORT="8080")
+        self.assertEqual([call for call in self.machine.calls() if " restart " in call], [])
 
     def watch_hanging(self, looks):
         hanging = self.machine.tools / "sleep"

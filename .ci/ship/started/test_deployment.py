@@ -216,6 +216,19 @@ class Deployment(Started):
         yield
         server.server_close()
 
+    def test_another_port_is_taken_over_by_a_running_watch(self):
+        self.deploy("first")
+        process = self.begin("watch", NETSEC_WATCH_SECONDS="1")
+        try:
+            self.deploy("second", NETSEC_PORT="5055")
+            begun = inspected("netsec")["State"]["StartedAt"]
+            time.sleep(10)
+            self.assertEqual(inspected("netsec")["State"]["StartedAt"], begun)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+        self.run_sh("status", says="ready address=127.0.0.1:5055")
+
     def test_a_full_disk_leaves_the_old_one_serving(self):
         self.deploy("first")
         disk = pathlib.Path(os.environ["REGISTRY_CERTIFICATE"]).parent.parent
