@@ -20,14 +20,31 @@ state_dir="$root/var/lib/netsec"
 settings_file="$root/etc/netsec/deploy.env"
 server_env="$root/etc/netsec/server.env"
 
-# What the environment does not say, the file of settings does; the environment wins.
-if [ -f "$settings_file" ]; then
-  while IFS='=' read -r name value; do
-    case "$name" in '' | \#*) continue ;; esac
-    [[ "$name" =~ ^[A-Z_]+$ ]] || { echo "run.sh: $settings_file: $name is no name of a variable" >&2; exit 78; }
-    [ -n "${!name+set}" ] || export "$name=$value"
+say() { printf 'run.sh: %s\n' "$*"; }
+warn() { printf 'run.sh: %s\n' "$*" >&2; }
+fail() {
+  warn "$2"
+  exit "$1"
+}
+
+# What the environment does not say, the file of settings does; the environment wins. A line that cannot be meant ends
+# a deployment; what serves is looked after all the same.
+unread=
+read_settings() {
+  local line name number=0
+  while IFS=$' \t' read -r line || [ -n "$line" ]; do
+    number=$((number + 1))
+    case "$line" in '' | \#*) continue ;; esac
+    if [[ "$line" =~ ^([A-Z_][A-Z0-9_]*)=([^\"\'$'\r']*)$ ]]; then
+      name="${BASH_REMATCH[1]}"
+      [ -n "${!name+set}" ] || export "$name=${BASH_REMATCH[2]}"
+    else
+      unread=yes
+      warn "$settings_file: line $number is not NAME=value without quotes and with a line end of Unix"
+    fi
   done <"$settings_file"
-fi
+}
+[ ! -f "$settings_file" ] || read_settings
 
 port="${NETSEC_PORT:-5000}"
 probe_port="${NETSEC_PROBE_PORT:-5001}"
@@ -60,6 +77,7 @@ main() {
 # Before anything is touched: what the engine refuses only once the old container was stopped is an outage.
 check_settings() {
   local each
+  [ -z "$unread" ] || exit 78
   for each in "NETSEC_PORT $port" "NETSEC_PROBE_PORT $probe_port"; do
     fits "${each%% *}" "${each#* }" '[1-9][0-9]{0,4}' "a port"
     [ "${each#* }" -le 65535 ] || fail 78 "${each/ /=} is more than 65535"
@@ -477,13 +495,6 @@ under_lock() {
 try_lock() {
   exec 9>"$state_dir/lock"
   flock --nonblock 9
-}
-
-say() { printf 'run.sh: %s\n' "$*"; }
-warn() { printf 'run.sh: %s\n' "$*" >&2; }
-fail() {
-  warn "$2"
-  exit "$1"
 }
 
 main "$@"

@@ -368,6 +368,30 @@ class Deployment(OnAMachine):
         back = next(n for n, call in enumerate(calls) if call.startswith("docker container rm --force netsec-probe"))
         self.assertEqual([call for call in calls[back:] if call.startswith("sleep")], [])
 
+    def settings(self, text):
+        (self.machine.root / "etc/netsec").mkdir(parents=True, exist_ok=True)
+        (self.machine.root / "etc/netsec/deploy.env").write_text(text, newline="")
+
+    def test_remarks_numbers_in_names_equal_signs_and_a_last_line_without_an_end_are_read(self):
+        self.settings("  # a remark\n\n\t\nAWS_ENDPOINT_URL_S3=http://x/?a=b=\nNETSEC_MEMORY=1g\nNETSEC_PORT=5055")
+        self.program(self.machine, "id", 'echo "$AWS_ENDPOINT_URL_S3" >>"$FAKE_STATE/seen"; echo 0')
+        (self.machine.tools / "aws").unlink()
+        self.program(self.machine, "apt-get", f'ln -sf {HERE}/fakes/machine {self.machine.tools}/aws')
+        self.check(self.machine.deploy("new"), 0)
+        self.check(self.machine.run("status"), 0, "127.0.0.1:5055")
+        self.assertEqual((self.machine.state / "seen").read_text(), "http://x/?a=b=\n")
+
+    def test_a_line_that_cannot_be_meant_ends_a_deployment_and_leaves_the_rest_at_work(self):
+        for line in ['NETSEC_PORT="5055"', "NETSEC_PORT='5055'", "NETSEC_PORT=5055\r", "export NETSEC_PORT=5055", "NETSEC_PORT"]:
+            with self.subTest(line):
+                self.settings(f"NETSEC_MEMORY=1g\n{line}\n")
+                done = self.machine.deploy("new")
+                self.check(done, 78, "deploy.env: line 2 ")
+                self.assertNotIn("5055", done.stderr)
+                self.assertEqual(self.machine.calls(), [])
+                self.check(self.machine.run("status"), 0, "line 2 ")
+                self.check(self.machine.run("start"), 0)
+
     def test_a_service_at_one_address_alone_is_asked_there(self):
         self.check(self.machine.deploy("new", NETSEC_BIND="10.0.0.7"), 0)
         self.check(self.machine.run("status"), 0, "ready address=10.0.0.7:5000")
