@@ -11,6 +11,7 @@ usage: run.sh [deploy [IMAGE]]   IMAGE is HOST/REPOSITORY@sha256:… or HOST/REP
        run.sh start              what served last, serves again (after a reboot or a crash in a deployment)
        run.sh watch              starts, then restarts the service whenever it stops answering (netsec.service)
        run.sh status             what serves, and what it replaced
+       run.sh install            from a checkout of root's: this script, netsec-retrain and the units onto the machine
 TEXT
 }
 
@@ -69,6 +70,7 @@ main() {
     start) under_lock start ;;
     watch) watch ;;
     status) status ;;
+    install) install_all ;;
     -h | --help | help) usage ;;
     *) usage >&2; exit 64 ;;
   esac
@@ -97,6 +99,7 @@ deploy() {
   local image="${1:-${NETSEC_IMAGE:-}}"
   [ -n "$image" ] || image="$(default_image)"
   image="$(by_digest "$image")"
+  is_ours "$image" || fail 64 "$image is not of $AWS_ECR_LOGIN_URI/$ECR_REPO, which $settings_file names"
   bring_up "$image"
 }
 
@@ -338,6 +341,11 @@ default_image() {
   printf '%s/%s:latest\n' "${AWS_ECR_LOGIN_URI%/}" "$ECR_REPO"
 }
 
+# Whoever may run this by sudo names the image: one of elsewhere would get the service's data and settings.
+is_ours() {
+  [ -z "${AWS_ECR_LOGIN_URI:-}" ] || [ -z "${ECR_REPO:-}" ] || [ "${1%@*}" = "${AWS_ECR_LOGIN_URI%/}/$ECR_REPO" ]
+}
+
 by_digest() {
   local image="$1" path tag digest region
   case "$image" in
@@ -418,14 +426,29 @@ install_packages() {
   done
 }
 
+unit_dir="$root/etc/systemd/system"
+program_dir="$root/usr/local/sbin"
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+
+install_all() {
+  local units="$here/deploy/systemd"
+  [ -d "$units" ] || fail 64 "there is no checkout around $here/$(basename "$0"): run the run.sh of one"
+  # The unit asks for the engine's.
+  install_missing
+  mkdir -p "$unit_dir" "$program_dir" "$root/etc/netsec"
+  install -m 0755 "$units/netsec-retrain" "$program_dir/netsec-retrain"
+  install -m 0644 "$units/netsec-retrain.service" "$units/netsec-retrain.timer" "$unit_dir"
+  if command -v systemctl >/dev/null; then systemctl daemon-reload; fi
+  install_unit
+  say "installed" "program=$program_dir/netsec-run"
+}
+
 # A deployment from a checkout installs itself, so that a reboot needs no checkout.
 install_unit() {
-  local here unit_dir="$root/etc/systemd/system" program="$root/usr/local/sbin/netsec-run"
-  here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
-  local unit="$here/deploy/systemd/netsec.service"
+  local unit="$here/deploy/systemd/netsec.service" program="$program_dir/netsec-run"
   if [ ! -f "$unit" ] || ! command -v systemctl >/dev/null; then return 0; fi
   if cmp --silent "$unit" "$unit_dir/netsec.service" && cmp --silent "$here/run.sh" "$program"; then return; fi
-  mkdir -p "$unit_dir" "$(dirname "$program")" &&
+  mkdir -p "$unit_dir" "$program_dir" &&
     install -m 0755 "$here/run.sh" "$program" &&
     systemctl_with "$unit" "$unit_dir"
 }

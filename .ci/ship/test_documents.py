@@ -1,5 +1,6 @@
 """Holds `.env.example` and the IAM policies against what reads them."""
 
+import fnmatch
 import json
 import pathlib
 import re
@@ -30,6 +31,40 @@ class Variables(unittest.TestCase):
     def read(path, pattern):
         files = path.rglob("*.rs") if path.is_dir() else [path]
         return {name for file in files for name in re.findall(pattern, file.read_text())}
+
+
+class Rights(unittest.TestCase):
+    """Whoever may push a branch runs commands as the runner's user: what that user may do as root."""
+
+    guide = (REPOSITORY / "docs/deploy.md").read_text()
+    workflows = {path.name: path.read_text() for path in (REPOSITORY / ".github/workflows").iterdir()}
+
+    def allowed(self):
+        rule = re.search(r"^runner ALL=\(root\) NOPASSWD: ((?:.*\\\n)*.*)$", self.guide, re.MULTILINE)[1]
+        return [command.strip() for command in rule.replace("\\\n", " ").split(",")]
+
+    def test_root_runs_only_what_root_alone_can_write(self):
+        commands = self.allowed()
+        self.assertEqual({command.split()[0] for command in commands}, {"/usr/local/sbin/netsec-run", "/usr/local/sbin/netsec-retrain"})
+        # A command without arguments in this file may be given any.
+        for command in commands:
+            self.assertGreater(len(command.split()), 1, command)
+
+    def test_the_workflows_run_as_root_what_is_allowed(self):
+        patterns = [command.replace(' ""', "") for command in self.allowed()]
+        found = [command for text in self.workflows.values() for command in re.findall(r"run: sudo (/usr/local/sbin/.*)", text)]
+        self.assertEqual(len(found), 4)
+        for command in found:
+            self.assertTrue(any(fnmatch.fnmatchcase(command, pattern) for pattern in patterns), command)
+
+    def test_jobs_on_the_instance_are_of_main_in_an_environment_and_check_nothing_out(self):
+        jobs = [job for text in self.workflows.values() for job in re.split(r"\n  (?=\w+:\n)", text) if "self-hosted" in job]
+        self.assertEqual(len(jobs), 2)
+        for job in jobs:
+            self.assertRegex(job, r"\n    environment: production\n")
+            self.assertIn("github.ref == 'refs/heads/main'", job)
+            self.assertNotIn("uses:", job)
+            self.assertEqual(re.findall(r"sudo (?!/usr/local/sbin/)", job), [])
 
 
 class Policies(unittest.TestCase):

@@ -47,7 +47,7 @@ class Machine:
         (self.state / "registry" / image(name).replace("/", ",")).write_text(behaviour)
         (self.state / "tags" / name).write_text(f"sha256:{name}")
 
-    def run(self, *arguments, at=0, how="refuse", **environment):
+    def run(self, *arguments, at=0, how="refuse", program=REPOSITORY / "run.sh", **environment):
         (self.state / "calls").write_text("")
         variables = {
             "PATH": str(self.tools),
@@ -58,7 +58,7 @@ class Machine:
             "NETSEC_READY_SECONDS": "3",
         }
         return subprocess.run(
-            ["bash", str(REPOSITORY / "run.sh"), *arguments],
+            ["bash", str(program), *arguments],
             env=variables | environment,
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
@@ -159,6 +159,13 @@ class Deployment(OnAMachine):
                 self.assertNotEqual(done.returncode, 0)
                 self.assertIn(says, done.stderr)
                 self.assertEqual(self.machine.serving(), "old")
+
+    def test_an_image_of_another_repository_than_the_settings_name_is_refused(self):
+        named = {"AWS_ECR_LOGIN_URI": HOST, "ECR_REPO": "network-security"}
+        other = "999999999999.dkr.ecr.eu-central-1.amazonaws.com/network-security@sha256:new"
+        for given in [other, image("new").replace("network-security", "network-security-2")]:
+            self.check(self.machine.run("deploy", given, **named), 64, f"not of {HOST}/network-security,")
+        self.check(self.machine.run("deploy", image("new"), **named), 0)
 
     def test_nothing_of_the_login_stays_on_the_disk(self):
         self.check(self.machine.deploy("new", TMPDIR=str(self.machine.folder)), 0)
@@ -303,6 +310,33 @@ class Deployment(OnAMachine):
         self.assertTrue(os.access(self.machine.root / "usr/local/sbin/netsec-run", os.X_OK))
         self.check(self.machine.deploy("new"), 0)
         self.assertEqual([call for call in self.machine.calls() if call.startswith("systemctl")], [])
+
+    def test_an_installation_brings_the_programs_and_units_of_a_checkout(self):
+        machine = self.new_machine("installed", deployed=())
+        self.check(machine.run("install"), 0, "installed")
+        units = REPOSITORY / "deploy/systemd"
+        programs = {"netsec-run": REPOSITORY / "run.sh", "netsec-retrain": units / "netsec-retrain"}
+        for name, source in programs.items():
+            program = machine.root / "usr/local/sbin" / name
+            self.assertEqual(program.read_bytes(), source.read_bytes())
+            self.assertEqual(program.stat().st_mode & 0o777, 0o755)
+        for name in ["netsec.service", "netsec-retrain.service", "netsec-retrain.timer"]:
+            self.assertEqual((machine.root / "etc/systemd/system" / name).read_bytes(), (units / name).read_bytes())
+        self.assertTrue((machine.root / "etc/netsec").is_dir())
+        done = [call for call in machine.calls() if call.startswith("systemctl")]
+        self.assertIn("systemctl enable netsec.service", done)
+
+    def test_an_installation_on_a_bare_machine_brings_the_engine_first(self):
+        machine = self.bare_machine("apt-get")
+        self.check(machine.run("install"), 0, "installing packages=docker aws curl")
+
+    def test_the_installed_copy_deploys_and_leaves_itself_as_it_is(self):
+        machine = self.new_machine("copy", deployed=())
+        self.check(machine.run("install"), 0)
+        program = machine.root / "usr/local/sbin/netsec-run"
+        self.check(machine.deploy("new", program=program), 0, "serving")
+        self.check(machine.run("install", program=program), 64, "no checkout")
+        self.assertEqual(program.read_bytes(), (REPOSITORY / "run.sh").read_bytes())
 
     def test_what_is_missing_is_installed(self):
         for client, packages in [("apt-get", ["docker.io", "awscli", "curl"]), ("dnf", ["docker", "awscli", "curl"])]:
@@ -491,9 +525,9 @@ class Watch(OnAMachine):
 
 
 class Retraining(OnAMachine):
-    def retrain(self):
+    def retrain(self, *arguments):
         return subprocess.run(
-            ["sh", str(REPOSITORY / "deploy/systemd/netsec-retrain")],
+            ["sh", str(REPOSITORY / "deploy/systemd/netsec-retrain"), *arguments],
             env={
                 "PATH": str(self.machine.tools),
                 "FAKE_STATE": str(self.machine.state),
@@ -521,6 +555,11 @@ class Retraining(OnAMachine):
         call = self.machine.calls()[-1]
         self.assertIn(f"--env-file {settings}/retrain.env", call)
         self.assertIn(f"{image('new')} run", call)
+
+    def test_arguments_are_refused_since_the_engine_would_take_them_as_its_own(self):
+        (self.machine.state / "calls").write_text("")
+        self.check(self.retrain("--user", "0", "--volume", "/:/host"), 64, "no arguments")
+        self.assertEqual(self.machine.calls(), [])
 
     def test_two_at_a_time_are_refused(self):
         with (self.machine.root / "var/lib/netsec/retrain.lock").open("w") as lock:
