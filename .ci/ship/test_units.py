@@ -43,6 +43,15 @@ class Units(unittest.TestCase):
     def test_systemd_has_nothing_to_say_about_the_units(self):
         self.check(("", ""), None)
 
+    def test_the_watch_comes_back_with_the_engine_and_with_the_machine(self):
+        with tempfile.TemporaryDirectory() as folder:
+            units = pathlib.Path(folder) / "etc/systemd/system"
+            units.mkdir(parents=True)
+            shutil.copy(UNITS / "netsec.service", units)
+            subprocess.run(["systemctl", f"--root={folder}", "enable", "netsec.service"], capture_output=True, check=True)
+            wanted = sorted(path.parent.name for path in units.glob("*.wants/*"))
+            self.assertEqual(wanted, ["docker.service.wants", "multi-user.target.wants"])
+
     def test_it_would_notice_a_word_and_a_program_that_are_none(self):
         self.check(("Restart=always", "Restart=alwys"), "alwys")
         self.check(("sbin/netsec-run", "sbin/netsec-runs"), "netsec-runs is not executable")

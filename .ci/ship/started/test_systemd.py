@@ -54,6 +54,9 @@ class Systemd(Started):
         self.assertEqual(self.on("systemctl", "is-enabled", "netsec.service"), "enabled")
         docker("container", "kill", "netsec")
         wait(is_ready, 90)
+        self.on("systemctl", "stop", "docker")
+        self.on("systemctl", "start", "docker")
+        self.check_watched()
         self.deploy("second")
         self.on("systemctl", "kill", "--signal", "KILL", "netsec.service")
         self.check_watched()
@@ -67,7 +70,6 @@ class Systemd(Started):
         guide = (REPOSITORY / "docs/operations.md").read_text().split("**systemd timer**")[1]
         commands = guide.split("```text\n")[1].split("```")[0]
         commands = commands.replace("sudo ", "").replace("mongodb+srv://…", "synth://phishing?rows=3000")
-        self.on("mkdir", "/etc/netsec")
         self.assertIn("netsec-retrain.service", docker("exec", "--workdir", "/checkout", "machine", "bash", "-euc", commands))
         self.on("systemctl", "start", "netsec-retrain.service")
         self.assertIn("version 2", self.on("journalctl", "--unit", "netsec-retrain"))
