@@ -15,7 +15,7 @@ SHELLS = [["sh"], ["bash", "--posix"], ["busybox", "sh"]]
 
 SERVER = """#!/bin/sh
 if [ "${1:-}" != --new-key ]; then
-  echo "serves with keys from ${NETSEC_KEYS_FILE:-the environment}"
+  echo "serves with keys from ${NETSEC_KEYS_FILE:-the environment}${1:+, $1}"
   exit
 fi
 [ ! -e broken ] || exit 70
@@ -124,6 +124,20 @@ class EntryPoint(unittest.TestCase):
         self.start(data, code=70)
         (data / "broken").unlink()
         self.assertEqual(self.start(data).count("netsec_"), 2)
+
+    def test_an_option_is_the_service_s_with_the_keys_that_were_made(self):
+        for number, shell in enumerate(SHELLS):
+            with self.subTest(shell):
+                data = self.container(f"option{number}")
+                self.assertEqual(self.start(data, "--check", shell=shell), "serves with keys from the environment, --check\n")
+                self.start(data, shell=shell)
+                checked = self.start(data, "--check", shell=shell)
+                self.assertEqual(checked, f"serves with keys from {data}/state/keys, --check\n")
+                given = self.start(data, "--check", shell=shell, NETSEC_KEYS_FILE="/given")
+                self.assertEqual(given, "serves with keys from /given, --check\n")
+
+    def test_the_runbook_checks_with_the_service_s_keys(self):
+        self.assertIn("`docker exec netsec entrypoint --check`", (REPOSITORY / "docs/operations.md").read_text())
 
     def test_another_command_runs_as_it_stands(self):
         data = self.container("command")
