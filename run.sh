@@ -140,10 +140,11 @@ serves() {
 
 # The candidate runs on the same data behind a port of this machine alone.
 try_beside() {
+  [ "$(state "$probe")" = absent ] || refuse_to_lose_keys
   say "trying" "image=$1" "port=$probe_port"
   run_container "$probe" "$1" no "127.0.0.1:$probe_port"
   wait_for readyz "$probe"
-  drop_probe
+  drop_probe || refuse_to_lose_keys
 }
 
 swap() {
@@ -217,15 +218,26 @@ drop_probe() {
   local now
   now="$(state "$probe")" || return
   [ "$now" != absent ] || return 0
-  keep_first_words || warn "what the new image printed first could not be kept"
-  docker container rm --force "$probe" >/dev/null
+  if keep_first_words; then
+    docker container rm --force "$probe" >/dev/null
+  else
+    # Its words are nowhere else.
+    docker container stop "$probe" >/dev/null
+    return 1
+  fi
+}
+
+refuse_to_lose_keys() {
+  fail 69 "what the new image printed first, its keys perhaps, could not be kept in $state_dir: make room there and
+  deploy again, or see \`docker logs $probe\`, then \`docker rm $probe\`"
 }
 
 keep_first_words() {
   local words
   words="$(docker container logs "$probe" 2>&1)" || return
   if [[ "$words" =~ netsec_[0-9a-f]{16} ]]; then
-    (umask 077 && printf '%s\n' "$words" >"$state_dir/first-start.log") || return
+    (umask 077 && printf '%s\n' "$words" >"$state_dir/first-start.log.new") || return
+    mv "$state_dir/first-start.log.new" "$state_dir/first-start.log" || return
     say "keys were made: note them, then remove the file" "file=$state_dir/first-start.log"
   fi
 }
@@ -268,7 +280,7 @@ recover() {
   local now
   mkdir -p "$state_dir" || return
   forget_login || return
-  drop_probe || return
+  drop_probe || warn "$probe could not be removed, or not before its words were kept"
   now="$(state "$replaced")" || return
   if [ "$now" != absent ]; then
     if is_committed; then

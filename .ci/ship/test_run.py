@@ -285,6 +285,35 @@ class Deployment(OnAMachine):
         self.check(machine.deploy("new"), 69, "keys were made")
         self.assertIn("0123456789abcdef", (machine.root / "var/lib/netsec/first-start.log").read_text())
 
+    def test_keys_that_could_not_be_kept_stay_with_their_container_until_they_are(self):
+        machine = self.new_machine("full", deployed=())
+        (machine.state / "words").write_text("admin key: netsec_0123456789abcdef\n")
+        kept = machine.root / "var/lib/netsec/first-start.log"
+        kept.parent.mkdir(parents=True)
+        for name in ["first-start.log", "first-start.log.new"]:
+            (kept.parent / name).symlink_to("/dev/full")
+        for _ in range(2):
+            done = machine.deploy("new")
+            self.check(done, 69, "docker logs netsec-probe")
+            self.assertNotIn("0123456789abcdef", done.stdout + done.stderr)
+            self.assertEqual(machine.containers(), ["netsec-probe exited new"])
+        for name in ["first-start.log", "first-start.log.new"]:
+            (kept.parent / name).unlink()
+        self.check(machine.deploy("new"), 0, "keys were made")
+        self.assertEqual(machine.containers(), ["netsec running new"])
+        self.assertIn("0123456789abcdef", kept.read_text())
+
+    def test_a_service_is_looked_after_beside_keys_that_could_not_be_kept(self):
+        machine = self.machine
+        (machine.state / "words").write_text("admin key: netsec_0123456789abcdef\n")
+        (machine.root / "var/lib/netsec/first-start.log.new").symlink_to("/dev/full")
+        (machine.root / "var/lib/netsec/first-start.log").symlink_to("/dev/full")
+        self.check(machine.deploy("new"), 69, "docker logs netsec-probe")
+        self.assertEqual(machine.containers(), ["netsec running old", "netsec-probe exited new"])
+        (machine.state / "containers/netsec/state").write_text("exited\n")
+        self.check(machine.run("start"), 0)
+        self.assertEqual(machine.serving(), "old")
+
     def test_a_wait_ends_by_the_clock_also_when_each_look_takes_long(self):
         machine = self.new_machine("slow", deployed=())
         machine.publish("new", "unready")
