@@ -21,7 +21,6 @@ class Variables(unittest.TestCase):
             ("run.sh", r"\$\{((?:NETSEC|AWS|ECR)_[A-Z_]+)"),
             ("docker-compose.yml", r"\$\{([A-Z0-9_]+)"),
             ("deploy/image/entrypoint", r"\$\{(NETSEC_[A-Z_]+)"),
-            ("deploy/systemd/netsec-retrain", r"(NETSEC_[A-Z_]+)="),
         ]:
             read = self.read(REPOSITORY / path, pattern)
             self.assertTrue(read, f"{path}: {pattern}")
@@ -65,6 +64,13 @@ class Rights(unittest.TestCase):
             self.assertIn("github.ref == 'refs/heads/main'", job)
             self.assertNotIn("uses:", job)
             self.assertEqual(re.findall(r"sudo (?!/usr/local/sbin/)", job), [])
+
+
+class Images(unittest.TestCase):
+    def test_every_image_that_is_pulled_is_of_the_repository_that_is_made_filled_and_let_in(self):
+        for path in [*(REPOSITORY / "deploy").rglob("*.yaml"), *(REPOSITORY / "deploy/iam").iterdir()]:
+            names = re.findall(r"REGION\.amazonaws\.com/([^@:]*)|:repository/([^\"]*)", path.read_text())
+            self.assertLessEqual({"".join(name) for name in names}, {"network-security"}, path)
 
 
 class Policies(unittest.TestCase):

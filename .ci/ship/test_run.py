@@ -571,19 +571,33 @@ class Retraining(OnAMachine):
     def test_the_serving_image_trains_on_the_service_s_data(self):
         self.check(self.retrain(), 0)
         call = self.machine.calls()[-1]
+        self.assertEqual((self.machine.state / "variables").read_text().strip(), "")
         self.assertIn("source=netsec-data,target=/data", call)
         self.assertTrue(call.endswith(f"{image('old')} run --refresh --progress off"), call)
 
-    def test_another_image_and_a_source_come_from_the_files_of_settings(self):
+    def retrain_with(self, service, training):
+        """The variables and the words with which it trains."""
         settings = self.machine.root / "etc/netsec"
-        settings.mkdir(parents=True)
-        (settings / "deploy.env").write_text(f"NETSEC_PORT=5000\nNETSEC_PIPELINE_IMAGE={image('new')}\n")
-        (settings / "retrain.env").write_text("NETSEC__SOURCE=mongodb://db/netsec\n")
-        shutil.copy(self.machine.state / "registry" / image("new").replace("/", ","), self.machine.state / "images")
+        settings.mkdir(parents=True, exist_ok=True)
+        (settings / "server.env").write_text(service)
+        (settings / "retrain.env").write_text(training)
         self.check(self.retrain(), 0)
-        call = self.machine.calls()[-1]
-        self.assertIn(f"--env-file {settings}/retrain.env", call)
-        self.assertIn(f"{image('new')} run", call)
+        variables = (self.machine.state / "variables").read_text().split()
+        return variables, self.machine.calls()[-1].partition(image("old"))[2]
+
+    def test_it_trains_for_the_registry_the_model_and_the_signers_of_the_service(self):
+        service = "NETSEC_REGISTRY=s3://bucket/netsec\nAWS_REGION=eu-central-1\nNETSEC_TRUSTED_KEYS=/data/trusted.pem\n"
+        other = "# a remark\nNETSEC_API_KEYS=a b c\nNETSEC_LOG=info\n"
+        variables, words = self.retrain_with(f"{service}{other}NETSEC_MODEL=urls", "NETSEC__SOURCE=mongodb://db/netsec")
+        self.assertEqual(variables, ["NETSEC__SOURCE=mongodb://db/netsec", *service.split(), "NETSEC_MODEL=urls"])
+        self.assertEqual(words, " run --refresh --progress off --model urls")
+
+    def test_what_training_says_itself_counts_and_credentials_are_not_mixed(self):
+        service = "NETSEC_REGISTRY=/data/one\nAWS_ACCESS_KEY_ID=reads\nAWS_SESSION_TOKEN=t\nNETSEC_MODEL=urls\n"
+        training = "NETSEC_REGISTRY=/data/two\nAWS_ACCESS_KEY_ID=writes\nNETSEC_MODEL=mails\n"
+        variables, words = self.retrain_with(service, training)
+        self.assertEqual(variables, training.split())
+        self.assertEqual(words, " run --refresh --progress off --model mails")
 
     def test_arguments_are_refused_since_the_engine_would_take_them_as_its_own(self):
         (self.machine.state / "calls").write_text("")

@@ -239,7 +239,7 @@ class Start(Started):
 
 
 class Cluster(Started):
-    """Both images as deploy/kubernetes/ starts them: nothing can be written but what is mounted for it."""
+    """The image as deploy/kubernetes/ starts it: nothing can be written but what is mounted for it."""
 
     def confined(self, artifacts):
         mounts = ["--mount", "type=volume,source=nothing,target=/data,readonly"]
@@ -248,7 +248,7 @@ class Cluster(Started):
     def test_a_job_trains_and_a_replica_serves_what_it_cannot_write(self):
         made = [docker("run", "--rm", SERVER, "netsec-server", "--new-key", name).splitlines() for name in ["one", "two"]]
         lines = "".join(f"{line}\n" for _, line in made)
-        job = ["--env", "NETSEC__SOURCE=synth://phishing?rows=3000", PIPELINE, "run", "--refresh", "--progress", "off"]
+        job = ["--env", "NETSEC__SOURCE=synth://phishing?rows=3000", "--entrypoint", "netsec", SERVER, "run", "--refresh", "--progress", "off"]
         replica = ["--env", f"NETSEC_API_KEYS={lines}", "--publish", "5000:5000", "--entrypoint", "netsec-server", SERVER]
         docker("run", "--detach", "--name", "replica", *self.confined(":ro"), *replica)
         wait(lambda: answer("/healthz")[0] == 200, 30)
