@@ -105,12 +105,23 @@ deploy() {
 
 rollback() {
   recover
-  local image=""
-  [ "$(state "$previous")" = absent ] || image="$(image_of "$previous")"
+  local image
+  image="$(image_before)"
   if [ -z "$image" ] || { [ "$(state "$current")" != absent ] && [ "$(image_of "$current")" = "$image" ]; }; then
     fail 65 "no other image was replaced yet: there is none to go back to"
   fi
   bring_up "$image"
+}
+
+# As it was written down, where the container was tidied away (`docker system prune`); nothing when there is none.
+image_before() {
+  local now
+  now="$(state "$previous")" || return
+  if [ "$now" != absent ]; then
+    image_of "$previous"
+  elif [ -f "$state_dir/previous" ]; then
+    cat "$state_dir/previous"
+  fi
 }
 
 # Image by digest in, service on it out: whatever fails on the way leaves the old one serving.
@@ -164,8 +175,11 @@ swap() {
 commit() {
   local id
   id="$(docker container inspect --format '{{.Id}}' "$current")"
-  printf '%s\n' "$id" >"$state_dir/serving.new"
-  mv "$state_dir/serving.new" "$state_dir/serving"
+  write_down serving "$id"
+}
+
+write_down() {
+  printf '%s\n' "$2" >"$state_dir/$1.new" && mv "$state_dir/$1.new" "$state_dir/$1"
 }
 
 run_container() {
@@ -313,7 +327,7 @@ keep_replaced() {
   if [ "$new" = "$old" ]; then
     remove "$replaced"
   else
-    remove "$previous" && docker container rename "$replaced" "$previous"
+    write_down previous "$old" && remove "$previous" && docker container rename "$replaced" "$previous"
   fi
 }
 
@@ -325,11 +339,10 @@ remove() {
 
 # Keeps the last two images, each with a container.
 tidy() {
-  local image="$1" kept="" now known
+  local image="$1" kept now known
   now="$(state "$replaced")" || return
   [ "$now" = absent ] || keep_replaced || return
-  now="$(state "$previous")" || return
-  [ "$now" = absent ] || kept="$(image_of "$previous")" || return
+  kept="$(image_before)" || return
   known="$(docker image ls --digests --format '{{.Repository}}@{{.Digest}}' "${image%@*}")" || return
   while read -r old; do
     case "$old" in "" | "$image" | "$kept" | *'<none>') continue ;; esac
@@ -508,14 +521,11 @@ restart() {
 }
 
 status() {
-  local name
-  for name in "$current" "$previous"; do
-    if [ "$(state "$name")" = absent ]; then
-      say "$name" "state=absent"
-    else
-      say "$name" "state=$(state "$name")" "image=$(image_of "$name")"
-    fi
-  done
+  local now image=""
+  now="$(state "$current")" || fail 69 "the container engine does not answer: see above"
+  [ "$now" = absent ] || image="$(image_of "$current")"
+  say "$current" "state=$now" "image=$image"
+  say "$previous" "state=$(state "$previous")" "image=$(image_before)"
   answers "$current" readyz || fail 69 "not ready"
   say "ready" "address=$(address_of "$current")"
 }

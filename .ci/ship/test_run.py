@@ -237,6 +237,20 @@ class Deployment(OnAMachine):
         (machine.tools / "hung/curl").symlink_to(HERE / "fakes" / "machine")
         Deployment.program(machine, "curl", f'[ -e "$FAKE_STATE/over" ] || {{ : >"$FAKE_STATE/over"; exit 28; }}\nexec {machine.tools}/hung/curl "$@"')
 
+    def test_a_container_that_was_tidied_away_is_no_hindrance_to_a_rollback(self):
+        for images_as_well in [False, True]:
+            with self.subTest(images_as_well):
+                machine = self.new_machine("pruned", ("old", "new"))
+                shutil.rmtree(machine.state / "containers/netsec-previous")
+                if images_as_well:
+                    (machine.state / "images" / image("old").replace("/", ",")).unlink()
+                self.check(machine.run("status"), 0, f"netsec-previous state=absent image={image('old')}")
+                self.check(machine.deploy("new"), 0, "serving already")
+                self.check(machine.run("rollback"), 0)
+                self.assertEqual(machine.serving(), "old")
+                self.check(machine.run("rollback"), 0)
+                self.assertEqual(machine.containers(), ["netsec running new", "netsec-previous exited old"])
+
     def test_a_second_deployment_of_the_only_image_leaves_nothing_to_go_back_to(self):
         self.change_settings(self.machine)
         self.check(self.machine.deploy("old"), 0, "swapping")
@@ -415,6 +429,9 @@ class Deployment(OnAMachine):
         self.machine.publish("old", "mute")
         shutil.copy(self.machine.state / "registry" / image("old").replace("/", ","), self.machine.state / "images")
         self.check(self.machine.run("start", NETSEC_READY_SECONDS="10m"), 69)
+
+    def test_status_without_an_answer_of_the_engine_is_no_status(self):
+        self.check(self.machine.run("status", at=1), 69, "the container engine does not answer")
 
     def test_another_port_is_asked_only_once_the_container_is_published_there(self):
         machine = self.machine
