@@ -4,6 +4,8 @@ import fnmatch
 import json
 import pathlib
 import re
+import subprocess
+import tempfile
 import unittest
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -64,6 +66,62 @@ class Rights(unittest.TestCase):
             self.assertIn("github.ref == 'refs/heads/main'", job)
             self.assertNotIn("uses:", job)
             self.assertEqual(re.findall(r"sudo (?!/usr/local/sbin/)", job), [])
+
+
+class Runbook(unittest.TestCase):
+    """The commands of docs/operations.md, in a root of their own and with a stand-in for the engine."""
+
+    guide = (REPOSITORY / "docs/operations.md").read_text()
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = pathlib.Path(folder.name)
+        (self.root / "bin").mkdir()
+        (self.root / "etc").mkdir()
+
+    def program(self, name, text):
+        (self.root / "bin" / name).write_text(f"#!/bin/sh\necho {name} \"$@\" >>{self.root}/calls\n{text}\n")
+        (self.root / "bin" / name).chmod(0o755)
+
+    def run_block(self, number, section):
+        block = re.findall(r"^```text\n(.*?)^```$", self.guide.split(section)[1], re.MULTILINE | re.DOTALL)[number]
+        return subprocess.run(
+            ["bash", "-uc", block.replace("sudo ", "").replace("/etc/", f"{self.root}/etc/").replace("./run.sh", "run.sh")],
+            cwd=self.root,
+            env={"PATH": f"{self.root}/bin:/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def calls(self):
+        return (self.root / "calls").read_text()
+
+    def test_the_timer_is_enabled_only_once_there_is_a_source(self):
+        for program in ["run.sh", "systemctl", "journalctl"]:
+            self.program(program, "")
+        done = self.run_block(0, "**systemd timer**")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("enable --now netsec-retrain.timer", self.calls())
+        kept = self.root / "etc/netsec/retrain.env"
+        self.assertEqual((kept.read_text()[:15], kept.stat().st_mode & 0o777), ("NETSEC__SOURCE=", 0o600))
+        (self.root / "calls").unlink()
+        self.program("install", "exit 1")
+        self.run_block(0, "**systemd timer**")
+        self.assertNotIn("enable", self.calls())
+
+    def test_a_backup_is_its_maker_s_alone_and_a_restoration_stops_the_watch_first(self):
+        self.program("docker", 'case "$1" in run) echo archive ;; esac')
+        self.program("systemctl", "")
+        done = self.run_block(0, "## Backup")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        archive = self.root / "netsec.tar.gz"
+        self.assertEqual((archive.read_text(), archive.stat().st_mode & 0o777), ("archive\n", 0o600))
+        (self.root / "calls").unlink()
+        self.run_block(1, "## Backup")
+        order = [" ".join(call.split()[:2]) for call in self.calls().splitlines()]
+        self.assertEqual(order, ["docker container", "systemctl stop", "docker stop", "docker run", "docker start", "systemctl start"])
 
 
 class Images(unittest.TestCase):

@@ -230,6 +230,9 @@ class Start(Started):
         volume = ["--volume", "netsec-data:/data", "--publish", "5000:5000"]
         self.start(*volume, SERVER)
         key = keys_of(self.ready())["predict"]
+        # The service and its watch, which are not on this machine.
+        restoration = re.sub(r"^(image=|sudo systemctl|sudo docker st).*\n", "", restoration, flags=re.MULTILINE)
+        backup, restoration = backup.replace("sudo ", ""), restoration.replace("sudo ", "")
         script = f"{backup}\ndocker container rm --force netsec\ndocker volume rm netsec-data\n{restoration}"
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run(["sh", "-euc", script], cwd=folder, check=True, capture_output=True)
