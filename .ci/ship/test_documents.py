@@ -58,6 +58,10 @@ class Rights(unittest.TestCase):
         for command in found:
             self.assertTrue(any(fnmatch.fnmatchcase(command, pattern) for pattern in patterns), command)
 
+    def test_a_rollback_waits_for_no_build(self):
+        group = re.search(r"^  group: (.*)$", self.workflows["main.yaml"], re.MULTILINE)[1]
+        self.assertEqual(group, "${{ inputs.rollback && 'rollback' || 'deployment' }}")
+
     def test_jobs_on_the_instance_are_of_main_in_an_environment_and_check_nothing_out(self):
         jobs = [job for text in self.workflows.values() for job in re.split(r"\n  (?=\w+:\n)", text) if "self-hosted" in job]
         self.assertEqual(len(jobs), 2)
