@@ -11,6 +11,8 @@ import unittest
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
 # Set by the images, by a test or for a test alone: nothing for anybody to choose.
 INTERNAL = {"NETSEC_ROOT", "NETSEC_WRITE_GOLDEN"}
+# Of GitHub's settings, not of a program.
+OF_GITHUB = {"AWS_ROLE"}
 
 
 class Variables(unittest.TestCase):
@@ -20,18 +22,20 @@ class Variables(unittest.TestCase):
         for path, pattern in [
             ("crates", r'env = "(NETSEC_[A-Z_]+)"'),
             ("crates", r'_VARIABLE: &str = "((?:NETSEC|AWS)_[A-Z_]+)"'),
+            ("crates", r'"(AWS_[A-Z0-9_]+)"'),
+            ("docs", r"`(AWS_[A-Z0-9_]+|PG[A-Z]+|TMPDIR|HTTPS?_PROXY|NO_PROXY)"),
             ("run.sh", r"\$\{((?:NETSEC|AWS|ECR)_[A-Z_]+)"),
             ("docker-compose.yml", r"\$\{([A-Z0-9_]+)"),
             ("deploy/image/entrypoint", r"\$\{(NETSEC_[A-Z_]+)"),
         ]:
             read = self.read(REPOSITORY / path, pattern)
             self.assertTrue(read, f"{path}: {pattern}")
-            self.assertEqual(read - named - INTERNAL, set(), path)
+            self.assertEqual(read - named - INTERNAL - OF_GITHUB, set(), path)
 
     @staticmethod
     def read(path, pattern):
-        files = path.rglob("*.rs") if path.is_dir() else [path]
-        return {name for file in files for name in re.findall(pattern, file.read_text())}
+        files = [*path.rglob("*.rs"), *path.rglob("*.md")] if path.is_dir() else [path]
+        return {name for file in files if "tests" not in file.parts for name in re.findall(pattern, file.read_text())}
 
 
 class Rights(unittest.TestCase):
