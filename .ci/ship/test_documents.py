@@ -38,6 +38,28 @@ class Variables(unittest.TestCase):
         return {name for file in files if "tests" not in file.parts for name in re.findall(pattern, file.read_text())}
 
 
+class Compose(unittest.TestCase):
+    # The container's own: where things lie and listen there.
+    OF_THE_CONTAINER = {"NETSEC_LISTEN", "NETSEC_ADMIN_LISTEN", "NETSEC_PROGRAM", "NETSEC_TLS_CERTIFICATE", "NETSEC_TLS_KEY", "NETSEC_INSECURE"}
+
+    def test_the_service_gets_every_variable_of_its_own_and_who_asks_amazon(self):
+        example = (REPOSITORY / ".env.example").read_text()
+        own = example.split("# For netsec-server.\n")[1].split("\n\n")[0]
+        wanted = set(re.findall(r"^#([A-Z_]+)=", own, re.MULTILINE)) - self.OF_THE_CONTAINER
+        self.assertIn("NETSEC_MAX_ROWS", wanted)
+        for service, names in [("server", wanted), ("train", set())]:
+            names = names | {"NETSEC_REGISTRY", "NETSEC_TRUSTED_KEYS", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3"}
+            self.assertEqual(names - self.passed_on(service), set(), service)
+
+    @staticmethod
+    def passed_on(service):
+        text = (REPOSITORY / "docker-compose.yml").read_text()
+        block = re.split(r"\n  (?=\w+:\n)", text.split(f"\n  {service}:\n")[1])[0]
+        if "<<: *stores" in block:
+            block += "\n" + text.split("&stores\n")[1].split("\n\n")[0]
+        return set(re.findall(r"^ +([A-Z_0-9]+):", block, re.MULTILINE))
+
+
 class Rights(unittest.TestCase):
     """Whoever may push a branch runs commands as the runner's user: what that user may do as root."""
 
