@@ -154,6 +154,23 @@ class Runbook(unittest.TestCase):
         self.assertEqual(order, ["docker container", "systemctl stop", "docker stop", "docker run", "docker start", "systemctl start"])
 
 
+class Ways(unittest.TestCase):
+    """What the guide has somebody connect with, its rules let through."""
+
+    guide = (REPOSITORY / "docs/deploy.md").read_text()
+
+    def test_the_security_group_has_a_rule_for_the_balancer_and_for_each_database(self):
+        rules = self.guide.split("**5. A security group**")[1].split("**6. ")[0]
+        self.assertIn("--port 5000 --source-group", rules)
+        for port in ["27017", "5432", "3306"]:
+            self.assertIn(port, rules)
+
+    def test_a_registry_in_a_bucket_can_be_reached_from_a_cluster_as_the_guide_changes_it(self):
+        section = self.guide.split("### When to move to a cluster")[1].split("## What was run")[0]
+        for word in ["NETSEC_REGISTRY", "AWS_REGION", "role-arn", "emptyDir", "egress", "port: 53", "port: 443"]:
+            self.assertIn(word, section)
+
+
 class Images(unittest.TestCase):
     def test_every_image_that_is_pulled_is_of_the_repository_that_is_made_filled_and_let_in(self):
         for path in [*(REPOSITORY / "deploy").rglob("*.yaml"), *(REPOSITORY / "deploy/iam").iterdir()]:
