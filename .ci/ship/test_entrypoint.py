@@ -100,6 +100,20 @@ class EntryPoint(unittest.TestCase):
         self.assertEqual((data / "key").stat().st_mode & 0o777, 0o644)
         self.assertEqual(len((data / "state/keys").read_text().splitlines()), 3)
 
+    def test_the_key_for_prometheus_is_made_when_it_is_asked_for_later_and_once(self):
+        for number, shell in enumerate(SHELLS):
+            with self.subTest(shell):
+                data = self.container(f"later{number}")
+                self.start(data, shell=shell)
+                before = (data / "state/keys").read_text()
+                self.assertNotIn("netsec_", self.start(data, shell=shell, NETSEC_METRICS_KEY_FILE=f"{data}/key"))
+                after = (data / "state/keys").read_text()
+                self.assertTrue(after.startswith(before))
+                self.assertEqual(after[len(before):].split()[:2], ["metrics", "predict"])
+                self.assertRegex((data / "key").read_text(), r"^netsec_[0-9a-f]{64}\n$")
+                self.start(data, shell=shell, NETSEC_METRICS_KEY_FILE=f"{data}/key")
+                self.assertEqual((data / "state/keys").read_text(), after)
+
     def test_a_mounted_registry_is_used_as_it_is(self):
         data = self.container("mounted")
         history = data / "artifacts/registry/models/phishing/history"
