@@ -307,6 +307,7 @@ recover() {
   now="$(state "$current")" || return
   case "$now" in
     absent | running) ;;
+    paused) docker container unpause "$current" >/dev/null || return ;;
     *) docker container start "$current" >/dev/null || return ;;
   esac
 }

@@ -514,6 +514,14 @@ class Deployment(OnAMachine):
         self.assertEqual(self.machine.serving(), "old")
 
 
+    def test_a_paused_container_goes_on(self):
+        for arguments in [("start",), ("deploy", image("old")), ("deploy", image("new"))]:
+            with self.subTest(arguments):
+                machine = self.new_machine("paused")
+                (machine.state / "containers/netsec/state").write_text("paused\n")
+                self.check(machine.run(*arguments), 0)
+                self.assertEqual(machine.serving(), arguments[-1][-3:] if len(arguments) > 1 else "old")
+
     def test_a_stop_that_the_engine_goes_on_with_is_made_good_by_a_start(self):
         (self.machine.state / "stopping").write_text("")
         self.check(self.machine.run("start"), 0)
