@@ -88,6 +88,11 @@ class Rights(unittest.TestCase):
         group = re.search(r"^  group: (.*)$", self.workflows["main.yaml"], re.MULTILINE)[1]
         self.assertEqual(group, "${{ inputs.rollback && 'rollback' || 'deployment' }}")
 
+    def test_the_bases_of_the_image_can_be_given_and_are_the_dockerfile_s_otherwise(self):
+        for name in ["BUILDER", "RUNTIME"]:
+            self.assertIn(f"${{{{ vars.{name} && format('{name}={{0}}', vars.{name}) || '' }}}}", self.workflows["main.yaml"])
+            self.assertIn(f"ARG {name}=", (REPOSITORY / "Dockerfile").read_text())
+
     def test_jobs_on_the_instance_are_of_main_in_an_environment_and_check_nothing_out(self):
         jobs = [job for text in self.workflows.values() for job in re.split(r"\n  (?=\w+:\n)", text) if "self-hosted" in job]
         self.assertEqual(len(jobs), 2)
