@@ -20,6 +20,10 @@ root="${NETSEC_ROOT:-}"
 state_dir="$root/var/lib/netsec"
 settings_file="$root/etc/netsec/deploy.env"
 server_env="$root/etc/netsec/server.env"
+unit_dir="$root/etc/systemd/system"
+program_dir="$root/usr/local/sbin"
+# The checkout, or where the installed copy lies.
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 
 say() { printf 'run.sh: %s\n' "$*"; }
 warn() { printf 'run.sh: %s\n' "$*" >&2; }
@@ -88,7 +92,7 @@ check_settings() {
   fits NETSEC_BIND "$bind" '[0-9]{1,3}(\.[0-9]{1,3}){3}' "an IPv4 address"
   fits NETSEC_READY_SECONDS "$ready_seconds" '[0-9]{1,6}' "a number of seconds"
   fits NETSEC_WATCH_SECONDS "$watch_seconds" '[0-9]{1,6}' "a number of seconds"
-  fits NETSEC_MEMORY "$memory" '[0-9]+[bkmg]?' "an amount such as 3g"
+  fits NETSEC_MEMORY "$memory" '[0-9]+(\.[0-9]+)?[bkmgBKMG]?(i?[bB])?' "an amount such as 3g"
 }
 
 fits() { [[ "$2" =~ ^($3)$ ]] || fail 78 "$1=${2@Q} is not $4: mend $settings_file or the environment"; }
@@ -451,10 +455,6 @@ install_packages() {
     command -v "$tool" >/dev/null || fail 69 "$package was installed, and there is still no $tool"
   done
 }
-
-unit_dir="$root/etc/systemd/system"
-program_dir="$root/usr/local/sbin"
-here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 
 install_all() {
   local units="$here/deploy/systemd"
