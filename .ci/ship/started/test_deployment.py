@@ -160,6 +160,23 @@ class Deployment(Started):
         self.run_sh("rollback")
         self.check_serving("second", "third")
 
+    def test_changed_settings_and_a_tidied_engine_leave_the_image_before_to_go_back_to(self):
+        self.deploy("first")
+        self.deploy("second")
+        settings = self.folder / "root/etc/netsec"
+        settings.mkdir(parents=True)
+        (settings / "server.env").write_text("NETSEC_LOG=info\n")
+        self.deploy("second", says="swapping")
+        self.check_serving("second", "first")
+        docker("container", "prune", "--force")
+        docker("image", "rm", self.image("first"))
+        self.run_sh("rollback")
+        self.check_serving("first", "second")
+        self.run_sh("deploy", self.image("second"), code=78, says="NETSEC_PORT", NETSEC_PORT='"5000"')
+        docker("pause", "netsec")
+        self.run_sh("start")
+        self.check_serving("first", "second")
+
     @contextlib.contextmanager
     def outage(self):
         """Counts for how long nobody answers with 200."""

@@ -230,6 +230,7 @@ class Start(Started):
         volume = ["--volume", "netsec-data:/data", "--publish", "5000:5000"]
         self.start(*volume, SERVER)
         key = keys_of(self.ready())["predict"]
+        docker("exec", "netsec", "entrypoint", "--check")
         # The service and its watch, which are not on this machine.
         restoration = re.sub(r"^(image=|sudo systemctl|sudo docker st).*\n", "", restoration, flags=re.MULTILINE)
         backup, restoration = backup.replace("sudo ", ""), restoration.replace("sudo ", "")
