@@ -172,14 +172,28 @@ impl History {
         Self { unlinked, ..self }
     }
 
-    /// Returns the entries of which the second was not written behind the first, as long as both count.
+    /// Returns the entries of which the second was not written behind the first.
     pub(crate) fn breaks(&self) -> impl Iterator<Item = (&Entry, &Entry)> {
-        let pairs = self.unlinked.iter().filter_map(|number| {
+        self.unlinked.iter().filter_map(|number| {
             let before = self.numbered(number.checked_sub(1)?)?;
             Some((before, self.numbered(*number)?))
-        });
-        let counts = |entry: &Entry| !self.disowned.contains_key(&entry.sequence);
-        pairs.filter(move |(before, entry)| counts(before) && counts(entry))
+        })
+    }
+
+    /// Returns those of [`History::breaks`] of which both count.
+    pub(crate) fn open_breaks(&self) -> impl Iterator<Item = (&Entry, &Entry)> {
+        let count = |(a, b): &(&Entry, &Entry)| !self.is_disowned(a) && !self.is_disowned(b);
+        self.breaks().filter(count)
+    }
+
+    /// Returns whether an entry does not count.
+    pub(crate) fn is_disowned(&self, entry: &Entry) -> bool {
+        self.disowned.contains_key(&entry.sequence)
+    }
+
+    /// Returns the last entry before another that counts.
+    pub(crate) fn counting_before(&self, entry: &Entry) -> Option<&Entry> {
+        self.counting().rev().find(|e| e.sequence < entry.sequence)
     }
 
     /// Returns all entries, the oldest first.

@@ -21,9 +21,12 @@ impl Chain {
         self.entries.len() as u64 + 1
     }
 
-    /// Takes the next entry with the text of its file. Those that programs wrote before entries were chained name none.
+    /// Takes the next entry with the text of its file. Those that programs wrote before entries were chained name none,
+    /// and stand before those that do: such a program reads no further.
     pub(super) fn take(&mut self, entry: Entry, text: &[u8]) {
-        if entry.previous.is_some() && entry.previous != self.end {
+        let is_chained =
+            entry.previous.is_some() || self.entries.last().is_some_and(|e| e.previous.is_some());
+        if is_chained && entry.previous != self.end {
             self.unlinked.insert(entry.sequence);
         }
         self.end = Some(Digest::of(text));
@@ -44,9 +47,25 @@ impl Registry {
     /// Checks that the entries of a history were written behind one another, when it is said whom to trust. An unsigned
     /// refusal counts as well, so that by what was made of a promotion another champion would serve.
     pub(super) fn check_links(&self, name: &str, history: &History) -> Result<(), RegistryError> {
-        let Some((before, entry)) = history.breaks().next() else {
-            return Ok(());
-        };
+        for (before, entry) in history.breaks() {
+            self.check_break(name, history, before, entry)?;
+        }
+        Ok(())
+    }
+
+    /// Where one of the two is disowned, what stands before them is bound by nothing behind: its own signature has to do
+    /// that.
+    fn check_break(
+        &self,
+        name: &str,
+        history: &History,
+        before: &Entry,
+        entry: &Entry,
+    ) -> Result<(), RegistryError> {
+        if history.is_disowned(before) || history.is_disowned(entry) {
+            let bound = history.counting_before(entry);
+            return bound.map_or(Ok(()), |bound| self.check_entry(name, bound));
+        }
         let seal = self.entry_seal(name, entry)?;
         let changed = Seal::Unlinked(entry.sequence);
         let (culprit, seal, advice) = match seal {
@@ -76,7 +95,7 @@ impl Registry {
 
 /// Says of the entries among some behind which others were written that they are not those.
 pub(super) fn broken_links(history: &History, entries: &[&Entry]) -> Vec<String> {
-    let breaks = history.breaks();
+    let breaks = history.open_breaks();
     let of_these = breaks.filter(|(before, _)| entries.contains(before));
     let said = |(before, entry): (&Entry, &Entry)| {
         let what = Seal::Unlinked(entry.sequence);

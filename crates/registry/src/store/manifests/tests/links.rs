@@ -137,3 +137,66 @@ fn an_entry_that_gives_a_version_another_evaluation_is_named_before_the_version(
     assert!(refused.contains("disown m --entry 3"), "{refused}");
     assert!(!refused.contains("withdraw"), "{refused}");
 }
+
+#[test]
+fn an_entry_that_names_none_does_not_cut_off_those_before_it() {
+    let place = rolled_back();
+    let forged = draft(&place.registry(), 3);
+    place
+        .registry()
+        .append("m", |_| Ok(Some(forged.clone())))
+        .unwrap();
+    place.tamper(6, |entry| {
+        entry.as_object_mut().unwrap().remove("previous").unwrap();
+    });
+    let refused = champion(&place.trusting(1)).unwrap_err();
+    assert!(refused.contains("disown m --entry 6"), "{refused}");
+}
+
+#[test]
+fn what_stands_before_a_disowned_entry_is_bound_by_its_own_signature() {
+    let place = Place::of_two();
+    for (action, version) in [(Action::Promoted, 2), (Action::RolledBack, 1)] {
+        let known = both(&place).entry("m", Some(version)).unwrap();
+        let entry = Entry { action, ..known };
+        both(&place)
+            .append("m", |_| Ok(Some(entry.clone())))
+            .unwrap();
+    }
+    // With the digest of what somebody is going to make of entry 4.
+    let forged = draft(&place.registry(), 3);
+    place
+        .registry()
+        .append("m", |_| Ok(Some(forged.clone())))
+        .unwrap();
+    place.tamper(5, |entry| entry["previous"] = json!(Digest::of(b"later")));
+    both(&place).disown("m", 5, "forged", clock::now()).unwrap();
+    assert_eq!(champion(&place.trusting(1)), Ok(1));
+    place.tamper(4, |entry| entry["action"] = "declined".into());
+    let refused = champion(&place.trusting(1)).unwrap_err();
+    assert!(refused.contains("disown m --entry 4"), "{refused}");
+    both(&place)
+        .disown("m", 4, "changed", clock::now())
+        .unwrap();
+    assert_eq!(champion(&place.trusting(1)), Ok(2));
+    // Nor are those before both.
+    place.tamper(3, |entry| entry["why"] = "changed".into());
+    let refused = champion(&place.trusting(1)).unwrap_err();
+    assert!(refused.contains("disown m --entry 3"), "{refused}");
+}
+
+#[test]
+fn a_signed_entry_in_the_place_of_another_can_be_disowned() {
+    let place = rolled_back();
+    place.tamper(4, |entry| entry["why"] = "lost a race".into());
+    let file = place.file(&super::super::super::entry_key("m", 4));
+    let text = fs::read(file).unwrap();
+    place.signing(1).sign_entry("m", 4, &text).unwrap();
+    let refused = champion(&place.trusting(1)).unwrap_err();
+    assert!(refused.contains("disown m --entry 4"), "{refused}");
+    both(&place)
+        .disown("m", 4, "not this", clock::now())
+        .unwrap();
+    assert_eq!(champion(&place.trusting(1)), Ok(2));
+    both(&place).disown("m", 3, "no", clock::now()).unwrap_err();
+}
