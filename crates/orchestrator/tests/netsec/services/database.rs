@@ -126,6 +126,22 @@ impl Database {
             .unwrap()
     }
 
+    /// Returns whether a server does nothing for anybody else.
+    pub fn is_idle(&self) -> bool {
+        let busy = match self.kind {
+            Kind::Postgres => {
+                "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' \
+                 AND state <> 'idle' AND pid <> pg_backend_pid()"
+            }
+            Kind::MariaDb => {
+                "SELECT count(*) FROM information_schema.processlist \
+                 WHERE command NOT IN ('Sleep', 'Daemon') AND id <> connection_id()"
+            }
+            Kind::Sqlite => panic!("SQLite has no server"),
+        };
+        self.ask(busy).trim() == "0"
+    }
+
     /// Quotes a name as the database's manual says.
     pub fn quote(&self, name: &str) -> String {
         let mark = if self.kind == Kind::MariaDb {

@@ -128,6 +128,24 @@ fn begun(
     (child, progress)
 }
 
+/// Stops a push while the server does nothing for it: amid a request it would hold the new rows' places in the
+/// table's index, for which another push has to wait.
+fn stop_between_requests(push: &Child, database: &Database) {
+    for _ in 0..100 {
+        send_signal(push, "STOP");
+        // A request that the server has as a whole ends without the push.
+        for _ in 0..20 {
+            if database.is_idle() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        send_signal(push, "CONT");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    panic!("the push was met in a request each time");
+}
+
 #[test]
 fn an_interrupted_push_is_completed_by_the_same_push() {
     for kind in EVERY {
@@ -180,7 +198,7 @@ fn of_two_equal_replacements_both_end_well() {
         let to = database.address("tiny");
         place.write_tiny(ROWS);
         let (mut child, progress) = begun(&place, &to, &replace);
-        send_signal(&child, "STOP");
+        stop_between_requests(&child, &database);
         push_tiny(&place, &to, &replace);
         send_signal(&child, "CONT");
         let said: Vec<String> = progress.collect();
