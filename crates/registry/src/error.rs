@@ -75,7 +75,7 @@ pub enum RegistryError {
         source: CodecError,
     },
     #[error(
-        "`{}` is not a model's name: use letters, digits, `-` and `_`, a letter or digit first",
+        "`{}` is not a model's name: use at most 100 letters, digits, `-` and `_`, a letter or digit first",
         printable(.name)
     )]
     BadName { name: String },

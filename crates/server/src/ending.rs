@@ -19,6 +19,9 @@ use actix_web::{
     },
 };
 
+#[cfg(unix)]
+use harness::{INTERRUPTED, TERMINATED};
+
 use crate::{problem::Problem, routes::Service};
 
 /// Whether the service ends, and what it is asked meanwhile.
@@ -98,14 +101,19 @@ impl Signals {
         })
     }
 
-    /// Waits for what is begun with, but not beyond a signal; returns whether it has come.
-    pub async fn wait_for(&mut self, beginning: impl Future<Output = ()>) -> bool {
+    /// Waits for what is begun with, but not beyond a signal.
+    ///
+    /// # Errors
+    /// The exit code of a process that the signal ends.
+    pub async fn wait_for<T>(&mut self, beginning: impl Future<Output = T>) -> Result<T, u8> {
         let mut beginning = pin!(beginning);
         poll_fn(|context| {
-            let is_told = self.terminate.poll_recv(context).is_ready();
-            match is_told || self.is_hasty(context) {
-                true => Poll::Ready(false),
-                false => beginning.as_mut().poll(context).map(|()| true),
+            if self.terminate.poll_recv(context).is_ready() {
+                return Poll::Ready(Err(TERMINATED));
+            }
+            match self.is_hasty(context) {
+                true => Poll::Ready(Err(INTERRUPTED)),
+                false => beginning.as_mut().poll(context).map(Ok),
             }
         })
         .await
@@ -165,9 +173,8 @@ impl Signals {
         Ok(Self)
     }
 
-    pub async fn wait_for(&mut self, beginning: impl Future<Output = ()>) -> bool {
-        beginning.await;
-        true
+    pub async fn wait_for<T>(&mut self, beginning: impl Future<Output = T>) -> Result<T, u8> {
+        Ok(beginning.await)
     }
 
     pub async fn end(

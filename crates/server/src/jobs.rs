@@ -29,6 +29,9 @@ const REGISTERING: &str = "it was ended while its candidate was being registered
                            whether it was";
 /// What is said of a job that ended with the service.
 const STOPPED: &str = "the service has ended, and the training with it";
+/// What is said of one that was at its last stage by then.
+const STOPPED_REGISTERING: &str = "the service has ended, and the training with it, while its candidate was being \
+                                   registered: the history of the model tells whether it was";
 /// Why a job cannot be ended.
 pub const ENDED: &str = "the job does not run any more";
 /// Bytes of a child's result at most; beyond them it is not read.
@@ -336,8 +339,11 @@ impl Jobs {
                 job.verdict = Some(result["verdict"].clone());
             } else {
                 job.state = "failed".to_owned();
-                let is_ended = code.is_none() && is_stopping;
-                job.error = Some(if is_ended { STOPPED.to_owned() } else { last });
+                job.error = Some(match code.is_none() && is_stopping {
+                    true if job.is_registering() => STOPPED_REGISTERING.to_owned(),
+                    true => STOPPED.to_owned(),
+                    false => last,
+                });
             }
         });
         tracing::info!(job = job.borrow().id, ?code, "training ended");

@@ -1,9 +1,10 @@
 //! The life of the service: checked, bound, run, drained.
 
 use std::{
-    io::Write as _,
+    io::{self, Write as _},
     net::{SocketAddr, TcpListener},
     sync::Arc,
+    thread,
     time::Duration,
 };
 
@@ -12,13 +13,14 @@ use actix_web::{
     body::MessageBody,
     dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse},
     middleware::from_fn,
-    rt::{System, time::timeout},
+    rt::{System, SystemRunner, time::timeout},
     web::Data,
 };
 use artifact::{ErrorKind, Failure};
 #[cfg(feature = "s3")]
 use connectors::registry_bucket as bucket;
 use registry::Registry;
+use tokio::sync::oneshot;
 
 use crate::{
     arguments::Arguments,
@@ -58,13 +60,40 @@ pub fn run(arguments: &Arguments) -> Result<u8, Failure> {
     let settings = Settings::of(arguments)?;
     let registry = open_registry(&settings)?;
     let serving = Arc::new(Serving::new(registry, settings.model.clone()));
-    if arguments.check {
-        settings.check_surroundings()?;
-        serving.reload()?;
-        print("the configuration is sound, and the champion loads and answers")?;
-        return Ok(0);
+    match arguments.check {
+        true => check(settings, serving),
+        false => serve(arguments, settings, serving),
     }
-    serve(arguments, settings, serving)
+}
+
+/// Checks what the service will need, the champion with it. Ended by a signal while a registry keeps still, also as
+/// the first process of a container.
+fn check(settings: Settings, serving: Arc<Serving>) -> Result<u8, Failure> {
+    let system = System::new();
+    let mut signals = listen_to_signals(&system)?;
+    let (tell, told) = oneshot::channel();
+    let checking = move || {
+        let surroundings = settings.check_surroundings();
+        let checked = surroundings.and_then(|()| Ok(serving.reload().map(drop)?));
+        // Nobody may wait for it any more.
+        let _ = tell.send(checked);
+    };
+    let thread = thread::Builder::new().name("check".to_owned());
+    let failed = |e: io::Error| unavailable("the check", &e);
+    thread.spawn(checking).map_err(failed)?;
+    match system.block_on(signals.wait_for(told)) {
+        Err(code) => return Ok(code),
+        // It has panicked, and has said so.
+        Ok(Err(_)) => return Err(failed(io::Error::other("it has not come to its end"))),
+        Ok(Ok(checked)) => checked?,
+    }
+    print("the configuration is sound, and the champion loads and answers")?;
+    Ok(0)
+}
+
+fn listen_to_signals(system: &SystemRunner) -> Result<Signals, Failure> {
+    let signals = system.block_on(async { Signals::listen() });
+    signals.map_err(|e| unavailable("the wait for signals", &e))
 }
 
 /// Opens the registry where it is, with the keys that it trusts; nothing is asked of it yet.
@@ -115,15 +144,14 @@ fn serve(arguments: &Arguments, settings: Settings, serving: Arc<Serving>) -> Re
         "http"
     };
     let system = System::new();
-    let signals = system.block_on(async { Signals::listen() });
-    let mut signals = signals.map_err(|e| unavailable("the wait for signals", &e))?;
+    let mut signals = listen_to_signals(&system)?;
     let service = assemble(settings, serving)?;
     let watches = watches(&service).map_err(|e| unavailable("the watch over the registry", &e));
     let [mut registry, files] = watches?;
     let result = system.block_on(async {
-        let failed = |e: std::io::Error| unavailable("the service", &e);
+        let failed = |e: io::Error| unavailable("the service", &e);
         let first_look = timeout(FIRST_LOOK, registry.first_look());
-        if !signals.wait_for(async { drop(first_look.await) }).await {
+        if signals.wait_for(first_look).await.is_err() {
             return Ok(0);
         }
         let keys = service.settings.keys.current();
@@ -146,7 +174,7 @@ fn serve(arguments: &Arguments, settings: Settings, serving: Arc<Serving>) -> Re
 
 /// Starts to watch the registry and, apart from it, the configuration's files: while a registry on a network does not
 /// answer, keys are taken out all the same.
-fn watches(service: &Data<Service>) -> std::io::Result<[Watch; 2]> {
+fn watches(service: &Data<Service>) -> io::Result<[Watch; 2]> {
     let (registry, files) = (Data::clone(service), Data::clone(service));
     let every = service.settings.poll;
     // What went wrong is in the log, and it is tried again.
@@ -215,7 +243,7 @@ fn bind(address: SocketAddr) -> Result<TcpListener, Failure> {
     TcpListener::bind(address).map_err(|e| unavailable(&format!("the listener on {address}"), &e))
 }
 
-fn unavailable(what: &str, error: &std::io::Error) -> Failure {
+fn unavailable(what: &str, error: &io::Error) -> Failure {
     let reason = format!("cannot start {what}: {error}{}", artifact::remedy(error));
     Failure::new(ErrorKind::Unavailable, reason)
 }
@@ -254,11 +282,7 @@ impl Manner {
 
 /// Starts the workers, over TLS where there is a certificate; the future ends once the service was told
 /// to stop and has drained.
-fn start(
-    service: &Data<Service>,
-    listener: TcpListener,
-    manner: Manner,
-) -> std::io::Result<Server> {
+fn start(service: &Data<Service>, listener: TcpListener, manner: Manner) -> io::Result<Server> {
     let settings = &service.settings;
     let time = settings.limits.client_timeout;
     let shared = Data::clone(service);
@@ -282,7 +306,7 @@ fn start(
     let server = match &settings.tls {
         None => server.listen(listener)?,
         Some(certificate) => {
-            let config = certificate.listener().map_err(std::io::Error::other)?;
+            let config = certificate.listener().map_err(io::Error::other)?;
             server.listen_rustls_0_23(listener, config)?
         }
     };
@@ -347,9 +371,9 @@ fn usage(reason: String) -> Failure {
 
 /// Prints to standard output; a reader that went away is no reason to stop serving.
 fn print(text: &str) -> Result<(), Failure> {
-    let mut out = std::io::stdout();
+    let mut out = io::stdout();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::new(
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => Err(Failure::new(
             ErrorKind::Unavailable,
             format!("cannot write the output: {e}"),
         )),

@@ -98,7 +98,7 @@ impl Serving {
         }
         if let (Err(error), true) = (&result, said != loading.last_said) {
             let serving = self.current().as_ref().map(|d| d.entry.version);
-            tracing::warn!(%error, ?serving, "candidate refused");
+            tracing::warn!(%error, ?serving, "no champion taken up");
         }
         loading.last_said = said;
         result

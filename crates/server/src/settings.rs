@@ -318,19 +318,13 @@ fn rate(given: Option<f64>) -> Result<Option<f64>, Failure> {
     }
 }
 
-fn lower(names: &[String]) -> Vec<String> {
-    names.iter().map(|name| name.to_lowercase()).collect()
-}
-
 fn hosts(given: &[String]) -> Result<Vec<String>, Failure> {
-    // An empty environment variable is one empty name.
-    let mut names = given.iter().filter(|name| !name.is_empty());
     let is_part = |c: char| c.is_ascii_alphanumeric() || "-._".contains(c);
-    match names.clone().find(|name| !name.chars().all(is_part)) {
+    match named(given).find(|name| !name.chars().all(is_part)) {
         Some(bad) => Err(config(format!(
             "--allow-host {bad}: write each name alone, without scheme, port or `*`, such as svc.example"
         ))),
-        None => Ok(names.by_ref().map(|name| name.to_lowercase()).collect()),
+        None => Ok(named(given).map(|name| name.to_lowercase()).collect()),
     }
 }
 
@@ -341,12 +335,17 @@ fn origins(given: &[String]) -> Result<Vec<String>, Failure> {
             .or_else(|| text.strip_prefix("http://"));
         rest.is_some_and(|host| !host.is_empty() && !host.contains(['/', '*', ' ']))
     };
-    match given.iter().find(|text| !is_origin(text)) {
+    match named(given).find(|text| !is_origin(text)) {
         Some(bad) => Err(config(format!(
             "--allow-origin {bad}: write scheme and host alone, such as https://portal.example"
         ))),
-        None => Ok(lower(given)),
+        None => Ok(named(given).map(|text| text.to_lowercase()).collect()),
     }
+}
+
+/// Returns the names of a list: an environment variable without a value is one empty name.
+fn named(given: &[String]) -> impl Iterator<Item = &String> {
+    given.iter().filter(|name| !name.is_empty())
 }
 
 /// Reads the keys of the file, if one is named, and of the environment.

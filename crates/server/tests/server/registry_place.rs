@@ -73,26 +73,29 @@ fn a_training_registers_where_the_service_reads() {
 /// As the first process of a container, which no signal ends that it does not listen to.
 #[cfg(feature = "s3")]
 #[test]
-fn sigterm_before_a_silent_bucket_has_answered_ends_the_service_that_would_ignore_it() {
-    let place = Place::empty();
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let endpoint = format!("http://{}", silent.local_addr().unwrap());
-    let child = command_behind(&place, "trap '' TERM")
-        .args(["--listen", "127.0.0.1:0", "--registry", "s3://bucket/p"])
-        .env("AWS_ENDPOINT_URL", endpoint)
-        .envs([("AWS_ACCESS_KEY_ID", "key"), ("AWS_REGION", "eu-west-1")])
-        .env("AWS_SECRET_ACCESS_KEY", "a secret of the test")
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // Asked for the champion, the bucket keeps still.
-    let _asked = silent.accept().unwrap();
-    let began = Instant::now();
-    let id = child.id().to_string();
-    let sent = Command::new("kill").args(["-s", "TERM", &id]).status();
-    assert!(sent.unwrap().success());
-    let ended = child.wait_with_output().unwrap();
-    assert_eq!(ended.status.code(), Some(0));
-    assert_eq!(String::from_utf8(ended.stdout).unwrap(), "");
-    assert!(began.elapsed() < Duration::from_secs(4));
+fn sigterm_before_a_silent_bucket_has_answered_ends_what_would_ignore_it() {
+    for (check, code) in [(None, 0), (Some("--check"), 143)] {
+        let place = Place::empty();
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", silent.local_addr().unwrap());
+        let child = command_behind(&place, "trap '' TERM")
+            .args(["--listen", "127.0.0.1:0", "--registry", "s3://bucket/p"])
+            .args(check)
+            .env("AWS_ENDPOINT_URL", endpoint)
+            .envs([("AWS_ACCESS_KEY_ID", "key"), ("AWS_REGION", "eu-west-1")])
+            .env("AWS_SECRET_ACCESS_KEY", "a secret of the test")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Asked for the champion, the bucket keeps still.
+        let _asked = silent.accept().unwrap();
+        let began = Instant::now();
+        let id = child.id().to_string();
+        let sent = Command::new("kill").args(["-s", "TERM", &id]).status();
+        assert!(sent.unwrap().success());
+        let ended = child.wait_with_output().unwrap();
+        assert_eq!(ended.status.code(), Some(code), "{check:?}");
+        assert_eq!(String::from_utf8(ended.stdout).unwrap(), "");
+        assert!(began.elapsed() < Duration::from_secs(4), "{check:?}");
+    }
 }

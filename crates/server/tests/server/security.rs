@@ -333,6 +333,10 @@ fn configuration_that_makes_no_sense_is_refused() {
         ),
         (&[&twice[..], &["[::]:5000"]].concat(), "are one address"),
         (&["--model", "../x"], "--model: "),
+        (
+            &["--model", &"a".repeat(101)],
+            "use at most 100 letters, digits, `-` and `_`",
+        ),
         (&two, "--train-source a: two sources have this name"),
         (&spaced, "--train-source: write NAME=URI"),
         (&unknown, "--train-source a: no data set `phishin`: give "),
@@ -416,6 +420,9 @@ fn settings_of_the_environment_that_make_no_sense_are_named() {
     check_variable("TMPDIR", "/nope", 78, "no file can be made in /nope: ");
     check_variable("NETSEC_LISTEN", "svc:5000", 64, "or localhost:5000");
     check_variable("NETSEC_LISTEN", "localhost:5000", 0, "");
+    for unset in ["NETSEC_ALLOW_ORIGIN", "NETSEC_ALLOW_HOST", "NETSEC_MODEL"] {
+        check_variable(unset, "", 0, "");
+    }
     check_variable(
         "NETSEC_TRUSTED_KEYS",
         "",

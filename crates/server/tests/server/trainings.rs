@@ -233,6 +233,28 @@ fn a_training_that_is_ended_too_late_says_that_it_may_have_registered() {
 }
 
 #[test]
+fn a_training_that_ends_with_the_service_at_its_last_stage_says_that_it_may_have_registered() {
+    let place = Place::with_flows();
+    let (server, _) = train(
+        &place,
+        "echo '{\"stage\":\"promotion\"}' >&2; exec sleep 60",
+    );
+    let mut events = Connection::open(server.admin.unwrap());
+    let head = events.head("GET", "/jobs/1/events", &[], None);
+    events.write(head.as_bytes()).unwrap();
+    let job = || admin(&server, "GET", "/jobs/1", &json!(null)).json();
+    let last_stage = json!("promotion");
+    wait_for("its last stage", || {
+        job()["progress"]["stage"] == last_stage
+    });
+    server.signal("TERM");
+    let told = events.read().unwrap().text();
+    assert!(told.contains("the service has ended"), "{told}");
+    assert!(told.contains("the history of the model"), "{told}");
+    assert_eq!(server.end("TERM"), Some(0));
+}
+
+#[test]
 fn no_training_begins_once_the_service_ends() {
     let place = Place::with_flows();
     let (server, _) = train(&place, "exec sleep 60");
