@@ -116,6 +116,8 @@ pub struct History {
     withdrawn: BTreeMap<u64, u64>,
     /// The entries that were written behind another one than stands before them.
     unlinked: BTreeSet<u64>,
+    /// SHA-256 of the last entry's file.
+    end: Option<Digest>,
 }
 
 /// What is known of a version.
@@ -164,12 +166,22 @@ impl History {
             disowned,
             withdrawn,
             unlinked: BTreeSet::new(),
+            end: None,
         }
     }
 
-    /// Says which entries were written behind another one than stands before them.
-    pub(crate) fn unlinked(self, unlinked: BTreeSet<u64>) -> Self {
-        Self { unlinked, ..self }
+    /// Says which entries were written behind another one than stands before them, and what the last one's file is.
+    pub(crate) fn chained(self, unlinked: BTreeSet<u64>, end: Option<Digest>) -> Self {
+        Self {
+            unlinked,
+            end,
+            ..self
+        }
+    }
+
+    /// Returns the digest of the last entry's file, as it was when the history was read.
+    pub(crate) fn end(&self) -> Option<Digest> {
+        self.end
     }
 
     /// Returns the entries of which the second was not written behind the first.

@@ -448,12 +448,10 @@ impl Registry {
                 self.check_notes(name, &history)?;
             }
             entry.sequence = history.entries().len() as u64 + 1;
-            entry.previous = None;
+            // What was read, and not what may stand there by now.
+            entry.previous = history.end();
             if let Some(last) = self.last_time(name, &history) {
                 entry.at = time_after(last, &entry.at);
-            }
-            if let Some(last) = history.entries().last() {
-                entry.previous = Some(Digest::of(&self.entry_text(name, last.sequence)?));
             }
             let key = entry_key(name, entry.sequence);
             let bytes = serde_json::to_vec_pretty(&entry).expect("an entry is plain data");

@@ -39,7 +39,7 @@ impl Chain {
     /// As [`History::new`].
     pub(super) fn history(&self) -> Result<History, (u64, String)> {
         let history = History::new(self.entries.clone())?;
-        Ok(history.unlinked(self.unlinked.clone()))
+        Ok(history.chained(self.unlinked.clone(), self.end))
     }
 }
 

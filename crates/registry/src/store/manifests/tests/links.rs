@@ -200,3 +200,21 @@ fn a_signed_entry_in_the_place_of_another_can_be_disowned() {
     assert_eq!(champion(&place.trusting(1)), Ok(2));
     both(&place).disown("m", 3, "no", clock::now()).unwrap_err();
 }
+
+#[test]
+fn an_entry_that_is_changed_while_the_next_is_made_is_not_signed_by_it() {
+    let place = rolled_back();
+    let registry = both(&place);
+    let fourth = draft(&registry, 4);
+    registry.seal("m", &fourth).unwrap();
+    let change = |_: &History| {
+        place.tamper(5, |entry| entry["reasons"] = serde_json::json!(["forged"]));
+        Ok(Some(fourth.clone()))
+    };
+    registry.append("m", change).unwrap();
+    let refused = champion(&place.trusting(1)).unwrap_err();
+    assert!(
+        refused.contains("that entry 6 was written behind"),
+        "{refused}"
+    );
+}
