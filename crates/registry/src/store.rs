@@ -222,6 +222,15 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::NoModel`], [`RegistryError::NoVersion`], [`RegistryError::NoChampion`].
     pub fn entry(&self, name: &str, version: Option<u64>) -> Result<Entry, RegistryError> {
+        let found = self.found_entry(name, version);
+        if matches!(found, Err(RegistryError::Untrusted { .. })) {
+            // What somebody puts back is seen by the next look.
+            self.memory.forget(name);
+        }
+        found
+    }
+
+    fn found_entry(&self, name: &str, version: Option<u64>) -> Result<Entry, RegistryError> {
         let history = self.existing(name)?;
         let found = match version {
             Some(version) => {

@@ -4,8 +4,12 @@ use std::sync::{
 };
 
 use artifact::Digest;
+use ed25519_compact::{KeyPair, Seed};
 
-use crate::{Action, BlobError, BlobStore, Entry, LocalDirectory, Registry};
+use crate::{
+    Action, BlobError, BlobStore, Entry, LocalDirectory, Registry, RegistryError, SigningKey,
+    TrustedKeys,
+};
 
 /// A store that is asked by requests, and counts them.
 struct Remote {
@@ -144,4 +148,31 @@ fn a_history_that_was_put_back_shorter_is_continued_without_a_gap() {
     }
     assert_eq!(Watched::append_by(&watched.reader).sequence, 2);
     assert_eq!(watched.look().0, Ok(2));
+}
+
+#[test]
+fn a_history_that_is_refused_is_read_again_by_the_next_look() {
+    let Watched {
+        place,
+        writer,
+        store,
+        ..
+    } = Watched::new();
+    let pair = KeyPair::from_seed(Seed::from_slice(&[1; 32]).unwrap());
+    let pem = place.path().join("key.pem");
+    std::fs::write(&pem, pair.sk.to_pem()).unwrap();
+    let writer = writer.signing(SigningKey::read(&pem).unwrap());
+    std::fs::write(&pem, pair.pk.to_pem()).unwrap();
+    let reader = Registry::new(store).trusting(TrustedKeys::read(&pem).unwrap());
+    (0..3).for_each(|_| drop(Watched::append_by(&writer)));
+    let second = place.path().join("registry/models/m/history/00000002.json");
+    let whole = std::fs::read_to_string(&second).unwrap();
+    std::fs::write(&second, whole.replace("\"a\"", "\"b\"")).unwrap();
+    let refused = reader.entry("m", Some(1)).unwrap_err();
+    assert!(
+        matches!(refused, RegistryError::Untrusted { .. }),
+        "{refused}"
+    );
+    std::fs::write(&second, whole).unwrap();
+    assert_eq!(reader.entry("m", Some(1)).unwrap().sequence, 3);
 }
