@@ -23,8 +23,8 @@ pub use signing::{Chosen, Signed};
 pub use verification::VersionCheck;
 
 use crate::{
-    Action, BlobStore, Entry, Evaluation, History, LocalDirectory, RegistryError, SigningKey,
-    TrustedKeys,
+    Action, BlobError, BlobStore, Entry, Evaluation, History, LocalDirectory, RegistryError,
+    SigningKey, TrustedKeys, blob::most_bytes,
 };
 
 /// How often an append is tried when others append at the same time. Each failure means that one of
@@ -464,6 +464,7 @@ impl Registry {
             }
             let key = entry_key(name, entry.sequence);
             let bytes = serde_json::to_vec_pretty(&entry).expect("an entry is plain data");
+            self.check_readable(&key, &bytes)?;
             self.sign_entry(name, entry.sequence, &bytes)?;
             if self.blobs.put_if_absent(&key, &bytes)? {
                 return Ok(Some(entry));
@@ -473,6 +474,22 @@ impl Registry {
             name: name.to_owned(),
             attempts: MAX_ATTEMPTS,
         })
+    }
+
+    /// Refuses to write what nobody would read: a history would end with it.
+    fn check_readable(&self, key: &str, bytes: &[u8]) -> Result<(), RegistryError> {
+        let (length, most) = (bytes.len(), most_bytes(key));
+        if length as u64 <= most {
+            return Ok(());
+        }
+        Err(RegistryError::Blob(BlobError {
+            location: self.location(),
+            action: "write",
+            key: key.to_owned(),
+            reason: format!(
+                "it would have {length} bytes, at most {most} are read: give fewer words"
+            ),
+        }))
     }
 }
 

@@ -240,9 +240,13 @@ fn or_by_number(name: &str, error: RegistryError) -> RegistryError {
     }
 }
 
+/// Letters of a run's name that a note keeps: those of the entry that it is about may be anybody's.
+const MAX_RUN: usize = 100;
+
 /// Makes the entry by which an entry, or the version that it is about, does not count.
 fn note(of: &Entry, action: Action, why: &str, now: clock::Timestamp) -> Entry {
     Entry {
+        run: of.run.chars().take(MAX_RUN).collect(),
         at: clock::rfc3339(now),
         action,
         reasons: Vec::new(),
