@@ -25,13 +25,11 @@ pub trait BlobStore: Send + Sync {
     /// [`BlobError`].
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BlobError>;
 
-    /// Returns whether there is a key; a store that can tell without its bytes does.
+    /// Returns how many bytes a key has, or `None` when there is no such key; they are not read.
     ///
     /// # Errors
     /// [`BlobError`].
-    fn has(&self, key: &str) -> Result<bool, BlobError> {
-        Ok(self.get(key)?.is_some())
-    }
+    fn length(&self, key: &str) -> Result<Option<u64>, BlobError>;
 
     /// Writes bytes under a key, whole or not at all; what was there is replaced.
     ///

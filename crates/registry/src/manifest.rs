@@ -52,6 +52,13 @@ impl Manifest {
         text
     }
 
+    /// Returns how many bytes one of its files has.
+    pub(crate) fn bytes_of(&self, digest: Digest) -> Option<u64> {
+        let blobs = [&self.bundle, &self.training_groups, &self.evaluation];
+        let found = blobs.into_iter().find(|blob| blob.digest == digest);
+        found.map(|blob| blob.bytes)
+    }
+
     /// Says in what a manifest is not that of an entry of a model.
     pub(crate) fn differs_from(&self, model: &str, entry: &Entry) -> Option<String> {
         if self.model != model {

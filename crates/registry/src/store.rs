@@ -152,7 +152,7 @@ impl Registry {
     /// Checks that nothing else stands in the place of the next entry: a directory is in no list of files.
     fn check_end(&self, name: &str, next: u64) -> Result<(), RegistryError> {
         if !self.blobs.is_remote() {
-            self.blobs.has(&entry_key(name, next))?;
+            self.blobs.length(&entry_key(name, next))?;
         }
         Ok(())
     }
@@ -375,6 +375,7 @@ impl Registry {
         digest: Digest,
     ) -> Result<(Vec<u8>, A), RegistryError> {
         let key = blob_key(digest);
+        self.check_length(name, entry, digest)?;
         let bytes = self.blobs.get(&key)?;
         let bytes = bytes.ok_or_else(|| self.missing_blob(name, entry, digest))?;
         let wrap = |source| RegistryError::Codec {
@@ -394,6 +395,26 @@ impl Registry {
         }
         let artifact = codec::decode(&bytes).map_err(wrap)?;
         Ok((bytes, artifact))
+    }
+
+    /// Refuses a blob that has not the length of which its version's manifest tells, before there is memory for it: what
+    /// somebody has made of it may be more than the machine has.
+    fn check_length(&self, name: &str, entry: &Entry, digest: Digest) -> Result<(), RegistryError> {
+        let manifest = self.kept_manifest(name, entry)?;
+        let told = manifest.and_then(|m| m.bytes_of(digest));
+        let key = blob_key(digest);
+        let (Some(told), Some(there)) = (told, self.blobs.length(&key)?) else {
+            return Ok(());
+        };
+        if told == there {
+            return Ok(());
+        }
+        Err(RegistryError::Damaged {
+            location: self.location(),
+            key,
+            reason: format!("has {there} bytes, of which its version's manifest has {told}"),
+            advice: self.advice(name, entry, None),
+        })
     }
 
     fn missing_blob(&self, name: &str, entry: &Entry, digest: Digest) -> RegistryError {

@@ -219,14 +219,14 @@ impl BlobStore for S3Blobs {
         }
     }
 
-    fn has(&self, key: &str) -> Result<bool, BlobError> {
+    fn length(&self, key: &str) -> Result<Option<u64>, BlobError> {
         self.check_key(key)?;
         let whole = self.whole_key(key);
-        let load = self.connection.store.load_of(&whole);
-        let found = self.connection.block_on(load);
-        found
-            .map(|load| load.is_some())
-            .map_err(|trouble| self.error("look for", key, trouble))
+        let head = self.connection.store.head_of(&whole);
+        let head = self.connection.block_on(head);
+        let head = head.map_err(|trouble| self.error("look for", key, trouble))?;
+        let length = head.and_then(|head| head.content_length());
+        Ok(length.map(i64::unsigned_abs))
     }
 
     fn put(&self, key: &str, bytes: &[u8]) -> Result<(), BlobError> {

@@ -10,6 +10,7 @@ use std::{
 
 use aws_sdk_s3::{
     Client,
+    operation::head_object::HeadObjectOutput,
     primitives::ByteStream,
     types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart},
 };
@@ -256,16 +257,22 @@ impl Upload {
 impl Store {
     /// Returns which load an object is; nothing where there is none, or none that may be looked at.
     pub(super) async fn load_of(&self, key: &str) -> Result<Option<String>, Trouble> {
+        let head = self.head_of(key).await?;
+        Ok(head.map(|head| {
+            let load = head.metadata().and_then(|entries| entries.get(LOAD_ENTRY));
+            load.cloned().unwrap_or_default()
+        }))
+    }
+
+    /// Returns what is known of an object but its content.
+    pub(super) async fn head_of(&self, key: &str) -> Result<Option<HeadObjectOutput>, Trouble> {
         let head = || {
             let head = self.client.head_object().bucket(&self.address.bucket);
             head.key(key).send()
         };
         let asked = format!("look for `{key}`");
         match self.repeat(&asked, head).await {
-            Ok(head) => {
-                let load = head.metadata().and_then(|entries| entries.get(LOAD_ENTRY));
-                Ok(Some(load.cloned().unwrap_or_default()))
-            }
+            Ok(head) => Ok(Some(head)),
             Err(trouble) if trouble.cause == Cause::Missing => Ok(None),
             // Who may not list is told no more of an object that is not there.
             Err(trouble) if trouble.cause == Cause::Permission => Ok(None),

@@ -50,7 +50,7 @@ impl Registry {
             let bytes = read_bounded(&path, MAX_FILE_BYTES)?;
             let blob = sound_digest(&path, &bytes)?;
             let key = blob_key(blob);
-            if !self.blobs.has(&key)? {
+            if self.blobs.length(&key)?.is_none() {
                 self.blobs.put(&key, &bytes)?;
             }
             let inside = path.strip_prefix(run.directory()).unwrap_or(&path);

@@ -377,6 +377,16 @@ impl Registry {
         }))
     }
 
+    /// Reads the manifest that lies there, if it is one.
+    pub(super) fn kept_manifest(
+        &self,
+        name: &str,
+        entry: &Entry,
+    ) -> Result<Option<Manifest>, RegistryError> {
+        let text = self.blobs.get(&manifest_key(name, entry))?;
+        Ok(text.and_then(|text| serde_json::from_slice(&text).ok()))
+    }
+
     /// Says how a version is vouched for.
     pub(super) fn seal_of(&self, name: &str, entry: &Entry) -> Result<Seal, RegistryError> {
         let signature = self.blobs.get(&signature_key(name, entry))?;

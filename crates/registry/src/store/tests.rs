@@ -115,6 +115,10 @@ impl BlobStore for Behind {
         self.inner.get(key)
     }
 
+    fn length(&self, key: &str) -> Result<Option<u64>, BlobError> {
+        self.inner.length(key)
+    }
+
     fn put(&self, key: &str, bytes: &[u8]) -> Result<(), BlobError> {
         self.inner.put(key, bytes)
     }

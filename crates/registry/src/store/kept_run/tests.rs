@@ -82,6 +82,10 @@ impl BlobStore for Full {
         self.0.get(key)
     }
 
+    fn length(&self, key: &str) -> Result<Option<u64>, BlobError> {
+        self.0.length(key)
+    }
+
     fn put(&self, key: &str, bytes: &[u8]) -> Result<(), BlobError> {
         let is_new = self.0.get(key)?.is_none();
         assert!(is_new || key.starts_with("runs/"), "{key} is put again");

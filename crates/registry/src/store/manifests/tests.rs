@@ -411,3 +411,15 @@ fn sealing_again_writes_nothing() {
     registry.seal("m", &place.entry).unwrap();
     assert_eq!(written(), before);
 }
+
+#[test]
+fn a_blob_that_has_grown_is_refused_before_it_is_read() {
+    let place = Place::of_two();
+    let blob = place.file(&blob_key(place.entry.bundle));
+    let grown = fs::OpenOptions::new().write(true).open(blob).unwrap();
+    // More than a machine has; nothing of it is on the disk.
+    grown.set_len(1 << 40).unwrap();
+    let refused = place.trusting(1).bundle("m", &place.entry).unwrap_err();
+    let refused = refused.to_string();
+    assert!(refused.contains("has 1099511627776 bytes"), "{refused}");
+}

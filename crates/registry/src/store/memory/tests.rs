@@ -37,6 +37,10 @@ impl BlobStore for Remote {
         self.counted().get(key)
     }
 
+    fn length(&self, key: &str) -> Result<Option<u64>, BlobError> {
+        self.counted().length(key)
+    }
+
     fn put(&self, key: &str, bytes: &[u8]) -> Result<(), BlobError> {
         self.counted().put(key, bytes)
     }
