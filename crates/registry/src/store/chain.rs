@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 
 use artifact::Digest;
 
-use super::{Registry, Seal, manifests::COMPARE};
+use super::{
+    Registry, Seal,
+    manifests::{COMPARE, disowned},
+};
 use crate::{Entry, History, RegistryError};
 
 /// The entries of a history as they are read, one after the other.
@@ -73,14 +76,10 @@ impl Registry {
                 let advice = changed.advice_on_entry(name, before.sequence);
                 (before, changed, advice)
             }
-            // Whoever has forged the one need not have changed the other.
+            // Whoever has forged the one need not have changed the other. No signature mends that.
             _ => {
-                let (of, number) = (before.sequence, entry.sequence);
-                let disown = seal.advice_on_entry(name, number);
-                let advice = format!(
-                    "it was written behind another entry {of} than the one that stands there: {COMPARE}; where entry \
-                     {of} is as it was, {disown}"
-                );
+                let disown = disowned(name, entry.sequence);
+                let advice = format!("{}; {disown}", out_of_place(before));
                 (entry, seal, advice)
             }
         };
@@ -91,15 +90,47 @@ impl Registry {
             seal,
         })
     }
+
+    /// Says what is wrong with those among some entries that were not written behind one another. Which of two is not
+    /// as it was, the later one tells where it is signed by whoever is trusted, if that was said.
+    pub(super) fn broken_links(
+        &self,
+        name: &str,
+        history: &History,
+        entries: &[&Entry],
+    ) -> Result<Vec<String>, RegistryError> {
+        let mut said = Vec::new();
+        for (before, entry) in history.open_breaks() {
+            let seal = self.entry_seal(name, entry)?;
+            let is_signed = matches!(seal, Seal::Trusted(_) | Seal::Unchecked);
+            if is_signed && entries.contains(&before) {
+                let what = Seal::Unlinked(entry.sequence);
+                said.push(format!("{} {what}: {COMPARE}", before.title()));
+            }
+            if !is_signed && entries.contains(&entry) {
+                said.push(format!("{}: {}", entry.title(), out_of_place(before)));
+            }
+        }
+        Ok(said)
+    }
+
+    /// Returns whether a trusted key has signed an entry that was written behind another one than this.
+    pub(super) fn is_replaced(
+        &self,
+        name: &str,
+        history: &History,
+        entry: &Entry,
+    ) -> Result<bool, RegistryError> {
+        let mut breaks = history.open_breaks();
+        let Some((_, later)) = breaks.find(|(before, _)| *before == entry) else {
+            return Ok(false);
+        };
+        Ok(matches!(self.entry_seal(name, later)?, Seal::Trusted(_)))
+    }
 }
 
-/// Says of the entries among some behind which others were written that they are not those.
-pub(super) fn broken_links(history: &History, entries: &[&Entry]) -> Vec<String> {
-    let breaks = history.open_breaks();
-    let of_these = breaks.filter(|(before, _)| entries.contains(before));
-    let said = |(before, entry): (&Entry, &Entry)| {
-        let what = Seal::Unlinked(entry.sequence);
-        format!("{} {what}: {COMPARE}", before.title())
-    };
-    of_these.map(said).collect()
+/// Says of an entry that another stands before it than when it was written.
+fn out_of_place(before: &Entry) -> String {
+    let of = before.sequence;
+    format!("it was written behind another entry {of} than the one that stands there: {COMPARE}")
 }

@@ -207,9 +207,7 @@ impl Registry {
         let seal = self.entry_seal(name, entry)?;
         let advice = match seal {
             // Signed, and yet another than stood there: it may have lost a race, and been put in the place of the other.
-            Seal::Trusted(_) if history.open_breaks().any(|(before, _)| before == entry) => {
-                return Ok(None);
-            }
+            Seal::Trusted(_) if self.is_replaced(name, history, entry)? => return Ok(None),
             Seal::Trusted(_) => {
                 "`netsec models promote`, `netsec models rollback` and `netsec models withdraw` decide otherwise"
             }

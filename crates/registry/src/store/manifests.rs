@@ -77,21 +77,26 @@ impl Seal {
     /// Says what to do about an entry of a history that is not trusted: nobody but those who decide knows whether
     /// it is theirs.
     pub(super) fn advice_on_entry(&self, name: &str, entry: u64) -> String {
-        let disown = format!("`netsec models disown {name} --entry {entry} --why TEXT`");
+        let disown = disowned(name, entry);
         match self {
             Self::Malformed | Self::Foreign | Self::Changed | Self::Unlinked(_) => {
-                format!("{}; {disown} says that it does not count", tampered())
+                format!("{}; {disown}", tampered())
             }
             Self::Unmatched(_) => format!(
                 "{CHANGED_OR_LEFT}, and `netsec models sign {name} --entry {entry}` signs the entry if one of you has decided \
-                 that; {disown} says that it does not count"
+                 that; {disown}"
             ),
             _ => format!(
                 "if one of you has decided that, `netsec models sign {name} --entry {entry}` signs it with the key that \
-                 NETSEC_SIGNING_KEY names, else {disown} says that it does not count"
+                 NETSEC_SIGNING_KEY names, else {disown}"
             ),
         }
     }
+}
+
+/// Says how an entry is taken away that nobody who is trusted has made.
+pub(super) fn disowned(name: &str, entry: u64) -> String {
+    format!("`netsec models disown {name} --entry {entry} --why TEXT` says that it does not count")
 }
 
 fn tampered() -> String {

@@ -9,9 +9,7 @@ use artifact::Digest;
 use serde::Serialize;
 
 use super::{
-    Registry, Seal,
-    chain::broken_links,
-    check_known,
+    Registry, Seal, check_known,
     decisions::entry_of,
     entry_signatures, find,
     manifests::{COMPARE, manifest_key, signature_key},
@@ -169,7 +167,7 @@ impl Registry {
         for number in about.disowned {
             work.refuse_disowned(history, number);
         }
-        let broken = broken_links(history, entries);
+        let broken = self.broken_links(name, history, entries)?;
         if !broken.is_empty() {
             work.signed.refused.extend(broken);
             return Ok(());

@@ -6,7 +6,7 @@ use artifact::{CodecError, Digest};
 use model::ModelBundle;
 use serde::Serialize;
 
-use super::{Registry, Seal, chain::broken_links, check_known};
+use super::{Registry, Seal, check_known};
 use crate::{Entry, History, RegistryError};
 
 /// What looking at all bytes of a version has shown.
@@ -92,7 +92,8 @@ impl Registry {
             (check.bytes, check.problems) = self.content(name, &about.loadable)?;
             self.weigh_manifest(&mut check);
         }
-        check.problems.extend(broken_links(history, entries));
+        let broken = self.broken_links(name, history, entries)?;
+        check.problems.extend(broken);
         let is_gone = self.is_gone(name, history, entry.version)?;
         for entry in about.counting {
             let seal = self.entry_seal(name, entry)?;

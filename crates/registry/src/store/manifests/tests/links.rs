@@ -218,3 +218,66 @@ fn an_entry_that_is_changed_while_the_next_is_made_is_not_signed_by_it() {
         "{refused}"
     );
 }
+
+/// Makes a registry behind whose last signed entry an unsigned refusal stands that was written behind another one.
+fn with_an_entry_out_of_place() -> Place {
+    let place = rolled_back();
+    let forged = draft(&place.registry(), 4);
+    let appended = place.registry().append("m", |_| Ok(Some(forged.clone())));
+    assert_eq!(appended.unwrap().unwrap().sequence, 6);
+    place.tamper(6, |entry| entry["previous"] = json!(Digest::of(b"none")));
+    place
+}
+
+#[test]
+fn an_unsigned_entry_takes_no_signed_one_with_it() {
+    let place = with_an_entry_out_of_place();
+    let trusting = both(&place);
+    let refused = trusting.disown("m", 5, "advised", clock::now());
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("is signed by"), "{refused}");
+    let checks = trusting.verify("m", None).unwrap();
+    let said = checks.iter().flat_map(|check| &check.problems);
+    let said: Vec<&String> = said.collect();
+    let told = "entry 6 of the history (declined version 4): it was written behind another entry 5";
+    assert!(said.iter().any(|p| p.starts_with(told)), "{said:?}");
+    assert!(!said.iter().any(|p| p.starts_with("entry 5 ")), "{said:?}");
+}
+
+#[test]
+fn an_entry_that_was_written_behind_another_is_not_signed_by_hand() {
+    let place = with_an_entry_out_of_place();
+    let trusting = both(&place);
+    let advised = champion(&trusting).unwrap_err();
+    assert!(!advised.contains("models sign"), "{advised}");
+    let key = trusting.signing_key().unwrap();
+    let refused = trusting.sign(&key, "m", &chosen(4, [6])).unwrap_err();
+    let refused = refused.to_string();
+    assert!(refused.contains("behind another entry 5"), "{refused}");
+    trusting.disown("m", 6, "forged", clock::now()).unwrap();
+    assert_eq!(champion(&trusting), Ok(1));
+}
+
+#[test]
+fn words_that_are_anybodys_do_not_make_an_entry_that_nobody_reads() {
+    let place = rolled_back();
+    // Three bytes each, and eight once they are escaped.
+    let run = "\u{202e}".repeat(300_000);
+    let forged = Entry {
+        run,
+        ..draft(&place.registry(), 4)
+    };
+    place
+        .registry()
+        .append("m", |_| Ok(Some(forged.clone())))
+        .unwrap();
+    let trusting = both(&place);
+    trusting.withdraw("m", 4, "forged", clock::now()).unwrap();
+    trusting.disown("m", 6, "forged", clock::now()).unwrap();
+    assert_eq!(champion(&trusting), Ok(1));
+    let long = "x".repeat(1 << 20);
+    let refused = trusting.withdraw("m", 3, &long, clock::now());
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("at most 1048576 are read"), "{refused}");
+    assert_eq!(champion(&trusting), Ok(1));
+}
