@@ -82,14 +82,14 @@ main() {
 
 # Before anything is touched: what the engine refuses only once the old container was stopped is an outage.
 check_settings() {
-  local each
+  local each octet='(25[0-5]|(2[0-4]|1[0-9]|[1-9])?[0-9])'
   [ -z "$unread" ] || exit 78
   for each in "NETSEC_PORT $port" "NETSEC_PROBE_PORT $probe_port"; do
     fits "${each%% *}" "${each#* }" '[1-9][0-9]{0,4}' "a port"
     [ "${each#* }" -le 65535 ] || fail 78 "${each/ /=} is more than 65535"
   done
   [ "$port" != "$probe_port" ] || fail 78 "NETSEC_PORT and NETSEC_PROBE_PORT are both $port"
-  fits NETSEC_BIND "$bind" '[0-9]{1,3}(\.[0-9]{1,3}){3}' "an IPv4 address"
+  fits NETSEC_BIND "$bind" "$octet(\.$octet){3}" "an IPv4 address"
   fits NETSEC_READY_SECONDS "$ready_seconds" '[0-9]{1,6}' "a number of seconds"
   fits NETSEC_WATCH_SECONDS "$watch_seconds" '[0-9]{1,6}' "a number of seconds"
   fits NETSEC_MEMORY "$memory" '[0-9]+(\.[0-9]+)?[bkmgBKMG]?(i?[bB])?' "an amount such as 3g"
@@ -136,6 +136,7 @@ bring_up() {
     install_unit || warn "the unit could not be installed: a reboot would not bring the service back"
     return
   fi
+  check_port
   pull "$image"
   trap 'undo $?' EXIT
   try_beside "$image"
@@ -144,6 +145,16 @@ bring_up() {
   tidy "$image" || warn "what an older deployment left could not be removed; the next one tries again"
   install_unit || warn "the unit could not be installed: a reboot would not bring the service back"
   say "serving" "image=$image" "port=$port"
+}
+
+# The engine would refuse it only once the old container was stopped.
+check_port() {
+  local now address="${bind/#0.0.0.0/127.0.0.1}"
+  now="$(address_of "$current" || true)"
+  [ "${now##*:}" != "$port" ] || return 0
+  if (exec 3<>"/dev/tcp/$address/$port") 2>/dev/null; then
+    fail 78 "NETSEC_PORT=$port: another program listens there: give another port, or end that program"
+  fi
 }
 
 serves() {
@@ -219,7 +230,8 @@ wait_for() {
 answers() {
   local address
   address="$(address_of "$1")" || return
-  curl --fail --silent --show-error --max-time 3 --output /dev/null "http://$address/$2" 2>/dev/null
+  # Neither root's settings of curl nor a proxy have a part in what this machine asks of itself.
+  curl --disable --noproxy '*' --fail --silent --show-error --max-time 3 --output /dev/null "http://$address/$2" 2>/dev/null
 }
 
 address_of() {
@@ -532,7 +544,8 @@ status() {
 }
 
 under_lock() {
-  mkdir -p "$state_dir"
+  # Whoever may open the lock may hold it.
+  mkdir -p "$state_dir" && chmod 0700 "$state_dir"
   exec 9>"$state_dir/lock"
   flock --wait 900 9 || fail 69 "another deployment has held $state_dir/lock for 15 minutes"
   "$@"

@@ -4,6 +4,8 @@ import fcntl
 import os
 import pathlib
 import shutil
+import socket
+import stat
 import subprocess
 import tempfile
 import time
@@ -487,6 +489,7 @@ class Deployment(OnAMachine):
             ("NETSEC_READY_SECONDS", "10m"),
             ("NETSEC_WATCH_SECONDS", "soon"),
             ("NETSEC_BIND", "localhost"),
+            ("NETSEC_BIND", "10.0.0.256"),
             ("NETSEC_MEMORY", "3 gigabytes"),
         ]:
             for arguments in [("deploy", image("new")), ("rollback",)]:
@@ -496,6 +499,27 @@ class Deployment(OnAMachine):
                     self.assertEqual(machine.calls(), [])
                     # What serves is looked after all the same.
                     self.check(machine.run("start", **{name: value}), 0)
+
+    def test_a_port_that_another_program_has_is_told_before_anything_is_touched(self):
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            port = str(other.getsockname()[1])
+            self.check(self.machine.deploy("new", NETSEC_PORT=port), 78, f"NETSEC_PORT={port}: another program")
+        self.assertEqual(self.machine.containers(), ["netsec running old"])
+        self.assertFalse([call for call in self.machine.calls() if " stop " in call or " pull " in call])
+
+    def test_nobody_else_can_hold_the_locks(self):
+        folder = self.machine.root / "var/lib/netsec"
+        self.assertEqual(stat.S_IMODE(folder.stat().st_mode), 0o700)
+        folder.chmod(0o755)
+        self.machine.run("start")
+        self.assertEqual(stat.S_IMODE(folder.stat().st_mode), 0o700)
+
+    def test_the_service_is_asked_without_a_proxy(self):
+        self.check(self.machine.deploy("new"), 0)
+        asked = [call for call in self.machine.calls() if call.startswith("curl ")]
+        self.assertTrue(asked)
+        for call in asked:
+            self.assertTrue(call.startswith("curl --disable --noproxy * "), call)
 
     def test_a_second_deployment_waits_for_the_first(self):
         with (self.machine.root / "var/lib/netsec/lock").open("w") as lock:
