@@ -31,6 +31,12 @@ pub struct Entry {
     /// entry, and in those of programs that did not write it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<Digest>,
+    /// The model whose history it is of; none in those of programs that did not write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// SHA-256 of the file of the entry that it disowns: of another one in that place it says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disowned_file: Option<Digest>,
     /// When, RFC 3339.
     pub at: String,
     /// What was done.
@@ -56,15 +62,22 @@ pub struct Entry {
 /// Clocks of machines that write to one registry differ by less, unless one of them is wrong.
 const MAX_MINUTES_AHEAD: i64 = 5;
 
+/// Characters of each of an entry's words that are read.
+const MAX_WORD: usize = 1000;
+/// Reasons that are read.
+const MAX_REASONS: usize = 50;
+
 impl Entry {
-    /// Escapes control and invisible characters in its words: they are anybody's, and reach terminals.
+    /// Escapes control and invisible characters in its words, and cuts them: they are anybody's, and reach terminals
+    /// and logs.
     pub(crate) fn printable(self) -> Self {
-        let plain = |text: String| printable(&text).into_owned();
+        let reasons = self.reasons.into_iter().take(MAX_REASONS);
         Self {
-            at: plain(self.at),
-            run: plain(self.run),
-            reasons: self.reasons.into_iter().map(plain).collect(),
-            why: self.why.map(plain),
+            at: shown(&self.at),
+            model: self.model.as_deref().map(shown),
+            run: shown(&self.run),
+            reasons: reasons.map(|reason| shown(&reason)).collect(),
+            why: self.why.as_deref().map(shown),
             ..self
         }
     }
@@ -106,6 +119,14 @@ impl Entry {
     }
 }
 
+fn shown(word: &str) -> String {
+    let plain = printable(word);
+    match plain.char_indices().nth(MAX_WORD) {
+        Some((end, _)) => format!("{}…", &plain[..end]),
+        None => plain.into_owned(),
+    }
+}
+
 /// All entries of a model, in order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct History {
@@ -116,8 +137,8 @@ pub struct History {
     withdrawn: BTreeMap<u64, u64>,
     /// The entries that were written behind another one than stands before them.
     unlinked: BTreeSet<u64>,
-    /// SHA-256 of the last entry's file.
-    end: Option<Digest>,
+    /// SHA-256 of each entry's file.
+    files: Vec<Digest>,
 }
 
 /// What is known of a version.
@@ -136,26 +157,27 @@ pub struct VersionState {
 }
 
 impl History {
-    /// Makes a history of entries that follow from one another.
+    /// Makes a history of entries that follow from one another; some of those that disown are void.
     ///
     /// # Errors
     /// The number of the first that does not, and why.
-    pub(crate) fn new(entries: Vec<Entry>) -> Result<Self, (u64, String)> {
-        let mut past = Past::of(&entries);
+    pub(crate) fn new(entries: Vec<Entry>, void: BTreeSet<u64>) -> Result<Self, (u64, String)> {
+        let mut past = Past::of(&entries, &void);
         for entry in &entries {
             let problem = past.problem(entry);
             problem.map_or(Ok(()), |reason| Err((entry.sequence, reason)))?;
             past.take(entry);
         }
-        Ok(Self::of(entries))
+        Ok(Self::of(entries, &void))
     }
 
-    fn of(entries: Vec<Entry>) -> Self {
+    fn of(entries: Vec<Entry>, void: &BTreeSet<u64>) -> Self {
         let mut disowned = BTreeMap::new();
         // From behind: what is disowned itself disowns nothing.
         for entry in entries.iter().rev() {
             if let Action::Disowned(other) = entry.action
                 && !disowned.contains_key(&entry.sequence)
+                && !void.contains(&entry.sequence)
             {
                 disowned.insert(other, entry.sequence);
             }
@@ -166,22 +188,23 @@ impl History {
             disowned,
             withdrawn,
             unlinked: BTreeSet::new(),
-            end: None,
+            files: Vec::new(),
         }
     }
 
-    /// Says which entries were written behind another one than stands before them, and what the last one's file is.
-    pub(crate) fn chained(self, unlinked: BTreeSet<u64>, end: Option<Digest>) -> Self {
+    /// Says which entries were written behind another one than stands before them, and what their files are.
+    pub(crate) fn chained(self, unlinked: BTreeSet<u64>, files: Vec<Digest>) -> Self {
         Self {
             unlinked,
-            end,
+            files,
             ..self
         }
     }
 
-    /// Returns the digest of the last entry's file, as it was when the history was read.
-    pub(crate) fn end(&self) -> Option<Digest> {
-        self.end
+    /// Returns the digest of an entry's file, as it was when the history was read.
+    pub(crate) fn file(&self, sequence: u64) -> Option<Digest> {
+        let at = usize::try_from(sequence.checked_sub(1)?).ok()?;
+        self.files.get(at).copied()
     }
 
     /// Returns the entries of which the second was not written behind the first.
@@ -412,6 +435,7 @@ fn withdrawn(entries: &[Entry], disowned: &BTreeMap<u64, u64>) -> BTreeMap<u64, 
 /// whoever may write there.
 struct Past<'a> {
     entries: &'a [Entry],
+    void: &'a BTreeSet<u64>,
     bundles: BTreeMap<u64, Digest>,
     versions: BTreeMap<Digest, u64>,
     /// How many entries that count disown each, in their order.
@@ -428,9 +452,10 @@ struct Past<'a> {
 
 impl<'a> Past<'a> {
     /// Is of nothing yet, of entries that are numbered in their order.
-    fn of(entries: &'a [Entry]) -> Self {
+    fn of(entries: &'a [Entry], void: &'a BTreeSet<u64>) -> Self {
         Self {
             entries,
+            void,
             bundles: BTreeMap::new(),
             versions: BTreeMap::new(),
             disowned: vec![0; entries.len()],
@@ -454,6 +479,9 @@ impl<'a> Past<'a> {
     fn count(&mut self, entry: &Entry) {
         let (mut entry, mut counts) = (entry, true);
         while let Action::Disowned(other) = entry.action {
+            if self.void.contains(&entry.sequence) {
+                return;
+            }
             let at = other as usize - 1;
             let before = self.disowned[at];
             change(&mut self.disowned[at], counts);

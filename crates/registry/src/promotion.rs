@@ -165,6 +165,8 @@ impl Promotion {
         let draft = Entry {
             sequence: 0,
             previous: None,
+            model: None,
+            disowned_file: None,
             at: clock::rfc3339(self.now),
             action: Action::Declined,
             version: 0,

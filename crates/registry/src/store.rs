@@ -222,15 +222,6 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::NoModel`], [`RegistryError::NoVersion`], [`RegistryError::NoChampion`].
     pub fn entry(&self, name: &str, version: Option<u64>) -> Result<Entry, RegistryError> {
-        let found = self.found_entry(name, version);
-        if matches!(found, Err(RegistryError::Untrusted { .. })) {
-            // What somebody puts back is seen by the next look.
-            self.memory.forget(name);
-        }
-        found
-    }
-
-    fn found_entry(&self, name: &str, version: Option<u64>) -> Result<Entry, RegistryError> {
         let history = self.existing(name)?;
         let found = match version {
             Some(version) => {
@@ -479,7 +470,12 @@ impl Registry {
             }
             entry.sequence = history.entries().len() as u64 + 1;
             // What was read, and not what may stand there by now.
-            entry.previous = history.end();
+            entry.previous = history.file(entry.sequence - 1);
+            entry.model = Some(name.to_owned());
+            entry.disowned_file = match entry.action {
+                Action::Disowned(other) => history.file(other),
+                _ => None,
+            };
             if let Some(last) = self.last_time(name, &history) {
                 entry.at = time_after(last, &entry.at);
             }

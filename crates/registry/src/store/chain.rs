@@ -8,14 +8,16 @@ use super::{
     Registry, Seal,
     manifests::{COMPARE, disowned},
 };
-use crate::{Entry, History, RegistryError};
+use crate::{Action, Entry, History, RegistryError};
 
 /// The entries of a history as they are read, one after the other.
 #[derive(Clone, Default)]
 pub(super) struct Chain {
     entries: Vec<Entry>,
     unlinked: BTreeSet<u64>,
-    end: Option<Digest>,
+    /// The entries that disown others than stand in their places.
+    void: BTreeSet<u64>,
+    files: Vec<Digest>,
 }
 
 impl Chain {
@@ -29,11 +31,28 @@ impl Chain {
     pub(super) fn take(&mut self, entry: Entry, text: &[u8]) {
         let is_chained =
             entry.previous.is_some() || self.entries.last().is_some_and(|e| e.previous.is_some());
-        if is_chained && entry.previous != self.end {
+        if is_chained && entry.previous.as_ref() != self.files.last() {
             self.unlinked.insert(entry.sequence);
         }
-        self.end = Some(Digest::of(text));
+        if let Action::Disowned(other) = entry.action
+            && self.is_void(&entry, other, is_chained)
+        {
+            self.void.insert(entry.sequence);
+        }
+        self.files.push(Digest::of(text));
         self.entries.push(entry);
+    }
+
+    /// Returns whether an entry disowns none that is there: by one that was signed elsewhere, or of what stood there
+    /// before, whoever may write there would take away what others have decided.
+    fn is_void(&self, entry: &Entry, other: u64, is_chained: bool) -> bool {
+        let at = other.checked_sub(1).map(|at| at as usize);
+        let there = at.and_then(|at| self.files.get(at));
+        match &entry.disowned_file {
+            Some(meant) => there != Some(meant),
+            // Those from before say of none which it is.
+            None => is_chained,
+        }
     }
 
     /// Makes a history of them.
@@ -41,8 +60,8 @@ impl Chain {
     /// # Errors
     /// As [`History::new`].
     pub(super) fn history(&self) -> Result<History, (u64, String)> {
-        let history = History::new(self.entries.clone())?;
-        Ok(history.chained(self.unlinked.clone(), self.end))
+        let history = History::new(self.entries.clone(), self.void.clone())?;
+        Ok(history.chained(self.unlinked.clone(), self.files.clone()))
     }
 }
 
@@ -69,26 +88,25 @@ impl Registry {
             let bound = history.counting_before(entry);
             return bound.map_or(Ok(()), |bound| self.check_entry(name, bound));
         }
-        let seal = self.entry_seal(name, entry)?;
+        let later = self.entry_seal(name, entry)?;
+        if !matches!(later, Seal::Trusted(_)) {
+            // Whoever has forged this one need not have changed the other. No signature mends that.
+            let disown = disowned(name, entry.sequence);
+            let advice = format!("{}; {disown}", out_of_place(before));
+            return Err(self.untrusted(name, entry, later, advice));
+        }
         let changed = Seal::Unlinked(entry.sequence);
-        let (culprit, seal, advice) = match seal {
-            Seal::Trusted(_) => {
-                let advice = changed.advice_on_entry(name, before.sequence);
-                (before, changed, advice)
-            }
-            // Whoever has forged the one need not have changed the other. No signature mends that.
-            _ => {
-                let disown = disowned(name, entry.sequence);
-                let advice = format!("{}; {disown}", out_of_place(before));
-                (entry, seal, advice)
-            }
+        let earlier = self.entry_seal(name, before)?;
+        let advice = match earlier {
+            Seal::Trusted(_) => format!(
+                "trusted keys have signed both, so that either may have been put there from elsewhere: {COMPARE}; of \
+                 the one that is not of this history {}, {}",
+                disowned(name, before.sequence),
+                disowned(name, entry.sequence)
+            ),
+            _ => changed.advice_on_entry(name, before.sequence),
         };
-        Err(RegistryError::Untrusted {
-            location: self.location(),
-            what: format!("`{name}`, {}", culprit.title()),
-            advice,
-            seal,
-        })
+        Err(self.untrusted(name, before, changed, advice))
     }
 
     /// Says what is wrong with those among some entries that were not written behind one another. Which of two is not
@@ -114,18 +132,25 @@ impl Registry {
         Ok(said)
     }
 
-    /// Returns whether a trusted key has signed an entry that was written behind another one than this.
-    pub(super) fn is_replaced(
+    /// Returns whether an entry and one beside it were not written behind one another, though a trusted key has signed
+    /// that other.
+    pub(super) fn is_out_of_place(
         &self,
         name: &str,
         history: &History,
         entry: &Entry,
     ) -> Result<bool, RegistryError> {
-        let mut breaks = history.open_breaks();
-        let Some((_, later)) = breaks.find(|(before, _)| *before == entry) else {
-            return Ok(false);
-        };
-        Ok(matches!(self.entry_seal(name, later)?, Seal::Trusted(_)))
+        for (before, later) in history.open_breaks() {
+            let other = match entry {
+                _ if before == entry => later,
+                _ if later == entry => before,
+                _ => continue,
+            };
+            if matches!(self.entry_seal(name, other)?, Seal::Trusted(_)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 

@@ -206,8 +206,8 @@ impl Registry {
         }
         let seal = self.entry_seal(name, entry)?;
         let advice = match seal {
-            // Signed, and yet another than stood there: it may have lost a race, and been put in the place of the other.
-            Seal::Trusted(_) if self.is_replaced(name, history, entry)? => return Ok(None),
+            // Signed, and yet not of here: it may have lost a race, and been put in the place of the other.
+            Seal::Trusted(_) if self.is_out_of_place(name, history, entry)? => return Ok(None),
             Seal::Trusted(_) => {
                 "`netsec models promote`, `netsec models rollback` and `netsec models withdraw` decide otherwise"
             }
@@ -238,13 +238,9 @@ fn or_by_number(name: &str, error: RegistryError) -> RegistryError {
     }
 }
 
-/// Letters of a run's name that a note keeps: those of the entry that it is about may be anybody's.
-const MAX_RUN: usize = 100;
-
 /// Makes the entry by which an entry, or the version that it is about, does not count.
 fn note(of: &Entry, action: Action, why: &str, now: clock::Timestamp) -> Entry {
     Entry {
-        run: of.run.chars().take(MAX_RUN).collect(),
         at: clock::rfc3339(now),
         action,
         reasons: Vec::new(),

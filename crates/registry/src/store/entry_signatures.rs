@@ -34,6 +34,10 @@ impl Registry {
         if self.parsed_entry(&entry_key(name, sequence), sequence, &text)? != *entry {
             return Ok(Seal::Changed);
         }
+        // Another model's, whoever has signed it.
+        if entry.model.as_deref().is_some_and(|model| model != name) {
+            return Ok(Seal::Changed);
+        }
         let signature = self.blobs.get(&signature_key(name, sequence, &text))?;
         if signature.is_none() {
             let others = self.blobs.list(&prefix(name, sequence))?;

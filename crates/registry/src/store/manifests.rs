@@ -254,12 +254,32 @@ impl Registry {
         let seal = self.seal_of(name, entry)?;
         match seal {
             Seal::Trusted(_) => Ok(()),
-            _ => Err(RegistryError::Untrusted {
-                location: self.location(),
-                what: format!("version {version} of `{name}`"),
-                advice: seal.advice_on_version(name, version),
-                seal,
-            }),
+            _ => {
+                self.memory.forget(name);
+                Err(RegistryError::Untrusted {
+                    location: self.location(),
+                    what: format!("version {version} of `{name}`"),
+                    advice: seal.advice_on_version(name, version),
+                    seal,
+                })
+            }
+        }
+    }
+
+    /// Says that an entry is not trusted. What somebody puts back is seen by the next look.
+    pub(super) fn untrusted(
+        &self,
+        name: &str,
+        entry: &Entry,
+        seal: Seal,
+        advice: String,
+    ) -> RegistryError {
+        self.memory.forget(name);
+        RegistryError::Untrusted {
+            location: self.location(),
+            what: format!("`{name}`, {}", entry.title()),
+            advice,
+            seal,
         }
     }
 
@@ -275,12 +295,8 @@ impl Registry {
         if matches!(seal, Seal::Trusted(_)) {
             return Ok(());
         }
-        Err(RegistryError::Untrusted {
-            location: self.location(),
-            what: format!("`{name}`, {}", entry.title()),
-            advice: seal.advice_on_entry(name, entry.sequence),
-            seal,
-        })
+        let advice = seal.advice_on_entry(name, entry.sequence);
+        Err(self.untrusted(name, entry, seal, advice))
     }
 
     /// Checks that trusted keys have signed the entries of a history by which versions and other entries do not count,

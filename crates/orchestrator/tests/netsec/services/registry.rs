@@ -189,6 +189,8 @@ fn append(registry: &Registry, writer: &str) {
         let entry = Entry {
             sequence: 0,
             previous: None,
+            model: None,
+            disowned_file: None,
             at: "2026-02-03T00:00:00Z".to_owned(),
             action: Action::Declined,
             version: 1,

@@ -281,3 +281,101 @@ fn words_that_are_anybodys_do_not_make_an_entry_that_nobody_reads() {
     assert!(refused.contains("at most 1048576 are read"), "{refused}");
     assert_eq!(champion(&trusting), Ok(1));
 }
+
+/// Returns the files of an entry and of its signature.
+fn kept(place: &Place, model: &str, sequence: u64) -> [(String, Vec<u8>); 2] {
+    let entry = super::super::super::entry_key(model, sequence);
+    let text = fs::read(place.file(&entry)).unwrap();
+    let signature = entry_signatures::signature_key(model, sequence, &text);
+    let signed = fs::read(place.file(&signature)).unwrap();
+    [(entry, text), (signature, signed)]
+}
+
+#[test]
+fn a_signed_disowning_takes_away_no_other_entry_than_it_was_written_about() {
+    let place = Place::of_two();
+    let trusting = both(&place);
+    let second = Entry {
+        action: Action::Promoted,
+        ..trusting.entry("m", Some(2)).unwrap()
+    };
+    let appended = trusting.append("m", |_| Ok(Some(second.clone())));
+    appended.unwrap();
+    let forged = Entry {
+        action: Action::Declined,
+        ..trusting.entry("m", Some(1)).unwrap()
+    };
+    let appended = place.registry().append("m", |_| Ok(Some(forged.clone())));
+    appended.unwrap();
+    trusting.disown("m", 4, "forged", clock::now()).unwrap();
+    let disowning = kept(&place, "m", 5);
+    // What whoever may write there removes, nobody sees; what is decided then takes the number.
+    for number in [4, 5] {
+        fs::remove_file(place.file(&super::super::super::entry_key("m", number))).unwrap();
+    }
+    let back = Entry {
+        action: Action::RolledBack,
+        ..trusting.entry("m", Some(1)).unwrap()
+    };
+    trusting.append("m", |_| Ok(Some(back.clone()))).unwrap();
+    assert_eq!(champion(&trusting), Ok(1));
+    for (key, bytes) in &disowning {
+        fs::write(place.file(key), bytes).unwrap();
+    }
+    let refused = champion(&trusting).unwrap_err();
+    for words in ["have signed both", "--entry 4", "--entry 5"] {
+        assert!(refused.contains(words), "{words}: {refused}");
+    }
+    trusting.disown("m", 5, "of before", clock::now()).unwrap();
+    assert_eq!(champion(&trusting), Ok(1));
+}
+
+#[test]
+fn an_entry_that_was_disowned_and_is_another_one_now_is_refused_until_that_is_disowned() {
+    let place = with_an_entry_out_of_place();
+    let trusting = both(&place);
+    trusting.disown("m", 6, "forged", clock::now()).unwrap();
+    place.tamper(6, |entry| entry["action"] = "promoted".into());
+    champion(&trusting).unwrap_err();
+    trusting.disown("m", 6, "again", clock::now()).unwrap();
+    assert_eq!(champion(&trusting), Ok(1));
+}
+
+#[test]
+fn a_signed_entry_of_another_model_counts_as_unsigned() {
+    let place = rolled_back();
+    let trusting = both(&place);
+    // The same history under another name.
+    for sequence in 1..=5 {
+        for (key, bytes) in kept(&place, "m", sequence) {
+            let copy = place.file(&key.replacen("models/m/", "models/other/", 1));
+            fs::create_dir_all(copy.parent().unwrap()).unwrap();
+            fs::write(copy, bytes).unwrap();
+        }
+    }
+    let history = trusting.history("other").unwrap();
+    for entry in history.entries() {
+        assert_eq!(trusting.entry_seal("other", entry).unwrap(), Seal::Changed);
+        let seal = trusting.entry_seal("m", entry).unwrap();
+        assert!(matches!(seal, Seal::Trusted(_)), "{seal}");
+    }
+}
+
+#[test]
+fn words_of_entries_are_cut_before_they_reach_anybody() {
+    let place = rolled_back();
+    let forged = Entry {
+        why: Some("x".repeat(900_000)),
+        reasons: vec!["y".to_owned(); 1000],
+        ..draft(&place.registry(), 4)
+    };
+    let appended = place.registry().append("m", |_| Ok(Some(forged.clone())));
+    appended.unwrap();
+    let history = place.registry().history("m").unwrap();
+    let last = history.entries().last().unwrap();
+    assert!(last.title().len() < 1200);
+    assert_eq!(last.reasons.len(), 50);
+    // It is the same entry, cut.
+    let seal = place.trusting(1).entry_seal("m", last).unwrap();
+    assert_eq!(seal, Seal::Unsigned);
+}

@@ -177,6 +177,8 @@ pub(super) fn draft(registry: &Registry, version: u64) -> Entry {
     Entry {
         sequence: 0,
         previous: None,
+        model: None,
+        disowned_file: None,
         at: "2026-02-03T00:00:00Z".to_owned(),
         action: match version {
             1 => Action::Promoted,
