@@ -120,13 +120,15 @@ fn plain(name: &str) -> String {
 
 /// Returns whether a parameter is shown by nobody: one that may be a secret is treated as one.
 pub fn is_secret(name: &str) -> bool {
-    const POSSIBLE: [&str; 5] = ["key", "auth", "code", "pass", "sid"];
-    is_surely_secret(name) || POSSIBLE.contains(&name) || name.contains("session")
+    const POSSIBLE: [&str; 4] = ["key", "auth", "code", "sid"];
+    // A password under a misspelt name is one still.
+    let is_like_one = name.starts_with("pas") || name.contains("session");
+    is_surely_secret(name) || is_like_one || POSSIBLE.contains(&name)
 }
 
 /// Returns whether a parameter says who asks, and never what is asked for.
 pub fn is_surely_secret(name: &str) -> bool {
-    const WORDS: [&str; 14] = [
+    const WORDS: [&str; 15] = [
         "password",
         "passwd",
         "passphrase",
@@ -141,6 +143,8 @@ pub fn is_surely_secret(name: &str) -> bool {
         "authorization",
         "bearer",
         "jwt",
+        // MongoDB's, among which is a token of a session.
+        "authmechanismproperties",
     ];
     // A name of several words is a piece of a query.
     let is_name = !name.contains(char::is_whitespace);

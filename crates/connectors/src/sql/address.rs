@@ -41,7 +41,7 @@ pub(crate) struct TableName {
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 impl Address {
-    /// Takes an address apart; parameters that are not ours are left to the driver.
+    /// Takes an address apart; parameters that are not ours are the driver's.
     pub(crate) fn parse(uri: &SourceUri) -> Result<Self, SourceError> {
         let location = uri.to_string();
         parse(uri.with_secrets()?, location.clone())
@@ -111,13 +111,9 @@ fn parse(whole: &str, location: String) -> Result<Address, String> {
             others.push(parameter);
         }
     }
-    if dialect == Dialect::Sqlite
-        && let Some(other) = others.first()
-    {
-        return Err(format!("`{other}` means nothing to sqlite://"));
-    }
     for other in &others {
         security::check(dialect, other)?;
+        check_known(dialect, scheme, other)?;
     }
     let separator = if others.is_empty() { "" } else { "?" };
     Ok(Address {
@@ -129,6 +125,49 @@ fn parse(whole: &str, location: String) -> Result<Address, String> {
         time_limit: ours.time_limit.unwrap_or(TIME_LIMIT),
         selection: ours.selection(dialect)?,
     })
+}
+
+/// Refuses a parameter that the driver does not know. One of them tells its value to the log, which may be a password
+/// under a misspelt name; the other passes it over in silence.
+fn check_known(dialect: Dialect, scheme: &str, parameter: &str) -> Result<(), String> {
+    let name = decode(
+        parameter
+            .split_once('=')
+            .map_or(parameter, |(name, _)| name),
+    )?;
+    let known: Vec<&str> = match dialect {
+        Dialect::Sqlite => Vec::new(),
+        Dialect::Postgres => [
+            "host",
+            "hostaddr",
+            "port",
+            "dbname",
+            "user",
+            "password",
+            "application_name",
+            "options",
+            "statement-cache-capacity",
+        ]
+        .into(),
+        Dialect::MySql => [
+            "socket",
+            "charset",
+            "collation",
+            "timezone",
+            "time-zone",
+            "statement-cache-capacity",
+        ]
+        .into(),
+    };
+    let of_tls = security::known(dialect);
+    let is_setting = dialect == Dialect::Postgres && name.starts_with("options[");
+    if is_setting || of_tls.iter().chain(&known).any(|k| *k == name) {
+        return Ok(());
+    }
+    let known = [&known[..], of_tls].concat().join(", ");
+    Err(format!(
+        "`{name}` means nothing to {scheme}://: leave it out; known are table, query, time_limit, {known}"
+    ))
 }
 
 impl Parameters {

@@ -31,8 +31,10 @@ pub(super) fn check(dialect: Dialect, parameter: &str) -> Result<(), String> {
     ))
 }
 
-fn known(dialect: Dialect) -> &'static [&'static str] {
+/// Returns the driver's parameters of TLS.
+pub(super) fn known(dialect: Dialect) -> &'static [&'static str] {
     match dialect {
+        Dialect::Sqlite => &[],
         Dialect::Postgres => &[
             "sslmode",
             "sslrootcert",
@@ -44,7 +46,7 @@ fn known(dialect: Dialect) -> &'static [&'static str] {
             "ssl-cert",
             "ssl-key",
         ],
-        _ => &[
+        Dialect::MySql => &[
             "ssl-mode", "ssl-ca", "ssl-cert", "ssl-key", "sslmode", "sslca", "sslcert", "sslkey",
         ],
     }

@@ -42,7 +42,7 @@ fn an_address_that_does_not_say_what_is_read_says_how_to_write_it() {
     check("mysql://h/db", "…?table=NAME or ?query=SELECT …");
     check("mysql://h/db?table=t&query=SELECT 1", "not both");
     check("mysql://h/db?table=t&schema=s", "schema=NAME goes with");
-    check("sqlite://a.db?table=t&mode=rwc", "`mode=rwc` means nothing");
+    check("sqlite://a.db?table=t&mode=rwc", "`mode` means nothing");
     check(
         "mysql://h/db?table=a%00b",
         "table holds a character of value 0",
@@ -71,9 +71,42 @@ fn no_parameter_of_tls_is_passed_over() {
     for (parameter, wanted) in [("ssl-ca", "BEGIN CERTIFICATE"), ("ssl-key", "PRIVATE KEY")] {
         check(&format!("mysql://h/db?table=t&{parameter}={file}"), wanted);
     }
+}
+
+#[test]
+fn a_parameter_that_the_driver_does_not_know_is_refused_without_its_value() {
+    for (uri, said) in [
+        (
+            "postgres://h/db?table=t&pasword=hidden",
+            "`pasword` means nothing to postgres://: leave it out; known are table",
+        ),
+        (
+            "postgresql://h/db?table=t&Password=hidden",
+            "`Password` means nothing to postgresql://",
+        ),
+        (
+            "postgres://h/db?table=t&pass%77ort=hidden",
+            "`passwort` means nothing",
+        ),
+        (
+            "mysql://h/db?table=t&password=hidden",
+            "`password` means nothing to mysql://",
+        ),
+        (
+            "sqlite://a.db?table=t&key=hidden",
+            "`key` means nothing to sqlite://",
+        ),
+    ] {
+        let error = Address::parse(&SourceUri::new(uri))
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(error.contains(said), "{error}");
+        assert!(!error.contains("hidden"), "{error}");
+    }
     check(
-        "postgres://h/db?table=t&connect_timeout=10",
-        "connect_timeout=10 |",
+        "postgres://h/db?table=t&options[statement_timeout]=5",
+        "options[statement_timeout]=5 |",
     );
 }
 
