@@ -101,6 +101,9 @@ impl Progress {
     }
 }
 
+/// Characters of a reason that a note keeps: what a server has said may be as long as a note is at most.
+const MAX_REASON: usize = 2000;
+
 impl Subject {
     /// Returns its name.
     pub fn name(&self) -> &str {
@@ -136,7 +139,7 @@ impl Pending {
     pub(crate) fn put_off(self, reason: &str) -> Self {
         Self {
             attempts: self.attempts + 1,
-            reason: Some(reason.to_owned()),
+            reason: Some(reason.chars().take(MAX_REASON).collect()),
             ..self
         }
     }

@@ -143,6 +143,15 @@ fn what_is_noted_anew_is_neither_removed_nor_replaced_by_whoever_sends_what_was_
     assert_eq!(spool.read(&subject).unwrap(), None);
 }
 
+#[test]
+fn a_note_keeps_no_more_of_a_reason_than_it_may_have() {
+    let root = tempfile::tempdir().unwrap();
+    let (spool, subject) = (Spool::of(root.path()), Subject::Model("m".to_owned()));
+    let long = pending(subject.clone(), "2026-01-02").put_off(&"\u{202e}".repeat(1 << 20));
+    spool.write(&long).unwrap();
+    assert_eq!(spool.read(&subject).unwrap(), Some(long));
+}
+
 #[cfg(unix)]
 #[test]
 fn a_pipe_in_the_place_of_a_note_is_not_waited_for() {
