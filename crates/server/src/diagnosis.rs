@@ -138,10 +138,10 @@ pub fn advised(error: &RegistryError) -> String {
 fn damaged(key: &str, reason: &dyn std::fmt::Display) -> String {
     let advice = if is_of_history(key) {
         "put this file back from a copy of the registry, or move it away where it does not belong there; \
-         `netsec models list` names all damage"
+         `netsec models list` names all such damage"
     } else {
         "put this file back from a copy of the registry, or serve another version: `POST \
-         /models/{name}/rollback` with its number as `to`, or `POST /train`; `netsec models list` names all damage"
+         /models/{name}/rollback` with its number as `to`, or `POST /train`; `netsec models verify` names all damage"
     };
     format!("`{key}` in the registry {}; {advice}", said_of(reason))
 }

@@ -172,12 +172,12 @@ fn what_cannot_be_done_is_told_with_what_to_send() {
     assert_eq!(
         advice,
         "put this file back from a copy of the registry, or serve another version: `POST /models/{name}/rollback` \
-         with its number as `to`, or `POST /train`; `netsec models list` names all damage"
+         with its number as `to`, or `POST /train`; `netsec models verify` names all damage"
     );
     fs::write(place.in_history("flows", "00000002.json"), "{\"sequence\":").unwrap();
     let expected = "`models/flows/history/00000002.json` in the registry is cut short, at line 1, column 12; put \
          this file back from a copy of the registry, or move it away where it does not belong there; `netsec models \
-         list` names all damage";
+         list` names all such damage";
     for said in [
         refused("/reload", json!({})),
         refused("/models/flows/promote", json!({"version": 1})),
