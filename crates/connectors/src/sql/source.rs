@@ -40,8 +40,17 @@ impl SqlSource {
     /// Makes the source that an address names; it is asked at the first batch.
     pub(crate) fn open(uri: &SourceUri, schema: &Schema) -> Result<Self, SourceError> {
         let connection = Connection::open(uri)?;
+        let location = connection.address.location.clone();
+        for name in schema.file_columns() {
+            // Under the name that the server cuts it to, its values would be missing.
+            let checked = connection.dialect().check_length(&name);
+            checked.map_err(|said| SourceError::Unsupported {
+                location: location.clone(),
+                reason: format!("{said}: give the column a shorter one in the schema"),
+            })?;
+        }
         Ok(Self {
-            location: connection.address.location.clone(),
+            location,
             state: State::Ready(Box::new((connection, schema.clone()))),
         })
     }

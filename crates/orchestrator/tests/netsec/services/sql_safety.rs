@@ -214,6 +214,31 @@ fn names_that_the_server_would_cut_are_refused() {
     );
     let tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'";
     assert_eq!(database.ask(tables), "");
+    // Nor are they read under the name that is left of them.
+    let name = "c".repeat(64);
+    let tiny = std::fs::read_to_string(place.path("tiny.yaml")).unwrap();
+    let schema = tiny.replace("name: b", &format!("name: {name}"));
+    assert_ne!(schema, tiny);
+    place.write("long.yaml", schema);
+    let from = database.uri(
+        database.port,
+        &format!("query=SELECT 1 AS a, 2 AS {name}, 0 AS y"),
+    );
+    let read = place.call(&[
+        "push",
+        "--from",
+        &from,
+        "--to",
+        "out.csv",
+        "--dataset",
+        "long.yaml",
+    ]);
+    assert_eq!(read.code, 64, "{}", read.err);
+    assert!(
+        read.err.contains("give the column a shorter one"),
+        "{}",
+        read.err
+    );
 }
 
 #[test]
