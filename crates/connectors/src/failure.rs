@@ -23,6 +23,9 @@ pub(crate) enum Cause {
     Interrupted,
     /// No answer came within the time limit.
     TimedOut,
+    /// The server gave up at a time limit of its own.
+    #[cfg(feature = "sql")]
+    Limited,
     /// Another program keeps everybody else away from a file.
     #[cfg(feature = "sql")]
     Locked,
@@ -68,7 +71,7 @@ impl Cause {
             #[cfg(feature = "dynamodb")]
             Self::Busy => true,
             #[cfg(feature = "sql")]
-            Self::Locked => true,
+            Self::Limited | Self::Locked => true,
             _ => false,
         }
     }
@@ -89,6 +92,11 @@ impl Trouble {
             #[cfg(feature = "s3")]
             Cause::Changed => "run it again",
             #[cfg(feature = "sql")]
+            Cause::Limited => {
+                "the server has ended it at a time limit of its own, or somebody has: run it again, or have the limit \
+                 raised for this user"
+            }
+            #[cfg(feature = "sql")]
             Cause::Locked => {
                 "another program has a transaction open in it: `fuser` with the file's path names its process; \
                  end that transaction, and run it again"
@@ -107,6 +115,21 @@ impl Trouble {
                  &tls=true does without the record"
             }
             Cause::Refused => "",
+        }
+    }
+
+    /// Says that what was written cannot be read.
+    #[cfg(feature = "sql")]
+    pub(crate) fn unread(self) -> SinkError {
+        if self.cause == Cause::Refused {
+            return self.into();
+        }
+        let is_transient = self.cause.is_transient();
+        let (location, reason) = self.said();
+        SinkError::Unread {
+            location,
+            reason,
+            is_transient,
         }
     }
 
@@ -131,11 +154,12 @@ impl From<Trouble> for SourceError {
 
 impl From<Trouble> for SinkError {
     fn from(trouble: Trouble) -> Self {
-        let is_refused = trouble.cause == Cause::Refused;
+        let cause = trouble.cause;
         let (location, reason) = trouble.said();
-        match is_refused {
-            true => Self::Rejected { location, reason },
-            false => Self::Unavailable { location, reason },
+        match cause {
+            Cause::Refused => Self::Rejected { location, reason },
+            cause if cause.is_transient() => Self::Interrupted { location, reason },
+            _ => Self::Unavailable { location, reason },
         }
     }
 }

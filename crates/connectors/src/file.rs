@@ -7,7 +7,8 @@ use std::{
 };
 
 use dataset::{
-    Destination, LoadMode, Loaded, RawBatch, Schema, Sink, SinkError, SourceError, SourceUri, Tally,
+    Destination, LoadMode, Loaded, RawBatch, Remains, Schema, Sink, SinkError, SourceError,
+    SourceUri, Tally,
 };
 use formats::{FileFormat, Layout};
 
@@ -92,7 +93,7 @@ impl FileDestination {
     fn compare(&self, sent: Tally) -> Result<Tally, SinkError> {
         match self.read(&self.path) {
             Ok(found) if found == sent => Ok(found),
-            Err(error @ SinkError::Unavailable { .. }) => Err(error),
+            Err(error @ (SinkError::Unavailable { .. } | SinkError::Unread { .. })) => Err(error),
             _ => Err(self.occupied()),
         }
     }
@@ -137,8 +138,10 @@ impl FileDestination {
     fn located(&self, error: SinkError) -> SinkError {
         let location = self.location.clone();
         match error {
-            SinkError::Unavailable { reason, .. } => SinkError::Unavailable { location, reason },
             SinkError::Rejected { reason, .. } => SinkError::Rejected { location, reason },
+            SinkError::Unavailable { reason, .. }
+            | SinkError::Interrupted { reason, .. }
+            | SinkError::Unread { reason, .. } => SinkError::Unavailable { location, reason },
         }
     }
 }
@@ -197,6 +200,10 @@ impl Destination for FileDestination {
             State::Written(staging) => self.place(&self.within(&staging)),
             _ => Ok(()),
         }
+    }
+
+    fn remains(&self) -> Remains {
+        Remains::Nothing
     }
 
     fn take_back(&mut self, _earlier: bool) -> Result<bool, SinkError> {

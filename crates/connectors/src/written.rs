@@ -96,12 +96,15 @@ fn filled(texts: &TextColumn, schema: &Schema) -> TextColumn {
         .collect()
 }
 
-/// Says what reading back has failed with as what loading has.
+/// Says what reading back has failed with as what loading has. Whether that lasts, it does not tell: then it
+/// must not cost what was loaded.
 pub(crate) fn as_sink_error(error: SourceError) -> SinkError {
     match error {
-        SourceError::Unavailable { location, reason } => {
-            SinkError::Unavailable { location, reason }
-        }
+        SourceError::Unavailable { location, reason } => SinkError::Unread {
+            location,
+            reason,
+            is_transient: true,
+        },
         SourceError::Malformed { location, reason }
         | SourceError::Unsupported { location, reason } => SinkError::Rejected { location, reason },
     }

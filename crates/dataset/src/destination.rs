@@ -48,6 +48,9 @@ pub trait Destination: Send {
     /// [`SinkError`]; the old records are then still there.
     fn publish(&mut self) -> Result<(), SinkError>;
 
+    /// Returns what is left of the load for somebody to clear away when it ends here.
+    fn remains(&self) -> Remains;
+
     /// Takes out again what this attempt at the load has brought in; returns whether nothing of the load is
     /// left for others to read. Where `earlier` attempts may have loaded some of it, which others may rely
     /// on, nothing is taken out that others can read.
@@ -55,6 +58,17 @@ pub trait Destination: Send {
     /// # Errors
     /// [`SinkError`]; some of it may still be there.
     fn take_back(&mut self, earlier: bool) -> Result<bool, SinkError>;
+}
+
+/// What is left of a load that ends before it counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remains {
+    /// It goes with the process, is dropped, or counts already.
+    Nothing,
+    /// It lies among the other records, under the load's name.
+    Among,
+    /// It lies beside them, in a place of this name.
+    Beside(String),
 }
 
 /// What loading does to records that are there already.

@@ -22,7 +22,7 @@ mod table;
 mod tally;
 
 pub use artifact::without_secrets;
-pub use destination::{Destination, LoadMode, Loaded};
+pub use destination::{Destination, LoadMode, Loaded, Remains};
 pub use group::GroupKey;
 pub use label::{ClassNames, Label};
 pub use preprocessing::{

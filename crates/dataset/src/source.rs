@@ -68,15 +68,35 @@ impl Classified for SourceError {
 pub enum SinkError {
     #[error("cannot write {location}: {reason}")]
     Unavailable { location: String, reason: String },
+    /// The same may succeed a moment later.
+    #[error("cannot write {location}: {reason}")]
+    Interrupted { location: String, reason: String },
+    #[error("cannot read {location} back: {reason}")]
+    Unread {
+        location: String,
+        reason: String,
+        is_transient: bool,
+    },
     #[error("{location}: {reason}")]
     Rejected { location: String, reason: String },
+}
+
+impl SinkError {
+    /// Returns whether the same may succeed a moment later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Interrupted { .. } => true,
+            Self::Unread { is_transient, .. } => *is_transient,
+            Self::Unavailable { .. } | Self::Rejected { .. } => false,
+        }
+    }
 }
 
 impl Classified for SinkError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::Unavailable { .. } => ErrorKind::Unavailable,
             Self::Rejected { .. } => ErrorKind::Rejected,
+            _ => ErrorKind::Unavailable,
         }
     }
 }

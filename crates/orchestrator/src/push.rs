@@ -9,7 +9,9 @@ use std::path::PathBuf;
 
 use artifact::{Advance, Digest, ErrorKind, Failure, clock};
 use clap::{Args, ValueEnum};
-use dataset::{Destination, LoadMode, Schema, SourceUri, Tally, record_digests};
+use dataset::{
+    Destination, LoadMode, Remains, Schema, SinkError, SourceUri, Tally, record_digests,
+};
 use harness::ProgressReporter;
 use serde::Serialize;
 
@@ -213,17 +215,16 @@ impl Push<'_> {
         self.summary.load = Some(name.to_owned());
         self.summary.before = destination.begin(name)?;
         let expected = self.load_records(destination, survey);
-        let expected = expected.map_err(|failure| self.interrupted(failure))?;
-        let judged = match self.check_refused(destination, expected) {
-            Ok(()) => {
-                let found = destination.read_back()?;
-                self.compare(destination, expected, found)
-            }
-            refused => refused,
-        };
+        let expected = expected.map_err(|failure| self.interrupted(destination, failure))?;
+        let judged = self.check_refused(destination, expected);
+        judged.map_err(|failure| self.undo(destination, &failure))?;
+        let found = destination.read_back();
+        let found = found.map_err(|error| self.unfinished(destination, error))?;
+        let judged = self.compare(destination, expected, found);
         judged.map_err(|failure| self.undo(destination, &failure))?;
         self.tell_own(destination, expected.count());
-        Ok(destination.publish()?)
+        let published = destination.publish();
+        published.map_err(|error| self.unfinished(destination, error))
     }
 
     /// Returns the records that are to be read back: those that the other side has not refused.
@@ -296,19 +297,38 @@ impl Push<'_> {
         Err(Failure::new(ErrorKind::Unavailable, message))
     }
 
-    /// Says what has become of the records of a push that could not go on; of a new file nothing is left.
-    fn interrupted(&self, failure: Failure) -> Failure {
-        if self.summary.before.is_none() {
-            return failure;
+    /// Ends a push that has loaded everything, but could not read it back or let it count: what would fail
+    /// again is taken back.
+    fn unfinished(&self, destination: &mut dyn Destination, error: SinkError) -> Failure {
+        let (is_transient, failure) = (error.is_transient(), Failure::from(error));
+        match destination.remains() {
+            Remains::Nothing => failure,
+            _ if is_transient => self.interrupted(destination, failure),
+            _ => self.undo(destination, &failure),
         }
+    }
+
+    /// Says what has become of the records of a push that could not go on.
+    fn interrupted(&self, destination: &dyn Destination, failure: Failure) -> Failure {
         let load = self.summary.load.as_deref().unwrap_or_default();
-        let said = match self.arguments.mode {
-            Mode::Append => format!(
+        let said = match (destination.remains(), self.arguments.mode) {
+            (Remains::Nothing, Mode::Replace) if self.summary.before.is_some() => {
+                "the records that were there stay".to_owned()
+            }
+            (Remains::Nothing, _) => return failure,
+            (Remains::Beside(place), _) => format!(
+                "the records that were there stay; what was loaded stays in {place}, and the same push goes on with \
+                 it: before another one, drop it"
+            ),
+            (Remains::Among, Mode::Append) => format!(
                 "what was loaded stays under the load `{load}`, and the same push goes on with it: before another one, \
                  delete it"
             ),
-            Mode::Replace => "the records that were there stay".to_owned(),
-            Mode::Upsert => {
+            (Remains::Among, Mode::Replace) => format!(
+                "what was loaded stays under the load `{load}`, and the same push goes on with it: another \
+                 replacement deletes it"
+            ),
+            (Remains::Among, Mode::Upsert) => {
                 "what was written over stays, and the same push writes it over again".to_owned()
             }
         };
@@ -327,7 +347,11 @@ impl Push<'_> {
             (Ok(false), Mode::Upsert) => format!(
                 "{written} records were written over and stay; a mended push writes them over again"
             ),
-            (Ok(false), _) => format!(
+            (Ok(false), Mode::Replace) => format!(
+                "{written} records stay beside those that were there before, all under the load `{load}`: another \
+                 replacement deletes them"
+            ),
+            (Ok(false), Mode::Append) => format!(
                 "{written} records stay beside those that were there before, all under the load `{load}`: \
                  before another push, delete them"
             ),

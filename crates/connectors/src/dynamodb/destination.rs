@@ -4,7 +4,7 @@
 mod key;
 
 use dataset::{
-    Destination, FieldColumns, LoadMode, Loaded, RawBatch, Schema, SinkError, Source as _,
+    Destination, FieldColumns, LoadMode, Loaded, RawBatch, Remains, Schema, SinkError, Source as _,
     SourceError, SourceUri, Tally,
 };
 use serde_json::{Value, json, value::RawValue};
@@ -256,12 +256,18 @@ impl Destination for DynamoDestination {
         if self.mode != LoadMode::Replace {
             return Ok(());
         }
+        // From here on they may be all that there is.
+        self.was_there = Some(true);
         self.connection.block_on(self.delete(false))?;
         let left = self.tally()?;
         match left == self.seen {
             true => Ok(()),
             false => Err(self.not_alone(left).into()),
         }
+    }
+
+    fn remains(&self) -> Remains {
+        Remains::Among
     }
 
     fn take_back(&mut self, earlier: bool) -> Result<bool, SinkError> {

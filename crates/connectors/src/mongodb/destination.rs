@@ -7,7 +7,7 @@ mod upsert;
 use std::collections::BTreeSet;
 
 use dataset::{
-    Destination, LoadMode, Loaded, RawBatch, Schema, SinkError, Source as _, SourceError,
+    Destination, LoadMode, Loaded, RawBatch, Remains, Schema, SinkError, Source as _, SourceError,
     SourceUri, Tally,
 };
 use mongodb::{
@@ -42,6 +42,8 @@ pub(crate) struct MongoDestination {
     load: String,
     /// Documents of this load that are there.
     n_loaded: u64,
+    /// Whether what was loaded beside has taken the place of the old documents.
+    is_renamed: bool,
     /// What an upserting load has read back so far.
     seen: Tally,
 }
@@ -69,6 +71,7 @@ impl MongoDestination {
             mode,
             load: String::new(),
             n_loaded: 0,
+            is_renamed: false,
             seen: Tally::default(),
         })
     }
@@ -224,6 +227,14 @@ impl Destination for MongoDestination {
         match self.mode {
             LoadMode::Replace => self.swap(),
             _ => Ok(()),
+        }
+    }
+
+    fn remains(&self) -> Remains {
+        match self.mode {
+            LoadMode::Replace if self.is_renamed => Remains::Nothing,
+            LoadMode::Replace => Remains::Beside(format!("collection `{}`", self.staging())),
+            LoadMode::Append | LoadMode::Upsert(_) => Remains::Among,
         }
     }
 

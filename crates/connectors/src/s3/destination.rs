@@ -8,7 +8,8 @@ use std::{
 };
 
 use dataset::{
-    Destination, LoadMode, Loaded, RawBatch, Schema, Sink, SinkError, SourceError, SourceUri, Tally,
+    Destination, LoadMode, Loaded, RawBatch, Remains, Schema, Sink, SinkError, SourceError,
+    SourceUri, Tally,
 };
 use formats::{FileFormat, Layout};
 
@@ -205,6 +206,10 @@ impl Destination for S3Destination {
         Err(self.unavailable(format!(
             "read back {found}, but sent {sent}: others have written to it; push again"
         )))
+    }
+
+    fn remains(&self) -> Remains {
+        Remains::Nothing
     }
 
     fn take_back(&mut self, _earlier: bool) -> Result<bool, SinkError> {

@@ -17,8 +17,8 @@ use std::{
 
 use artifact::Digest;
 use dataset::{
-    Destination, LoadMode, Loaded, RawBatch, Schema, SinkError, SourceError, SourceUri, Tally,
-    record_digests,
+    Destination, LoadMode, Loaded, RawBatch, Remains, Schema, SinkError, SourceError, SourceUri,
+    Tally, record_digests,
 };
 
 use super::{
@@ -71,6 +71,8 @@ pub(crate) struct SqlDestination {
     n_loaded: u64,
     /// Records of this load that were there when it began, seen by the index or not.
     there_before: u64,
+    /// Whether there is a table beside the target.
+    is_beside: bool,
     /// Whether another push of the very same records has put them into the target.
     is_overtaken: bool,
     /// What has been read back: of an upserting load so far.
@@ -116,6 +118,7 @@ impl SqlDestination {
             max_bytes: usize::MAX,
             n_loaded: 0,
             there_before: 0,
+            is_beside: false,
             is_overtaken: false,
             seen: Tally::default(),
         })
@@ -269,7 +272,7 @@ impl SqlDestination {
     /// Reads what a query gives, over a connection of its own.
     fn tally(&self, select: &str) -> Result<Tally, SinkError> {
         let mut connection = Connection::open(&self.uri).map_err(as_sink_error)?;
-        Ok(tally(&mut connection, &self.schema, select)?)
+        tally(&mut connection, &self.schema, select).map_err(Trouble::unread)
     }
 }
 
@@ -343,6 +346,16 @@ impl Destination for SqlDestination {
         }
     }
 
+    fn remains(&self) -> Remains {
+        match self.mode {
+            LoadMode::Replace if self.is_beside => {
+                Remains::Beside(format!("table `{}`", self.into.name.table))
+            }
+            LoadMode::Replace => Remains::Nothing,
+            LoadMode::Append | LoadMode::Upsert(_) => Remains::Among,
+        }
+    }
+
     fn take_back(&mut self, earlier: bool) -> Result<bool, SinkError> {
         match self.mode {
             LoadMode::Append if !earlier && self.there_before == 0 => self.delete_own()?,
@@ -375,7 +388,7 @@ impl SqlDestination {
         match self.mode {
             // Before anything is made beside the target, it is itself what there is.
             LoadMode::Replace if self.into.name != self.target => {
-                self.drop_made(&self.into.drop_if_there());
+                self.is_beside &= !self.drop_made(&self.into.drop_if_there());
             }
             LoadMode::Replace => {}
             LoadMode::Upsert(_) => self.drop_unused_index(),
@@ -420,12 +433,14 @@ impl SqlDestination {
         }
     }
 
-    /// Drops what this load has made. What it was refused for matters more than what a failure here leaves.
-    fn drop_made(&mut self, drop: &str) {
+    /// Drops what this load has made; returns whether it could be. What it was refused for matters more than what a
+    /// failure here leaves.
+    fn drop_made(&mut self, drop: &str) -> bool {
         let asked = "drop what was made";
-        let _ = self
+        let dropped = self
             .connection
             .repeat(asked, async |link| link.run(drop, &[]).await);
+        dropped.is_ok()
     }
 
     fn refused(&self, asked: &str, reason: String) -> Trouble {

@@ -37,12 +37,13 @@ fn cause_of_answer(said: &dyn DatabaseError) -> Cause {
         1044 | 1142 | 1143 | 1227 | 1370 => return Cause::Permission,
         1153 => return Cause::Refused,
         1053 | 1205 | 1213 | 1317 | 1927 => return Cause::Interrupted,
+        1969 | 3024 => return Cause::Limited,
         _ => {}
     }
     let state = said.code().unwrap_or_default();
     match state.as_ref() {
         "42501" => Cause::Permission,
-        "57014" => Cause::TimedOut,
+        "57014" => Cause::Limited,
         "55P03" | "57P01" | "57P02" | "57P03" | "70100" => Cause::Interrupted,
         "25006" => Cause::Wrong,
         // A column that the server computes, as INSERT says it and as COPY does.

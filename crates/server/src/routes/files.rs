@@ -436,6 +436,6 @@ fn explain(error: &SourceError) -> Problem {
 fn explain_sink(error: &SinkError) -> Problem {
     match error {
         SinkError::Rejected { reason, .. } => refused(format!("the answer: {reason}")),
-        SinkError::Unavailable { .. } => Problem::no_storage(error),
+        _ => Problem::no_storage(error),
     }
 }

@@ -42,10 +42,10 @@ impl MongoDestination {
     }
 
     /// Puts the loaded documents in the place of the old ones, indexes included.
-    pub(super) fn swap(&self) -> Result<(), SinkError> {
+    pub(super) fn swap(&mut self) -> Result<(), SinkError> {
         self.copy_indexes()?;
         let address = &self.connection.address;
-        let (from, to) = (self.staging(), &address.collection);
+        let (from, to) = (self.staging(), address.collection.clone());
         let command = doc! {
             "renameCollection": format!("{}.{from}", address.database),
             "to": address.full_name(),
@@ -59,7 +59,8 @@ impl MongoDestination {
                 other => kept_by_majority(&other?),
             }
         })?;
-        self.check_swapped(&from, to)
+        self.is_renamed = true;
+        self.check_swapped(&from, &to)
     }
 
     /// Looks for the loaded documents under the collection's name.

@@ -60,6 +60,7 @@ impl SqlDestination {
             let reason = format!("{found} in `{table}`: a trigger, or somebody else, changes them");
             return Err(self.refused(SWAP, reason));
         }
+        self.is_beside = false;
         if swap.creation.is_some() {
             let ours = [LOAD_COLUMN, ROW_COLUMN].map(str::to_owned);
             self.index(&self.target.clone(), &ours)?;
@@ -77,6 +78,7 @@ impl SqlDestination {
         let columns = self.columns_of(&into);
         self.is_overtaken = columns.is_ok_and(|columns| columns.is_empty());
         if self.is_overtaken {
+            self.is_beside = false;
             let location = self.connection.address.location.as_str();
             let said = "what was loaded is gone: another push of the same records has dropped it";
             tracing::warn!(location, load = self.load, "{said}");

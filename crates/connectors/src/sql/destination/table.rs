@@ -243,6 +243,7 @@ impl SqlDestination {
         if !exists || self.mode == LoadMode::Replace {
             self.make(&into, exists)?;
         }
+        self.is_beside = self.mode == LoadMode::Replace;
         match self.mode.clone() {
             LoadMode::Upsert(key) => self.index_key(&into, &key)?,
             mode => self.index_loads(&into, mode == LoadMode::Replace)?,

@@ -173,6 +173,89 @@ fn what_is_not_deleted_is_not_said_to_be_taken_back() {
 }
 
 #[test]
+fn what_may_not_be_read_back_is_taken_back() {
+    let database = Database::start(Kind::Postgres);
+    let place = Workplace::new();
+    place.write_tiny(20);
+    database.ask(&format!(
+        "CREATE TABLE tiny (a FLOAT8, b FLOAT8, y BIGINT, netsec_load TEXT, netsec_row BIGINT, \
+         UNIQUE (netsec_load, netsec_row)); \
+         CREATE USER writer PASSWORD '{PASSWORD}'; \
+         GRANT INSERT, DELETE ON tiny TO writer; \
+         GRANT SELECT (netsec_load, netsec_row) ON tiny TO writer"
+    ));
+    let to = database.address("tiny").replace("netsec:", "writer:");
+    let called = try_to_push(&place, &to, &[]);
+    assert_eq!(called.code, 69, "{}", called.err);
+    for said in [
+        "cannot read postgres://",
+        "back: read rows: permission denied for table tiny",
+        "what was loaded is taken back",
+    ] {
+        assert!(called.err.contains(said), "{said}: {}", called.err);
+    }
+    assert_eq!(database.count("tiny"), 0);
+}
+
+#[test]
+fn what_could_not_be_read_in_time_stays_under_a_name_by_which_the_same_push_completes_it() {
+    let database = Database::start(Kind::Postgres);
+    let place = Workplace::new();
+    place.write_tiny(20);
+    // Writing is quick, and reading is not.
+    database.ask(&format!(
+        "CREATE USER writer PASSWORD '{PASSWORD}'; GRANT CREATE ON SCHEMA public TO writer; \
+         ALTER ROLE writer SET statement_timeout = '1s'"
+    ));
+    for table in ["append", "replace"] {
+        database.ask(&format!(
+            "CREATE TABLE {table} (a FLOAT8, b FLOAT8, y BIGINT, netsec_load TEXT, netsec_row BIGINT, \
+             UNIQUE (netsec_load, netsec_row)); \
+             ALTER TABLE {table} ENABLE ROW LEVEL SECURITY; \
+             CREATE POLICY writes ON {table} FOR INSERT WITH CHECK (true); \
+             CREATE POLICY removes ON {table} FOR DELETE USING (true); \
+             CREATE POLICY reads ON {table} FOR SELECT USING (pg_sleep(0.2) IS NOT NULL); \
+             GRANT ALL ON {table} TO writer"
+        ));
+    }
+    let push_as = |user: &str, mode: &str| {
+        let to = database.address(mode).replace("netsec:", user);
+        try_to_push(&place, &to, &["--mode", mode])
+    };
+    let limited = "statement timeout: the server has ended it at a time limit of its own";
+    let check = |called: &Called, words: &[&str]| {
+        assert_eq!(called.code, 69, "{}", called.err);
+        for said in words {
+            assert!(called.err.contains(said), "{said}: {}", called.err);
+        }
+        assert!(!called.err.contains("time_limit="), "{}", called.err);
+    };
+    let called = push_as("writer:", "append");
+    check(
+        &called,
+        &[limited, "stays under the load `", "the same push goes on"],
+    );
+    let load = database.ask("SELECT DISTINCT netsec_load FROM append");
+    assert!(
+        called.err.contains(&format!("`{}`", load.trim())),
+        "{}",
+        called.err
+    );
+    let called = push_as("writer:", "replace");
+    let beside = database.ask("SELECT tablename FROM pg_tables WHERE tablename LIKE 'netsec%'");
+    let beside = format!("what was loaded stays in table `{}`", beside.trim());
+    check(
+        &called,
+        &[limited, "the records that were there stay", &beside],
+    );
+    for mode in ["append", "replace"] {
+        let called = push_as("netsec:", mode);
+        assert_eq!(called.code, 0, "{mode} {}", called.err);
+        assert_eq!(database.count(mode), 20, "{mode}");
+    }
+}
+
+#[test]
 fn an_append_that_comes_again_takes_nothing_back_that_was_there() {
     let database = Database::start(Kind::Postgres);
     let place = Workplace::new();
