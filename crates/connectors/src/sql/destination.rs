@@ -182,13 +182,26 @@ impl SqlDestination {
     fn load_request(&mut self, records: &[Record], loaded: &mut Loaded) -> Result<(), Trouble> {
         let before = n_settled(loaded);
         if !self.is_overtaken {
-            let written = self.write(records, loaded);
+            let written = self.write_new(records, loaded);
             if written.is_ok() || !self.overtaken() {
                 return self.or_leave_nothing(written);
             }
         }
         loaded.already_there += records.len() as u64 - (n_settled(loaded) - before);
         Ok(())
+    }
+
+    /// Writes those records that were not there when the load began: an index would not tell of rows that a
+    /// trigger has put into another table.
+    fn write_new(&mut self, records: &[Record], loaded: &mut Loaded) -> Result<(), Trouble> {
+        if self.there_before == 0 {
+            return self.write(records, loaded);
+        }
+        let new = self.leave_out(records, loaded)?;
+        match new.is_empty() {
+            true => Ok(()),
+            false => self.write(&new, loaded),
+        }
     }
 
     /// Writes records, in parts when the server has something against one of them.
@@ -201,24 +214,30 @@ impl SqlDestination {
             loaded.written += records.len() as u64;
             return Ok(());
         };
-        let there = self.already_there(records)?;
-        loaded.already_there += there.len() as u64;
-        match (records, there.is_empty()) {
-            ([record], true) => loaded.refused.push((record.row, reason)),
-            (_, true) => {
-                let (first, second) = records.split_at(records.len() / 2);
+        let new = self.leave_out(records, loaded)?;
+        match &new[..] {
+            [] => {}
+            new if new.len() < records.len() => self.write(new, loaded)?,
+            [record] => loaded.refused.push((record.row, reason)),
+            new => {
+                let (first, second) = new.split_at(new.len() / 2);
                 self.write(first, loaded)?;
                 self.write(second, loaded)?;
             }
-            (_, false) => {
-                let is_new = |record: &&Record| !there.contains(&record.number);
-                let rest: Vec<Record> = records.iter().filter(is_new).cloned().collect();
-                if !rest.is_empty() {
-                    self.write(&rest, loaded)?;
-                }
-            }
         }
         Ok(())
+    }
+
+    /// Returns those records that are not there; the others are counted.
+    fn leave_out(
+        &mut self,
+        records: &[Record],
+        loaded: &mut Loaded,
+    ) -> Result<Vec<Record>, Trouble> {
+        let there = self.already_there(records)?;
+        loaded.already_there += there.len() as u64;
+        let is_new = |record: &&Record| !there.contains(&record.number);
+        Ok(records.iter().filter(is_new).cloned().collect())
     }
 
     /// Inserts records, all of them or none; gives the reason when the server has something against
