@@ -356,8 +356,8 @@ impl Push<'_> {
                  before another push, delete them"
             ),
             (Err(error), _) => format!(
-                "{written} records stay under the load `{load}`, because taking them back failed: {error}; \
-                 before another push, delete them"
+                "taking back the {written} records that were loaded failed: {error}; before another push, delete what \
+                 is left of the load `{load}`"
             ),
         };
         Failure::new(failure.kind(), format!("{failure}; {said}"))

@@ -426,10 +426,12 @@ impl SqlDestination {
         if left == 0 && found >= loaded {
             return Ok(());
         }
-        let reason = format!(
-            "of {loaded} records {found} were found, and {left} of them are there still: the table leaves out, hides or \
-             keeps some"
-        );
+        let what = match left {
+            0 => "none of them is there any more: others have deleted the rest, or the table leaves it out or hides it"
+                .to_owned(),
+            _ => format!("{left} of them are there still: the table keeps, hides or leaves out some"),
+        };
+        let reason = format!("of {loaded} records {found} were found, and {what}");
         Err(self.refused(TAKE_BACK, reason))
     }
 
