@@ -40,6 +40,9 @@ fn cause_of_answer(said: &dyn DatabaseError) -> Cause {
         1969 | 3024 => return Cause::Limited,
         _ => {}
     }
+    if is_of_catalogue(said) {
+        return Cause::Interrupted;
+    }
     let state = said.code().unwrap_or_default();
     match state.as_ref() {
         "42501" => Cause::Permission,
@@ -55,6 +58,13 @@ fn cause_of_answer(said: &dyn DatabaseError) -> Cause {
             _ => Cause::Refused,
         },
     }
+}
+
+/// Returns whether somebody else has made a thing of the same name at the same moment, which PostgreSQL's
+/// `IF NOT EXISTS` has not seen yet.
+fn is_of_catalogue(said: &dyn DatabaseError) -> bool {
+    let said = said.try_downcast_ref::<PgDatabaseError>();
+    said.is_some_and(|said| said.code() == "23505" && said.schema() == Some("pg_catalog"))
 }
 
 fn cause_of_sqlite(code: i32) -> Cause {

@@ -211,6 +211,25 @@ fn of_two_equal_replacements_both_end_well() {
 }
 
 #[test]
+fn a_table_that_another_makes_at_the_same_moment_is_replaced() {
+    let database = Database::start(Kind::Postgres);
+    let place = Workplace::new();
+    place.write_tiny(20);
+    let mut other = database.ask_meanwhile(
+        "BEGIN; CREATE TABLE tiny (a FLOAT8, b FLOAT8, y BIGINT, netsec_load TEXT, netsec_row BIGINT); \
+         SELECT pg_sleep(4); COMMIT",
+    );
+    let is_made = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'";
+    while database.ask(is_made).trim() == "0" {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let pushed = push_tiny(&place, &database.address("tiny"), &["--mode", "replace"]);
+    assert!(other.wait().unwrap().success());
+    assert_eq!(pushed["written"], 20);
+    assert_eq!(database.count("tiny"), 20);
+}
+
+#[test]
 fn a_server_that_is_killed_and_comes_back_is_waited_for() {
     for kind in SERVERS {
         let mut database = Database::start(kind);
