@@ -2,6 +2,8 @@
 
 use dataset::{SinkError, SourceError};
 
+use crate::probe::{LOOK, OfStep};
+
 /// Why a request failed, for people.
 #[derive(Debug, Clone)]
 pub(crate) struct Trouble {
@@ -80,10 +82,7 @@ impl Cause {
 impl Trouble {
     pub(crate) fn advice(&self) -> &'static str {
         match self.cause {
-            Cause::Unreachable => {
-                "check host and port and whether the server runs; `netsec doctor --source` with this \
-                 address looks at one step after another"
-            }
+            Cause::Unreachable => "check host and port and whether the server runs",
             Cause::Interrupted => "run it again",
             #[cfg(feature = "dynamodb")]
             Cause::Busy => {
@@ -134,6 +133,16 @@ impl Trouble {
     }
 
     fn said(self) -> (String, String) {
+        let look = if self.cause == Cause::Unreachable {
+            LOOK
+        } else {
+            ""
+        };
+        let (location, reason) = self.said_of_step();
+        (location, reason + look)
+    }
+
+    fn said_of_step(self) -> (String, String) {
         let advice = self.advice();
         let colon = if advice.is_empty() { "" } else { ": " };
         let reason = format!("{}: {}{colon}{advice}", self.asked, self.reason);
@@ -143,12 +152,22 @@ impl Trouble {
 
 impl From<Trouble> for SourceError {
     fn from(trouble: Trouble) -> Self {
-        let is_wrong = trouble.cause.is_of_the_address();
-        let (location, reason) = trouble.said();
-        match is_wrong {
-            true => Self::Unsupported { location, reason },
-            false => Self::Unavailable { location, reason },
-        }
+        let cause = trouble.cause;
+        of_source(cause, trouble.said())
+    }
+}
+
+impl OfStep for Trouble {
+    fn of_step(self) -> SourceError {
+        let cause = self.cause;
+        of_source(cause, self.said_of_step())
+    }
+}
+
+fn of_source(cause: Cause, (location, reason): (String, String)) -> SourceError {
+    match cause.is_of_the_address() {
+        true => SourceError::Unsupported { location, reason },
+        false => SourceError::Unavailable { location, reason },
     }
 }
 

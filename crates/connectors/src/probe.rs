@@ -10,9 +10,10 @@ use std::{
 use artifact::Failure;
 use dataset::SourceError;
 
+/// What is advised besides where no server is reached, to whoever does not look at the steps already.
+pub(crate) const LOOK: &str =
+    "; `netsec doctor --source` with this address looks at one step after another";
 const PATIENCE: Duration = Duration::from_secs(5);
-/// What is advised where no server is reached: of no use to who is looking at the steps already.
-const LOOK: &str = "; `netsec doctor --source` with this address looks at one step after another";
 
 /// What trying the steps to a source has found, in their order, up to the first that failed.
 #[derive(Default)]
@@ -31,12 +32,23 @@ pub struct Probe {
 /// Marks that a step has failed.
 pub(crate) struct Ended;
 
+/// Why a step has failed, for whoever looks at the steps already and need not be advised to.
+pub(crate) trait OfStep {
+    fn of_step(self) -> SourceError;
+}
+
+impl OfStep for SourceError {
+    fn of_step(self) -> SourceError {
+        self
+    }
+}
+
 impl Probed {
     /// Notes how a step went; a failure ends the probing.
     pub(crate) fn step<T>(
         &mut self,
         check: &'static str,
-        result: Result<T, impl Into<SourceError>>,
+        result: Result<T, impl OfStep>,
         say: impl FnOnce(&T) -> String,
     ) -> Result<T, Ended> {
         match result {
@@ -45,11 +57,9 @@ impl Probed {
                 Ok(found)
             }
             Err(error) => {
-                let failure = Failure::from(error.into());
-                let said = failure.to_string().replace(LOOK, "");
                 self.0.push(Probe {
                     check,
-                    outcome: Err(Failure::new(failure.kind(), said)),
+                    outcome: Err(error.of_step().into()),
                     is_doubtful: false,
                 });
                 Err(Ended)

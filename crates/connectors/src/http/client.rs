@@ -15,7 +15,7 @@ use ureq::{
 use url::Url;
 
 use super::{CA_VARIABLE, HOSTS_VARIABLE, address::Address, credentials::Credentials};
-use crate::{backoff, tls};
+use crate::{backoff, probe::LOOK, tls};
 
 const CONNECT: Duration = Duration::from_secs(5);
 const MAX_REDIRECTS: usize = 10;
@@ -51,6 +51,8 @@ pub(super) struct Trouble {
     pub retry: Option<Retry>,
     /// Whether nothing has come that is an answer.
     pub is_unheard: bool,
+    /// What is advised besides, to whoever does not look at the steps already.
+    advice: &'static str,
 }
 
 /// When to try again.
@@ -112,7 +114,7 @@ impl Client {
             None => None,
         };
         let Some(wait) = wait else {
-            return Err(self.unavailable(trouble.reason));
+            return Err(self.unavailable(trouble.reason + trouble.advice));
         };
         backoff::rest(&self.location, &trouble.reason, *failed, wait);
         Ok(())
@@ -191,6 +193,7 @@ impl Client {
             reason: format!("`{host}` answers {} to {path}: {advice}", parts.status),
             retry: matches!(status, 408 | 425 | 429 | 500 | 502 | 503 | 504).then_some(Retry::Soon),
             is_unheard: false,
+            advice: "",
         };
         if let (Some(_), Some(wait)) = (&trouble.retry, asked) {
             trouble.retry = (wait <= MAX_WAIT).then_some(Retry::After(wait));
@@ -226,6 +229,7 @@ impl Trouble {
             reason: reason.into(),
             retry: None,
             is_unheard: false,
+            advice: "",
         }
     }
 
@@ -234,6 +238,7 @@ impl Trouble {
             reason: reason.into(),
             retry: Some(Retry::Soon),
             is_unheard: false,
+            advice: "",
         }
     }
 
@@ -272,10 +277,10 @@ impl Trouble {
             | ureq::Error::Io(_)
             | ureq::Error::HostNotFound
             | ureq::Error::ConnectionFailed
-            | ureq::Error::Protocol(_) => Self::passing(format!(
-                "{said}: check host and port; `netsec doctor --source` with this address looks at one \
-                 step after another"
-            )),
+            | ureq::Error::Protocol(_) => Self {
+                advice: LOOK,
+                ..Self::passing(format!("{said}: check host and port"))
+            },
             _ => Self::lasting(said),
         }
     }

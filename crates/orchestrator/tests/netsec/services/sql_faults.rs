@@ -14,7 +14,7 @@ use super::{
     proxy::{Fault, Proxy},
     server::{Server, free_port},
 };
-use crate::support::{Workplace, send_signal};
+use crate::support::{TINY, Workplace, send_signal};
 
 const ROWS: usize = 40_000;
 
@@ -330,6 +330,11 @@ fn doctor_names_the_step_that_fails() {
             assert_eq!(called.code, 69, "{}", called.out);
             let words = format!("FAIL  {step}");
             assert!(called.out.contains(&words), "{kind:?} {}", called.out);
+            // Whoever sees the steps need not be told how to.
+            assert!(!called.out.contains("one step after another"));
+            let called = place.call(&[&["run", "--source", &uri], &TINY[..]].concat());
+            let is_advised = called.err.contains("looks at one step after another");
+            assert_eq!(is_advised, step != "TLS", "{kind:?} {}", called.err);
         };
         check("no-such-host.invalid:1", "", "name");
         check(&format!("127.0.0.1:{}", free_port()), "", "port");
