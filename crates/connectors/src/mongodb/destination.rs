@@ -28,6 +28,8 @@ const REQUEST_BYTES: usize = 8 << 20;
 /// Bytes of a document that MongoDB takes at most.
 const DOCUMENT_BYTES: usize = 16 << 20;
 
+const TAKE_BACK: &str = "take back what was loaded";
+
 /// Where records are loaded.
 ///
 /// Each document of an appending or replacing load has the `_id` `LOAD-ROW`: the load's name and the
@@ -145,7 +147,25 @@ impl MongoDestination {
             .iter()
             .map(|(index, _)| id_of(&request[*index].1));
         let ids: Vec<&str> = failed.collect();
-        let collection = self.connection.collection(&self.staging());
+        // An equal push may have put them in the place of the old ones meanwhile.
+        let mut places = vec![self.staging()];
+        if self.mode == LoadMode::Replace {
+            places.push(self.connection.address.collection.clone());
+        }
+        for place in places {
+            self.find_ids(&place, &ids, &mut found)?;
+        }
+        Ok(found)
+    }
+
+    /// Notes those among some documents that are in a collection.
+    fn find_ids(
+        &self,
+        place: &str,
+        ids: &[&str],
+        found: &mut BTreeSet<String>,
+    ) -> Result<(), SinkError> {
+        let collection = self.connection.collection(place);
         for some in ids.chunks(200) {
             let documents = self.connection.repeat("look for documents", async || {
                 let find = collection.find(doc! {"_id": {"$in": some}});
@@ -158,7 +178,7 @@ impl MongoDestination {
             })?;
             found.extend(documents);
         }
-        Ok(found)
+        Ok(())
     }
 
     /// Reads the documents of a collection that a filter selects.
@@ -191,7 +211,12 @@ impl Destination for MongoDestination {
         })?;
         match &self.mode {
             LoadMode::Append => {}
-            LoadMode::Replace => self.check_replaceable()?,
+            LoadMode::Replace => {
+                self.check_replaceable()?;
+                // Before anything is loaded: later, what is loaded may have been renamed by an equal push, and an index
+                // makes an empty collection where there is none.
+                self.copy_indexes()?;
+            }
             LoadMode::Upsert(key) => self.index_key(key)?,
         }
         Ok(Some(before))
@@ -217,14 +242,14 @@ impl Destination for MongoDestination {
     fn read_back(&mut self) -> Result<Tally, SinkError> {
         match self.mode {
             LoadMode::Append => self.tally(&self.staging(), self.own()),
-            // Whatever else lies there would take the old records' place as well.
-            LoadMode::Replace => self.tally(&self.staging(), doc! {}),
+            LoadMode::Replace => self.read_replacement(),
             LoadMode::Upsert(_) => Ok(self.seen),
         }
     }
 
     fn publish(&mut self) -> Result<(), SinkError> {
         match self.mode {
+            LoadMode::Replace if self.is_renamed => self.drop_staging(),
             LoadMode::Replace => self.swap(),
             _ => Ok(()),
         }
@@ -239,18 +264,15 @@ impl Destination for MongoDestination {
     }
 
     fn take_back(&mut self, earlier: bool) -> Result<bool, SinkError> {
-        let collection = self.connection.collection(&self.staging());
-        let own = self.own();
-        let asked = "take back what was loaded";
         match self.mode {
             LoadMode::Append if !earlier => {
-                self.connection
-                    .repeat_at_length(asked, async || collection.delete_many(own.clone()).await)?;
+                let collection = self.connection.collection(&self.staging());
+                let own = self.own();
+                self.connection.repeat_at_length(TAKE_BACK, async || {
+                    collection.delete_many(own.clone()).await
+                })?;
             }
-            LoadMode::Replace => {
-                self.connection
-                    .repeat(asked, async || collection.drop().await)?;
-            }
+            LoadMode::Replace => self.drop_staging()?,
             LoadMode::Append | LoadMode::Upsert(_) => return Ok(false),
         }
         Ok(true)

@@ -1,13 +1,15 @@
 //! Replacing a collection: what was loaded beside takes its place in one step.
 
-use dataset::SinkError;
+use dataset::{SinkError, Tally};
 use mongodb::{
     IndexModel,
     bson::{Document, doc},
     error::{Error, ErrorKind},
 };
 
-use super::{Cause, MongoDestination};
+use super::{Cause, MongoDestination, TAKE_BACK};
+
+const COUNT: &str = "count the renamed documents";
 
 /// The server does not know the collection.
 const NAMESPACE_NOT_FOUND: i32 = 26;
@@ -43,7 +45,6 @@ impl MongoDestination {
 
     /// Puts the loaded documents in the place of the old ones, indexes included.
     pub(super) fn swap(&mut self) -> Result<(), SinkError> {
-        self.copy_indexes()?;
         let address = &self.connection.address;
         let (from, to) = (self.staging(), address.collection.clone());
         let command = doc! {
@@ -63,14 +64,36 @@ impl MongoDestination {
         self.check_swapped(&from, &to)
     }
 
+    /// Reads what was loaded beside the old documents: where an equal push has put it in their place already, the
+    /// collection itself. Whatever else lies there would take the old records' place as well.
+    pub(super) fn read_replacement(&mut self) -> Result<Tally, SinkError> {
+        let beside = self.tally(&self.staging(), doc! {})?;
+        let collection = self.connection.address.collection.clone();
+        if beside.count() >= self.n_loaded || self.count_own(&collection)? != self.n_loaded {
+            return Ok(beside);
+        }
+        self.is_renamed = true;
+        self.tally(&collection, doc! {})
+    }
+
+    /// Drops what was loaded beside the old documents.
+    pub(super) fn drop_staging(&self) -> Result<(), SinkError> {
+        let collection = self.connection.collection(&self.staging());
+        let drop = async || collection.drop().await;
+        Ok(self.connection.repeat(TAKE_BACK, drop)?)
+    }
+
+    /// Counts the documents of this load in a collection.
+    fn count_own(&self, collection: &str) -> Result<u64, SinkError> {
+        let collection = self.connection.collection(collection);
+        let own = self.own();
+        let count = async || collection.count_documents(own.clone()).await;
+        Ok(self.connection.repeat_at_length(COUNT, count)?)
+    }
+
     /// Looks for the loaded documents under the collection's name.
     fn check_swapped(&self, from: &str, to: &str) -> Result<(), SinkError> {
-        let asked = "count the renamed documents";
-        let collection = self.connection.collection(to);
-        let own = self.own();
-        let found = self.connection.repeat_at_length(asked, async || {
-            collection.count_documents(own.clone()).await
-        })?;
+        let found = self.count_own(to)?;
         if found == self.n_loaded {
             return Ok(());
         }
@@ -80,11 +103,12 @@ impl MongoDestination {
         );
         Err(self
             .connection
-            .trouble(asked, Cause::Refused, reason)
+            .trouble(COUNT, Cause::Refused, reason)
             .into())
     }
 
-    fn copy_indexes(&self) -> Result<(), SinkError> {
+    /// Gives the collection that is loaded into the indexes of the one that it is to replace.
+    pub(super) fn copy_indexes(&self) -> Result<(), SinkError> {
         let (from, to) = (&self.connection.address.collection, self.staging());
         if self.described(from)?.is_none() {
             return Ok(());

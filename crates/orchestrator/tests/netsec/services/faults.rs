@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -80,6 +80,50 @@ fn a_push_that_is_cut_off_in_a_batch_neither_loses_nor_doubles() {
     }
 }
 
+/// Begins a push, and waits until it has loaded something.
+fn begun(place: &Workplace, to: &str, mode: &str) -> (Child, impl Iterator<Item = String> + use<>) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_netsec"))
+        .args(["push", "--progress", "json", "--from", "tiny.csv"])
+        .args(["--to", to, "--mode", mode])
+        .args(SCHEMA)
+        .current_dir(place.path(""))
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut progress = lines.map(Result::unwrap);
+    assert!(progress.any(|line| line.contains("records loaded")));
+    (child, progress)
+}
+
+#[test]
+fn of_two_equal_replacements_neither_empties_the_collection() {
+    const ROWS: usize = 20_000;
+    for is_stopped in [false, true] {
+        let server = Server::start();
+        let place = tiny(100);
+        let to = server.address("tiny");
+        push(&place, "tiny.csv", &to, &SCHEMA);
+        server.ask("tiny", &["index", "a"], "");
+        place.write_tiny(ROWS);
+        let (mut child, progress) = begun(&place, &to, "replace");
+        if is_stopped {
+            send_signal(&child, "STOP");
+        }
+        let replace = [&SCHEMA[..], &["--mode", "replace"]].concat();
+        push(&place, "tiny.csv", &to, &replace);
+        if is_stopped {
+            send_signal(&child, "CONT");
+        }
+        let said: Vec<String> = progress.collect();
+        assert!(child.wait().unwrap().success(), "{said:?}");
+        let summary = server.ask("tiny", &["summary"], "");
+        assert_eq!(summary["count"], ROWS, "{summary}");
+        assert_eq!(summary["collections"], json!(["tiny"]), "{summary}");
+        assert_eq!(summary["indexes"], json!(["_id", "a"]), "{summary}");
+    }
+}
+
 #[test]
 fn an_interrupted_push_is_completed_by_the_same_push() {
     for (mode, is_hidden) in [("append", false), ("replace", true)] {
@@ -88,25 +132,7 @@ fn an_interrupted_push_is_completed_by_the_same_push() {
         let to = server.address("tiny");
         push(&place, "tiny.csv", &to, &SCHEMA);
         place.write_tiny(40_000);
-        let mut child = Command::new(env!("CARGO_BIN_EXE_netsec"))
-            .args([
-                "push",
-                "--progress",
-                "json",
-                "--from",
-                "tiny.csv",
-                "--to",
-                &to,
-            ])
-            .args(SCHEMA)
-            .args(["--mode", mode])
-            .current_dir(place.path(""))
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut progress = BufReader::new(child.stderr.take().unwrap()).lines();
-        let loaded = progress.find(|line| line.as_ref().unwrap().contains("records loaded"));
-        assert!(loaded.is_some());
+        let (mut child, _progress) = begun(&place, &to, mode);
         send_signal(&child, "INT");
         assert_eq!(child.wait().unwrap().code(), Some(130));
         let partial = server.count("tiny");

@@ -48,6 +48,9 @@ def rename(self, body):
             return refused(48, "target namespace exists")
         database.drop_collection(new)
     database[old].rename(new)
+    # Else the old name would go on meaning the collection.
+    for name in (old, new):
+        database._collections.pop(name, None)
     return {"ok": 1}
 
 
