@@ -186,8 +186,8 @@ impl Registry {
             location: self.location(),
             key: key.to_owned(),
             reason,
-            advice: "put the model's history back from a copy of the registry, or train under \
-                     another name (`netsec run --model NAME`)"
+            advice: "put the model's history back from a copy of the registry; the last entry, where no copy has \
+                     it, is moved away; or train under another name (`netsec run --model NAME`)"
                 .to_owned(),
         }
     }
