@@ -245,7 +245,8 @@ fn history(arguments: &HistoryArguments) -> Result<(), Failure> {
     }
 }
 
-/// Tells every entry, with which do not count, and which nobody has signed who is trusted.
+/// Tells every entry, with which do not count, which nobody has signed who is trusted, and which stand behind another
+/// entry than they were written behind.
 fn tell_all(model: &Named, registry: &Registry, history: &History) -> Result<(), Failure> {
     let mut told = Vec::new();
     for entry in history.entries() {
@@ -264,6 +265,12 @@ fn tell_all(model: &Named, registry: &Registry, history: &History) -> Result<(),
             if let Some(seal) = seal {
                 object["seal"] = json!(seal);
             }
+            if history.is_out_of_place(entry) {
+                object["out_of_place"] = json!(true);
+            }
+            if history.is_void(entry) {
+                object["void"] = json!(true);
+            }
             object
         });
         return print(&json!(entries.collect::<Vec<_>>()).to_string());
@@ -274,7 +281,16 @@ fn tell_all(model: &Named, registry: &Registry, history: &History) -> Result<(),
             (None, None | Some(Seal::Trusted(_))) => String::new(),
             (None, Some(seal)) => format!("; {seal}"),
         };
-        print(&format!("{:>3}  {}{mark}", entry.sequence, line(entry)))
+        let place = match history.is_out_of_place(entry) {
+            true => "; written behind another entry than the one before it",
+            false => "",
+        };
+        let void = match history.is_void(entry) {
+            true => "; void, as another entry stands there than it disowns",
+            false => "",
+        };
+        let line = line(entry);
+        print(&format!("{:>3}  {line}{mark}{place}{void}", entry.sequence))
     })
 }
 

@@ -87,6 +87,14 @@ impl Entry {
         !matches!(self.action, Action::Withdrawn | Action::Disowned(_))
     }
 
+    /// Returns the number of the entry that it disowns, if any.
+    pub(crate) fn disowns(&self) -> Option<u64> {
+        match self.action {
+            Action::Disowned(other) => Some(other),
+            _ => None,
+        }
+    }
+
     /// Says in words what was done.
     pub fn deed(&self) -> String {
         let version = self.version;
@@ -135,6 +143,8 @@ pub struct History {
     disowned: BTreeMap<u64, u64>,
     /// The versions that nobody loads, each with the entry that says so.
     withdrawn: BTreeMap<u64, u64>,
+    /// The entries that disown another one than stands in its place.
+    void: BTreeSet<u64>,
     /// The entries that were written behind another one than stands before them.
     unlinked: BTreeSet<u64>,
     /// SHA-256 of each entry's file.
@@ -157,29 +167,35 @@ pub struct VersionState {
 }
 
 impl History {
-    /// Makes a history of entries that follow from one another; some of those that disown are void.
+    /// Makes a history of entries that follow from one another; some of those that disown are void, and some were not
+    /// written behind those before them.
     ///
     /// # Errors
     /// The number of the first that does not, and why.
-    pub(crate) fn new(entries: Vec<Entry>, void: BTreeSet<u64>) -> Result<Self, (u64, String)> {
-        let mut past = Past::of(&entries, &void);
+    pub(crate) fn new(
+        entries: Vec<Entry>,
+        void: BTreeSet<u64>,
+        unlinked: BTreeSet<u64>,
+    ) -> Result<Self, (u64, String)> {
+        // With those that are void by now: what stands behind them was written when they were not.
+        let mut past = Past::of(&entries, &unlinked);
         for entry in &entries {
             let problem = past.problem(entry);
             problem.map_or(Ok(()), |reason| Err((entry.sequence, reason)))?;
             past.take(entry);
         }
-        Ok(Self::of(entries, &void))
+        Ok(Self::of(entries, void, unlinked))
     }
 
-    fn of(entries: Vec<Entry>, void: &BTreeSet<u64>) -> Self {
+    fn of(entries: Vec<Entry>, void: BTreeSet<u64>, unlinked: BTreeSet<u64>) -> Self {
         let mut disowned = BTreeMap::new();
         // From behind: what is disowned itself disowns nothing.
         for entry in entries.iter().rev() {
-            if let Action::Disowned(other) = entry.action
-                && !disowned.contains_key(&entry.sequence)
-                && !void.contains(&entry.sequence)
-            {
-                disowned.insert(other, entry.sequence);
+            let counts =
+                |e: &Entry| !disowned.contains_key(&e.sequence) && !void.contains(&e.sequence);
+            if counts(entry) {
+                let taken = taken(entry, &unlinked).map(|number| (number, entry.sequence));
+                disowned.extend(taken);
             }
         }
         let withdrawn = withdrawn(&entries, &disowned);
@@ -187,24 +203,31 @@ impl History {
             entries,
             disowned,
             withdrawn,
-            unlinked: BTreeSet::new(),
+            void,
+            unlinked,
             files: Vec::new(),
         }
     }
 
-    /// Says which entries were written behind another one than stands before them, and what their files are.
-    pub(crate) fn chained(self, unlinked: BTreeSet<u64>, files: Vec<Digest>) -> Self {
-        Self {
-            unlinked,
-            files,
-            ..self
-        }
+    /// Says what the entries' files are.
+    pub(crate) fn with_files(self, files: Vec<Digest>) -> Self {
+        Self { files, ..self }
     }
 
     /// Returns the digest of an entry's file, as it was when the history was read.
     pub(crate) fn file(&self, sequence: u64) -> Option<Digest> {
         let at = usize::try_from(sequence.checked_sub(1)?).ok()?;
         self.files.get(at).copied()
+    }
+
+    /// Returns whether an entry disowns another one than stands in its place, and so says nothing.
+    pub fn is_void(&self, entry: &Entry) -> bool {
+        self.void.contains(&entry.sequence)
+    }
+
+    /// Returns whether an entry was written behind another one than stands before it.
+    pub fn is_out_of_place(&self, entry: &Entry) -> bool {
+        self.unlinked.contains(&entry.sequence)
     }
 
     /// Returns the entries of which the second was not written behind the first.
@@ -431,11 +454,23 @@ fn withdrawn(entries: &[Entry], disowned: &BTreeMap<u64, u64>) -> BTreeMap<u64, 
     without_decision
 }
 
+/// Returns the numbers of the entries that one disowns: one that was not written behind the one before it takes those
+/// with it that were written behind itself, since all of them are from elsewhere.
+fn taken(entry: &Entry, unlinked: &BTreeSet<u64>) -> impl Iterator<Item = u64> + use<> {
+    let first = entry.disowns().unwrap_or(entry.sequence);
+    let next_cut = unlinked.range(first + 1..).next();
+    let end = next_cut.map_or(entry.sequence, |cut| entry.sequence.min(*cut));
+    match unlinked.contains(&first) {
+        true => first..end,
+        false => first..entry.sequence.min(first + 1),
+    }
+}
+
 /// What an entry is judged by: those before it. It is told each in turn, and not counted anew: there may be many, of
 /// whoever may write there.
 struct Past<'a> {
     entries: &'a [Entry],
-    void: &'a BTreeSet<u64>,
+    unlinked: &'a BTreeSet<u64>,
     bundles: BTreeMap<u64, Digest>,
     versions: BTreeMap<Digest, u64>,
     /// How many entries that count disown each, in their order.
@@ -452,10 +487,10 @@ struct Past<'a> {
 
 impl<'a> Past<'a> {
     /// Is of nothing yet, of entries that are numbered in their order.
-    fn of(entries: &'a [Entry], void: &'a BTreeSet<u64>) -> Self {
+    fn of(entries: &'a [Entry], unlinked: &'a BTreeSet<u64>) -> Self {
         Self {
             entries,
-            void,
+            unlinked,
             bundles: BTreeMap::new(),
             versions: BTreeMap::new(),
             disowned: vec![0; entries.len()],
@@ -474,23 +509,25 @@ impl<'a> Past<'a> {
         self.count(entry);
     }
 
-    /// Lets an entry count, which disowns none but those before it. One that does takes the other away, which gives back
-    /// what that one has disowned, and so forth.
+    /// Lets an entry count, which disowns none but those before it. One that does takes others away, which gives back
+    /// what those have disowned, and so forth.
     fn count(&mut self, entry: &Entry) {
-        let (mut entry, mut counts) = (entry, true);
-        while let Action::Disowned(other) = entry.action {
-            if self.void.contains(&entry.sequence) {
-                return;
+        let entries = self.entries;
+        let mut open = vec![(entry, true)];
+        while let Some((entry, counts)) = open.pop() {
+            if entry.disowns().is_none() {
+                self.tally(entry, counts);
+                continue;
             }
-            let at = other as usize - 1;
-            let before = self.disowned[at];
-            change(&mut self.disowned[at], counts);
-            if before != usize::from(!counts) {
-                return;
+            for number in taken(entry, self.unlinked) {
+                let at = number as usize - 1;
+                let before = self.disowned[at];
+                change(&mut self.disowned[at], counts);
+                if before == usize::from(!counts) {
+                    open.push((&entries[at], !counts));
+                }
             }
-            (entry, counts) = (&self.entries[at], !counts);
         }
-        self.tally(entry, counts);
     }
 
     /// Adds an entry about a version, or takes it away.

@@ -39,6 +39,12 @@ fn a_rollback_that_was_made_a_refusal_puts_no_model_back() {
         let said = "is not the one that entry 4 was written behind";
         assert!(refused.err.contains(said), "{}", refused.err);
     }
+    let told = call(&place, &[&["models", "history", "tiny"], &TRUST]);
+    let marked = told
+        .out
+        .lines()
+        .filter(|l| l.contains("written behind another"));
+    assert_eq!(marked.count(), 1, "{}", told.out);
     let verified = call(&place, &[&["models", "verify"]]);
     assert_eq!(verified.code, 65, "{}", verified.out);
 }

@@ -6,7 +6,7 @@ use artifact::Digest;
 
 use super::{
     Registry, Seal,
-    manifests::{COMPARE, disowned},
+    manifests::{COMPARE, disown, disowned},
 };
 use crate::{Action, Entry, History, RegistryError};
 
@@ -24,6 +24,16 @@ impl Chain {
     /// Returns the number of the next entry.
     pub(super) fn next(&self) -> u64 {
         self.entries.len() as u64 + 1
+    }
+
+    /// Returns the last entry.
+    pub(super) fn last(&self) -> Option<&Entry> {
+        self.entries.last()
+    }
+
+    /// Returns the digest of the last entry's file.
+    pub(super) fn end(&self) -> Option<Digest> {
+        self.files.last().copied()
     }
 
     /// Takes the next entry with the text of its file. Those that programs wrote before entries were chained name none,
@@ -60,8 +70,9 @@ impl Chain {
     /// # Errors
     /// As [`History::new`].
     pub(super) fn history(&self) -> Result<History, (u64, String)> {
-        let history = History::new(self.entries.clone(), self.void.clone())?;
-        Ok(history.chained(self.unlinked.clone(), self.files.clone()))
+        let (entries, void) = (self.entries.clone(), self.void.clone());
+        let history = History::new(entries, void, self.unlinked.clone())?;
+        Ok(history.with_files(self.files.clone()))
     }
 }
 
@@ -88,29 +99,79 @@ impl Registry {
             let bound = history.counting_before(entry);
             return bound.map_or(Ok(()), |bound| self.check_entry(name, bound));
         }
-        let later = self.entry_seal(name, entry)?;
-        if !matches!(later, Seal::Trusted(_)) {
-            // Whoever has forged this one need not have changed the other. No signature mends that.
-            let disown = disowned(name, entry.sequence);
-            let advice = format!("{}; {disown}", out_of_place(before));
-            return Err(self.untrusted(name, entry, later, advice));
-        }
         let changed = Seal::Unlinked(entry.sequence);
-        let earlier = self.entry_seal(name, before)?;
-        let advice = match earlier {
-            Seal::Trusted(_) => format!(
-                "trusted keys have signed both, so that either may have been put there from elsewhere: {COMPARE}; of \
-                 the one that is not of this history {}, {}",
-                disowned(name, before.sequence),
-                disowned(name, entry.sequence)
-            ),
-            _ => changed.advice_on_entry(name, before.sequence),
-        };
-        Err(self.untrusted(name, before, changed, advice))
+        let number = before.sequence;
+        match self.blame(name, history, entry)? {
+            // No signature mends that.
+            Blame::Later => {
+                let seal = self.entry_seal(name, entry)?;
+                let way = disowned(name, entry.sequence);
+                let advice = format!("{}; {way}", out_of_place(before));
+                Err(self.untrusted(name, entry, seal, advice))
+            }
+            Blame::Either => {
+                let [first, second] = [before, entry].map(|e| disown(name, e.sequence));
+                let [this, next] = [
+                    self.entry_seal(name, before)?,
+                    self.entry_seal(name, entry)?,
+                ];
+                let next_number = entry.sequence;
+                let advice = format!(
+                    "entry {number} {this}, entry {next_number} {next}, and either may have been changed or put there \
+                     from elsewhere: {COMPARE}; where entry {number} is not what it was, put it back, or {first} says so; \
+                     where entry {next_number} is from elsewhere, {second} takes it away with those behind it"
+                );
+                Err(self.untrusted(name, before, changed, advice))
+            }
+        }
     }
 
-    /// Says what is wrong with those among some entries that were not written behind one another. Which of two is not
-    /// as it was, the later one tells where it is signed by whoever is trusted, if that was said.
+    /// Says which of two entries that do not follow one another may not be what was written there.
+    fn blame(&self, name: &str, history: &History, entry: &Entry) -> Result<Blame, RegistryError> {
+        // Else anybody may have put it there, who need not have changed the other.
+        let stands = self.is_signed(name, entry)? || self.is_bound(name, history, entry)?;
+        Ok(match stands {
+            true => Blame::Either,
+            false => Blame::Later,
+        })
+    }
+
+    fn is_signed(&self, name: &str, entry: &Entry) -> Result<bool, RegistryError> {
+        let seal = self.entry_seal(name, entry)?;
+        Ok(matches!(seal, Seal::Trusted(_) | Seal::Unchecked))
+    }
+
+    /// Returns whether one that is signed follows an entry, link by link, so that the entry is what it was then. Those
+    /// that disown are written whatever else is wrong with a history, and bind nothing.
+    fn is_bound(
+        &self,
+        name: &str,
+        history: &History,
+        entry: &Entry,
+    ) -> Result<bool, RegistryError> {
+        let behind = history.entries().iter().skip(entry.sequence as usize);
+        for next in behind.take_while(|next| !history.is_out_of_place(next)) {
+            if next.disowns().is_none() && self.is_signed(name, next)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Returns each two entries that do not follow one another, of which both count, with which is to blame.
+    fn open_breaks<'a>(
+        &self,
+        name: &str,
+        history: &'a History,
+    ) -> Result<Vec<(&'a Entry, &'a Entry, Blame)>, RegistryError> {
+        let blamed = |(before, entry)| {
+            let blame = self.blame(name, history, entry)?;
+            Ok((before, entry, blame))
+        };
+        history.open_breaks().map(blamed).collect()
+    }
+
+    /// Says what is wrong with those among some entries that were not written behind one another.
     pub(super) fn broken_links(
         &self,
         name: &str,
@@ -118,40 +179,37 @@ impl Registry {
         entries: &[&Entry],
     ) -> Result<Vec<String>, RegistryError> {
         let mut said = Vec::new();
-        for (before, entry) in history.open_breaks() {
-            let seal = self.entry_seal(name, entry)?;
-            let is_signed = matches!(seal, Seal::Trusted(_) | Seal::Unchecked);
-            if is_signed && entries.contains(&before) {
+        for (before, entry, blame) in self.open_breaks(name, history)? {
+            if blame != Blame::Later && entries.contains(&before) {
                 let what = Seal::Unlinked(entry.sequence);
                 said.push(format!("{} {what}: {COMPARE}", before.title()));
             }
-            if !is_signed && entries.contains(&entry) {
+            if entries.contains(&entry) {
                 said.push(format!("{}: {}", entry.title(), out_of_place(before)));
             }
         }
         Ok(said)
     }
 
-    /// Returns whether an entry and one beside it were not written behind one another, though a trusted key has signed
-    /// that other.
-    pub(super) fn is_out_of_place(
+    /// Returns whether an entry may not be what was written there, by whomever it is signed.
+    pub(super) fn is_suspect(
         &self,
         name: &str,
         history: &History,
-        entry: &Entry,
+        suspect: &Entry,
     ) -> Result<bool, RegistryError> {
-        for (before, later) in history.open_breaks() {
-            let other = match entry {
-                _ if before == entry => later,
-                _ if later == entry => before,
-                _ => continue,
-            };
-            if matches!(self.entry_seal(name, other)?, Seal::Trusted(_)) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        let breaks = self.open_breaks(name, history)?;
+        Ok(breaks.into_iter().any(|(before, entry, blame)| {
+            (blame != Blame::Later && before == suspect) || entry == suspect
+        }))
     }
+}
+
+/// Which of two entries that do not follow one another may not be what was written there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Blame {
+    Later,
+    Either,
 }
 
 /// Says of an entry that another stands before it than when it was written.

@@ -8,8 +8,9 @@ use crate::{Action, Entry, History, RegistryError};
 impl Registry {
     /// Loads the bundle of an entry and queries it, as a server would.
     fn query(&self, name: &str, entry: &Entry) -> Result<(), RegistryError> {
-        let evaluation = self.evaluation(name, entry)?;
-        let answer = evaluation.canary.query(&self.bundle(name, entry)?);
+        // First what asks for signatures.
+        let bundle = self.bundle(name, entry)?;
+        let answer = self.evaluation(name, entry)?.canary.query(&bundle);
         answer.map_err(|reason| RegistryError::Canary {
             name: name.to_owned(),
             version: entry.version,
@@ -44,10 +45,15 @@ impl Registry {
     ) -> Result<Entry, RegistryError> {
         let history = self.existing(name)?;
         self.check_notes(name, &history)?;
-        self.query(name, find(&history, name, version)?)?;
+        let queried = find(&history, name, version)?;
+        self.query(name, queried)?;
         self.check_voice()?;
         let appended = self.append(name, |history| {
             let known = find(history, name, version)?;
+            // Somebody may have exchanged the entry since.
+            if (known.bundle, known.evaluation) != (queried.bundle, queried.evaluation) {
+                self.query(name, known)?;
+            }
             if history.champion().is_some_and(|c| c.version == version) {
                 return Err(RegistryError::AlreadyChampion {
                     name: name.to_owned(),
@@ -207,10 +213,12 @@ impl Registry {
         let seal = self.entry_seal(name, entry)?;
         let advice = match seal {
             // Signed, and yet not of here: it may have lost a race, and been put in the place of the other.
-            Seal::Trusted(_) if self.is_out_of_place(name, history, entry)? => return Ok(None),
+            Seal::Trusted(_) if self.is_suspect(name, history, entry)? => return Ok(None),
             Seal::Trusted(_) => {
                 "`netsec models promote`, `netsec models rollback` and `netsec models withdraw` decide otherwise"
             }
+            // What is disowned is what was read, and no other.
+            Seal::Changed => "somebody is changing it: look at it again",
             Seal::Unchecked => "give those whom you trust with --trusted-keys",
             _ => return Ok(None),
         };

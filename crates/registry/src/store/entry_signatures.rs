@@ -29,16 +29,26 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::Blob`], [`RegistryError::Damaged`].
     pub fn entry_seal(&self, name: &str, entry: &Entry) -> Result<Seal, RegistryError> {
+        let text = self.entry_text(name, entry.sequence)?;
+        self.seal_of_text(name, entry, &text)
+    }
+
+    /// Says how the text of an entry is vouched for, as it was read.
+    pub(super) fn seal_of_text(
+        &self,
+        name: &str,
+        entry: &Entry,
+        text: &[u8],
+    ) -> Result<Seal, RegistryError> {
         let sequence = entry.sequence;
-        let text = self.entry_text(name, sequence)?;
-        if self.parsed_entry(&entry_key(name, sequence), sequence, &text)? != *entry {
+        if self.parsed_entry(&entry_key(name, sequence), sequence, text)? != *entry {
             return Ok(Seal::Changed);
         }
         // Another model's, whoever has signed it.
         if entry.model.as_deref().is_some_and(|model| model != name) {
-            return Ok(Seal::Changed);
+            return Ok(Seal::Foreign);
         }
-        let signature = self.blobs.get(&signature_key(name, sequence, &text))?;
+        let signature = self.blobs.get(&signature_key(name, sequence, text))?;
         if signature.is_none() {
             let others = self.blobs.list(&prefix(name, sequence))?;
             return Ok(match others.is_empty() {
@@ -46,7 +56,7 @@ impl Registry {
                 false => Seal::Unmatched(others),
             });
         }
-        Ok(self.judged(&text, signature))
+        Ok(self.judged(text, signature))
     }
 
     /// Reads an entry as it was written.

@@ -96,7 +96,12 @@ impl Seal {
 
 /// Says how an entry is taken away that nobody who is trusted has made.
 pub(super) fn disowned(name: &str, entry: u64) -> String {
-    format!("`netsec models disown {name} --entry {entry} --why TEXT` says that it does not count")
+    format!("{} says that it does not count", disown(name, entry))
+}
+
+/// Names the command that disowns an entry.
+pub(super) fn disown(name: &str, entry: u64) -> String {
+    format!("`netsec models disown {name} --entry {entry} --why TEXT`")
 }
 
 fn tampered() -> String {
@@ -255,7 +260,7 @@ impl Registry {
         match seal {
             Seal::Trusted(_) => Ok(()),
             _ => {
-                self.memory.forget(name);
+                self.memory.doubt(name);
                 Err(RegistryError::Untrusted {
                     location: self.location(),
                     what: format!("version {version} of `{name}`"),
@@ -266,7 +271,7 @@ impl Registry {
         }
     }
 
-    /// Says that an entry is not trusted. What somebody puts back is seen by the next look.
+    /// Says that an entry is not trusted. What somebody puts back is seen before long.
     pub(super) fn untrusted(
         &self,
         name: &str,
@@ -274,7 +279,7 @@ impl Registry {
         seal: Seal,
         advice: String,
     ) -> RegistryError {
-        self.memory.forget(name);
+        self.memory.doubt(name);
         RegistryError::Untrusted {
             location: self.location(),
             what: format!("`{name}`, {}", entry.title()),
@@ -309,13 +314,15 @@ impl Registry {
         if self.trusted.is_none() {
             return Ok(());
         }
+        // First: what an entry that was changed asks for is not to sign the one behind it.
+        self.check_links(name, history)?;
         for note in history.notes() {
             if !self.memory.is_vouched(name, note.sequence) {
                 self.check_entry(name, note)?;
                 self.memory.vouch(name, note.sequence);
             }
         }
-        self.check_links(name, history)
+        Ok(())
     }
 
     /// Checks that the champion of a history is one that would be loaded, as far as signatures go.

@@ -12,6 +12,8 @@ use super::Chain;
 
 /// Seconds after which a history is read as a whole again: somebody may have put another one in its place.
 const HOLDS: f64 = 600.0;
+/// The same where something of it was refused, and may have been put back since.
+const HOLDS_DOUBTED: f64 = 5.0;
 
 /// The histories of a registry, as far as they were read.
 #[derive(Default)]
@@ -20,6 +22,7 @@ pub(super) struct Memory(Mutex<BTreeMap<String, Remembered>>);
 struct Remembered {
     chain: Chain,
     since: Stopwatch,
+    is_doubted: bool,
     /// The numbers of those that a trusted key was found to have signed.
     vouched: BTreeSet<u64>,
 }
@@ -29,7 +32,12 @@ impl Memory {
     pub(super) fn recall(&self, name: &str) -> Option<Chain> {
         let histories = self.histories();
         let known = histories.get(name)?;
-        (known.since.seconds() < HOLDS).then(|| known.chain.clone())
+        let holds = if known.is_doubted {
+            HOLDS_DOUBTED
+        } else {
+            HOLDS
+        };
+        (known.since.seconds() < holds).then(|| known.chain.clone())
     }
 
     /// Notes a history that was read as a whole.
@@ -37,6 +45,7 @@ impl Memory {
         let remembered = Remembered {
             chain,
             since: Stopwatch::start(),
+            is_doubted: false,
             vouched: BTreeSet::new(),
         };
         self.histories().insert(name.to_owned(), remembered);
@@ -62,6 +71,13 @@ impl Memory {
         let histories = self.histories();
         let known = histories.get(name);
         known.is_some_and(|known| known.vouched.contains(&sequence))
+    }
+
+    /// Notes that something of a history was refused.
+    pub(super) fn doubt(&self, name: &str) {
+        if let Some(known) = self.histories().get_mut(name) {
+            known.is_doubted = true;
+        }
     }
 
     pub(super) fn forget(&self, name: &str) {

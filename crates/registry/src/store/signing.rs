@@ -199,9 +199,11 @@ impl Registry {
             }
         }
         for entry in about.counting {
-            let (sequence, seal) = (entry.sequence, self.entry_seal(name, entry)?);
+            let sequence = entry.sequence;
+            // The very bytes are signed that were judged: somebody may exchange them meanwhile.
+            let text = self.entry_text(name, sequence)?;
+            let seal = self.seal_of_text(name, entry, &text)?;
             if work.takes(work.chooses_entry(sequence), &seal, &entry.title()) {
-                let text = self.entry_text(name, sequence)?;
                 let at = entry_signatures::signature_key(name, sequence, &text);
                 work.signed.entries.insert(sequence, entry.title());
                 work.texts.push((at, text));

@@ -1,6 +1,12 @@
 //! What was changed behind a signed entry.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
 use super::{place::*, *};
+use crate::{BlobError, BlobStore, LocalDirectory};
 
 /// Makes a registry that has promoted the second version, rolled back to the first and declined a third, all signed.
 fn rolled_back() -> Place {
@@ -323,7 +329,7 @@ fn a_signed_disowning_takes_away_no_other_entry_than_it_was_written_about() {
         fs::write(place.file(key), bytes).unwrap();
     }
     let refused = champion(&trusting).unwrap_err();
-    for words in ["have signed both", "--entry 4", "--entry 5"] {
+    for words in ["either may", "--entry 4", "--entry 5"] {
         assert!(refused.contains(words), "{words}: {refused}");
     }
     trusting.disown("m", 5, "of before", clock::now()).unwrap();
@@ -342,6 +348,29 @@ fn an_entry_that_was_disowned_and_is_another_one_now_is_refused_until_that_is_di
 }
 
 #[test]
+fn a_blank_in_a_disowned_file_does_not_make_what_was_decided_since_damage() {
+    let place = Place::of_two();
+    decide(&place, Action::Promoted, 2);
+    let trusting = both(&place);
+    let forged = Entry {
+        action: Action::Withdrawn,
+        ..trusting.entry("m", Some(1)).unwrap()
+    };
+    let appended = place.registry().append("m", |_| Ok(Some(forged.clone())));
+    appended.unwrap();
+    trusting.disown("m", 4, "forged", clock::now()).unwrap();
+    decide(&place, Action::RolledBack, 1);
+    assert_eq!(champion(&trusting), Ok(1));
+    let file = place.file(&super::super::super::entry_key("m", 4));
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text + " \n").unwrap();
+    let refused = champion(&trusting).unwrap_err();
+    assert!(refused.contains("disown m --entry 4"), "{refused}");
+    trusting.disown("m", 4, "again", clock::now()).unwrap();
+    assert_eq!(champion(&trusting), Ok(1));
+}
+
+#[test]
 fn a_signed_entry_of_another_model_counts_as_unsigned() {
     let place = rolled_back();
     let trusting = both(&place);
@@ -355,7 +384,7 @@ fn a_signed_entry_of_another_model_counts_as_unsigned() {
     }
     let history = trusting.history("other").unwrap();
     for entry in history.entries() {
-        assert_eq!(trusting.entry_seal("other", entry).unwrap(), Seal::Changed);
+        assert_eq!(trusting.entry_seal("other", entry).unwrap(), Seal::Foreign);
         let seal = trusting.entry_seal("m", entry).unwrap();
         assert!(matches!(seal, Seal::Trusted(_)), "{seal}");
     }
@@ -378,4 +407,229 @@ fn words_of_entries_are_cut_before_they_reach_anybody() {
     // It is the same entry, cut.
     let seal = place.trusting(1).entry_seal("m", last).unwrap();
     assert_eq!(seal, Seal::Unsigned);
+}
+
+/// Appends an entry that both keys of a place stand behind.
+fn decide(place: &Place, action: Action, version: u64) -> Entry {
+    let trusting = both(place);
+    let entry = Entry {
+        action,
+        ..trusting
+            .history("m")
+            .unwrap()
+            .version(version)
+            .unwrap()
+            .clone()
+    };
+    let appended = trusting.append("m", |_| Ok(Some(entry.clone())));
+    appended.unwrap().unwrap()
+}
+
+fn unsign(place: &Place, sequence: u64) {
+    let [_, (signature, _)] = kept(place, "m", sequence);
+    fs::remove_file(place.file(&signature)).unwrap();
+}
+
+#[test]
+fn of_a_changed_entry_the_one_behind_it_is_not_blamed_where_its_signature_was_taken_away() {
+    // 1 promoted, 2 declined, 3 promoted version 2, 4 rolled back to 1, 5 declined, 6 withdrawn, 7 declined.
+    let place = rolled_back();
+    let trusting = both(&place);
+    trusting.withdraw("m", 2, "it leaks", clock::now()).unwrap();
+    let fourth = draft(&trusting, 4);
+    trusting.seal("m", &fourth).unwrap();
+    trusting.append("m", |_| Ok(Some(fourth.clone()))).unwrap();
+    unsign(&place, 6);
+    unsign(&place, 5);
+    place.tamper(5, |entry| entry["reasons"] = json!(["changed"]));
+    let refused = champion(&trusting).unwrap_err();
+    assert!(refused.contains("disown m --entry 5"), "{refused}");
+    assert!(!refused.contains("models sign"), "{refused}");
+    let key = trusting.signing_key().unwrap();
+    trusting.sign(&key, "m", &chosen(3, [5])).unwrap_err();
+    trusting.disown("m", 5, "changed", clock::now()).unwrap();
+    // What is bound by those behind it is what it was: whoever decided it may sign it again.
+    let refused = champion(&trusting).unwrap_err();
+    assert!(refused.contains("models sign m --entry 6"), "{refused}");
+    trusting
+        .sign(
+            &key,
+            "m",
+            &Chosen {
+                version: None,
+                entries: [6].into(),
+            },
+        )
+        .unwrap();
+    assert_eq!(champion(&trusting), Ok(1));
+    assert!(trusting.entry("m", Some(2)).is_err());
+}
+
+#[test]
+fn a_signed_entry_from_elsewhere_can_be_disowned_where_the_signature_before_it_was_taken_away() {
+    let place = Place::of_two();
+    decide(&place, Action::Promoted, 2);
+    decide(&place, Action::RolledBack, 1);
+    // As in a copy of the registry, where something else stood before it.
+    let elsewhere = decide(&place, Action::Declined, 2);
+    place.tamper(5, |entry| entry["previous"] = json!(Digest::of(b"else")));
+    let text = fs::read(place.file(&super::super::super::entry_key("m", 5))).unwrap();
+    assert_eq!(elsewhere.sequence, 5);
+    place.signing(1).sign_entry("m", 5, &text).unwrap();
+    unsign(&place, 4);
+    let trusting = both(&place);
+    let refused = champion(&trusting).unwrap_err();
+    for words in ["either may", "--entry 4", "--entry 5"] {
+        assert!(refused.contains(words), "{words}: {refused}");
+    }
+    trusting
+        .disown("m", 5, "of elsewhere", clock::now())
+        .unwrap();
+    let refused = champion(&trusting).unwrap_err();
+    assert!(refused.contains("models sign m --entry 4"), "{refused}");
+}
+
+/// A store in which somebody exchanges one file for another between one reading and the next.
+struct Exchanged {
+    inner: LocalDirectory,
+    key: String,
+    texts: [Vec<u8>; 2],
+    /// Which of the two each reading finds, by its bits.
+    pattern: usize,
+    reads: AtomicUsize,
+}
+
+impl BlobStore for Exchanged {
+    fn location(&self) -> String {
+        self.inner.location()
+    }
+
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, BlobError> {
+        if key != self.key {
+            return self.inner.get(key);
+        }
+        let read = self.reads.fetch_add(1, Relaxed);
+        Ok(Some(self.texts[self.pattern >> read & 1].clone()))
+    }
+
+    fn length(&self, key: &str) -> Result<Option<u64>, BlobError> {
+        self.inner.length(key)
+    }
+
+    fn put(&self, key: &str, bytes: &[u8]) -> Result<(), BlobError> {
+        self.inner.put(key, bytes)
+    }
+
+    fn put_if_absent(&self, key: &str, bytes: &[u8]) -> Result<bool, BlobError> {
+        self.inner.put_if_absent(key, bytes)
+    }
+
+    fn list(&self, prefix: &str) -> Result<Vec<String>, BlobError> {
+        self.inner.list(prefix)
+    }
+}
+
+/// Readings whose order is tried out.
+const READINGS: usize = 8;
+
+/// Makes a registry whose last entry is a signed rollback at one reading and a forged promotion at another; returns
+/// their texts as well.
+fn exchanged(pattern: usize) -> (Place, Registry, [Vec<u8>; 2]) {
+    let place = Place::of_two();
+    decide(&place, Action::Promoted, 2);
+    decide(&place, Action::RolledBack, 1);
+    let key = super::super::super::entry_key("m", 4);
+    let signed = fs::read(place.file(&key)).unwrap();
+    place.tamper(4, |entry| entry["why"] = "forged".into());
+    let texts = [signed, fs::read(place.file(&key)).unwrap()];
+    let store = Exchanged {
+        inner: LocalDirectory::new(place.directory.path().join("registry")),
+        key,
+        texts: texts.clone(),
+        pattern,
+        reads: AtomicUsize::new(0),
+    };
+    let signing = place.signing(1).signing_key().unwrap();
+    let registry = Registry {
+        signing: Some(Arc::clone(&signing)),
+        ..Registry::new(Arc::new(store))
+    };
+    (place, registry.trusting_also(&signing), texts)
+}
+
+#[test]
+fn what_is_exchanged_while_it_is_disowned_is_not_disowned_unless_it_was_judged() {
+    let mut outcomes = [0, 0];
+    for pattern in 0..1 << READINGS {
+        let (_place, registry, [signed, _]) = exchanged(pattern);
+        let disowned = registry.disown("m", 4, "forged", clock::now());
+        outcomes[usize::from(disowned.is_ok())] += 1;
+        if let Ok(entry) = disowned {
+            assert_ne!(
+                entry.disowned_file,
+                Some(Digest::of(&signed)),
+                "{pattern:b}"
+            );
+        }
+    }
+    assert!(outcomes.iter().all(|n| *n > 0), "{outcomes:?}");
+}
+
+#[test]
+fn what_is_exchanged_while_it_is_signed_again_is_not_signed_unless_it_was_judged() {
+    let mut signed_again = 0;
+    for pattern in 0..1 << READINGS {
+        let (place, registry, [signed, forged]) = exchanged(pattern);
+        let key = place.signing(2).signing_key().unwrap();
+        // Refused or not: what counts is what carries a signature.
+        drop(registry.sign_again(&key, "m"));
+        let at = |text: &[u8]| place.file(&entry_signatures::signature_key("m", 4, text));
+        assert!(!at(&forged).exists(), "{pattern:b}");
+        let by = fs::read(at(&signed)).unwrap();
+        signed_again += usize::from(by == key.sign(&signed));
+    }
+    assert!(signed_again > 0);
+}
+
+#[test]
+fn what_is_from_elsewhere_is_taken_away_as_a_whole() {
+    for has_filler in [false, true] {
+        let place = Place::of_two();
+        decide(&place, Action::Promoted, 2);
+        let trusting = both(&place);
+        // Signed behind something else, by the same key: in a copy, or before somebody removed the end.
+        let first = if has_filler { 6 } else { 5 };
+        for _ in 4..first + 2 {
+            decide(&place, Action::Promoted, 2);
+        }
+        let tail = [first, first + 1].map(|number| kept(&place, "m", number));
+        for number in 4..=first + 1 {
+            let key = super::super::super::entry_key("m", number);
+            fs::remove_file(place.file(&key)).unwrap();
+        }
+        decide(&place, Action::RolledBack, 1);
+        if has_filler {
+            let forged = Entry {
+                action: Action::Declined,
+                ..trusting.entry("m", Some(2)).unwrap()
+            };
+            let appended = place.registry().append("m", |_| Ok(Some(forged.clone())));
+            appended.unwrap();
+        }
+        for (key, bytes) in tail.iter().flatten() {
+            fs::write(place.file(key), bytes).unwrap();
+        }
+        let refused = champion(&trusting).unwrap_err();
+        let way = format!("disown m --entry {first} ");
+        assert!(refused.contains(&way), "{refused}");
+        trusting
+            .disown("m", first, "of before", clock::now())
+            .unwrap();
+        if has_filler {
+            let refused = champion(&trusting).unwrap_err();
+            assert!(refused.contains("disown m --entry 5 "), "{refused}");
+            trusting.disown("m", 5, "filler", clock::now()).unwrap();
+        }
+        assert_eq!(champion(&trusting), Ok(1), "{has_filler}");
+    }
 }
