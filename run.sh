@@ -63,8 +63,9 @@ current=netsec
 previous=netsec-previous
 probe=netsec-probe
 replaced=netsec-replaced
-# Whether nothing served before.
+# Whether nothing served before; the image whose container somebody has removed.
 is_first=
+lost=
 
 main() {
   local command="${1:-deploy}"
@@ -180,17 +181,26 @@ swap() {
     docker container rename "$current" "$replaced"
   else
     is_first=yes
+    lost="$(written_down image)"
   fi
   run_container "$current" "$1" unless-stopped "$bind:$port"
   wait_for readyz "$current"
   commit
 }
 
-# From here on the new container is the one that serves, whatever happens.
+# From here on the new container is the one that serves, whatever happens. Its image stands beside it, for when somebody
+# removes it.
 commit() {
-  local id
-  id="$(docker container inspect --format '{{.Id}}' "$current")"
-  write_down serving "$id"
+  local id_and_image
+  id_and_image="$(docker container inspect --format '{{.Id}} {{.Config.Image}}' "$current")" || return
+  write_down serving "$id_and_image"
+}
+
+# The id or the image; nothing where it is not there: an older run.sh wrote no image.
+written_down() {
+  local id="" image=""
+  [ ! -f "$state_dir/serving" ] || read -r id image <"$state_dir/serving" || true
+  printf '%s\n' "${!1}"
 }
 
 write_down() {
@@ -301,7 +311,18 @@ stand() {
 
 revive() {
   recover || fail 69 "the container engine does not do what is asked: see \`journalctl -u docker\`"
+  make_again || fail 69 "the container of what served was removed, and could not be made again: see above"
   [ "$(state "$current")" != absent ] || fail 65 "nothing was deployed yet: run \`run.sh deploy\`"
+}
+
+# Somebody removed the container of what served: its image was written down.
+make_again() {
+  local now image
+  now="$(state "$current")" || return
+  image="$(written_down image)"
+  if [ "$now" != absent ] || [ -z "$image" ]; then return 0; fi
+  say "made again" "image=$image"
+  pull "$image" && run_container "$current" "$image" unless-stopped "$bind:$port" && commit
 }
 
 # Makes whole what a deployment left that failed or was killed, from what the engine and the record of the
@@ -333,7 +354,7 @@ is_committed() {
   now="$(state "$current")" || return
   [ "$now" != absent ] || return
   id="$(docker container inspect --format '{{.Id}}' "$current")" || return
-  [ "$id" = "$(cat "$state_dir/serving" 2>/dev/null)" ]
+  [ "$id" = "$(written_down id)" ]
 }
 
 # What a rollback goes back to is another image: one that only other settings have replaced is not kept.
@@ -348,6 +369,8 @@ keep_replaced() {
   fi
 }
 
+keep_lost() { [ "$lost" = "$1" ] || { write_down previous "$lost" && remove "$previous"; }; }
+
 remove() {
   local now
   now="$(state "$1")" || return
@@ -359,6 +382,7 @@ tidy() {
   local image="$1" kept now known
   now="$(state "$replaced")" || return
   [ "$now" = absent ] || keep_replaced || return
+  [ -z "$lost" ] || keep_lost "$image" || return
   kept="$(image_before)" || return
   known="$(docker image ls --digests --format '{{.Repository}}@{{.Digest}}' "${image%@*}")" || return
   while read -r old; do
@@ -529,14 +553,14 @@ has_begun() { (wait_for healthz "$current"); }
 restart() {
   local was
   was="$(state "$current")" || return
-  recover || return
+  recover && make_again || return
   [ "$was" != running ] || docker container restart -t 10 "$current" >/dev/null
 }
 
 status() {
-  local now image=""
+  local now image
   now="$(state "$current")" || fail 69 "the container engine does not answer: see above"
-  [ "$now" = absent ] || image="$(image_of "$current")"
+  if [ "$now" = absent ]; then image="$(written_down image)"; else image="$(image_of "$current")"; fi
   say "$current" "state=$now" "image=$image"
   say "$previous" "state=$(state "$previous")" "image=$(image_before)"
   answers "$current" readyz || fail 69 "not ready"

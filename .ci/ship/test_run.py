@@ -253,6 +253,47 @@ class Deployment(OnAMachine):
                 self.check(machine.run("rollback"), 0)
                 self.assertEqual(machine.containers(), ["netsec running new", "netsec-previous exited old"])
 
+    def test_a_container_that_was_removed_is_made_again(self):
+        for arguments in [("start",), ("watch",)]:
+            for image_as_well in [False, True]:
+                with self.subTest(arguments=arguments, image_as_well=image_as_well):
+                    machine = self.new_machine("removed", ("old", "new"))
+                    self.remove(machine, image_as_well)
+                    self.check(machine.run("status"), 69, f"netsec state=absent image={image('new')}")
+                    self.check(machine.run(*arguments), 0, "made again")
+                    self.assertEqual(machine.containers(), ["netsec running new", "netsec-previous exited old"])
+                    self.check(machine.deploy("new"), 0, "serving already")
+
+    def test_a_container_that_is_removed_beside_a_watch_is_made_again(self):
+        machine = self.new_machine("removed", ("old", "new"))
+        removed = 'if [ ! -e "$FAKE_STATE/over" ]; then : >"$FAKE_STATE/over"; rm -r "$FAKE_STATE/containers/netsec"; fi'
+        (machine.tools / "looks").mkdir()
+        (machine.tools / "looks/sleep").symlink_to(HERE / "fakes" / "machine")
+        self.program(machine, "sleep", f'{removed}\nexec {machine.tools}/looks/sleep "$@"')
+        self.check(machine.run("watch", FAKE_WATCHES="4"), 0, "made again")
+        self.assertEqual(machine.serving(), "new")
+
+    def test_a_rollback_after_the_container_was_removed_can_be_undone(self):
+        machine = self.new_machine("removed", ("old", "new"))
+        self.remove(machine, True)
+        self.check(machine.run("rollback"), 0)
+        self.assertEqual(machine.serving(), "old")
+        self.check(machine.run("rollback"), 0)
+        self.assertEqual(machine.containers(), ["netsec running new", "netsec-previous exited old"])
+
+    def test_a_deployment_does_not_need_the_container_that_was_removed(self):
+        machine = self.new_machine("removed")
+        self.remove(machine, True)
+        (machine.state / "registry" / image("old").replace("/", ",")).unlink()
+        self.check(machine.deploy("new"), 0)
+        self.check(machine.run("status"), 0, f"netsec-previous state=absent image={image('old')}")
+
+    @staticmethod
+    def remove(machine, image_as_well):
+        shutil.rmtree(machine.state / "containers/netsec")
+        if image_as_well:
+            (machine.state / "images" / image("new").replace("/", ",")).unlink(missing_ok=True)
+
     def test_a_second_deployment_of_the_only_image_leaves_nothing_to_go_back_to(self):
         self.change_settings(self.machine)
         self.check(self.machine.deploy("old"), 0, "swapping")

@@ -266,9 +266,13 @@ class Deployment(Started):
     def test_an_old_container_that_is_gone_is_no_hindrance(self):
         self.deploy("first")
         docker("container", "rm", "--force", "netsec")
-        self.run_sh("start", code=65, says="nothing was deployed")
+        self.run_sh("start", says="made again")
+        self.check_serving("first")
+        docker("container", "rm", "--force", "netsec")
         self.deploy("second")
         self.check_serving("second")
+        self.run_sh("rollback")
+        self.check_serving("first", "second")
 
     def test_killed_in_the_middle_it_starts_again_and_the_next_one_completes(self):
         self.deploy("first")
