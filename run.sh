@@ -57,6 +57,11 @@ bind="${NETSEC_BIND:-0.0.0.0}"
 ready_seconds="${NETSEC_READY_SECONDS:-600}"
 watch_seconds="${NETSEC_WATCH_SECONDS:-10}"
 memory="${NETSEC_MEMORY:-3g}"
+# Where a service's log goes, for docker; on this machine within bounds unless another place is named.
+local_log=(--log-driver local --log-opt max-size=10m --log-opt max-file=5)
+log=("${local_log[@]}")
+read -ra log_options <<<"${NETSEC_LOG_OPTIONS:-}"
+[ -z "${NETSEC_LOG_DRIVER:-}" ] || log=(--log-driver "$NETSEC_LOG_DRIVER" "${log_options[@]/#/--log-opt=}")
 
 # The one that serves; the one before it, stopped; the one being tried; the one a swap has just stopped.
 current=netsec
@@ -94,6 +99,9 @@ check_settings() {
   fits NETSEC_READY_SECONDS "$ready_seconds" '[0-9]{1,6}' "a number of seconds"
   fits NETSEC_WATCH_SECONDS "$watch_seconds" '[0-9]{1,6}' "a number of seconds"
   fits NETSEC_MEMORY "$memory" '[0-9]+(\.[0-9]+)?[bkmgBKMG]?(i?[bB])?' "an amount such as 3g"
+  fits NETSEC_LOG_DRIVER "${NETSEC_LOG_DRIVER:-local}" '[a-z][a-z0-9._/:-]*' "a log driver of docker's"
+  fits NETSEC_LOG_OPTIONS "${NETSEC_LOG_OPTIONS:-}" '( *[a-z][a-z0-9.-]*=[^ ]+)* *' "NAME=VALUE, with spaces between them"
+  [ -n "${NETSEC_LOG_DRIVER:-}" ] || [ -z "${NETSEC_LOG_OPTIONS:-}" ] || fail 78 "NETSEC_LOG_OPTIONS is of no NETSEC_LOG_DRIVER"
 }
 
 fits() { [[ "$2" =~ ^($3)$ ]] || fail 78 "$1=${2@Q} is not $4: mend $settings_file or the environment"; }
@@ -169,9 +177,18 @@ serves() {
 try_beside() {
   [ "$(state "$probe")" = absent ] || refuse_to_lose_keys
   say "trying" "image=$1" "port=$probe_port"
-  run_container "$probe" "$1" no "127.0.0.1:$probe_port"
+  try_log "$1"
+  # It may make keys and print them: these stay on this machine.
+  run_container "$probe" "$1" no "127.0.0.1:$probe_port" "${local_log[@]}"
   wait_for readyz "$probe"
   drop_probe || refuse_to_lose_keys
+}
+
+# The engine opens the log at a start alone, and refuses it only then.
+try_log() {
+  [ -n "${NETSEC_LOG_DRIVER:-}" ] || return 0
+  docker run --rm --network none "${log[@]}" --entrypoint true "$1" >/dev/null ||
+    fail 78 "NETSEC_LOG_DRIVER=$NETSEC_LOG_DRIVER cannot be used with NETSEC_LOG_OPTIONS=${NETSEC_LOG_OPTIONS:-}: see above"
 }
 
 swap() {
@@ -183,7 +200,7 @@ swap() {
     is_first=yes
     lost="$(written_down image)"
   fi
-  run_container "$current" "$1" unless-stopped "$bind:$port"
+  run_container "$current" "$1" unless-stopped "$bind:$port" "${log[@]}"
   wait_for readyz "$current"
   commit
 }
@@ -207,22 +224,27 @@ write_down() {
   printf '%s\n' "$2" >"$state_dir/$1.new" && mv "$state_dir/$1.new" "$state_dir/$1"
 }
 
+# The rest of its arguments are where the log goes.
 run_container() {
   local name="$1" image="$2" restart="$3" address="$4"
+  shift 4
   local -a environment=()
   [ ! -f "$server_env" ] || environment=(--env-file "$server_env")
   docker run --detach --name "$name" --restart "$restart" --publish "$address:5000" \
     --label "netsec.settings=$(settings)" "${environment[@]}" \
     --mount type=volume,source=netsec-data,target=/data \
     --read-only --tmpfs /tmp:rw,noexec,nosuid,size=64m --cap-drop ALL --security-opt no-new-privileges \
-    --memory "$memory" --pids-limit 512 --stop-timeout 40 \
-    --log-driver local --log-opt max-size=10m --log-opt max-file=5 \
+    --memory "$memory" --pids-limit 512 --stop-timeout 40 "$@" \
     "$image" >/dev/null
 }
 
 # What of a container is not its image: another value makes the next deployment start it anew.
 settings() {
-  { printf '%s\n' "$port" "${NETSEC_BIND:-}" "$memory"; [ ! -f "$server_env" ] || cat "$server_env"; } | sha256sum | cut -c1-16
+  {
+    printf '%s\n' "$port" "${NETSEC_BIND:-}" "$memory"
+    [ -z "${NETSEC_LOG_DRIVER:-}" ] || printf '%s\n' "${log[@]}"
+    [ ! -f "$server_env" ] || cat "$server_env"
+  } | sha256sum | cut -c1-16
 }
 
 wait_for() {
@@ -322,7 +344,7 @@ make_again() {
   image="$(written_down image)"
   if [ "$now" != absent ] || [ -z "$image" ]; then return 0; fi
   say "made again" "image=$image"
-  pull "$image" && run_container "$current" "$image" unless-stopped "$bind:$port" && commit
+  pull "$image" && run_container "$current" "$image" unless-stopped "$bind:$port" "${log[@]}" && commit
 }
 
 # Makes whole what a deployment left that failed or was killed, from what the engine and the record of the

@@ -390,6 +390,24 @@ class Deployment(OnAMachine):
         self.assertIn("127.0.0.1:5001:5000", started[0])
         self.assertIn("0.0.0.0:5000:5000", started[1])
 
+    LOGS = {"NETSEC_LOG_DRIVER": "awslogs", "NETSEC_LOG_OPTIONS": "awslogs-group=netsec awslogs-region=eu-central-1"}
+
+    def test_a_log_goes_where_the_settings_send_it_but_for_the_words_of_the_container_that_makes_keys(self):
+        done = self.machine.deploy("old", **self.LOGS)
+        self.check(done, 0, "serving image=")
+        trial, probe, service = [call for call in self.machine.calls() if call.startswith("docker run")]
+        for call in [trial, service]:
+            self.assertIn("--log-driver awslogs --log-opt=awslogs-group=netsec --log-opt=awslogs-region=eu-central-1 ", call)
+        self.assertIn("--name netsec-probe", probe)
+        self.assertIn("--log-driver local --log-opt max-size=10m --log-opt max-file=5 ", probe)
+        self.check(self.machine.deploy("old", **self.LOGS), 0, "serving already")
+
+    def test_a_log_that_the_engine_cannot_send_is_told_while_the_old_container_serves(self):
+        done = self.machine.deploy("new", NETSEC_LOG_DRIVER="absent")
+        self.check(done, 78, "NETSEC_LOG_DRIVER=absent")
+        self.assertEqual([call for call in self.machine.calls() if " stop netsec" in call], [])
+        self.assertEqual(self.machine.serving(), "old")
+
     def test_the_unit_is_installed_once_and_again_when_the_system_refused_it(self):
         unit = self.machine.root / "etc/systemd/system/netsec.service"
         self.assertEqual(unit.read_bytes(), (REPOSITORY / "deploy/systemd/netsec.service").read_bytes())
@@ -532,6 +550,9 @@ class Deployment(OnAMachine):
             ("NETSEC_BIND", "localhost"),
             ("NETSEC_BIND", "10.0.0.256"),
             ("NETSEC_MEMORY", "3 gigabytes"),
+            ("NETSEC_LOG_DRIVER", "aws logs"),
+            ("NETSEC_LOG_OPTIONS", "awslogs-group"),
+            ("NETSEC_LOG_OPTIONS", "awslogs-group=netsec"),
         ]:
             for arguments in [("deploy", image("new")), ("rollback",)]:
                 with self.subTest(name=name, value=value, command=arguments[0]):
