@@ -11,6 +11,7 @@ usage: run.sh [deploy [IMAGE]]   IMAGE is HOST/REPOSITORY@sha256:… or HOST/REP
        run.sh start              what served last, serves again (after a reboot or a crash in a deployment)
        run.sh watch              starts, then restarts the service whenever it stops answering (netsec.service)
        run.sh status             what serves, and what it replaced
+       run.sh check              whether the model that serves would be loaded at a start (netsec-check.timer)
        run.sh install            from a checkout of root's: this script, netsec-retrain and the units onto the machine
 TEXT
 }
@@ -80,6 +81,7 @@ main() {
     start) under_lock start ;;
     watch) watch ;;
     status) status ;;
+    check) under_lock check ;;
     install) install_all ;;
     -h | --help | help) usage ;;
     *) usage >&2; exit 64 ;;
@@ -521,8 +523,8 @@ install_all() {
   install_missing
   mkdir -p "$unit_dir" "$program_dir" "$root/etc/netsec"
   install -m 0755 "$units/netsec-retrain" "$program_dir/netsec-retrain"
-  install -m 0644 "$units/netsec-retrain.service" "$units/netsec-retrain.timer" "$unit_dir"
-  if command -v systemctl >/dev/null; then systemctl daemon-reload; fi
+  install -m 0644 "$units"/netsec-{retrain,check}.{service,timer} "$unit_dir"
+  if command -v systemctl >/dev/null; then systemctl daemon-reload && systemctl enable --now netsec-check.timer; fi
   install_unit
   say "installed" "program=$program_dir/netsec-run"
 }
@@ -588,6 +590,9 @@ status() {
   answers "$current" readyz || fail 69 "not ready"
   say "ready" "address=$(address_of "$current")"
 }
+
+# The service reads no bundle again that it has loaded: what was damaged since, a restart would find.
+check() { docker exec "$current" entrypoint --check; }
 
 under_lock() {
   # Whoever may open the lock may hold it.

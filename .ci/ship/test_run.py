@@ -424,11 +424,19 @@ class Deployment(OnAMachine):
             program = machine.root / "usr/local/sbin" / name
             self.assertEqual(program.read_bytes(), source.read_bytes())
             self.assertEqual(program.stat().st_mode & 0o777, 0o755)
-        for name in ["netsec.service", "netsec-retrain.service", "netsec-retrain.timer"]:
+        for name in ["netsec.service", "netsec-retrain.service", "netsec-retrain.timer", "netsec-check.service", "netsec-check.timer"]:
             self.assertEqual((machine.root / "etc/systemd/system" / name).read_bytes(), (units / name).read_bytes())
         self.assertTrue((machine.root / "etc/netsec").is_dir())
         done = [call for call in machine.calls() if call.startswith("systemctl")]
         self.assertIn("systemctl enable netsec.service", done)
+        self.assertIn("systemctl enable --now netsec-check.timer", done)
+
+    def test_a_check_says_whether_what_serves_would_be_loaded_at_a_start(self):
+        self.check(self.machine.run("check"), 0)
+        self.assertEqual(self.machine.calls(), ["docker exec netsec entrypoint --check"])
+        (self.machine.state / "damaged").write_text("")
+        self.check(self.machine.run("check"), 70, "error: damaged")
+        self.assertEqual(self.machine.serving(), "old")
 
     def test_an_installation_on_a_bare_machine_brings_the_engine_first(self):
         machine = self.bare_machine("apt-get")
