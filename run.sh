@@ -99,12 +99,14 @@ check_settings() {
   [ "$port" != "$probe_port" ] || fail 78 "NETSEC_PORT and NETSEC_PROBE_PORT are both $port"
   fits NETSEC_BIND "$bind" "$octet(\.$octet){3}" "an IPv4 address"
   fits NETSEC_READY_SECONDS "$ready_seconds" '[0-9]{1,6}' "a number of seconds"
-  fits NETSEC_WATCH_SECONDS "$watch_seconds" '[0-9]{1,6}' "a number of seconds"
+  check_watch_seconds
   fits NETSEC_MEMORY "$memory" '[0-9]+(\.[0-9]+)?[bkmgBKMG]?(i?[bB])?' "an amount such as 3g"
   fits NETSEC_LOG_DRIVER "${NETSEC_LOG_DRIVER:-local}" '[a-z][a-z0-9._/:-]*' "a log driver of docker's"
   fits NETSEC_LOG_OPTIONS "${NETSEC_LOG_OPTIONS:-}" '( *[a-z][a-z0-9.-]*=[^ ]+)* *' "NAME=VALUE, with spaces between them"
   [ -n "${NETSEC_LOG_DRIVER:-}" ] || [ -z "${NETSEC_LOG_OPTIONS:-}" ] || fail 78 "NETSEC_LOG_OPTIONS is of no NETSEC_LOG_DRIVER"
 }
+
+check_watch_seconds() { fits NETSEC_WATCH_SECONDS "$watch_seconds" '[1-9][0-9]{0,5}' "a number of seconds"; }
 
 fits() { [[ "$2" =~ ^($3)$ ]] || fail 78 "$1=${2@Q} is not $4: mend $settings_file or the environment"; }
 
@@ -552,6 +554,8 @@ systemctl_with() {
 
 watch() {
   local missed=0
+  # What serves is looked after all the same.
+  (check_watch_seconds) || watch_seconds=10
   # In a shell of its own: a refusal ends that one alone, and the lock goes with it.
   (under_lock revive) || exit
   has_begun || again

@@ -555,6 +555,7 @@ class Deployment(OnAMachine):
             ("NETSEC_PROBE_PORT", "http"),
             ("NETSEC_READY_SECONDS", "10m"),
             ("NETSEC_WATCH_SECONDS", "soon"),
+            ("NETSEC_WATCH_SECONDS", "0"),
             ("NETSEC_BIND", "localhost"),
             ("NETSEC_BIND", "10.0.0.256"),
             ("NETSEC_MEMORY", "3 gigabytes"),
@@ -656,6 +657,13 @@ class Watch(OnAMachine):
     def test_a_service_at_another_port_than_the_settings_name_is_left_alone(self):
         self.machine.run("watch", FAKE_WATCHES="7", NETSEC_PORT="8080")
         self.assertEqual([call for call in self.machine.calls() if " restart " in call], [])
+
+    def test_an_interval_that_is_none_is_said_and_the_usual_one_counts(self):
+        for seconds in ["10x", "0"]:
+            with self.subTest(seconds):
+                Deployment.program(self.machine, "sleep", 'echo "$1" >"$FAKE_STATE/slept"\nexit 1')
+                self.check(self.machine.run("watch", NETSEC_WATCH_SECONDS=seconds), 0, f"NETSEC_WATCH_SECONDS='{seconds}'")
+                self.assertEqual((self.machine.state / "slept").read_text(), "10\n")
 
     def watch_hanging(self, looks):
         hanging = self.machine.tools / "sleep"
