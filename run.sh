@@ -534,8 +534,12 @@ install_all() {
 # A deployment from a checkout installs itself, so that a reboot needs no checkout.
 install_unit() {
   local unit="$here/deploy/systemd/netsec.service" program="$program_dir/netsec-run"
-  if [ ! -f "$unit" ] || ! command -v systemctl >/dev/null; then return 0; fi
-  if cmp --silent "$unit" "$unit_dir/netsec.service" && cmp --silent "$here/run.sh" "$program"; then return; fi
+  if ! command -v systemctl >/dev/null; then return 0; fi
+  if [ ! -f "$unit" ] || { cmp --silent "$unit" "$unit_dir/netsec.service" && cmp --silent "$here/run.sh" "$program"; }; then
+    # It waits for a first deployment.
+    [ ! -f "$unit_dir/netsec.service" ] || systemctl start --no-block netsec.service
+    return
+  fi
   mkdir -p "$unit_dir" "$program_dir" &&
     install -m 0755 "$here/run.sh" "$program" &&
     systemctl_with "$unit" "$unit_dir"

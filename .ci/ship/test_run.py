@@ -413,7 +413,8 @@ class Deployment(OnAMachine):
         self.assertEqual(unit.read_bytes(), (REPOSITORY / "deploy/systemd/netsec.service").read_bytes())
         self.assertTrue(os.access(self.machine.root / "usr/local/sbin/netsec-run", os.X_OK))
         self.check(self.machine.deploy("new"), 0)
-        self.assertEqual([call for call in self.machine.calls() if call.startswith("systemctl")], [])
+        done = [call for call in self.machine.calls() if call.startswith("systemctl")]
+        self.assertEqual(done, ["systemctl start --no-block netsec.service"])
 
     def test_an_installation_brings_the_programs_and_units_of_a_checkout(self):
         machine = self.new_machine("installed", deployed=())
@@ -447,6 +448,8 @@ class Deployment(OnAMachine):
         self.check(machine.run("install"), 0)
         program = machine.root / "usr/local/sbin/netsec-run"
         self.check(machine.deploy("new", program=program), 0, "serving")
+        # The unit waits for this.
+        self.assertEqual(machine.calls()[-1], "systemctl start --no-block netsec.service")
         self.check(machine.run("install", program=program), 64, "no checkout")
         self.assertEqual(program.read_bytes(), (REPOSITORY / "run.sh").read_bytes())
 

@@ -1,6 +1,7 @@
 """Has systemd read the units, in a root of their own with the programs that they start."""
 
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -51,6 +52,11 @@ class Units(unittest.TestCase):
             subprocess.run(["systemctl", f"--root={folder}", "enable", "netsec.service"], capture_output=True, check=True)
             wanted = sorted(path.parent.name for path in units.glob("*.wants/*"))
             self.assertEqual(wanted, ["docker.service.wants", "multi-user.target.wants"])
+
+    def test_before_the_first_deployment_nothing_starts_that_would_fail(self):
+        record = re.search(r"write_down (serving) ", PROGRAMS["netsec-run"].read_text())[1]
+        for name in ["netsec.service", "netsec-check.service"]:
+            self.assertIn(f"\nConditionPathExists=/var/lib/netsec/{record}\n", (UNITS / name).read_text(), name)
 
     def test_it_would_notice_a_word_and_a_program_that_are_none(self):
         self.check(("Restart=always", "Restart=alwys"), "alwys")
