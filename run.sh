@@ -441,6 +441,7 @@ is_ours() {
 by_digest() {
   local image="$1" path tag digest region
   case "$image" in
+    */*:*@sha256:*) path="${image%@*}"; printf '%s@%s\n' "${path%:*}" "${image##*@}"; return ;;
     *@sha256:*) printf '%s\n' "$image"; return ;;
     */*:*) ;;
     *) fail 64 "$image is neither HOST/REPOSITORY@sha256:… nor HOST/REPOSITORY:TAG" ;;
@@ -465,7 +466,7 @@ region_of() {
 }
 
 pull() {
-  local image="$1" host="${1%%/*}" login region token
+  local image="$1" host="${1%%/*}" login region token words
   if docker image inspect "$image" >/dev/null 2>&1; then return; fi
   region="$(region_of "$image")"
   token="$(aws ecr get-login-password --region "$region")" || fail 69 "the registry gives no password: see above"
@@ -473,8 +474,9 @@ pull() {
   login="$state_dir/login"
   (umask 077 && mkdir -p "$login")
   trap forget_login EXIT
-  printf '%s' "$token" | docker --config "$login" login --username AWS --password-stdin "$host" >/dev/null ||
-    fail 69 "the registry does not let this machine in: see above"
+  # Of one that succeeded: that the password lies unencrypted in a folder that is about to go.
+  words="$(printf '%s' "$token" | docker --config "$login" login --username AWS --password-stdin "$host" 2>&1)" ||
+    fail 69 "the registry does not let this machine in: $words"
   docker --config "$login" pull --quiet "$image" >/dev/null || fail 69 "the image could not be pulled: see above"
   forget_login
   trap - EXIT

@@ -169,6 +169,17 @@ class Deployment(OnAMachine):
             self.check(self.machine.run("deploy", given, **named), 64, f"not of {HOST}/network-security,")
         self.check(self.machine.run("deploy", image("new"), **named), 0)
 
+    def test_a_digest_beside_a_tag_counts_alone(self):
+        named = {"AWS_ECR_LOGIN_URI": HOST, "ECR_REPO": "network-security"}
+        self.check(self.machine.run("deploy", image("new").replace("@", ":latest@"), **named), 0, f"serving image={image('new')} ")
+        self.assertEqual(self.machine.containers(), ["netsec running new", "netsec-previous exited old"])
+
+    def test_what_the_engine_says_of_a_login_is_shown_when_it_failed(self):
+        self.assertNotIn("unencrypted", self.machine.deploy("new").stderr)
+        machine = self.new_machine("refused")
+        self.program(machine, "aws", "echo guess")
+        self.check(machine.deploy("new"), 69, "does not let this machine in: docker: no password")
+
     def test_nothing_of_the_login_stays_on_the_disk(self):
         self.check(self.machine.deploy("new", TMPDIR=str(self.machine.folder)), 0)
         left = [path.name for path in self.machine.folder.iterdir()]
