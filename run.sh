@@ -77,7 +77,7 @@ main() {
   local command="${1:-deploy}"
   case "$command" in
     deploy) check_settings; shift $(($# > 0)); under_lock deploy "${1:-}" ;;
-    rollback) check_settings; under_lock rollback ;;
+    rollback) (check_settings) || take_over_settings; under_lock rollback ;;
     start) under_lock start ;;
     watch) watch ;;
     status) status ;;
@@ -104,6 +104,21 @@ check_settings() {
   fits NETSEC_LOG_DRIVER "${NETSEC_LOG_DRIVER:-local}" '[a-z][a-z0-9._/:-]*' "a log driver of docker's"
   fits NETSEC_LOG_OPTIONS "${NETSEC_LOG_OPTIONS:-}" '( *[a-z][a-z0-9.-]*=[^ ]+)* *' "NAME=VALUE, with spaces between them"
   [ -n "${NETSEC_LOG_DRIVER:-}" ] || [ -z "${NETSEC_LOG_OPTIONS:-}" ] || fail 78 "NETSEC_LOG_OPTIONS is of no NETSEC_LOG_DRIVER"
+}
+
+# The way back is open beside settings that cannot be meant: what serves has some.
+take_over_settings() {
+  local published
+  published="$(published_at "$current")" || fail 78 "nothing serves whose settings a rollback could keep: mend them"
+  warn "rolling back with the settings of what serves: mend those above before the next deployment"
+  bind="${published%:*}"
+  bind="${bind:-0.0.0.0}"
+  port="${published##*:}"
+  memory="$(docker container inspect --format '{{.HostConfig.Memory}}' "$current")"
+  probe_port=5001
+  [ "$port" != "$probe_port" ] || probe_port=5002
+  ready_seconds=600 watch_seconds=10 unread=
+  (check_settings) 2>/dev/null || log=("${local_log[@]}")
 }
 
 check_watch_seconds() { fits NETSEC_WATCH_SECONDS "$watch_seconds" '[1-9][0-9]{0,5}' "a number of seconds"; }
@@ -190,7 +205,7 @@ try_beside() {
 
 # The engine opens the log at a start alone, and refuses it only then.
 try_log() {
-  [ -n "${NETSEC_LOG_DRIVER:-}" ] || return 0
+  [ "${log[*]}" != "${local_log[*]}" ] || return 0
   docker run --rm --network none "${log[@]}" --entrypoint true "$1" >/dev/null ||
     fail 78 "NETSEC_LOG_DRIVER=$NETSEC_LOG_DRIVER cannot be used with NETSEC_LOG_OPTIONS=${NETSEC_LOG_OPTIONS:-}: see above"
 }
@@ -270,9 +285,14 @@ answers() {
   curl --disable --noproxy '*' --fail --silent --show-error --max-time 3 --output /dev/null "http://$address/$2" 2>/dev/null
 }
 
+published_at() {
+  local where='{{with index .HostConfig.PortBindings "5000/tcp"}}{{with index . 0}}{{.HostIp}}:{{.HostPort}}{{end}}{{end}}'
+  docker container inspect --format "$where" "$1" 2>/dev/null
+}
+
 address_of() {
-  local published='{{with index .HostConfig.PortBindings "5000/tcp"}}{{with index . 0}}{{.HostIp}}:{{.HostPort}}{{end}}{{end}}'
-  published="$(docker container inspect --format "$published" "$1" 2>/dev/null)" || return
+  local published
+  published="$(published_at "$1")" || return
   case "$published" in
     0.0.0.0:* | :*) printf '127.0.0.1:%s\n' "${published##*:}" ;;
     *) printf '%s\n' "$published" ;;

@@ -17,7 +17,7 @@ HOST = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
 STAND_INS = ["docker", "aws", "curl", "systemctl", "sleep"]
 # The machine's own, by name, so that no docker of the machine that tests is ever found.
 REAL = (
-    "awk basename bash cat chmod cmp cp cut dirname env flock grep id install ln mkdir mktemp mv rm sed sh"
+    "awk basename bash cat chmod cmp cp cut dirname env flock grep id install ln mkdir mktemp mv numfmt rm sed sh"
     " sha256sum touch wc"
 ).split()
 
@@ -577,13 +577,30 @@ class Deployment(OnAMachine):
             ("NETSEC_LOG_OPTIONS", "awslogs-group"),
             ("NETSEC_LOG_OPTIONS", "awslogs-group=netsec"),
         ]:
-            for arguments in [("deploy", image("new")), ("rollback",)]:
-                with self.subTest(name=name, value=value, command=arguments[0]):
-                    machine = self.new_machine("settings", ("new", "old"))
-                    self.check(machine.run(*arguments, **{name: value}), 78, name)
-                    self.assertEqual(machine.calls(), [])
-                    # What serves is looked after all the same.
-                    self.check(machine.run("start", **{name: value}), 0)
+            with self.subTest(name=name, value=value):
+                machine = self.new_machine("settings", ("new", "old"))
+                self.check(machine.deploy("new", **{name: value}), 78, name)
+                self.assertEqual(machine.calls(), [])
+                # What serves is looked after all the same, and there is a way back.
+                self.check(machine.run("start", **{name: value}), 0)
+                self.check(machine.run("rollback", **{name: value}), 0, name)
+                self.assertEqual(machine.serving(), "new")
+
+    def test_a_rollback_beside_settings_that_cannot_be_meant_keeps_those_of_what_serves(self):
+        machine = self.new_machine("settings", ("new",))
+        kept = {"NETSEC_PORT": "5001", "NETSEC_PROBE_PORT": "5002", "NETSEC_BIND": "127.0.0.2", "NETSEC_MEMORY": "1g"}
+        self.check(machine.deploy("old", **kept, **self.LOGS), 0)
+        broken = {"NETSEC_PORT": "x", "NETSEC_PROBE_PORT": "5001", "NETSEC_MEMORY": "2g"}
+        self.check(machine.run("rollback", **broken, **self.LOGS), 0, "with the settings of what serves")
+        _, probe, service = [call for call in machine.calls() if call.startswith("docker run")]
+        self.assertIn("127.0.0.1:5002:5000", probe)
+        for words in ["127.0.0.2:5001:5000", "--memory 1073741824", "--log-driver awslogs"]:
+            self.assertIn(words, service)
+
+    def test_a_rollback_beside_settings_that_cannot_be_meant_needs_something_that_serves(self):
+        machine = self.new_machine("settings", ("new", "old"))
+        shutil.rmtree(machine.state / "containers/netsec")
+        self.check(machine.run("rollback", NETSEC_PORT="x"), 78, "NETSEC_PORT")
 
     def test_a_port_that_another_program_has_is_told_before_anything_is_touched(self):
         with socket.create_server(("127.0.0.1", 0)) as other:
