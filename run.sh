@@ -76,7 +76,7 @@ lost=
 main() {
   local command="${1:-deploy}"
   case "$command" in
-    deploy) check_settings; shift $(($# > 0)); under_lock deploy "${1:-}" ;;
+    deploy) check_settings; check_mode; shift $(($# > 0)); under_lock deploy "${1:-}" ;;
     rollback) (check_settings) || take_over_settings; under_lock rollback ;;
     start) under_lock start ;;
     watch) watch ;;
@@ -104,6 +104,13 @@ check_settings() {
   fits NETSEC_LOG_DRIVER "${NETSEC_LOG_DRIVER:-local}" '[a-z][a-z0-9._/:-]*' "a log driver of docker's"
   fits NETSEC_LOG_OPTIONS "${NETSEC_LOG_OPTIONS:-}" '( *[a-z][a-z0-9.-]*=[^ ]+)* *' "NAME=VALUE, with spaces between them"
   [ -n "${NETSEC_LOG_DRIVER:-}" ] || [ -z "${NETSEC_LOG_OPTIONS:-}" ] || fail 78 "NETSEC_LOG_OPTIONS is of no NETSEC_LOG_DRIVER"
+}
+
+check_mode() {
+  local mode
+  [ -f "$server_env" ] || return 0
+  mode="$(stat --format %a "$server_env")"
+  [[ "$mode" == *00 ]] || warn "$server_env has mode $mode: who else has a shell here reads what is in it; give it 600"
 }
 
 # The way back is open beside settings that cannot be meant: what serves has some.

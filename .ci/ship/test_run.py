@@ -18,7 +18,7 @@ STAND_INS = ["docker", "aws", "curl", "systemctl", "sleep"]
 # The machine's own, by name, so that no docker of the machine that tests is ever found.
 REAL = (
     "awk basename bash cat chmod cmp cp cut dirname env flock grep id install ln mkdir mktemp mv numfmt rm sed sh"
-    " sha256sum touch wc"
+    " sha256sum stat touch wc"
 ).split()
 
 
@@ -141,6 +141,16 @@ class Deployment(OnAMachine):
         self.assertEqual(len(started), 2)
         for call in started:
             self.assertIn(f"--env-file {settings}/server.env", call)
+
+    def test_an_environment_of_the_server_that_others_can_read_is_told(self):
+        self.change_settings(self.machine)
+        server = self.machine.root / "etc/netsec/server.env"
+        for mode, tells in [(0o644, True), (0o666, True), (0o640, True), (0o600, False), (0o400, False)]:
+            with self.subTest(mode=oct(mode)):
+                server.chmod(mode)
+                done = self.machine.deploy("old")
+                self.check(done, 0)
+                self.assertEqual(f"{server} has mode {mode:o}" in done.stderr, tells, done.stderr)
 
     def test_a_tag_is_turned_into_a_digest_and_never_pulled_by_name(self):
         (self.machine.state / "tags" / "latest").write_text("sha256:new")
