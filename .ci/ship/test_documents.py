@@ -122,13 +122,18 @@ class Runbook(unittest.TestCase):
     def run_block(self, number, section):
         block = re.findall(r"^```text\n(.*?)^```$", self.guide.split(section)[1], re.MULTILINE | re.DOTALL)[number]
         return subprocess.run(
-            ["bash", "-uc", block.replace("sudo ", "").replace("/etc/", f"{self.root}/etc/").replace("./run.sh", "run.sh")],
+            ["bash", "-uc", self.here(block)],
             cwd=self.root,
             env={"PATH": f"{self.root}/bin:/usr/bin:/bin"},
             capture_output=True,
             text=True,
             check=False,
         )
+
+    def here(self, block):
+        for folder in ["etc", "data"]:
+            block = block.replace(f"/{folder}/", f"{self.root}/{folder}/")
+        return block.replace("sudo ", "").replace("./run.sh", "run.sh")
 
     def calls(self):
         return (self.root / "calls").read_text()
@@ -145,6 +150,17 @@ class Runbook(unittest.TestCase):
         self.program("install", "exit 1")
         self.run_block(0, "**systemd timer**")
         self.assertNotIn("enable", self.calls())
+
+    def test_a_key_is_taken_out_but_for_the_last_and_the_file_stays_the_service_s_alone(self):
+        self.program("docker", 'shift 2\nexec "$@"')
+        keys = self.root / "data/state/keys"
+        keys.parent.mkdir(parents=True)
+        keys.write_text("OTHER admin 1\nNAME predict 2\n")
+        for says in ["", "no key would be left"]:
+            done = self.run_block(1, "## Keys")
+            self.assertIn(says, done.stderr)
+            self.assertEqual((keys.read_text(), keys.stat().st_mode & 0o777), ("OTHER admin 1\n", 0o600))
+            self.guide = self.guide.replace("^NAME ", "^OTHER ")
 
     def test_a_backup_is_its_maker_s_alone_and_a_restoration_stops_the_watch_first(self):
         self.program("docker", 'case "$1" in run) echo archive ;; esac')
