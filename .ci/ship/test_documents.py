@@ -119,12 +119,13 @@ class Runbook(unittest.TestCase):
         (self.root / "bin" / name).write_text(f"#!/bin/sh\necho {name} \"$@\" >>{self.root}/calls\n{text}\n")
         (self.root / "bin" / name).chmod(0o755)
 
-    def run_block(self, number, section):
+    def run_block(self, number, section, typed=""):
         block = re.findall(r"^```text\n(.*?)^```$", self.guide.split(section)[1], re.MULTILINE | re.DOTALL)[number]
         return subprocess.run(
             ["bash", "-uc", self.here(block)],
             cwd=self.root,
             env={"PATH": f"{self.root}/bin:/usr/bin:/bin"},
+            input=typed,
             capture_output=True,
             text=True,
             check=False,
@@ -141,14 +142,14 @@ class Runbook(unittest.TestCase):
     def test_the_timer_is_enabled_only_once_there_is_a_source(self):
         for program in ["run.sh", "systemctl", "journalctl"]:
             self.program(program, "")
-        done = self.run_block(0, "**systemd timer**")
+        done = self.run_block(0, "**systemd timer**", "mongodb://a:b@db/netsec\n")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("enable --now netsec-retrain.timer", self.calls())
         kept = self.root / "etc/netsec/retrain.env"
-        self.assertEqual((kept.read_text()[:15], kept.stat().st_mode & 0o777), ("NETSEC__SOURCE=", 0o600))
+        self.assertEqual((kept.read_text(), kept.stat().st_mode & 0o777), ("NETSEC__SOURCE=mongodb://a:b@db/netsec\n", 0o600))
         (self.root / "calls").unlink()
         self.program("install", "exit 1")
-        self.run_block(0, "**systemd timer**")
+        self.run_block(0, "**systemd timer**", "mongodb://a:b@db/netsec\n")
         self.assertNotIn("enable", self.calls())
 
     def test_a_key_is_taken_out_but_for_the_last_and_the_file_stays_the_service_s_alone(self):
@@ -173,6 +174,20 @@ class Runbook(unittest.TestCase):
         self.run_block(1, "## Backup")
         order = [" ".join(call.split()[:2]) for call in self.calls().splitlines()]
         self.assertEqual(order, ["docker container", "systemctl stop", "docker stop", "docker run", "docker start", "systemctl start"])
+
+
+class Secrets(unittest.TestCase):
+    def test_no_command_puts_one_where_others_read_it(self):
+        for name in ["deploy.md", "operations.md"]:
+            text = (REPOSITORY / "docs" / name).read_text()
+            # Arguments stand in the list of processes, a line that is typed in the shell's history.
+            for shown in [r"Bearer \$[A-Z]", r"curl -H \"Auth", "--from-literal", "<<<"]:
+                self.assertNotRegex(text, shown, name)
+
+    def test_the_runner_does_not_see_what_others_run(self):
+        guide = (REPOSITORY / "docs/deploy.md").read_text()
+        unit = guide.split("# /etc/systemd/system/actions.runner.")[1].split("```")[0]
+        self.assertIn("\nProtectProc=invisible\n", unit)
 
 
 class Ways(unittest.TestCase):

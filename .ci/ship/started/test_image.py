@@ -176,8 +176,9 @@ class Start(Started):
         key = keys_of(self.ready())["admin"]
         wait(lambda: inspected("netsec")["State"]["Health"]["Status"] == "healthy", 40)
         self.assertIn("phishing-simulated", docker("exec", "netsec", "netsec", "models", "list"))
-        reload = ["wget", "-q", "-O", "-", "--header", f"Authorization: Bearer {key}", "--post-data", ""]
-        docker("exec", "netsec", *reload, "http://127.0.0.1:5001/reload")
+        guide = (REPOSITORY / "docs/deploy.md").read_text()
+        reload = re.search(r"`docker exec -i netsec sh -c '(.*?)' <FILE`", guide)[1]
+        self.assertIn("version", docker("exec", "-i", "netsec", "sh", "-c", reload, text=f"{key}\n"))
         self.assertEqual(answer("/reload", key, {})[0], 404)
         self.assertEqual(docker("exec", "netsec", "id", "-u"), "10001")
         self.assertIn("Read-only", docker("exec", "netsec", "touch", "/usr/local/bin/x", code=1))

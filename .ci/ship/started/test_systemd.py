@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 
@@ -69,7 +70,9 @@ class Systemd(Started):
     def check_retraining(self):
         guide = (REPOSITORY / "docs/operations.md").read_text().split("**systemd timer**")[1]
         commands = guide.split("```text\n")[1].split("```")[0]
-        commands = commands.replace("sudo ", "").replace("mongodb+srv://…", "synth://phishing?rows=3000")
+        commands = commands.replace("sudo ", "")
+        commands = re.sub("^read .* source &&$", "source='synth://phishing?rows=3000' &&", commands, flags=re.MULTILINE)
+        self.assertIn("synth://", commands)
         self.assertIn("netsec-retrain.service", docker("exec", "--workdir", "/checkout", "machine", "bash", "-euc", commands))
         self.on("systemctl", "start", "netsec-retrain.service")
         self.assertIn("version 2", self.on("journalctl", "--unit", "netsec-retrain"))
