@@ -19,10 +19,10 @@ PORT = 5556
 EMULATOR = f"http://127.0.0.1:{PORT}"
 
 
-def commands():
+def blocks(section):
     guide = (REPOSITORY / "docs/deploy.md").read_text()
-    section = guide.split("### Once, in AWS\n")[1].split("\n### ")[0]
-    return "".join(re.findall(r"^```text\n(.*?)^```$", section, re.MULTILINE | re.DOTALL))
+    section = guide.split(f"### {section}\n")[1].split("\n### ")[0]
+    return re.findall(r"^```text\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
 
 
 class Emulated(unittest.TestCase):
@@ -81,13 +81,19 @@ class Guide(Emulated):
         shutil.copytree(REPOSITORY / "deploy", self.folder / "deploy")
         vpc = self.aws("ec2 describe-vpcs")["Vpcs"][0]["VpcId"]
         subnet = self.aws("ec2 describe-subnets")["Subnets"][0]["SubnetId"]
-        text = commands().replace("vpc-…", vpc).replace("subnet-…", subnet)
+        text = "".join(blocks("Once, in AWS")).replace("vpc-…", vpc).replace("subnet-…", subnet)
         self.assertNotIn("…", text)
-        self.shell(text)
+        self.shell(text + blocks("Logs")[0])
         self.check_instance()
         self.check_group()
         policy = self.aws("iam get-role-policy --role-name netsec-instance --policy-name netsec")["PolicyDocument"]
         self.assertIn("arn:aws:s3:::example-netsec/netsec/*", json.dumps(policy))
+        policy = self.aws("iam get-role-policy --role-name netsec-instance --policy-name logs")["PolicyDocument"]
+        self.assertEqual(policy["Statement"][0]["Resource"], "arn:aws:logs:eu-central-1:123456789012:log-group:netsec:*")
+        groups = self.aws("logs describe-log-groups")["logGroups"]
+        self.assertEqual([(group["logGroupName"], group["retentionInDays"]) for group in groups], [("netsec", 30)])
+        # What the checkout holds stays as it is.
+        self.assertIn("BUCKET", (self.folder / "deploy/iam/instance.json").read_text())
         versions = self.aws("s3api get-bucket-versioning --bucket example-netsec")
         self.assertEqual(versions["Status"], "Enabled")
         self.aws("ecr get-lifecycle-policy --repository-name network-security")
