@@ -218,7 +218,7 @@ class Deployment(Started):
 
     def test_a_port_that_is_taken_leaves_what_was(self):
         with self.listener(5000):
-            self.assertIn("back to what served", self.deploy("first", code=125))
+            self.deploy("first", code=78, says="NETSEC_PORT=5000: another program")
         self.assertEqual(docker("ps", "--all", "--quiet"), "")
         self.deploy("first")
         with self.listener(5001):
