@@ -374,8 +374,8 @@ make_again() {
   now="$(state "$current")" || return
   image="$(written_down image)"
   if [ "$now" != absent ] || [ -z "$image" ]; then return 0; fi
-  say "made again" "image=$image"
-  pull "$image" && run_container "$current" "$image" unless-stopped "$bind:$port" "${log[@]}" && commit
+  pull "$image" && run_container "$current" "$image" unless-stopped "$bind:$port" "${log[@]}" && commit &&
+    say "made again" "image=$image"
 }
 
 # Makes whole what a deployment left that failed or was killed, from what the engine and the record of the
