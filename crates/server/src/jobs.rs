@@ -6,7 +6,7 @@ use std::{
     fs::{self, File, TryLockError},
     io::{self, BufRead as _, BufReader, Read},
     path::PathBuf,
-    process::{Child, ChildStderr, ChildStdout, Command, Stdio},
+    process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
 };
@@ -324,7 +324,8 @@ impl Jobs {
             let mut state = self.state();
             (state.child.take(), state.is_cancelled, state.is_stopping)
         };
-        let code = child.and_then(|mut child| child.wait().ok()?.code());
+        let status = child.and_then(|mut child| child.wait().ok());
+        let code = status.and_then(|status| status.code());
         job.send_modify(|job| {
             job.exit_code = code;
             // Without a code it was ended; with one it has ended before.
@@ -342,7 +343,7 @@ impl Jobs {
                 job.error = Some(match code.is_none() && is_stopping {
                     true if job.is_registering() => STOPPED_REGISTERING.to_owned(),
                     true => STOPPED.to_owned(),
-                    false => last,
+                    false => status.and_then(killed).unwrap_or(last),
                 });
             }
         });
@@ -352,6 +353,21 @@ impl Jobs {
             let _ = serving.reload();
         }
     }
+}
+
+/// Says by what a training was ended that has said nothing of it.
+#[cfg(unix)]
+fn killed(status: ExitStatus) -> Option<String> {
+    use std::os::unix::process::ExitStatusExt as _;
+    let signal = status.signal()?;
+    Some(format!(
+        "it was ended by signal {signal}: where that is 9 and nobody has sent it, the memory may have run out"
+    ))
+}
+
+#[cfg(not(unix))]
+fn killed(_: ExitStatus) -> Option<String> {
+    None
 }
 
 fn read_result(out: ChildStdout) -> Option<Value> {

@@ -255,6 +255,16 @@ fn a_training_that_ends_with_the_service_at_its_last_stage_says_that_it_may_have
 }
 
 #[test]
+fn a_training_that_was_killed_says_by_what() {
+    let place = Place::with_flows();
+    let (server, _) = train(&place, "kill -9 $$");
+    let job = || admin(&server, "GET", "/jobs/1", &json!(null)).json();
+    wait_for("the end", || job()["state"] == json!("failed"));
+    let error = job()["error"].to_string();
+    assert!(error.contains("ended by signal 9"), "{error}");
+}
+
+#[test]
 fn no_training_begins_once_the_service_ends() {
     let place = Place::with_flows();
     let (server, _) = train(&place, "exec sleep 60");
