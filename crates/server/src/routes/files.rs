@@ -1,6 +1,7 @@
 //! `/v1/predict/csv` and `/v1/predict/parquet`: whole files in, the same rows with verdicts out.
 
 use std::{
+    collections::BTreeSet,
     fs::File,
     io::{self, Cursor, Read as _, Seek as _},
     path::Path,
@@ -225,6 +226,7 @@ impl Job {
         let mut pieces = CsvPieces::new(delimiter);
         while let Some(mut batch) = source.next_batch().map_err(|e| explain(&e))? {
             self.check_names(&batch, "its first line must be the names of the columns")?;
+            check_line_ends(&batch)?;
             self.check_size(&batch)?;
             self.score(&mut batch, out)?;
             let piece = pieces.write(&batch);
@@ -408,6 +410,20 @@ fn begins(
         check(&head).map_err(refused)?;
     }
     Ok(Box::new(Cursor::new(head).chain(upload)))
+}
+
+/// Refuses a file whose rows have become names: `curl -d @FILE` takes the line ends out of what it sends.
+fn check_line_ends(batch: &RawBatch) -> Result<(), Problem> {
+    let distinct: BTreeSet<&String> = batch.names.iter().collect();
+    if batch.n_rows() > 0 || distinct.len() == batch.names.len() {
+        return Ok(());
+    }
+    let detail = format!(
+        "the upload: it has no row, and of the {} names in its only line some stand there more than once: its line ends \
+         may be lost; `curl` keeps them with `-T FILE` and `--data-binary @FILE`",
+        batch.names.len()
+    );
+    Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail))
 }
 
 /// Returns how many bytes larger than its file an answer in Parquet may be: it lies on the disk beside the file, then

@@ -156,6 +156,11 @@ fn a_file_without_a_line_of_names_is_refused_before_anything_is_scored() {
         let mut connection = server.connect();
         connection.call("POST", "/v1/predict/csv", &[CSV], csv.as_bytes())
     };
+    let stripped = call("duration,bytes,protocol,service,flag1,2,tcp,,1,2,tcp,,1");
+    assert_eq!(stripped.status, 422, "{}", stripped.text());
+    assert!(stripped.text().contains("line ends may be lost"));
+    let empty = call("duration,bytes,protocol,service,flag\n");
+    assert_eq!(empty.status, 200, "{}", empty.text());
     let refused = call("1,2,tcp,,yes\n3,4,udp,,no\n");
     assert_eq!(refused.status, 422, "{}", refused.text());
     let detail = "the upload: none of its columns (1, 2, tcp, …) is one of the model's (duration, bytes, \
