@@ -120,7 +120,7 @@ fn plain(name: &str) -> String {
 
 /// Returns whether a parameter is shown by nobody: one that may be a secret is treated as one.
 pub fn is_secret(name: &str) -> bool {
-    const POSSIBLE: [&str; 4] = ["key", "auth", "code", "sid"];
+    const POSSIBLE: [&str; 6] = ["key", "auth", "code", "sid", "pw", "psw"];
     // A password under a misspelt name is one still.
     let is_like_one = name.starts_with("pas") || name.contains("session");
     is_surely_secret(name) || is_like_one || POSSIBLE.contains(&name)

@@ -130,11 +130,14 @@ fn parse(whole: &str, location: String) -> Result<Address, String> {
 /// Refuses a parameter that the driver does not know. One of them tells its value to the log, which may be a password
 /// under a misspelt name; the other passes it over in silence.
 fn check_known(dialect: Dialect, scheme: &str, parameter: &str) -> Result<(), String> {
-    let name = decode(
-        parameter
-            .split_once('=')
-            .map_or(parameter, |(name, _)| name),
-    )?;
+    // What is not escaped in a password looks like one.
+    let is_name = |c: char| c.is_ascii_alphanumeric() || "_-[].%".contains(c);
+    let named = parameter.split_once('=').map(|(name, _)| name);
+    let Some(name) = named.filter(|name| name.chars().all(is_name)) else {
+        let reason = "one of its parameters has no name: write & as %26, ? as %3F, / as %2F and @ as %40 in a password";
+        return Err(reason.to_owned());
+    };
+    let name = decode(name)?;
     let known: Vec<&str> = match dialect {
         Dialect::Sqlite => Vec::new(),
         Dialect::Postgres => [
@@ -164,9 +167,10 @@ fn check_known(dialect: Dialect, scheme: &str, parameter: &str) -> Result<(), St
     if is_setting || of_tls.iter().chain(&known).any(|k| *k == name) {
         return Ok(());
     }
-    let known = [&known[..], of_tls].concat().join(", ");
+    let ours = ["table", "schema", "query", "time_limit"];
+    let known = [&ours[..], &known[..], of_tls].concat().join(", ");
     Err(format!(
-        "`{name}` means nothing to {scheme}://: leave it out; known are table, query, time_limit, {known}"
+        "`{name}` means nothing to {scheme}://: leave it out; known are {known}"
     ))
 }
 

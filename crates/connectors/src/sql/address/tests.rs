@@ -104,6 +104,16 @@ fn a_parameter_that_the_driver_does_not_know_is_refused_without_its_value() {
         assert!(error.contains(said), "{error}");
         assert!(!error.contains("hidden"), "{error}");
     }
+    for uri in [
+        "postgres://u:p/a?hidden@h/db?table=t",
+        "postgres://h/db?table=t&password=a&hidden",
+    ] {
+        let error = Address::parse(&SourceUri::new(uri))
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(error.contains("has no name: write & as %26"), "{error}");
+    }
     check(
         "postgres://h/db?table=t&options[statement_timeout]=5",
         "options[statement_timeout]=5 |",
