@@ -1,5 +1,7 @@
 //! Replacing a collection: what was loaded beside takes its place in one step.
 
+use std::cell::Cell;
+
 use dataset::{SinkError, Tally};
 use mongodb::{
     IndexModel,
@@ -53,7 +55,15 @@ impl MongoDestination {
             "dropTarget": true,
         };
         let admin = self.connection.admin();
+        let (collection, own) = (self.connection.collection(&to), self.own());
+        let is_repeated = Cell::new(false);
         self.connection.repeat("rename the collection", async || {
+            // It may have been done, and an equal push may have begun to load beside since.
+            if is_repeated.replace(true)
+                && collection.count_documents(own.clone()).await? == self.n_loaded
+            {
+                return Ok(());
+            }
             match admin.run_command(command.clone()).await {
                 // So it looks when it was done, and the answer was lost.
                 Err(error) if code_of(&error) == Some(NAMESPACE_NOT_FOUND) => Ok(()),
