@@ -455,7 +455,7 @@ class Deployment(OnAMachine):
 
     def test_a_check_says_whether_what_serves_would_be_loaded_at_a_start(self):
         self.check(self.machine.run("check"), 0)
-        self.assertEqual(self.machine.calls(), ["docker exec netsec entrypoint --check"])
+        self.assertEqual(self.machine.calls(), ["docker exec netsec timeout 300 entrypoint --check"])
         (self.machine.state / "damaged").write_text("")
         self.check(self.machine.run("check"), 70, "error: damaged")
         self.assertEqual(self.machine.serving(), "old")
