@@ -103,6 +103,9 @@ pub struct DisownArguments {
     /// Number of the entry, as `netsec models history` shows it
     #[arg(long, value_name = "N")]
     entry: u64,
+    /// Number of the last entry that goes with it, where others were written behind one from elsewhere
+    #[arg(long, value_name = "N")]
+    through: Option<u64>,
     /// Why; recorded in the history
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     why: String,
@@ -131,7 +134,8 @@ pub fn run(command: &ModelsCommand) -> Result<u8, Failure> {
         }
         ModelsCommand::Disown(a) => {
             let registry = registry(&a.model.place)?;
-            let done = registry.disown(&a.model.name, a.entry, &a.why, clock::now())?;
+            let now = clock::now();
+            let done = registry.disown(&a.model.name, a.entry, a.through, &a.why, now)?;
             decided(&a.model, done)
         }
         ModelsCommand::Verify(arguments) => integrity::verify(arguments),

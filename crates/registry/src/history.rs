@@ -1,6 +1,9 @@
 //! The history of a model: one append-only list of entries, whose last word is every alias.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 use artifact::{Digest, clock, printable, shell_word};
 use serde::{Deserialize, Serialize};
@@ -21,6 +24,18 @@ pub enum Action {
     Disowned(u64),
 }
 
+/// What an entry disowns, from the one that its action names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Disowning {
+    /// The number of the last entry that it takes away.
+    pub last: u64,
+    /// SHA-256 of the last one's file, which names those before it.
+    pub file: Digest,
+    /// SHA-256 of the file of the entry before the first; none before the first of a history.
+    pub behind: Option<Digest>,
+}
+
 /// One entry of a history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,9 +49,9 @@ pub struct Entry {
     /// The model whose history it is of; none in those of programs that did not write it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// SHA-256 of the file of the entry that it disowns: of another one in that place it says nothing.
+    /// What it disowns, where it does: of anything else in that place it says nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub disowned_file: Option<Digest>,
+    pub disowns: Option<Disowning>,
     /// When, RFC 3339.
     pub at: String,
     /// What was done.
@@ -87,12 +102,21 @@ impl Entry {
         !matches!(self.action, Action::Withdrawn | Action::Disowned(_))
     }
 
-    /// Returns the number of the entry that it disowns, if any.
-    pub(crate) fn disowns(&self) -> Option<u64> {
-        match self.action {
-            Action::Disowned(other) => Some(other),
-            _ => None,
-        }
+    /// Returns the numbers of the entries that it disowns, all of them before it.
+    pub(crate) fn taken(&self) -> Range<u64> {
+        let Action::Disowned(first) = self.action else {
+            return 0..0;
+        };
+        let last = self
+            .disowns
+            .as_ref()
+            .map_or(first, |disowning| disowning.last);
+        first..self.sequence.min(last.saturating_add(1))
+    }
+
+    /// Returns whether it takes another entry away.
+    pub(crate) fn is_disowning(&self) -> bool {
+        matches!(self.action, Action::Disowned(_))
     }
 
     /// Says in words what was done.
@@ -103,7 +127,10 @@ impl Entry {
             Action::Declined => format!("declined version {version}"),
             Action::RolledBack => format!("rolled back to version {version}"),
             Action::Withdrawn => format!("withdrew version {version}"),
-            Action::Disowned(entry) => format!("disowned entry {entry}, about version {version}"),
+            Action::Disowned(first) => match self.disowns.as_ref().map(|d| d.last) {
+                Some(last) if last > first => format!("disowned entries {first} to {last}"),
+                _ => format!("disowned entry {first}, about version {version}"),
+            },
         }
     }
 
@@ -167,35 +194,29 @@ pub struct VersionState {
 }
 
 impl History {
-    /// Makes a history of entries that follow from one another; some of those that disown are void, and some were not
-    /// written behind those before them.
+    /// Makes a history of entries that follow from one another; some of those that disown are void.
     ///
     /// # Errors
     /// The number of the first that does not, and why.
-    pub(crate) fn new(
-        entries: Vec<Entry>,
-        void: BTreeSet<u64>,
-        unlinked: BTreeSet<u64>,
-    ) -> Result<Self, (u64, String)> {
+    pub(crate) fn new(entries: Vec<Entry>, void: BTreeSet<u64>) -> Result<Self, (u64, String)> {
         // With those that are void by now: what stands behind them was written when they were not.
-        let mut past = Past::of(&entries, &unlinked);
+        let mut past = Past::of(&entries);
         for entry in &entries {
             let problem = past.problem(entry);
             problem.map_or(Ok(()), |reason| Err((entry.sequence, reason)))?;
             past.take(entry);
         }
-        Ok(Self::of(entries, void, unlinked))
+        Ok(Self::of(entries, void))
     }
 
-    fn of(entries: Vec<Entry>, void: BTreeSet<u64>, unlinked: BTreeSet<u64>) -> Self {
+    fn of(entries: Vec<Entry>, void: BTreeSet<u64>) -> Self {
         let mut disowned = BTreeMap::new();
         // From behind: what is disowned itself disowns nothing.
         for entry in entries.iter().rev() {
             let counts =
                 |e: &Entry| !disowned.contains_key(&e.sequence) && !void.contains(&e.sequence);
             if counts(entry) {
-                let taken = taken(entry, &unlinked).map(|number| (number, entry.sequence));
-                disowned.extend(taken);
+                disowned.extend(entry.taken().map(|number| (number, entry.sequence)));
             }
         }
         let withdrawn = withdrawn(&entries, &disowned);
@@ -204,14 +225,41 @@ impl History {
             disowned,
             withdrawn,
             void,
-            unlinked,
+            unlinked: BTreeSet::new(),
             files: Vec::new(),
         }
     }
 
-    /// Says what the entries' files are.
-    pub(crate) fn with_files(self, files: Vec<Digest>) -> Self {
-        Self { files, ..self }
+    /// Says which entries were written behind another one than stands before them, and what their files are.
+    pub(crate) fn chained(self, unlinked: BTreeSet<u64>, files: Vec<Digest>) -> Self {
+        Self {
+            unlinked,
+            files,
+            ..self
+        }
+    }
+
+    /// Returns the number of the last of the entries that were written one behind the other from one on.
+    pub(crate) fn end_of_chain(&self, first: u64) -> u64 {
+        let next_cut = self.unlinked.range(first + 1..).next();
+        next_cut.map_or(self.entries.len() as u64, |cut| cut - 1)
+    }
+
+    /// Returns the entries that count and disown another one than stands in its place, where that is not disowned by
+    /// another.
+    pub(crate) fn open_void(&self) -> impl Iterator<Item = &Entry> {
+        let void = self.void.iter().filter_map(|number| self.numbered(*number));
+        void.filter(|entry| {
+            let first = entry.taken().start;
+            !self.is_disowned(entry) && !self.disowned.contains_key(&first)
+        })
+    }
+
+    /// Says why nobody could read the history with an entry behind it.
+    pub(crate) fn problem_of(&self, entry: &Entry) -> Option<String> {
+        let entries = [&self.entries[..], std::slice::from_ref(entry)].concat();
+        let (_, reason) = Self::new(entries, self.void.clone()).err()?;
+        Some(reason)
     }
 
     /// Returns the digest of an entry's file, as it was when the history was read.
@@ -454,23 +502,10 @@ fn withdrawn(entries: &[Entry], disowned: &BTreeMap<u64, u64>) -> BTreeMap<u64, 
     without_decision
 }
 
-/// Returns the numbers of the entries that one disowns: one that was not written behind the one before it takes those
-/// with it that were written behind itself, since all of them are from elsewhere.
-fn taken(entry: &Entry, unlinked: &BTreeSet<u64>) -> impl Iterator<Item = u64> + use<> {
-    let first = entry.disowns().unwrap_or(entry.sequence);
-    let next_cut = unlinked.range(first + 1..).next();
-    let end = next_cut.map_or(entry.sequence, |cut| entry.sequence.min(*cut));
-    match unlinked.contains(&first) {
-        true => first..end,
-        false => first..entry.sequence.min(first + 1),
-    }
-}
-
 /// What an entry is judged by: those before it. It is told each in turn, and not counted anew: there may be many, of
 /// whoever may write there.
 struct Past<'a> {
     entries: &'a [Entry],
-    unlinked: &'a BTreeSet<u64>,
     bundles: BTreeMap<u64, Digest>,
     versions: BTreeMap<Digest, u64>,
     /// How many entries that count disown each, in their order.
@@ -483,14 +518,19 @@ struct Past<'a> {
     /// The numbers of the entries that count and made a champion.
     turns: BTreeSet<u64>,
     last: u64,
+    /// How often an entry was taken away or given back.
+    changes: u64,
 }
+
+/// Changes beyond which a history is none: those of people are few, and whoever may write there could have each of
+/// many entries take all others away, over and over.
+const MAX_CHANGES: u64 = 100_000_000;
 
 impl<'a> Past<'a> {
     /// Is of nothing yet, of entries that are numbered in their order.
-    fn of(entries: &'a [Entry], unlinked: &'a BTreeSet<u64>) -> Self {
+    fn of(entries: &'a [Entry]) -> Self {
         Self {
             entries,
-            unlinked,
             bundles: BTreeMap::new(),
             versions: BTreeMap::new(),
             disowned: vec![0; entries.len()],
@@ -499,6 +539,7 @@ impl<'a> Past<'a> {
             withdrawals: BTreeMap::new(),
             turns: BTreeSet::new(),
             last: 0,
+            changes: 0,
         }
     }
 
@@ -515,11 +556,15 @@ impl<'a> Past<'a> {
         let entries = self.entries;
         let mut open = vec![(entry, true)];
         while let Some((entry, counts)) = open.pop() {
-            if entry.disowns().is_none() {
+            if !entry.is_disowning() {
                 self.tally(entry, counts);
                 continue;
             }
-            for number in taken(entry, self.unlinked) {
+            for number in entry.taken() {
+                self.changes += 1;
+                if self.changes > MAX_CHANGES {
+                    return;
+                }
                 let at = number as usize - 1;
                 let before = self.disowned[at];
                 change(&mut self.disowned[at], counts);
@@ -572,6 +617,11 @@ impl<'a> Past<'a> {
         // Times may run back: a registry may have been written on several clocks.
         if let Err(reason) = clock::parse(&entry.at) {
             return Some(reason);
+        }
+        if self.changes > MAX_CHANGES {
+            return Some(
+                "those before it take one another away more often than is followed".to_owned(),
+            );
         }
         if let Some(reason) = self.note_problem(entry) {
             return Some(reason);

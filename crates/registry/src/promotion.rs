@@ -166,7 +166,7 @@ impl Promotion {
             sequence: 0,
             previous: None,
             model: None,
-            disowned_file: None,
+            disowns: None,
             at: clock::rfc3339(self.now),
             action: Action::Declined,
             version: 0,

@@ -129,17 +129,20 @@ impl Registry {
         let Some(last) = chain.last().filter(|_| self.trusts()) else {
             return Ok(());
         };
-        if self.memory.is_vouched(name, last.sequence) {
+        let Some(file) = chain.end() else {
+            return Ok(());
+        };
+        if self.memory.is_vouched(name, last.sequence, file) {
             return Ok(());
         }
         let key = entry_key(name, last.sequence);
         let gone = || self.damaged_entry(&key, "is not there any more".to_owned());
         let text = self.blobs.get(&key)?.ok_or_else(gone)?;
-        if chain.end() != Some(Digest::of(&text)) {
+        if file != Digest::of(&text) {
             return Err(self.damaged_entry(&key, "is another one by now".to_owned()));
         }
         if matches!(self.seal_of_text(name, last, &text)?, Seal::Trusted(_)) {
-            self.memory.vouch(name, last.sequence);
+            self.memory.vouch(name, last.sequence, file);
         }
         Ok(())
     }
@@ -494,12 +497,17 @@ impl Registry {
             // What was read, and not what may stand there by now.
             entry.previous = history.file(entry.sequence - 1);
             entry.model = Some(name.to_owned());
-            entry.disowned_file = entry.disowns().and_then(|other| history.file(other));
+            if !entry.is_disowning() {
+                entry.disowns = None;
+            }
             if let Some(last) = self.last_time(name, &history) {
                 entry.at = time_after(last, &entry.at);
             }
             let key = entry_key(name, entry.sequence);
             let bytes = serde_json::to_vec_pretty(&entry).expect("an entry is plain data");
+            if let Some(reason) = history.problem_of(&entry) {
+                return Err(self.damaged_entry(&key, format!("could not be read: {reason}")));
+            }
             self.check_readable(&key, &bytes)?;
             self.sign_entry(name, entry.sequence, &bytes)?;
             if self.blobs.put_if_absent(&key, &bytes)? {

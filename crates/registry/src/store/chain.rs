@@ -6,9 +6,9 @@ use artifact::Digest;
 
 use super::{
     Registry, Seal,
-    manifests::{COMPARE, disown, disowned},
+    manifests::{COMPARE, disown, disown_all, disowned},
 };
-use crate::{Action, Entry, History, RegistryError};
+use crate::{Entry, History, RegistryError};
 
 /// The entries of a history as they are read, one after the other.
 #[derive(Clone, Default)]
@@ -44,25 +44,37 @@ impl Chain {
         if is_chained && entry.previous.as_ref() != self.files.last() {
             self.unlinked.insert(entry.sequence);
         }
-        if let Action::Disowned(other) = entry.action
-            && self.is_void(&entry, other, is_chained)
-        {
+        if entry.is_disowning() && self.is_void(&entry, is_chained) {
             self.void.insert(entry.sequence);
         }
         self.files.push(Digest::of(text));
         self.entries.push(entry);
     }
 
-    /// Returns whether an entry disowns none that is there: by one that was signed elsewhere, or of what stood there
-    /// before, whoever may write there would take away what others have decided.
-    fn is_void(&self, entry: &Entry, other: u64, is_chained: bool) -> bool {
-        let at = other.checked_sub(1).map(|at| at as usize);
-        let there = at.and_then(|at| self.files.get(at));
-        match &entry.disowned_file {
-            Some(meant) => there != Some(meant),
-            // Those from before say of none which it is.
-            None => is_chained,
-        }
+    /// Returns whether an entry disowns others than are there: by one that was signed elsewhere, or of what stood there
+    /// before, whoever may write there would take away what others have decided, or give it back.
+    fn is_void(&self, entry: &Entry, is_chained: bool) -> bool {
+        let Some(meant) = &entry.disowns else {
+            // Those from before say of none which it is: the chain up to them has to.
+            let mut cuts = self
+                .unlinked
+                .range(entry.taken().start + 1..=entry.sequence);
+            return is_chained && cuts.next().is_some();
+        };
+        let file = |number: u64| {
+            let at = number.checked_sub(1)?;
+            self.files.get(usize::try_from(at).ok()?)
+        };
+        let taken = entry.taken();
+        let is_whole = taken.end == meant.last + 1 && !taken.is_empty();
+        let is_there = file(meant.last) == Some(&meant.file)
+            && file(taken.start.saturating_sub(1)) == meant.behind.as_ref();
+        let is_chain = self
+            .unlinked
+            .range(taken.start + 1..taken.end.max(taken.start + 1))
+            .next()
+            .is_none();
+        !(is_whole && is_there && is_chain)
     }
 
     /// Makes a history of them.
@@ -70,9 +82,8 @@ impl Chain {
     /// # Errors
     /// As [`History::new`].
     pub(super) fn history(&self) -> Result<History, (u64, String)> {
-        let (entries, void) = (self.entries.clone(), self.void.clone());
-        let history = History::new(entries, void, self.unlinked.clone())?;
-        Ok(history.with_files(self.files.clone()))
+        let history = History::new(self.entries.clone(), self.void.clone())?;
+        Ok(history.chained(self.unlinked.clone(), self.files.clone()))
     }
 }
 
@@ -80,10 +91,40 @@ impl Registry {
     /// Checks that the entries of a history were written behind one another, when it is said whom to trust. An unsigned
     /// refusal counts as well, so that by what was made of a promotion another champion would serve.
     pub(super) fn check_links(&self, name: &str, history: &History) -> Result<(), RegistryError> {
+        if let Some(first) = history.entries().first()
+            && history.is_out_of_place(first)
+            && !history.is_disowned(first)
+        {
+            let way = disowned(name, first.sequence);
+            let advice = format!(
+                "it was written behind another entry, and none stands before it: {COMPARE}; {way}"
+            );
+            return Err(self.untrusted(name, first, self.entry_seal(name, first)?, advice));
+        }
         for (before, entry) in history.breaks() {
             self.check_break(name, history, before, entry)?;
         }
-        Ok(())
+        match history.open_void().next() {
+            Some(entry) => Err(self.untrusted_void(name, history, entry)),
+            None => Ok(()),
+        }
+    }
+
+    /// Says what is not what an entry was about that disowns.
+    fn untrusted_void(&self, name: &str, history: &History, entry: &Entry) -> RegistryError {
+        let first = entry.taken().start;
+        let (before, meant) = (first.saturating_sub(1), entry.disowns.as_ref());
+        let changed = match meant.is_some_and(|meant| meant.behind != history.file(before)) {
+            true => format!("entry {before} is another one than stood before it then"),
+            false => "somebody has changed that, or put the disowning there".to_owned(),
+        };
+        let advice = format!(
+            "{changed}: {COMPARE}, and put back what was changed; where there is no copy, {} disowns what stands there now, \
+             {} the disowning",
+            disown(name, first),
+            disown(name, entry.sequence)
+        );
+        self.untrusted(name, entry, Seal::Void(first), advice)
     }
 
     /// Where one of the two is disowned, what stands before them is bound by nothing behind: its own signature has to do
@@ -105,12 +146,17 @@ impl Registry {
             // No signature mends that.
             Blame::Later => {
                 let seal = self.entry_seal(name, entry)?;
-                let way = disowned(name, entry.sequence);
-                let advice = format!("{}; {way}", out_of_place(before));
+                let last = history.end_of_chain(entry.sequence);
+                let way = disown_all(name, entry.sequence, last);
+                let advice = format!(
+                    "{}; {way} says that it does not count",
+                    out_of_place(before)
+                );
                 Err(self.untrusted(name, entry, seal, advice))
             }
             Blame::Either => {
-                let [first, second] = [before, entry].map(|e| disown(name, e.sequence));
+                let first = disown(name, number);
+                let second = disown_all(name, entry.sequence, history.end_of_chain(entry.sequence));
                 let [this, next] = [
                     self.entry_seal(name, before)?,
                     self.entry_seal(name, entry)?,
@@ -119,7 +165,7 @@ impl Registry {
                 let advice = format!(
                     "entry {number} {this}, entry {next_number} {next}, and either may have been changed or put there \
                      from elsewhere: {COMPARE}; where entry {number} is not what it was, put it back, or {first} says so; \
-                     where entry {next_number} is from elsewhere, {second} takes it away with those behind it"
+                     where entry {next_number} is from elsewhere, {second} takes it away with those that were written behind it"
                 );
                 Err(self.untrusted(name, before, changed, advice))
             }
@@ -141,8 +187,7 @@ impl Registry {
         Ok(matches!(seal, Seal::Trusted(_) | Seal::Unchecked))
     }
 
-    /// Returns whether one that is signed follows an entry, link by link, so that the entry is what it was then. Those
-    /// that disown are written whatever else is wrong with a history, and bind nothing.
+    /// Returns whether one that is signed follows an entry, link by link, so that the entry is what it was then.
     fn is_bound(
         &self,
         name: &str,
@@ -151,7 +196,7 @@ impl Registry {
     ) -> Result<bool, RegistryError> {
         let behind = history.entries().iter().skip(entry.sequence as usize);
         for next in behind.take_while(|next| !history.is_out_of_place(next)) {
-            if next.disowns().is_none() && self.is_signed(name, next)? {
+            if self.is_signed(name, next)? {
                 return Ok(true);
             }
         }
@@ -198,6 +243,9 @@ impl Registry {
         history: &History,
         suspect: &Entry,
     ) -> Result<bool, RegistryError> {
+        if history.open_void().any(|entry| entry == suspect) {
+            return Ok(true);
+        }
         let breaks = self.open_breaks(name, history)?;
         Ok(breaks.into_iter().any(|(before, entry, blame)| {
             (blame != Blame::Later && before == suspect) || entry == suspect

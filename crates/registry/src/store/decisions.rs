@@ -3,7 +3,7 @@
 use artifact::clock;
 
 use super::{Registry, Seal, find};
-use crate::{Action, Entry, History, RegistryError};
+use crate::{Action, Entry, History, RegistryError, history::Disowning};
 
 impl Registry {
     /// Loads the bundle of an entry and queries it, as a server would.
@@ -175,28 +175,53 @@ impl Registry {
         })
     }
 
-    /// Says of an entry that nobody who is trusted has made it: it does not count, and never did.
+    /// Says of an entry that nobody who is trusted has made it: it does not count, and never did. One that was written
+    /// behind another than stands before it takes those along that were written behind itself, which are named by the
+    /// last of them.
     ///
     /// # Errors
-    /// [`RegistryError::NoEntry`], [`RegistryError::NotDisowned`] for one that is signed or disowned,
+    /// [`RegistryError::NoEntry`], [`RegistryError::NotDisowned`] for one that is signed or disowned, or not alone,
     /// [`RegistryError::Voiceless`].
     pub fn disown(
         &self,
         name: &str,
         entry: u64,
+        last: Option<u64>,
         why: &str,
         now: clock::Timestamp,
     ) -> Result<Entry, RegistryError> {
         self.decide(name, |history| {
             let found = entry_of(history, name, entry)?;
+            let refused = |what: String| RegistryError::NotDisowned {
+                name: name.to_owned(),
+                title: found.title(),
+                what,
+            };
             if let Some(what) = self.owner(name, history, found)? {
-                return Err(RegistryError::NotDisowned {
-                    name: name.to_owned(),
-                    title: found.title(),
-                    what,
-                });
+                return Err(refused(what));
             }
-            Ok(note(found, Action::Disowned(entry), why, now))
+            let end = match entry > 1 && history.is_out_of_place(found) {
+                true => history.end_of_chain(entry),
+                false => entry,
+            };
+            let last = last.unwrap_or(entry);
+            if last != end {
+                return Err(refused(match end > entry {
+                    true => format!(
+                        "has those behind it that were written with it there: `--through {end}` takes them as well"
+                    ),
+                    false => "is to be disowned alone: leave out --through".to_owned(),
+                }));
+            }
+            let disowns = history.file(last).map(|file| Disowning {
+                last,
+                file,
+                behind: history.file(entry - 1),
+            });
+            Ok(Entry {
+                disowns,
+                ..note(found, Action::Disowned(entry), why, now)
+            })
         })
     }
 

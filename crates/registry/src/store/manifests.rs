@@ -45,6 +45,8 @@ pub enum Seal {
     Unmatched(Vec<String>),
     /// An entry that is not the one behind which that of this number was written.
     Unlinked(u64),
+    /// An entry that disowns another one of this number than stands there.
+    Void(u64),
     /// It is signed by this one of the trusted keys.
     Trusted(String),
 }
@@ -99,6 +101,16 @@ pub(super) fn disowned(name: &str, entry: u64) -> String {
     format!("{} says that it does not count", disown(name, entry))
 }
 
+/// Names the command that disowns an entry and those that were written behind it, up to the last.
+pub(super) fn disown_all(name: &str, entry: u64, last: u64) -> String {
+    match last > entry {
+        true => {
+            format!("`netsec models disown {name} --entry {entry} --through {last} --why TEXT`")
+        }
+        false => disown(name, entry),
+    }
+}
+
 /// Names the command that disowns an entry.
 pub(super) fn disown(name: &str, entry: u64) -> String {
     format!("`netsec models disown {name} --entry {entry} --why TEXT`")
@@ -135,6 +147,7 @@ impl std::fmt::Display for Seal {
             Self::Unlinked(next) => {
                 write!(f, "is not the one that entry {next} was written behind")
             }
+            Self::Void(first) => write!(f, "disowns another entry {first} than stands there"),
             Self::Trusted(key) => write!(f, "is signed by {key}"),
         }
     }
@@ -151,6 +164,7 @@ impl Serialize for Seal {
             Self::Changed => "changed",
             Self::Unmatched(_) => "unmatched",
             Self::Unlinked(_) => "unlinked",
+            Self::Void(_) => "void",
             Self::Trusted(_) => "trusted",
         })
     }
@@ -260,7 +274,7 @@ impl Registry {
         match seal {
             Seal::Trusted(_) => Ok(()),
             _ => {
-                self.memory.doubt(name);
+                self.doubt(name, &seal);
                 Err(RegistryError::Untrusted {
                     location: self.location(),
                     what: format!("version {version} of `{name}`"),
@@ -271,7 +285,15 @@ impl Registry {
         }
     }
 
-    /// Says that an entry is not trusted. What somebody puts back is seen before long.
+    /// Lets a history be read anew before long where somebody may put back what was refused. What is only not signed is
+    /// what it is: a signature is looked for each time.
+    fn doubt(&self, name: &str, seal: &Seal) {
+        if !matches!(seal, Seal::Lacking | Seal::Unsigned) {
+            self.memory.doubt(name);
+        }
+    }
+
+    /// Says that an entry is not trusted.
     pub(super) fn untrusted(
         &self,
         name: &str,
@@ -279,7 +301,7 @@ impl Registry {
         seal: Seal,
         advice: String,
     ) -> RegistryError {
-        self.memory.doubt(name);
+        self.doubt(name, &seal);
         RegistryError::Untrusted {
             location: self.location(),
             what: format!("`{name}`, {}", entry.title()),
@@ -317,9 +339,12 @@ impl Registry {
         // First: what an entry that was changed asks for is not to sign the one behind it.
         self.check_links(name, history)?;
         for note in history.notes() {
-            if !self.memory.is_vouched(name, note.sequence) {
+            let Some(file) = history.file(note.sequence) else {
+                continue;
+            };
+            if !self.memory.is_vouched(name, note.sequence, file) {
                 self.check_entry(name, note)?;
-                self.memory.vouch(name, note.sequence);
+                self.memory.vouch(name, note.sequence, file);
             }
         }
         Ok(())

@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use artifact::clock::Stopwatch;
+use artifact::{Digest, clock::Stopwatch};
 
 use super::Chain;
 
@@ -23,8 +23,8 @@ struct Remembered {
     chain: Chain,
     since: Stopwatch,
     is_doubted: bool,
-    /// The numbers of those that a trusted key was found to have signed.
-    vouched: BTreeSet<u64>,
+    /// The numbers and files of those that a trusted key was found to have signed.
+    vouched: BTreeSet<(u64, Digest)>,
 }
 
 impl Memory {
@@ -61,16 +61,16 @@ impl Memory {
     }
 
     /// Notes that a trusted key has signed an entry that is remembered.
-    pub(super) fn vouch(&self, name: &str, sequence: u64) {
+    pub(super) fn vouch(&self, name: &str, sequence: u64, file: Digest) {
         if let Some(known) = self.histories().get_mut(name) {
-            known.vouched.insert(sequence);
+            known.vouched.insert((sequence, file));
         }
     }
 
-    pub(super) fn is_vouched(&self, name: &str, sequence: u64) -> bool {
+    pub(super) fn is_vouched(&self, name: &str, sequence: u64, file: Digest) -> bool {
         let histories = self.histories();
         let known = histories.get(name);
-        known.is_some_and(|known| known.vouched.contains(&sequence))
+        known.is_some_and(|known| known.vouched.contains(&(sequence, file)))
     }
 
     /// Notes that something of a history was refused.

@@ -58,7 +58,7 @@ fn entry() -> Entry {
         sequence: 0,
         previous: None,
         model: None,
-        disowned_file: None,
+        disowns: None,
         at: "2026-02-03T00:00:00Z".to_owned(),
         action: Action::Promoted,
         version: 1,

@@ -288,7 +288,10 @@ fn of_a_version_only_the_evaluations_that_a_signed_entry_names_are_signed() {
     let signed = sign(&[2]).unwrap();
     assert_eq!(signed[0].evaluations, [real.evaluation]);
     // Of what is disowned, nothing is called whole or signed.
-    place.signing(1).disown("m", 3, "forged", now).unwrap();
+    place
+        .signing(1)
+        .disown("m", 3, None, "forged", now)
+        .unwrap();
     let checks = place.trusting(1).verify("m", Some(2)).unwrap();
     let of = |evaluation: Digest| checks.iter().find(|c| c.evaluation == evaluation).unwrap();
     assert_eq!(of(real.evaluation).loadable, [2]);
@@ -308,7 +311,7 @@ fn a_version_that_somebody_has_written_is_gone_when_all_that_was_said_of_it_is_d
     let doubtful = place.trusting(1).verify("m", Some(3)).unwrap();
     assert_eq!(doubtful[0].doubts.len(), 2, "{doubtful:?}");
     let now = artifact::clock::now();
-    place.signing(1).disown("m", 3, "why", now).unwrap();
+    place.signing(1).disown("m", 3, None, "why", now).unwrap();
     fs::remove_file(blob).unwrap();
     for registry in [place.registry(), place.trusting(1)] {
         let checks = registry.verify("m", None).unwrap();

@@ -83,7 +83,7 @@ fn where_no_copy_is_left_what_was_changed_is_disowned() {
     let place = rolled_back();
     place.tamper(4, |entry| entry["action"] = "declined".into());
     both(&place)
-        .disown("m", 4, "changed", clock::now())
+        .disown("m", 4, None, "changed", clock::now())
         .unwrap();
     assert_eq!(champion(&place.trusting(1)), Ok(2));
 }
@@ -100,7 +100,9 @@ fn a_forged_entry_does_not_cast_doubt_on_the_one_before_it_once_it_is_disowned()
     for words in ["entry 6 ", "another entry 5", "disown m --entry 6"] {
         assert!(refused.contains(words), "{words}: {refused}");
     }
-    both(&place).disown("m", 6, "forged", clock::now()).unwrap();
+    both(&place)
+        .disown("m", 6, None, "forged", clock::now())
+        .unwrap();
     assert_eq!(champion(&place.trusting(1)), Ok(1));
 }
 
@@ -176,17 +178,30 @@ fn what_stands_before_a_disowned_entry_is_bound_by_its_own_signature() {
         .append("m", |_| Ok(Some(forged.clone())))
         .unwrap();
     place.tamper(5, |entry| entry["previous"] = json!(Digest::of(b"later")));
-    both(&place).disown("m", 5, "forged", clock::now()).unwrap();
+    both(&place)
+        .disown("m", 5, None, "forged", clock::now())
+        .unwrap();
     assert_eq!(champion(&place.trusting(1)), Ok(1));
+    // What was disowned behind it was behind another one then.
     place.tamper(4, |entry| entry["action"] = "declined".into());
     let refused = champion(&place.trusting(1)).unwrap_err();
+    let way = "disown m --entry 5 --through 6";
+    assert!(refused.contains(way), "{refused}");
+    let disown = |first: u64, last: Option<u64>| {
+        let said = both(&place).disown("m", first, last, "changed", clock::now());
+        said.map(drop).map_err(|e| e.to_string())
+    };
+    disown(5, None).unwrap_err();
+    disown(5, Some(6)).unwrap();
+    let refused = champion(&place.trusting(1)).unwrap_err();
     assert!(refused.contains("disown m --entry 4"), "{refused}");
-    both(&place)
-        .disown("m", 4, "changed", clock::now())
-        .unwrap();
+    disown(4, None).unwrap();
     assert_eq!(champion(&place.trusting(1)), Ok(2));
     // Nor are those before both.
     place.tamper(3, |entry| entry["why"] = "changed".into());
+    let refused = champion(&place.trusting(1)).unwrap_err();
+    assert!(refused.contains("disown m --entry 4"), "{refused}");
+    disown(4, None).unwrap();
     let refused = champion(&place.trusting(1)).unwrap_err();
     assert!(refused.contains("disown m --entry 3"), "{refused}");
 }
@@ -201,10 +216,12 @@ fn a_signed_entry_in_the_place_of_another_can_be_disowned() {
     let refused = champion(&place.trusting(1)).unwrap_err();
     assert!(refused.contains("disown m --entry 4"), "{refused}");
     both(&place)
-        .disown("m", 4, "not this", clock::now())
+        .disown("m", 4, None, "not this", clock::now())
         .unwrap();
     assert_eq!(champion(&place.trusting(1)), Ok(2));
-    both(&place).disown("m", 3, "no", clock::now()).unwrap_err();
+    both(&place)
+        .disown("m", 3, None, "no", clock::now())
+        .unwrap_err();
 }
 
 #[test]
@@ -239,7 +256,7 @@ fn with_an_entry_out_of_place() -> Place {
 fn an_unsigned_entry_takes_no_signed_one_with_it() {
     let place = with_an_entry_out_of_place();
     let trusting = both(&place);
-    let refused = trusting.disown("m", 5, "advised", clock::now());
+    let refused = trusting.disown("m", 5, None, "advised", clock::now());
     let refused = refused.unwrap_err().to_string();
     assert!(refused.contains("is signed by"), "{refused}");
     let checks = trusting.verify("m", None).unwrap();
@@ -260,7 +277,9 @@ fn an_entry_that_was_written_behind_another_is_not_signed_by_hand() {
     let refused = trusting.sign(&key, "m", &chosen(4, [6])).unwrap_err();
     let refused = refused.to_string();
     assert!(refused.contains("behind another entry 5"), "{refused}");
-    trusting.disown("m", 6, "forged", clock::now()).unwrap();
+    trusting
+        .disown("m", 6, None, "forged", clock::now())
+        .unwrap();
     assert_eq!(champion(&trusting), Ok(1));
 }
 
@@ -279,7 +298,9 @@ fn words_that_are_anybodys_do_not_make_an_entry_that_nobody_reads() {
         .unwrap();
     let trusting = both(&place);
     trusting.withdraw("m", 4, "forged", clock::now()).unwrap();
-    trusting.disown("m", 6, "forged", clock::now()).unwrap();
+    trusting
+        .disown("m", 6, None, "forged", clock::now())
+        .unwrap();
     assert_eq!(champion(&trusting), Ok(1));
     let long = "x".repeat(1 << 20);
     let refused = trusting.withdraw("m", 3, &long, clock::now());
@@ -313,7 +334,9 @@ fn a_signed_disowning_takes_away_no_other_entry_than_it_was_written_about() {
     };
     let appended = place.registry().append("m", |_| Ok(Some(forged.clone())));
     appended.unwrap();
-    trusting.disown("m", 4, "forged", clock::now()).unwrap();
+    trusting
+        .disown("m", 4, None, "forged", clock::now())
+        .unwrap();
     let disowning = kept(&place, "m", 5);
     // What whoever may write there removes, nobody sees; what is decided then takes the number.
     for number in [4, 5] {
@@ -332,7 +355,9 @@ fn a_signed_disowning_takes_away_no_other_entry_than_it_was_written_about() {
     for words in ["either may", "--entry 4", "--entry 5"] {
         assert!(refused.contains(words), "{words}: {refused}");
     }
-    trusting.disown("m", 5, "of before", clock::now()).unwrap();
+    trusting
+        .disown("m", 5, None, "of before", clock::now())
+        .unwrap();
     assert_eq!(champion(&trusting), Ok(1));
 }
 
@@ -340,10 +365,14 @@ fn a_signed_disowning_takes_away_no_other_entry_than_it_was_written_about() {
 fn an_entry_that_was_disowned_and_is_another_one_now_is_refused_until_that_is_disowned() {
     let place = with_an_entry_out_of_place();
     let trusting = both(&place);
-    trusting.disown("m", 6, "forged", clock::now()).unwrap();
+    trusting
+        .disown("m", 6, None, "forged", clock::now())
+        .unwrap();
     place.tamper(6, |entry| entry["action"] = "promoted".into());
     champion(&trusting).unwrap_err();
-    trusting.disown("m", 6, "again", clock::now()).unwrap();
+    trusting
+        .disown("m", 6, None, "again", clock::now())
+        .unwrap();
     assert_eq!(champion(&trusting), Ok(1));
 }
 
@@ -358,7 +387,9 @@ fn a_blank_in_a_disowned_file_does_not_make_what_was_decided_since_damage() {
     };
     let appended = place.registry().append("m", |_| Ok(Some(forged.clone())));
     appended.unwrap();
-    trusting.disown("m", 4, "forged", clock::now()).unwrap();
+    trusting
+        .disown("m", 4, None, "forged", clock::now())
+        .unwrap();
     decide(&place, Action::RolledBack, 1);
     assert_eq!(champion(&trusting), Ok(1));
     let file = place.file(&super::super::super::entry_key("m", 4));
@@ -366,7 +397,9 @@ fn a_blank_in_a_disowned_file_does_not_make_what_was_decided_since_damage() {
     fs::write(&file, text + " \n").unwrap();
     let refused = champion(&trusting).unwrap_err();
     assert!(refused.contains("disown m --entry 4"), "{refused}");
-    trusting.disown("m", 4, "again", clock::now()).unwrap();
+    trusting
+        .disown("m", 4, None, "again", clock::now())
+        .unwrap();
     assert_eq!(champion(&trusting), Ok(1));
 }
 
@@ -447,7 +480,9 @@ fn of_a_changed_entry_the_one_behind_it_is_not_blamed_where_its_signature_was_ta
     assert!(!refused.contains("models sign"), "{refused}");
     let key = trusting.signing_key().unwrap();
     trusting.sign(&key, "m", &chosen(3, [5])).unwrap_err();
-    trusting.disown("m", 5, "changed", clock::now()).unwrap();
+    trusting
+        .disown("m", 5, None, "changed", clock::now())
+        .unwrap();
     // What is bound by those behind it is what it was: whoever decided it may sign it again.
     let refused = champion(&trusting).unwrap_err();
     assert!(refused.contains("models sign m --entry 6"), "{refused}");
@@ -483,7 +518,7 @@ fn a_signed_entry_from_elsewhere_can_be_disowned_where_the_signature_before_it_w
         assert!(refused.contains(words), "{words}: {refused}");
     }
     trusting
-        .disown("m", 5, "of elsewhere", clock::now())
+        .disown("m", 5, None, "of elsewhere", clock::now())
         .unwrap();
     let refused = champion(&trusting).unwrap_err();
     assert!(refused.contains("models sign m --entry 4"), "{refused}");
@@ -562,12 +597,12 @@ fn what_is_exchanged_while_it_is_disowned_is_not_disowned_unless_it_was_judged()
     let mut outcomes = [0, 0];
     for pattern in 0..1 << READINGS {
         let (_place, registry, [signed, _]) = exchanged(pattern);
-        let disowned = registry.disown("m", 4, "forged", clock::now());
+        let disowned = registry.disown("m", 4, None, "forged", clock::now());
         outcomes[usize::from(disowned.is_ok())] += 1;
         if let Ok(entry) = disowned {
             assert_ne!(
-                entry.disowned_file,
-                Some(Digest::of(&signed)),
+                entry.disowns.unwrap().file,
+                Digest::of(&signed),
                 "{pattern:b}"
             );
         }
@@ -620,16 +655,66 @@ fn what_is_from_elsewhere_is_taken_away_as_a_whole() {
             fs::write(place.file(key), bytes).unwrap();
         }
         let refused = champion(&trusting).unwrap_err();
-        let way = format!("disown m --entry {first} ");
+        let last = first + 1;
+        let way = format!("disown m --entry {first} --through {last} ");
         assert!(refused.contains(&way), "{refused}");
-        trusting
-            .disown("m", first, "of before", clock::now())
-            .unwrap();
+        let disowned = trusting.disown("m", first, Some(last), "of before", clock::now());
+        disowned.unwrap();
         if has_filler {
             let refused = champion(&trusting).unwrap_err();
             assert!(refused.contains("disown m --entry 5 "), "{refused}");
-            trusting.disown("m", 5, "filler", clock::now()).unwrap();
+            trusting
+                .disown("m", 5, None, "filler", clock::now())
+                .unwrap();
         }
         assert_eq!(champion(&trusting), Ok(1), "{has_filler}");
+        // Nor does it come back by what somebody makes of a part of it, or of what stands before it.
+        let changed = [first, first + 1, 4];
+        for (number, text) in changed.map(|number| (number, kept(&place, "m", number)[0].1.clone()))
+        {
+            let file = place.file(&super::super::super::entry_key("m", number));
+            let blank = [&text[..], b" "].concat();
+            fs::write(&file, blank).unwrap();
+            champion(&trusting).unwrap_err();
+            fs::write(&file, text).unwrap();
+            assert_eq!(champion(&trusting), Ok(1), "{number}");
+        }
     }
+}
+
+#[test]
+fn a_first_entry_that_names_one_before_it_is_refused_before_others_stand_behind_it() {
+    let place = Place::of_two();
+    let first = super::super::super::entry_key("m", 1);
+    fs::remove_file(place.file(&super::super::super::entry_key("m", 2))).unwrap();
+    place.tamper(1, |entry| entry["previous"] = json!(Digest::of(b"none")));
+    assert!(place.file(&first).exists());
+    let trusting = both(&place);
+    let refused = champion(&trusting).unwrap_err();
+    assert!(refused.contains("disown m --entry 1"), "{refused}");
+    let second = draft(&trusting, 2);
+    trusting.seal("m", &second).unwrap();
+    let refused = trusting.append("m", |_| Ok(Some(second.clone())));
+    refused.unwrap_err();
+    trusting
+        .disown("m", 1, None, "forged", clock::now())
+        .unwrap();
+    trusting.append("m", |_| Ok(Some(second.clone()))).unwrap();
+    assert_eq!(trusting.history("m").unwrap().entries().len(), 3);
+}
+
+#[test]
+fn what_nobody_could_read_behind_the_others_is_not_written() {
+    let place = Place::of_two();
+    let declined = Entry {
+        action: Action::Declined,
+        ..place.registry().entry("m", Some(1)).unwrap()
+    };
+    let refused = both(&place).append("m", |_| Ok(Some(declined.clone())));
+    let refused = refused.unwrap_err().to_string();
+    assert!(
+        refused.contains("declines version 1, the champion"),
+        "{refused}"
+    );
+    assert_eq!(champion(&both(&place)), Ok(1));
 }
