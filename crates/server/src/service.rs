@@ -44,6 +44,8 @@ use crate::{
 
 /// How long the first look at the registry may hold the start back.
 const FIRST_LOOK: Duration = Duration::from_secs(5);
+/// Connections of the listener for administration: who has no key may hold some as well.
+const ADMIN_CONNECTIONS: usize = 1000;
 /// How long the handshake of TLS may take: the service ends only when those that were begun have.
 const HANDSHAKE: Duration = Duration::from_secs(3);
 
@@ -274,7 +276,7 @@ impl Manner {
         Self {
             is_admin: true,
             workers: 1,
-            connections: 100,
+            connections: ADMIN_CONNECTIONS,
             drain: settings.drain,
         }
     }
