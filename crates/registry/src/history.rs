@@ -239,20 +239,43 @@ impl History {
         }
     }
 
-    /// Returns the number of the last of the entries that were written one behind the other from one on.
-    pub(crate) fn end_of_chain(&self, first: u64) -> u64 {
-        let next_cut = self.unlinked.range(first + 1..).next();
-        next_cut.map_or(self.entries.len() as u64, |cut| cut - 1)
+    /// Returns the number of the last of the entries that go along when one is disowned: of one that was not written
+    /// behind the one before it, those that were written behind itself, but for what has disowned it since, and for what
+    /// stands behind that.
+    pub(crate) fn end_of_tail(&self, first: &Entry) -> u64 {
+        let (first, is_tail) = (
+            first.sequence,
+            first.sequence > 1 && self.is_out_of_place(first),
+        );
+        // What was disowned once is disowned as it was then.
+        let known = self.open_void().find(|void| void.taken().contains(&first));
+        if let Some(void) = known {
+            let next_cut = self.unlinked.range(first + 1..).next();
+            let end = void.taken().end - 1;
+            return next_cut.map_or(end, |cut| end.min(cut - 1));
+        }
+        if !is_tail {
+            return first;
+        }
+        let behind = self.entries.iter().skip(first as usize);
+        let tail = behind.take_while(|entry| {
+            let taken = entry.taken();
+            !self.is_out_of_place(entry) && !taken.contains(&first) && !taken.contains(&(first - 1))
+        });
+        tail.last().map_or(first, |entry| entry.sequence)
     }
 
-    /// Returns the entries that count and disown another one than stands in its place, where that is not disowned by
-    /// another.
+    /// Returns the entries that count and disown others than stand there, some of which count still.
     pub(crate) fn open_void(&self) -> impl Iterator<Item = &Entry> {
         let void = self.void.iter().filter_map(|number| self.numbered(*number));
-        void.filter(|entry| {
-            let first = entry.taken().start;
-            !self.is_disowned(entry) && !self.disowned.contains_key(&first)
-        })
+        void.filter(|entry| !self.is_disowned(entry) && self.given_back(entry).is_some())
+    }
+
+    /// Returns the first of the entries that count, though one has disowned what stood in their places.
+    pub(crate) fn given_back(&self, void: &Entry) -> Option<&Entry> {
+        let mut taken = void.taken();
+        let number = taken.find(|number| !self.disowned.contains_key(number))?;
+        self.numbered(number)
     }
 
     /// Says why nobody could read the history with an entry behind it.

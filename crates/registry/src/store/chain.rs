@@ -91,14 +91,8 @@ impl Registry {
     /// Checks that the entries of a history were written behind one another, when it is said whom to trust. An unsigned
     /// refusal counts as well, so that by what was made of a promotion another champion would serve.
     pub(super) fn check_links(&self, name: &str, history: &History) -> Result<(), RegistryError> {
-        if let Some(first) = history.entries().first()
-            && history.is_out_of_place(first)
-            && !history.is_disowned(first)
-        {
-            let way = disowned(name, first.sequence);
-            let advice = format!(
-                "it was written behind another entry, and none stands before it: {COMPARE}; {way}"
-            );
+        if let Some(first) = first_out_of_place(history) {
+            let advice = format!("{FIRST}: {COMPARE}; {}", disowned(name, first.sequence));
             return Err(self.untrusted(name, first, self.entry_seal(name, first)?, advice));
         }
         for (before, entry) in history.breaks() {
@@ -113,17 +107,20 @@ impl Registry {
     /// Says what is not what an entry was about that disowns.
     fn untrusted_void(&self, name: &str, history: &History, entry: &Entry) -> RegistryError {
         let first = entry.taken().start;
-        let (before, meant) = (first.saturating_sub(1), entry.disowns.as_ref());
-        let changed = match meant.is_some_and(|meant| meant.behind != history.file(before)) {
-            true => format!("entry {before} is another one than stood before it then"),
-            false => "somebody has changed that, or put the disowning there".to_owned(),
+        let given_back = history.given_back(entry).unwrap_or(entry);
+        let (number, last) = (given_back.sequence, history.end_of_tail(given_back));
+        let again = disown_all(name, number, last);
+        let advice = match changed_before(history, entry) {
+            Some(before) => format!(
+                "entry {before} is another one than stood before it then: {COMPARE}, and put that back; where there is no \
+                 copy, {} says so, and {again} disowns again what was disowned",
+                disown(name, before)
+            ),
+            None => format!(
+                "somebody has changed what it was about: {COMPARE}, and put that back; where there is no copy, {again} \
+                 disowns what stands there now"
+            ),
         };
-        let advice = format!(
-            "{changed}: {COMPARE}, and put back what was changed; where there is no copy, {} disowns what stands there now, \
-             {} the disowning",
-            disown(name, first),
-            disown(name, entry.sequence)
-        );
         self.untrusted(name, entry, Seal::Void(first), advice)
     }
 
@@ -146,8 +143,7 @@ impl Registry {
             // No signature mends that.
             Blame::Later => {
                 let seal = self.entry_seal(name, entry)?;
-                let last = history.end_of_chain(entry.sequence);
-                let way = disown_all(name, entry.sequence, last);
+                let way = disown_all(name, entry.sequence, history.end_of_tail(entry));
                 let advice = format!(
                     "{}; {way} says that it does not count",
                     out_of_place(before)
@@ -156,16 +152,30 @@ impl Registry {
             }
             Blame::Either => {
                 let first = disown(name, number);
-                let second = disown_all(name, entry.sequence, history.end_of_chain(entry.sequence));
+                let second = disown_all(name, entry.sequence, history.end_of_tail(entry));
                 let [this, next] = [
                     self.entry_seal(name, before)?,
                     self.entry_seal(name, entry)?,
                 ];
                 let next_number = entry.sequence;
+                let mut ways = [
+                    format!(
+                        "where entry {number} is not what it was, put it back, or {first} says so"
+                    ),
+                    format!(
+                        "where entry {next_number} is from elsewhere, {second} takes it away with those that were written \
+                         behind it"
+                    ),
+                ];
+                // Whoever has put the other there has put this before it, as a rule.
+                if !matches!(this, Seal::Trusted(_)) {
+                    ways.reverse();
+                }
                 let advice = format!(
                     "entry {number} {this}, entry {next_number} {next}, and either may have been changed or put there \
-                     from elsewhere: {COMPARE}; where entry {number} is not what it was, put it back, or {first} says so; \
-                     where entry {next_number} is from elsewhere, {second} takes it away with those that were written behind it"
+                     from elsewhere: {COMPARE}; {}{}",
+                    ways.join("; "),
+                    disowned_before(history, entry)
                 );
                 Err(self.untrusted(name, before, changed, advice))
             }
@@ -224,6 +234,12 @@ impl Registry {
         entries: &[&Entry],
     ) -> Result<Vec<String>, RegistryError> {
         let mut said = Vec::new();
+        let first = first_out_of_place(history).filter(|first| entries.contains(first));
+        said.extend(first.map(|first| format!("{}: {FIRST}: {COMPARE}", first.title())));
+        for entry in history.open_void().filter(|entry| entries.contains(entry)) {
+            let what = Seal::Void(entry.taken().start);
+            said.push(format!("{} {what}: {COMPARE}", entry.title()));
+        }
         for (before, entry, blame) in self.open_breaks(name, history)? {
             if blame != Blame::Later && entries.contains(&before) {
                 let what = Seal::Unlinked(entry.sequence);
@@ -243,13 +259,24 @@ impl Registry {
         history: &History,
         suspect: &Entry,
     ) -> Result<bool, RegistryError> {
-        if history.open_void().any(|entry| entry == suspect) {
+        if first_out_of_place(history) == Some(suspect) {
             return Ok(true);
         }
-        let breaks = self.open_breaks(name, history)?;
-        Ok(breaks.into_iter().any(|(before, entry, blame)| {
-            (blame != Blame::Later && before == suspect) || entry == suspect
-        }))
+        let mut void = history.open_void();
+        if void.any(|entry| {
+            entry.taken().contains(&suspect.sequence)
+                || changed_before(history, entry) == Some(suspect.sequence)
+        }) {
+            return Ok(true);
+        }
+        // Also where the one before it was disowned: that says nothing for this one.
+        let mut breaks = history.breaks();
+        if breaks.any(|(_, later)| later == suspect) {
+            return Ok(true);
+        }
+        let breaks = self.open_breaks(name, history)?.into_iter();
+        let mut earlier = breaks.filter(|(_, _, blame)| *blame == Blame::Either);
+        Ok(earlier.any(|(before, ..)| before == suspect))
     }
 }
 
@@ -258,6 +285,31 @@ impl Registry {
 enum Blame {
     Later,
     Either,
+}
+
+/// What is said of a first entry that names one before it.
+const FIRST: &str = "it was written behind another entry, and none stands before it";
+
+fn first_out_of_place(history: &History) -> Option<&Entry> {
+    let first = history.entries().first()?;
+    (history.is_out_of_place(first) && !history.is_disowned(first)).then_some(first)
+}
+
+/// Says by which entry another was disowned as it stood then.
+fn disowned_before(history: &History, entry: &Entry) -> String {
+    let mut void = history.open_void();
+    let known = void.find(|void| void.taken().contains(&entry.sequence));
+    known.map_or(String::new(), |known| {
+        format!("; {}, as they stood then", known.title())
+    })
+}
+
+/// Returns the number of the entry before those that one disowns, where it is another one than stood there then.
+fn changed_before(history: &History, disowning: &Entry) -> Option<u64> {
+    let before = disowning.taken().start.checked_sub(1)?;
+    let meant = disowning.disowns.as_ref()?;
+    let is_known = history.disowned_by(before).is_some();
+    (meant.behind != history.file(before) && !is_known).then_some(before)
 }
 
 /// Says of an entry that another stands before it than when it was written.

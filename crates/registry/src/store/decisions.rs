@@ -1,6 +1,6 @@
 //! What people decide: promotions by hand, and rollbacks.
 
-use artifact::clock;
+use artifact::{Digest, clock};
 
 use super::{Registry, Seal, find};
 use crate::{Action, Entry, History, RegistryError, history::Disowning};
@@ -200,10 +200,7 @@ impl Registry {
             if let Some(what) = self.owner(name, history, found)? {
                 return Err(refused(what));
             }
-            let end = match entry > 1 && history.is_out_of_place(found) {
-                true => history.end_of_chain(entry),
-                false => entry,
-            };
+            let end = history.end_of_tail(found);
             let last = last.unwrap_or(entry);
             if last != end {
                 return Err(refused(match end > entry {
@@ -235,7 +232,12 @@ impl Registry {
         if let Some(by) = history.disowned_by(entry.sequence) {
             return Ok(Some(format!("is disowned by entry {by}")));
         }
-        let seal = self.entry_seal(name, entry)?;
+        // The very bytes that are named.
+        let text = self.entry_text(name, entry.sequence)?;
+        let seal = match history.file(entry.sequence) == Some(Digest::of(&text)) {
+            true => self.seal_of_text(name, entry, &text)?,
+            false => Seal::Changed,
+        };
         let advice = match seal {
             // Signed, and yet not of here: it may have lost a race, and been put in the place of the other.
             Seal::Trusted(_) if self.is_suspect(name, history, entry)? => return Ok(None),

@@ -185,14 +185,13 @@ fn what_stands_before_a_disowned_entry_is_bound_by_its_own_signature() {
     // What was disowned behind it was behind another one then.
     place.tamper(4, |entry| entry["action"] = "declined".into());
     let refused = champion(&place.trusting(1)).unwrap_err();
-    let way = "disown m --entry 5 --through 6";
-    assert!(refused.contains(way), "{refused}");
+    assert!(refused.contains("disown m --entry 5 "), "{refused}");
     let disown = |first: u64, last: Option<u64>| {
         let said = both(&place).disown("m", first, last, "changed", clock::now());
         said.map(drop).map_err(|e| e.to_string())
     };
-    disown(5, None).unwrap_err();
-    disown(5, Some(6)).unwrap();
+    disown(5, Some(6)).unwrap_err();
+    disown(5, None).unwrap();
     let refused = champion(&place.trusting(1)).unwrap_err();
     assert!(refused.contains("disown m --entry 4"), "{refused}");
     disown(4, None).unwrap();
@@ -717,4 +716,158 @@ fn what_nobody_could_read_behind_the_others_is_not_written() {
         "{refused}"
     );
     assert_eq!(champion(&both(&place)), Ok(1));
+}
+
+fn file_of(place: &Place, sequence: u64) -> PathBuf {
+    place.file(&super::super::super::entry_key("m", sequence))
+}
+
+fn add_a_blank(place: &Place, sequence: u64) {
+    let text = fs::read(file_of(place, sequence)).unwrap();
+    fs::write(file_of(place, sequence), [&text[..], b" "].concat()).unwrap();
+}
+
+/// Makes a registry whose champion is the first version by the signed entry 4, behind which a signed end was put that is
+/// from elsewhere, 5 to 7, and was disowned by entry 8; returns the file of the entry 4 of that end as well.
+fn with_a_disowned_end() -> (Place, Vec<u8>) {
+    let place = Place::of_two();
+    decide(&place, Action::Promoted, 2);
+    for version in [1, 2, 1, 2] {
+        decide(&place, Action::RolledBack, version);
+    }
+    let end: Vec<_> = (4..=7).map(|number| kept(&place, "m", number)).collect();
+    (4..=7).for_each(|number| fs::remove_file(file_of(&place, number)).unwrap());
+    let trusting = both(&place);
+    let honest = Entry {
+        action: Action::RolledBack,
+        why: Some("honest".to_owned()),
+        ..trusting.entry("m", Some(1)).unwrap()
+    };
+    trusting.append("m", |_| Ok(Some(honest.clone()))).unwrap();
+    for (key, bytes) in end[1..].iter().flatten() {
+        fs::write(place.file(key), bytes).unwrap();
+    }
+    disown(&place, 5, Some(7)).unwrap();
+    assert_eq!(champion(&trusting), Ok(1));
+    (place, end[0][0].1.clone())
+}
+
+fn disown(place: &Place, first: u64, last: Option<u64>) -> Result<(), String> {
+    let said = both(place).disown("m", first, last, "a test", clock::now());
+    said.map(drop).map_err(|e| e.to_string())
+}
+
+/// Follows the first command of each message until something serves, or of two entries the one on the later; returns the
+/// version, and how many it took.
+fn as_told(place: &Place) -> (Option<u64>, usize) {
+    for typed in 0..6 {
+        let refused = match champion(&both(place)) {
+            Ok(version) => return (Some(version), typed),
+            Err(refused) => refused,
+        };
+        let later = refused.split_once("is from elsewhere, ");
+        let told = later.map_or(&*refused, |(_, later)| later);
+        let Some((_, command)) = told.split_once("models disown m --entry ") else {
+            return (None, typed);
+        };
+        let mut words = command.split(' ');
+        let first = words.next().unwrap().parse().unwrap();
+        let last =
+            (words.next() == Some("--through")).then(|| words.next().unwrap().parse().unwrap());
+        disown(place, first, last).unwrap();
+    }
+    (None, 6)
+}
+
+#[test]
+fn a_blank_in_any_of_what_is_disowned_gives_back_nothing_to_who_does_as_told() {
+    for number in [5, 6, 7] {
+        let (place, _) = with_a_disowned_end();
+        add_a_blank(&place, number);
+        let (version, typed) = as_told(&place);
+        assert_eq!(version, Some(1), "{number}");
+        assert!(typed > 0);
+    }
+}
+
+#[test]
+fn another_signed_entry_before_what_is_disowned_is_told_by_verify_and_gives_back_nothing() {
+    let (place, other) = with_a_disowned_end();
+    fs::write(file_of(&place, 4), other).unwrap();
+    let checks = both(&place).verify("m", None).unwrap();
+    let problems: Vec<&String> = checks.iter().flat_map(|c| &c.problems).collect();
+    assert!(
+        problems
+            .iter()
+            .any(|p| p.contains("disowns another entry 5")),
+        "{problems:?}"
+    );
+    // What was decided there is lost without a copy; the end that was disowned is so again.
+    let (version, _) = as_told(&place);
+    assert_eq!(version, Some(2));
+    let history = both(&place).history("m").unwrap();
+    assert_eq!(history.champion().unwrap().sequence, 3);
+}
+
+#[test]
+fn a_change_before_a_forged_entry_that_was_disowned_takes_away_nothing_that_was_decided_since() {
+    let place = Place::of_two();
+    decide(&place, Action::Promoted, 2);
+    let forged = draft(&place.registry(), 3);
+    let appended = place.registry().append("m", |_| Ok(Some(forged.clone())));
+    appended.unwrap();
+    disown(&place, 4, None).unwrap();
+    decide(&place, Action::RolledBack, 1);
+    both(&place)
+        .withdraw("m", 2, "it leaks", clock::now())
+        .unwrap();
+    add_a_blank(&place, 3);
+    // Either way.
+    let refused = champion(&both(&place)).unwrap_err();
+    assert!(!refused.contains("--through"), "{refused}");
+    let (version, _) = as_told(&place);
+    assert_eq!(version, Some(1));
+    assert!(both(&place).entry("m", Some(2)).is_err());
+}
+
+#[test]
+fn a_first_entry_that_names_one_before_it_is_not_signed_by_hand() {
+    let place = Place::new();
+    place.tamper(1, |entry| entry["previous"] = json!(Digest::of(b"none")));
+    let trusting = both(&place);
+    let key = trusting.signing_key().unwrap();
+    trusting.sign(&key, "m", &chosen(1, [1])).unwrap_err();
+    let checks = trusting.verify("m", None).unwrap();
+    assert!(
+        checks[0]
+            .problems
+            .iter()
+            .any(|p| p.contains("none stands before it"))
+    );
+}
+
+#[test]
+fn a_signed_entry_from_elsewhere_behind_a_filler_is_named_first_and_can_be_disowned_later() {
+    for follows_advice in [true, false] {
+        let (place, _) = with_a_disowned_end();
+        let [(key, text), (signature, signed)] = kept(&place, "m", 6);
+        for number in 5..=8 {
+            fs::remove_file(file_of(&place, number)).unwrap();
+        }
+        let filler = Entry {
+            action: Action::Declined,
+            ..both(&place).entry("m", Some(2)).unwrap()
+        };
+        let appended = place.registry().append("m", |_| Ok(Some(filler.clone())));
+        appended.unwrap();
+        fs::write(place.file(&key), text).unwrap();
+        fs::write(place.file(&signature), signed).unwrap();
+        if follows_advice {
+            assert_eq!(as_told(&place).0, Some(1));
+            continue;
+        }
+        disown(&place, 5, None).unwrap();
+        disown(&place, 6, None).unwrap();
+        assert_eq!(as_told(&place).0, Some(1));
+    }
 }
