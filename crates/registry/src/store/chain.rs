@@ -99,6 +99,8 @@ impl Registry {
             self.check_break(name, history, before, entry)?;
         }
         match history.open_void().next() {
+            // Whoever has written that may say anything of the others.
+            Some(entry) if !self.is_signed(name, entry)? => self.check_entry(name, entry),
             Some(entry) => Err(self.untrusted_void(name, history, entry)),
             None => Ok(()),
         }
@@ -262,12 +264,12 @@ impl Registry {
         if first_out_of_place(history) == Some(suspect) {
             return Ok(true);
         }
-        let mut void = history.open_void();
-        if void.any(|entry| {
-            entry.taken().contains(&suspect.sequence)
-                || changed_before(history, entry) == Some(suspect.sequence)
-        }) {
-            return Ok(true);
+        for entry in history.open_void() {
+            let is_about = entry.taken().contains(&suspect.sequence)
+                || changed_before(history, entry) == Some(suspect.sequence);
+            if is_about && self.is_signed(name, entry)? {
+                return Ok(true);
+            }
         }
         // Also where the one before it was disowned: that says nothing for this one.
         let mut breaks = history.breaks();

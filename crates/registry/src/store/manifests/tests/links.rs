@@ -871,3 +871,31 @@ fn a_signed_entry_from_elsewhere_behind_a_filler_is_named_first_and_can_be_disow
         assert_eq!(as_told(&place).0, Some(1));
     }
 }
+
+#[test]
+fn what_a_forged_disowning_says_of_others_is_not_believed() {
+    let place = rolled_back();
+    let forged = Entry {
+        action: Action::Disowned(4),
+        disowns: Some(crate::history::Disowning {
+            last: 4,
+            file: Digest::of(b"no"),
+            behind: None,
+        }),
+        ..both(&place).entry("m", Some(1)).unwrap()
+    };
+    let appended = place.registry().append("m", |_| Ok(Some(forged.clone())));
+    appended.unwrap();
+    let refused = champion(&both(&place)).unwrap_err();
+    assert!(
+        refused.contains("entry 6 ") && refused.contains("disown m --entry 6"),
+        "{refused}"
+    );
+    assert!(
+        !refused.contains("--entry 4") && !refused.contains("entry 3 "),
+        "{refused}"
+    );
+    disown(&place, 4, None).unwrap_err();
+    disown(&place, 6, None).unwrap();
+    assert_eq!(champion(&both(&place)), Ok(1));
+}
