@@ -1,4 +1,6 @@
 mod counting;
+mod disownings;
+mod exchanges;
 mod links;
 mod place;
 

@@ -13,8 +13,11 @@ use model::{
 };
 use serde_json::Value;
 
-use super::super::*;
-use crate::{Action, PromotionRecord, VersionCheck, store::Chosen};
+use super::{super::*, key_of};
+use crate::{
+    Action, PromotionRecord, VersionCheck,
+    store::{Chosen, entry_signatures},
+};
 
 const SCHEMA: &str = "
 name: plain
@@ -204,4 +207,58 @@ pub(super) fn chosen<const N: usize>(version: u64, entries: [u64; N]) -> Chosen 
 
 pub(super) fn key_pair(seed: u8) -> KeyPair {
     KeyPair::from_seed(Seed::from_slice(&[seed; 32]).unwrap())
+}
+
+/// Makes a registry that has promoted the second version, rolled back to the first and declined a third, all signed.
+pub(super) fn rolled_back() -> Place {
+    let place = Place::of_two();
+    let both = both(&place);
+    let second = Entry {
+        action: Action::Promoted,
+        ..both.entry("m", Some(2)).unwrap()
+    };
+    both.append("m", |_| Ok(Some(second.clone()))).unwrap();
+    let first = Entry {
+        action: Action::RolledBack,
+        ..both.entry("m", Some(1)).unwrap()
+    };
+    both.append("m", |_| Ok(Some(first.clone()))).unwrap();
+    let third = draft(&both, 3);
+    both.seal("m", &third).unwrap();
+    both.append("m", |_| Ok(Some(third.clone()))).unwrap();
+    place
+}
+
+pub(super) fn both(place: &Place) -> Registry {
+    place.signing(1).trusting_also(&key_of(place, 1))
+}
+
+pub(super) fn champion(registry: &Registry) -> Result<u64, String> {
+    let found = registry.entry("m", None);
+    found.map(|e| e.version).map_err(|e| e.to_string())
+}
+
+/// Returns the files of an entry and of its signature.
+pub(super) fn kept(place: &Place, model: &str, sequence: u64) -> [(String, Vec<u8>); 2] {
+    let entry = super::super::super::entry_key(model, sequence);
+    let text = fs::read(place.file(&entry)).unwrap();
+    let signature = entry_signatures::signature_key(model, sequence, &text);
+    let signed = fs::read(place.file(&signature)).unwrap();
+    [(entry, text), (signature, signed)]
+}
+
+/// Appends an entry that both keys of a place stand behind.
+pub(super) fn decide(place: &Place, action: Action, version: u64) -> Entry {
+    let trusting = both(place);
+    let entry = Entry {
+        action,
+        ..trusting
+            .history("m")
+            .unwrap()
+            .version(version)
+            .unwrap()
+            .clone()
+    };
+    let appended = trusting.append("m", |_| Ok(Some(entry.clone())));
+    appended.unwrap().unwrap()
 }
