@@ -269,10 +269,24 @@ impl History {
         tail.last().map_or(first, |entry| entry.sequence)
     }
 
-    /// Returns the entries that count and disown others than stand there, some of which count still.
+    /// Returns the entries that count and disown others than stand there, some of which count still, or that stood behind
+    /// another one.
     pub(crate) fn open_void(&self) -> impl Iterator<Item = &Entry> {
         let void = self.void.iter().filter_map(|number| self.numbered(*number));
-        void.filter(|entry| !self.is_disowned(entry) && self.given_back(entry).is_some())
+        void.filter(|entry| {
+            let is_closed =
+                self.given_back(entry).is_none() && self.changed_before(entry).is_none();
+            !self.is_disowned(entry) && !is_closed
+        })
+    }
+
+    /// Returns the number of the entry before those that one disowns, where it counts and is another one than stood
+    /// there then.
+    pub(crate) fn changed_before(&self, disowning: &Entry) -> Option<u64> {
+        let before = disowning.taken().start.checked_sub(1)?;
+        let meant = disowning.disowns.as_ref()?;
+        let is_changed = meant.behind != self.file(before) && !self.disowned.contains_key(&before);
+        is_changed.then_some(before)
     }
 
     /// Returns the first of the entries that count, though one has disowned what stood in their places.

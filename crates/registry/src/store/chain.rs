@@ -109,20 +109,22 @@ impl Registry {
     /// Says what is not what an entry was about that disowns.
     fn untrusted_void(&self, name: &str, history: &History, entry: &Entry) -> RegistryError {
         let first = entry.taken().start;
-        let given_back = history.given_back(entry).unwrap_or(entry);
-        let (number, last) = (given_back.sequence, history.end_of_tail(given_back));
-        let again = disown_all(name, number, last);
-        let advice = match changed_before(history, entry) {
-            Some(before) => format!(
-                "entry {before} is another one than stood before it then: {COMPARE}, and put that back; where there is no \
-                 copy, {} says so, and {again} disowns again what was disowned",
-                disown(name, before)
-            ),
-            None => format!(
-                "somebody has changed what it was about: {COMPARE}, and put that back; where there is no copy, {again} \
-                 disowns what stands there now"
-            ),
+        let again = history.given_back(entry);
+        let again = again.map(|e| disown_all(name, e.sequence, history.end_of_tail(e)));
+        let changed = history.changed_before(entry);
+        let what = match changed {
+            Some(before) => format!("entry {before} is another one than stood before it then"),
+            None => "somebody has changed what it was about".to_owned(),
         };
+        let ways = [
+            changed.map(|before| format!("{} says so", disown(name, before))),
+            again.map(|again| format!("{again} disowns what stands there now")),
+        ];
+        let ways: Vec<String> = ways.into_iter().flatten().collect();
+        let advice = format!(
+            "{what}: {COMPARE}, and put that back; where there is no copy, {}",
+            ways.join(", and ")
+        );
         self.untrusted(name, entry, Seal::Void(first), advice)
     }
 
@@ -265,8 +267,10 @@ impl Registry {
             return Ok(true);
         }
         for entry in history.open_void() {
-            let is_about = entry.taken().contains(&suspect.sequence)
-                || changed_before(history, entry) == Some(suspect.sequence);
+            // The disowning itself may be from elsewhere.
+            let is_about = entry == suspect
+                || entry.taken().contains(&suspect.sequence)
+                || history.changed_before(entry) == Some(suspect.sequence);
             if is_about && self.is_signed(name, entry)? {
                 return Ok(true);
             }
@@ -304,14 +308,6 @@ fn disowned_before(history: &History, entry: &Entry) -> String {
     known.map_or(String::new(), |known| {
         format!("; {}, as they stood then", known.title())
     })
-}
-
-/// Returns the number of the entry before those that one disowns, where it is another one than stood there then.
-fn changed_before(history: &History, disowning: &Entry) -> Option<u64> {
-    let before = disowning.taken().start.checked_sub(1)?;
-    let meant = disowning.disowns.as_ref()?;
-    let is_known = history.disowned_by(before).is_some();
-    (meant.behind != history.file(before) && !is_known).then_some(before)
 }
 
 /// Says of an entry that another stands before it than when it was written.

@@ -2,7 +2,7 @@
 
 use artifact::{Digest, clock};
 
-use super::{Registry, Seal, find};
+use super::{Registry, Seal, entry_key, find};
 use crate::{Action, Entry, History, RegistryError, history::Disowning};
 
 impl Registry {
@@ -50,9 +50,10 @@ impl Registry {
         self.check_voice()?;
         let appended = self.append(name, |history| {
             let known = find(history, name, version)?;
-            // Somebody may have exchanged the entry since.
-            if (known.bundle, known.evaluation) != (queried.bundle, queried.evaluation) {
-                self.query(name, known)?;
+            if known != queried {
+                let key = entry_key(name, known.sequence);
+                let reason = "is another one than was looked at a moment ago: promote it again";
+                return Err(self.damaged_entry(&key, reason.to_owned()));
             }
             if history.champion().is_some_and(|c| c.version == version) {
                 return Err(RegistryError::AlreadyChampion {

@@ -260,3 +260,28 @@ fn what_a_forged_disowning_says_of_others_is_not_believed() {
     disown(&place, 6, None).unwrap();
     assert_eq!(champion(&both(&place)), Ok(1));
 }
+
+#[test]
+fn of_two_signed_entries_of_a_number_the_other_is_told_by_the_disowning_behind_it() {
+    for first_typed in [None, Some(5)] {
+        let place = Place::of_two();
+        decide(&place, Action::Promoted, 2);
+        let back = decide(&place, Action::RolledBack, 1);
+        let other = kept(&place, "m", back.sequence)[0].1.clone();
+        fs::remove_file(file_of(&place, 4)).unwrap();
+        let trusting = both(&place);
+        trusting.withdraw("m", 1, "it leaks", clock::now()).unwrap();
+        let forged = draft(&place.registry(), 3);
+        let appended = place.registry().append("m", |_| Ok(Some(forged.clone())));
+        appended.unwrap();
+        disown(&place, 5, None).unwrap();
+        assert_eq!(champion(&trusting), Ok(2));
+        fs::write(file_of(&place, 4), other).unwrap();
+        champion(&trusting).unwrap_err();
+        if let Some(number) = first_typed {
+            disown(&place, number, None).unwrap();
+        }
+        // The withdrawal is lost without a copy; what is from elsewhere does not take its place.
+        assert_eq!(as_told(&place).0, Some(2), "{first_typed:?}");
+    }
+}
