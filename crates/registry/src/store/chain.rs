@@ -54,27 +54,25 @@ impl Chain {
     /// Returns whether an entry disowns others than are there: by one that was signed elsewhere, or of what stood there
     /// before, whoever may write there would take away what others have decided, or give it back.
     fn is_void(&self, entry: &Entry, is_chained: bool) -> bool {
+        let taken = entry.taken();
         let Some(meant) = &entry.disowns else {
             // Those from before say of none which it is: the chain up to them has to.
-            let mut cuts = self
-                .unlinked
-                .range(entry.taken().start + 1..=entry.sequence);
-            return is_chained && cuts.next().is_some();
+            return is_chained && self.is_cut(taken.start, entry.sequence);
         };
         let file = |number: u64| {
             let at = number.checked_sub(1)?;
             self.files.get(usize::try_from(at).ok()?)
         };
-        let taken = entry.taken();
-        let is_whole = taken.end == meant.last + 1 && !taken.is_empty();
         let is_there = file(meant.last) == Some(&meant.file)
             && file(taken.start.saturating_sub(1)) == meant.behind.as_ref();
-        let is_chain = self
-            .unlinked
-            .range(taken.start + 1..taken.end.max(taken.start + 1))
-            .next()
-            .is_none();
-        !(is_whole && is_there && is_chain)
+        let is_whole = taken.contains(&meant.last) && !self.is_cut(taken.start, meant.last);
+        !(is_there && is_whole)
+    }
+
+    /// Returns whether some entry behind the first of two, up to the second, was written behind another one. The numbers
+    /// may be anybody's.
+    fn is_cut(&self, first: u64, last: u64) -> bool {
+        first < last && self.unlinked.range(first + 1..=last).next().is_some()
     }
 
     /// Makes a history of them.

@@ -88,6 +88,26 @@ fn add_a_blank(place: &Place, sequence: u64) {
     fs::write(file_of(place, sequence), [&text[..], b" "].concat()).unwrap();
 }
 
+#[test]
+fn an_entry_that_disowns_what_is_not_there_is_damage_and_nothing_worse() {
+    let most = u64::MAX;
+    for (first, last) in [(0, 0), (9, 9), (most, most), (1, most), (2, 1)] {
+        for names in [true, false] {
+            let place = rolled_back();
+            place.tamper(3, |entry| {
+                entry["action"] = json!({"disowned": first});
+                let file = Digest::of(b"none");
+                let disowns = json!({"last": last, "file": file, "behind": null});
+                let object = entry.as_object_mut().unwrap();
+                names.then(|| object.insert("disowns".to_owned(), disowns));
+            });
+            let refused = champion(&both(&place)).unwrap_err();
+            assert!(!refused.is_empty(), "{first} {last}");
+            both(&place).verify("m", None).map(drop).unwrap_or_default();
+        }
+    }
+}
+
 /// Makes a registry whose champion is the first version by the signed entry 4, behind which a signed end was put that is
 /// from elsewhere, 5 to 7, and was disowned by entry 8; returns the file of the entry 4 of that end as well.
 fn with_a_disowned_end() -> (Place, Vec<u8>) {
