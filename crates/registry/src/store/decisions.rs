@@ -3,7 +3,7 @@
 use artifact::{Digest, clock};
 
 use super::{Registry, Seal, entry_key, find};
-use crate::{Action, Entry, History, RegistryError, history::Disowning};
+use crate::{Action, Disowning, Entry, History, RegistryError};
 
 impl Registry {
     /// Loads the bundle of an entry and queries it, as a server would.

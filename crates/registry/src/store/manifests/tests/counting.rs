@@ -1,7 +1,7 @@
 //! Which decisions count where keys are trusted.
 
 use super::{place::*, *};
-use crate::history::Disowning;
+use crate::Disowning;
 
 #[test]
 fn a_decision_on_a_version_that_was_withdrawn_is_not_asked_for_and_counts_for_nothing() {
@@ -12,8 +12,7 @@ fn a_decision_on_a_version_that_was_withdrawn_is_not_asked_for_and_counts_for_no
             action,
             ..draft(&place.registry(), version)
         };
-        let appended = place.registry().append("m", |_| Ok(Some(entry.clone())));
-        appended.unwrap();
+        put_behind(&place, &entry);
     }
     let key = place.signing(1).signing_key().unwrap();
     place.trusting(1).sign(&key, "m", &chosen(2, [2])).unwrap();
@@ -37,7 +36,7 @@ fn a_decision_on_a_version_that_was_withdrawn_is_not_asked_for_and_counts_for_no
     };
     assert_eq!(at("2999-01-01").unwrap(), 2);
     // What somebody makes of these entries is believed by nobody.
-    let first = place.file(&super::super::super::entry_key("m", 1));
+    let first = file_of(&place, 1);
     let as_written = fs::read(&first).unwrap();
     place.tamper(1, |entry| entry["at"] = "2099-01-01T00:00:00Z".into());
     assert!(matches!(
@@ -84,8 +83,7 @@ fn what_a_champion_goes_back_to_is_not_decided_by_an_unsigned_rollback() {
         action: Action::RolledBack,
         ..place.registry().entry("m", Some(1)).unwrap()
     };
-    let appended = place.registry().append("m", |_| Ok(Some(forged.clone())));
-    assert_eq!(appended.unwrap().unwrap().sequence, 4);
+    assert_eq!(put_behind(&place, &forged).sequence, 4);
     let third = Entry {
         action: Action::Promoted,
         ..draft(&both, 3)

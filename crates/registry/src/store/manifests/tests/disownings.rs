@@ -24,8 +24,7 @@ fn what_is_from_elsewhere_is_taken_away_as_a_whole() {
                 action: Action::Declined,
                 ..trusting.entry("m", Some(2)).unwrap()
             };
-            let appended = place.registry().append("m", |_| Ok(Some(forged.clone())));
-            appended.unwrap();
+            put_behind(&place, &forged);
         }
         for (key, bytes) in tail.iter().flatten() {
             fs::write(place.file(key), bytes).unwrap();
@@ -48,7 +47,7 @@ fn what_is_from_elsewhere_is_taken_away_as_a_whole() {
         let changed = [first, first + 1, 4];
         for (number, text) in changed.map(|number| (number, kept(&place, "m", number)[0].1.clone()))
         {
-            let file = place.file(&super::super::super::entry_key("m", number));
+            let file = file_of(&place, number);
             let blank = [&text[..], b" "].concat();
             fs::write(&file, blank).unwrap();
             champion(&trusting).unwrap_err();
@@ -62,7 +61,7 @@ fn what_is_from_elsewhere_is_taken_away_as_a_whole() {
 fn a_first_entry_that_names_one_before_it_is_refused_before_others_stand_behind_it() {
     let place = Place::of_two();
     let first = super::super::super::entry_key("m", 1);
-    fs::remove_file(place.file(&super::super::super::entry_key("m", 2))).unwrap();
+    fs::remove_file(file_of(&place, 2)).unwrap();
     place.tamper(1, |entry| entry["previous"] = json!(Digest::of(b"none")));
     assert!(place.file(&first).exists());
     let trusting = both(&place);
@@ -77,10 +76,6 @@ fn a_first_entry_that_names_one_before_it_is_refused_before_others_stand_behind_
         .unwrap();
     trusting.append("m", |_| Ok(Some(second.clone()))).unwrap();
     assert_eq!(trusting.history("m").unwrap().entries().len(), 3);
-}
-
-fn file_of(place: &Place, sequence: u64) -> PathBuf {
-    place.file(&super::super::super::entry_key("m", sequence))
 }
 
 fn add_a_blank(place: &Place, sequence: u64) {
@@ -195,8 +190,7 @@ fn a_change_before_a_forged_entry_that_was_disowned_takes_away_nothing_that_was_
     let place = Place::of_two();
     decide(&place, Action::Promoted, 2);
     let forged = draft(&place.registry(), 3);
-    let appended = place.registry().append("m", |_| Ok(Some(forged.clone())));
-    appended.unwrap();
+    put_behind(&place, &forged);
     disown(&place, 4, None).unwrap();
     decide(&place, Action::RolledBack, 1);
     both(&place)
@@ -239,8 +233,7 @@ fn a_signed_entry_from_elsewhere_behind_a_filler_is_named_first_and_can_be_disow
             action: Action::Declined,
             ..both(&place).entry("m", Some(2)).unwrap()
         };
-        let appended = place.registry().append("m", |_| Ok(Some(filler.clone())));
-        appended.unwrap();
+        put_behind(&place, &filler);
         fs::write(place.file(&key), text).unwrap();
         fs::write(place.file(&signature), signed).unwrap();
         if follows_advice {
@@ -258,15 +251,14 @@ fn what_a_forged_disowning_says_of_others_is_not_believed() {
     let place = rolled_back();
     let forged = Entry {
         action: Action::Disowned(4),
-        disowns: Some(crate::history::Disowning {
+        disowns: Some(crate::Disowning {
             last: 4,
             file: Digest::of(b"no"),
             behind: None,
         }),
         ..both(&place).entry("m", Some(1)).unwrap()
     };
-    let appended = place.registry().append("m", |_| Ok(Some(forged.clone())));
-    appended.unwrap();
+    put_behind(&place, &forged);
     let refused = champion(&both(&place)).unwrap_err();
     assert!(
         refused.contains("entry 6 ") && refused.contains("disown m --entry 6"),
@@ -292,8 +284,7 @@ fn of_two_signed_entries_of_a_number_the_other_is_told_by_the_disowning_behind_i
         let trusting = both(&place);
         trusting.withdraw("m", 1, "it leaks", clock::now()).unwrap();
         let forged = draft(&place.registry(), 3);
-        let appended = place.registry().append("m", |_| Ok(Some(forged.clone())));
-        appended.unwrap();
+        put_behind(&place, &forged);
         disown(&place, 5, None).unwrap();
         assert_eq!(champion(&trusting), Ok(2));
         fs::write(file_of(&place, 4), other).unwrap();

@@ -8,7 +8,7 @@ fn a_decision_that_was_made_a_refusal_brings_back_no_former_champion() {
         let place = rolled_back();
         let trusting = place.trusting(1);
         assert_eq!(champion(&trusting), Ok(1));
-        let file = place.file(&super::super::super::entry_key("m", 4));
+        let file = file_of(&place, 4);
         let as_written = fs::read(&file).unwrap();
         place.tamper(4, |entry| entry["action"] = "declined".into());
         if !keeps_signature {
@@ -57,8 +57,7 @@ fn where_no_copy_is_left_what_was_changed_is_disowned() {
 fn a_forged_entry_does_not_cast_doubt_on_the_one_before_it_once_it_is_disowned() {
     let place = rolled_back();
     let forged = draft(&place.registry(), 3);
-    let appended = place.registry().append("m", |_| Ok(Some(forged.clone())));
-    assert_eq!(appended.unwrap().unwrap().sequence, 6);
+    assert_eq!(put_behind(&place, &forged).sequence, 6);
     let other = Digest::of(b"another entry 5");
     place.tamper(6, |entry| entry["previous"] = json!(other));
     let refused = champion(&place.trusting(1)).unwrap_err();
@@ -103,8 +102,7 @@ fn an_entry_that_gives_a_version_another_evaluation_is_named_before_the_version(
         action: Action::RolledBack,
         ..place.registry().entry("m", Some(1)).unwrap()
     };
-    let appended = place.registry().append("m", |_| Ok(Some(other.clone())));
-    appended.unwrap();
+    put_behind(&place, &other);
     let entry = trusting.entry("m", None).unwrap();
     let refused = trusting.bundle("m", &entry).unwrap_err().to_string();
     assert!(refused.contains("disown m --entry 3"), "{refused}");
@@ -115,10 +113,7 @@ fn an_entry_that_gives_a_version_another_evaluation_is_named_before_the_version(
 fn an_entry_that_names_none_does_not_cut_off_those_before_it() {
     let place = rolled_back();
     let forged = draft(&place.registry(), 3);
-    place
-        .registry()
-        .append("m", |_| Ok(Some(forged.clone())))
-        .unwrap();
+    put_behind(&place, &forged);
     place.tamper(6, |entry| {
         entry.as_object_mut().unwrap().remove("previous").unwrap();
     });
@@ -138,10 +133,7 @@ fn what_stands_before_a_disowned_entry_is_bound_by_its_own_signature() {
     }
     // With the digest of what somebody is going to make of entry 4.
     let forged = draft(&place.registry(), 3);
-    place
-        .registry()
-        .append("m", |_| Ok(Some(forged.clone())))
-        .unwrap();
+    put_behind(&place, &forged);
     place.tamper(5, |entry| entry["previous"] = json!(Digest::of(b"later")));
     both(&place)
         .disown("m", 5, None, "forged", clock::now())
@@ -174,7 +166,7 @@ fn what_stands_before_a_disowned_entry_is_bound_by_its_own_signature() {
 fn a_signed_entry_in_the_place_of_another_can_be_disowned() {
     let place = rolled_back();
     place.tamper(4, |entry| entry["why"] = "lost a race".into());
-    let file = place.file(&super::super::super::entry_key("m", 4));
+    let file = file_of(&place, 4);
     let text = fs::read(file).unwrap();
     place.signing(1).sign_entry("m", 4, &text).unwrap();
     let refused = champion(&place.trusting(1)).unwrap_err();
@@ -210,8 +202,7 @@ fn an_entry_that_is_changed_while_the_next_is_made_is_not_signed_by_it() {
 fn with_an_entry_out_of_place() -> Place {
     let place = rolled_back();
     let forged = draft(&place.registry(), 4);
-    let appended = place.registry().append("m", |_| Ok(Some(forged.clone())));
-    assert_eq!(appended.unwrap().unwrap().sequence, 6);
+    assert_eq!(put_behind(&place, &forged).sequence, 6);
     place.tamper(6, |entry| entry["previous"] = json!(Digest::of(b"none")));
     place
 }
@@ -256,10 +247,7 @@ fn words_that_are_anybodys_do_not_make_an_entry_that_nobody_reads() {
         run,
         ..draft(&place.registry(), 4)
     };
-    place
-        .registry()
-        .append("m", |_| Ok(Some(forged.clone())))
-        .unwrap();
+    put_behind(&place, &forged);
     let trusting = both(&place);
     trusting.withdraw("m", 4, "forged", clock::now()).unwrap();
     trusting
@@ -287,15 +275,14 @@ fn a_signed_disowning_takes_away_no_other_entry_than_it_was_written_about() {
         action: Action::Declined,
         ..trusting.entry("m", Some(1)).unwrap()
     };
-    let appended = place.registry().append("m", |_| Ok(Some(forged.clone())));
-    appended.unwrap();
+    put_behind(&place, &forged);
     trusting
         .disown("m", 4, None, "forged", clock::now())
         .unwrap();
     let disowning = kept(&place, "m", 5);
     // What whoever may write there removes, nobody sees; what is decided then takes the number.
     for number in [4, 5] {
-        fs::remove_file(place.file(&super::super::super::entry_key("m", number))).unwrap();
+        fs::remove_file(file_of(&place, number)).unwrap();
     }
     let back = Entry {
         action: Action::RolledBack,
@@ -340,14 +327,13 @@ fn a_blank_in_a_disowned_file_does_not_make_what_was_decided_since_damage() {
         action: Action::Withdrawn,
         ..trusting.entry("m", Some(1)).unwrap()
     };
-    let appended = place.registry().append("m", |_| Ok(Some(forged.clone())));
-    appended.unwrap();
+    put_behind(&place, &forged);
     trusting
         .disown("m", 4, None, "forged", clock::now())
         .unwrap();
     decide(&place, Action::RolledBack, 1);
     assert_eq!(champion(&trusting), Ok(1));
-    let file = place.file(&super::super::super::entry_key("m", 4));
+    let file = file_of(&place, 4);
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text + " \n").unwrap();
     let refused = champion(&trusting).unwrap_err();
@@ -386,8 +372,7 @@ fn words_of_entries_are_cut_before_they_reach_anybody() {
         reasons: vec!["y".to_owned(); 1000],
         ..draft(&place.registry(), 4)
     };
-    let appended = place.registry().append("m", |_| Ok(Some(forged.clone())));
-    appended.unwrap();
+    put_behind(&place, &forged);
     let history = place.registry().history("m").unwrap();
     let last = history.entries().last().unwrap();
     assert!(last.title().len() < 1200);
@@ -447,7 +432,7 @@ fn a_signed_entry_from_elsewhere_can_be_disowned_where_the_signature_before_it_w
     // As in a copy of the registry, where something else stood before it.
     let elsewhere = decide(&place, Action::Declined, 2);
     place.tamper(5, |entry| entry["previous"] = json!(Digest::of(b"else")));
-    let text = fs::read(place.file(&super::super::super::entry_key("m", 5))).unwrap();
+    let text = fs::read(file_of(&place, 5)).unwrap();
     assert_eq!(elsewhere.sequence, 5);
     place.signing(1).sign_entry("m", 5, &text).unwrap();
     unsign(&place, 4);

@@ -262,3 +262,14 @@ pub(super) fn decide(place: &Place, action: Action, version: u64) -> Entry {
     let appended = trusting.append("m", |_| Ok(Some(entry.clone())));
     appended.unwrap().unwrap()
 }
+
+/// Returns where an entry of the history lies.
+pub(super) fn file_of(place: &Place, sequence: u64) -> PathBuf {
+    place.file(&super::super::super::entry_key("m", sequence))
+}
+
+/// Appends an entry as whoever may write there does, without a key.
+pub(super) fn put_behind(place: &Place, entry: &Entry) -> Entry {
+    let appended = place.registry().append("m", |_| Ok(Some(entry.clone())));
+    appended.unwrap().unwrap()
+}
