@@ -368,8 +368,11 @@ impl Registry {
     /// Writes bytes unless these very ones are there: a bucket would keep both as versions, and a damaged one is
     /// mended.
     fn write_blob(&self, key: &str, bytes: &[u8]) -> Result<(), RegistryError> {
-        match self.blobs.get(key) {
-            Ok(Some(there)) if there == bytes => Ok(()),
+        // What somebody has made of it may be more than there is memory for.
+        let length = self.blobs.length(key).ok().flatten();
+        let is_as_long = length == Some(bytes.len() as u64);
+        match is_as_long.then(|| self.blobs.get(key)) {
+            Some(Ok(Some(there))) if there == bytes => Ok(()),
             _ => Ok(self.blobs.put(key, bytes)?),
         }
     }
@@ -415,7 +418,12 @@ impl Registry {
 
     /// Refuses a blob that has not the length of which its version's manifest tells, before there is memory for it: what
     /// somebody has made of it may be more than the machine has.
-    fn check_length(&self, name: &str, entry: &Entry, digest: Digest) -> Result<(), RegistryError> {
+    pub(super) fn check_length(
+        &self,
+        name: &str,
+        entry: &Entry,
+        digest: Digest,
+    ) -> Result<(), RegistryError> {
         let manifest = self.kept_manifest(name, entry)?;
         let told = manifest.and_then(|m| m.bytes_of(digest));
         let key = blob_key(digest);

@@ -151,7 +151,8 @@ impl Registry {
         let entry = entries[0];
         let (mut bytes, mut problems) = (0, Vec::new());
         for digest in [entry.bundle, entry.training_groups, entry.evaluation] {
-            match self.summary(digest) {
+            let checked = self.check_length(name, entry, digest);
+            match checked.and_then(|()| self.summary(digest)) {
                 Ok(blob) => bytes += blob.bytes,
                 Err(error) => problems.push(error.to_string()),
             }

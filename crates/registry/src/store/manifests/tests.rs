@@ -427,4 +427,11 @@ fn a_blob_that_has_grown_is_refused_before_it_is_read() {
     let refused = place.trusting(1).bundle("m", &place.entry).unwrap_err();
     let refused = refused.to_string();
     assert!(refused.contains("has 1099511627776 bytes"), "{refused}");
+    // Nor is it read to be hashed, to be signed, or to be written anew.
+    let checks = place.trusting(1).verify("m", Some(1)).unwrap();
+    let said = &checks[0].problems[0];
+    assert!(said.contains("has 1099511627776 bytes"), "{said}");
+    place.sign(1, 1, 1).unwrap_err();
+    place.registry().write(&bundle(1)).unwrap();
+    place.trusting(1).bundle("m", &place.entry).unwrap();
 }
