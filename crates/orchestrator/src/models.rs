@@ -103,9 +103,6 @@ pub struct DisownArguments {
     /// Number of the entry, as `netsec models history` shows it
     #[arg(long, value_name = "N")]
     entry: u64,
-    /// Number of the last entry that goes with it, where others were written behind one from elsewhere
-    #[arg(long, value_name = "N")]
-    through: Option<u64>,
     /// Why; recorded in the history
     #[arg(long, value_name = "TEXT", value_parser = reason)]
     why: String,
@@ -134,8 +131,7 @@ pub fn run(command: &ModelsCommand) -> Result<u8, Failure> {
         }
         ModelsCommand::Disown(a) => {
             let registry = registry(&a.model.place)?;
-            let now = clock::now();
-            let done = registry.disown(&a.model.name, a.entry, a.through, &a.why, now)?;
+            let done = registry.disown(&a.model.name, a.entry, &a.why, clock::now())?;
             decided(&a.model, done)
         }
         ModelsCommand::Verify(arguments) => integrity::verify(arguments),
@@ -258,43 +254,38 @@ fn tell_all(model: &Named, registry: &Registry, history: &History) -> Result<(),
             true => Some(registry.entry_seal(&model.name, entry)?),
             false => None,
         };
-        told.push((entry, history.disowned_by(entry.sequence), seal));
+        told.push((entry, seal));
     }
+    let out_of_place = history.first_out_of_place();
     if model.place.json {
-        let entries = told.iter().map(|(entry, disowned_by, seal)| {
+        let entries = told.iter().map(|(entry, seal)| {
             let mut object = json!(entry);
-            if let Some(by) = disowned_by {
+            if let Some(by) = history.disowned_by(entry.sequence) {
                 object["disowned_by"] = json!(by);
             }
             if let Some(seal) = seal {
                 object["seal"] = json!(seal);
             }
-            if history.is_out_of_place(entry) {
+            if out_of_place == Some(*entry) {
                 object["out_of_place"] = json!(true);
-            }
-            if history.is_void(entry) {
-                object["void"] = json!(true);
             }
             object
         });
         return print(&json!(entries.collect::<Vec<_>>()).to_string());
     }
-    told.iter().try_for_each(|(entry, disowned_by, seal)| {
-        let mark = match (disowned_by, seal) {
+    told.iter().try_for_each(|(entry, seal)| {
+        let number = entry.sequence;
+        let mark = match (history.disowned_by(number), seal) {
             (Some(by), _) => format!("; disowned by entry {by}"),
             (None, None | Some(Seal::Trusted(_))) => String::new(),
             (None, Some(seal)) => format!("; {seal}"),
         };
-        let place = match history.is_out_of_place(entry) {
+        let place = match out_of_place == Some(*entry) {
             true => "; written behind another entry than the one before it",
             false => "",
         };
-        let void = match history.is_void(entry) {
-            true => "; void, as another entry stands there than it disowns",
-            false => "",
-        };
         let line = line(entry);
-        print(&format!("{:>3}  {line}{mark}{place}{void}", entry.sequence))
+        print(&format!("{number:>3}  {line}{mark}{place}"))
     })
 }
 

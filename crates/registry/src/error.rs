@@ -96,7 +96,7 @@ pub enum RegistryError {
         reasons: String,
     },
     #[error(
-        "`{name}` has no champion: all that it had was withdrawn or disowned (`netsec models history {name}`); \
+        "`{name}` has no champion: all that it had was withdrawn or does not count (`netsec models history {name}`); \
          `netsec run` trains another"
     )]
     NoneLeft { name: String },
@@ -106,6 +106,15 @@ pub enum RegistryError {
     Withdrawn {
         name: String,
         version: u64,
+        why: String,
+    },
+    #[error(
+        "`{name}`: no decision on version {version} counts, by entry {by} ({why}): `netsec run` trains it again"
+    )]
+    Undone {
+        name: String,
+        version: u64,
+        by: u64,
         why: String,
     },
     #[error(
@@ -165,6 +174,11 @@ pub enum RegistryError {
         version: u64,
         reasons: String,
     },
+    #[error(
+        "`{name}`: somebody else has decided on version {version} meanwhile: look at `netsec models history {name}`, \
+         and promote it again"
+    )]
+    Redecided { name: String, version: u64 },
     #[error("`{name}`: another process changed the registry {attempts} times meanwhile; try again")]
     Contended { name: String, attempts: u32 },
     #[error("the digest of the bundle to be evaluated is not known: execute the stage in a run")]
@@ -207,9 +221,11 @@ impl Classified for RegistryError {
             Self::NoChampion { .. }
             | Self::NoneLeft { .. }
             | Self::Vanished { .. }
-            | Self::Contended { .. } => ErrorKind::Unavailable,
+            | Self::Contended { .. }
+            | Self::Redecided { .. } => ErrorKind::Unavailable,
             Self::Declined { .. }
             | Self::Withdrawn { .. }
+            | Self::Undone { .. }
             | Self::EmptyHoldout
             | Self::Untrusted { .. }
             | Self::Undecided { .. }

@@ -2,10 +2,7 @@
 
 mod past;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    ops::Range,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use artifact::{Digest, clock, printable, shell_word};
 use serde::{Deserialize, Serialize};
@@ -28,18 +25,6 @@ pub enum Action {
     Disowned(u64),
 }
 
-/// What an entry disowns, from the one that its action names.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Disowning {
-    /// The number of the last entry that it takes away.
-    pub last: u64,
-    /// SHA-256 of the last one's file, which names those before it.
-    pub file: Digest,
-    /// SHA-256 of the file of the entry before the first; none before the first of a history.
-    pub behind: Option<Digest>,
-}
-
 /// One entry of a history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -53,9 +38,6 @@ pub struct Entry {
     /// The model whose history it is of; none in those of programs that did not write it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// What it disowns, where it does: of anything else in that place it says nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub disowns: Option<Disowning>,
     /// When, RFC 3339.
     pub at: String,
     /// What was done.
@@ -103,24 +85,15 @@ impl Entry {
 
     /// Returns whether it decides whether a version serves; the others are notes on versions and entries.
     pub fn is_decision(&self) -> bool {
-        !matches!(self.action, Action::Withdrawn | Action::Disowned(_))
+        matches!(
+            self.action,
+            Action::Promoted | Action::Declined | Action::RolledBack
+        )
     }
 
-    /// Returns the numbers of the entries that it disowns, all of them before it.
-    pub(crate) fn taken(&self) -> Range<u64> {
-        let Action::Disowned(first) = self.action else {
-            return 0..0;
-        };
-        let last = self
-            .disowns
-            .as_ref()
-            .map_or(first, |disowning| disowning.last);
-        first..self.sequence.min(last.saturating_add(1))
-    }
-
-    /// Returns whether it takes another entry away.
-    pub(crate) fn is_disowning(&self) -> bool {
-        matches!(self.action, Action::Disowned(_))
+    /// Returns whether it takes a version away for good.
+    pub fn withdraws(&self, version: u64) -> bool {
+        self.action == Action::Withdrawn && self.version == version
     }
 
     /// Says in words what was done.
@@ -131,10 +104,7 @@ impl Entry {
             Action::Declined => format!("declined version {version}"),
             Action::RolledBack => format!("rolled back to version {version}"),
             Action::Withdrawn => format!("withdrew version {version}"),
-            Action::Disowned(first) => match self.disowns.as_ref().map(|d| d.last) {
-                Some(last) if last > first => format!("disowned entries {first} to {last}"),
-                _ => format!("disowned entry {first}, about version {version}"),
-            },
+            Action::Disowned(other) => format!("disowned entry {other}, about version {version}"),
         }
     }
 
@@ -170,16 +140,14 @@ fn shown(word: &str) -> String {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct History {
     entries: Vec<Entry>,
+    /// SHA-256 of each entry's file.
+    files: Vec<Digest>,
+    /// The first that was written behind another one than stands before it.
+    broken_at: Option<u64>,
     /// The entries that do not count, each with the one that says so.
     disowned: BTreeMap<u64, u64>,
     /// The versions that nobody loads, each with the entry that says so.
     withdrawn: BTreeMap<u64, u64>,
-    /// The entries that disown another one than stands in its place.
-    void: BTreeSet<u64>,
-    /// The entries that were written behind another one than stands before them.
-    unlinked: BTreeSet<u64>,
-    /// SHA-256 of each entry's file.
-    files: Vec<Digest>,
 }
 
 /// What is known of a version.
@@ -193,113 +161,50 @@ pub struct VersionState {
     pub registered: String,
     /// The run that made it.
     pub run: String,
-    /// `champion`, `challenger`, `withdrawn`, or nothing.
+    /// `champion`, `challenger`, `withdrawn`, `undone` where no decision on it counts, or nothing.
     pub alias: Option<&'static str>,
 }
 
 impl History {
-    /// Makes a history of entries that follow from one another; some of those that disown are void.
+    /// Makes a history of entries, and of the digests of their files.
     ///
     /// # Errors
-    /// The number of the first that does not, and why.
-    pub(crate) fn new(entries: Vec<Entry>, void: BTreeSet<u64>) -> Result<Self, (u64, String)> {
-        // With those that are void by now: what stands behind them was written when they were not.
+    /// The number of the first that no program can have written there, and why.
+    pub(crate) fn new(entries: Vec<Entry>, files: Vec<Digest>) -> Result<Self, (u64, String)> {
         let mut past = Past::of(&entries);
         for entry in &entries {
             let problem = past.problem(entry);
             problem.map_or(Ok(()), |reason| Err((entry.sequence, reason)))?;
             past.take(entry);
         }
-        Ok(Self::of(entries, void))
+        Ok(Self::of(entries, files))
     }
 
-    fn of(entries: Vec<Entry>, void: BTreeSet<u64>) -> Self {
+    fn of(entries: Vec<Entry>, files: Vec<Digest>) -> Self {
         let mut disowned = BTreeMap::new();
         // From behind: what is disowned itself disowns nothing.
         for entry in entries.iter().rev() {
-            let counts =
-                |e: &Entry| !disowned.contains_key(&e.sequence) && !void.contains(&e.sequence);
-            if counts(entry) {
-                disowned.extend(entry.taken().map(|number| (number, entry.sequence)));
+            if let (Action::Disowned(other), None) = (entry.action, disowned.get(&entry.sequence)) {
+                disowned.insert(other, entry.sequence);
             }
         }
-        let withdrawn = withdrawn(&entries, &disowned);
-        Self {
+        let mut history = Self {
+            broken_at: first_out_of_place(&entries, &files),
             entries,
-            disowned,
-            withdrawn,
-            void,
-            unlinked: BTreeSet::new(),
-            files: Vec::new(),
-        }
-    }
-
-    /// Says which entries were written behind another one than stands before them, and what their files are.
-    pub(crate) fn chained(self, unlinked: BTreeSet<u64>, files: Vec<Digest>) -> Self {
-        Self {
-            unlinked,
             files,
-            ..self
-        }
-    }
-
-    /// Returns the number of the last of the entries that go along when one is disowned: of one that was not written
-    /// behind the one before it, those that were written behind itself, but for what has disowned it since, and for what
-    /// stands behind that.
-    pub(crate) fn end_of_tail(&self, first: &Entry) -> u64 {
-        let (first, is_tail) = (
-            first.sequence,
-            first.sequence > 1 && self.is_out_of_place(first),
-        );
-        // What was disowned once is disowned as it was then.
-        let known = self.open_void().find(|void| void.taken().contains(&first));
-        if let Some(void) = known {
-            let next_cut = self.unlinked.range(first + 1..).next();
-            let end = void.taken().end - 1;
-            return next_cut.map_or(end, |cut| end.min(cut - 1));
-        }
-        if !is_tail {
-            return first;
-        }
-        let behind = self.entries.iter().skip(first as usize);
-        let tail = behind.take_while(|entry| {
-            let taken = entry.taken();
-            !self.is_out_of_place(entry) && !taken.contains(&first) && !taken.contains(&(first - 1))
-        });
-        tail.last().map_or(first, |entry| entry.sequence)
-    }
-
-    /// Returns the entries that count and disown others than stand there, some of which count still, or that stood behind
-    /// another one.
-    pub(crate) fn open_void(&self) -> impl Iterator<Item = &Entry> {
-        let void = self.void.iter().filter_map(|number| self.numbered(*number));
-        void.filter(|entry| {
-            let is_closed =
-                self.given_back(entry).is_none() && self.changed_before(entry).is_none();
-            !self.is_disowned(entry) && !is_closed
-        })
-    }
-
-    /// Returns the number of the entry before those that one disowns, where it counts and is another one than stood
-    /// there then.
-    pub(crate) fn changed_before(&self, disowning: &Entry) -> Option<u64> {
-        let before = disowning.taken().start.checked_sub(1)?;
-        let meant = disowning.disowns.as_ref()?;
-        let is_changed = meant.behind != self.file(before) && !self.disowned.contains_key(&before);
-        is_changed.then_some(before)
-    }
-
-    /// Returns the first of the entries that count, though one has disowned what stood in their places.
-    pub(crate) fn given_back(&self, void: &Entry) -> Option<&Entry> {
-        let mut taken = void.taken();
-        let number = taken.find(|number| !self.disowned.contains_key(number))?;
-        self.numbered(number)
+            disowned,
+            withdrawn: BTreeMap::new(),
+        };
+        history.withdrawn = withdrawn(&history);
+        history
     }
 
     /// Says why nobody could read the history with an entry behind it.
     pub(crate) fn problem_of(&self, entry: &Entry) -> Option<String> {
         let entries = [&self.entries[..], std::slice::from_ref(entry)].concat();
-        let (_, reason) = Self::new(entries, self.void.clone()).err()?;
+        // Whatever its file is: the next names it.
+        let files = [&self.files[..], &[Digest::of(b"")]].concat();
+        let (_, reason) = Self::new(entries, files).err()?;
         Some(reason)
     }
 
@@ -309,38 +214,14 @@ impl History {
         self.files.get(at).copied()
     }
 
-    /// Returns whether an entry disowns another one than stands in its place, and so says nothing.
-    pub fn is_void(&self, entry: &Entry) -> bool {
-        self.void.contains(&entry.sequence)
+    /// Returns the first entry that was written behind another one than stands before it.
+    pub fn first_out_of_place(&self) -> Option<&Entry> {
+        self.numbered(self.broken_at?)
     }
 
-    /// Returns whether an entry was written behind another one than stands before it.
-    pub fn is_out_of_place(&self, entry: &Entry) -> bool {
-        self.unlinked.contains(&entry.sequence)
-    }
-
-    /// Returns the entries of which the second was not written behind the first.
-    pub(crate) fn breaks(&self) -> impl Iterator<Item = (&Entry, &Entry)> {
-        self.unlinked.iter().filter_map(|number| {
-            let before = self.numbered(number.checked_sub(1)?)?;
-            Some((before, self.numbered(*number)?))
-        })
-    }
-
-    /// Returns those of [`History::breaks`] of which both count.
-    pub(crate) fn open_breaks(&self) -> impl Iterator<Item = (&Entry, &Entry)> {
-        let count = |(a, b): &(&Entry, &Entry)| !self.is_disowned(a) && !self.is_disowned(b);
-        self.breaks().filter(count)
-    }
-
-    /// Returns whether an entry does not count.
-    pub(crate) fn is_disowned(&self, entry: &Entry) -> bool {
-        self.disowned.contains_key(&entry.sequence)
-    }
-
-    /// Returns the last entry before another that counts.
-    pub(crate) fn counting_before(&self, entry: &Entry) -> Option<&Entry> {
-        self.counting().rev().find(|e| e.sequence < entry.sequence)
+    /// Returns whether an entry counts.
+    pub(crate) fn counts(&self, entry: &Entry) -> bool {
+        !self.disowned.contains_key(&entry.sequence)
     }
 
     /// Returns all entries, the oldest first.
@@ -354,15 +235,14 @@ impl History {
         self.entries.get(at)
     }
 
-    /// Returns the number of the entry by which another one does not count.
+    /// Returns the number of the entry by which another one is disowned.
     pub fn disowned_by(&self, sequence: u64) -> Option<u64> {
         self.disowned.get(&sequence).copied()
     }
 
     /// Returns the entries that count.
     fn counting(&self) -> impl DoubleEndedIterator<Item = &Entry> {
-        let counts = |e: &&Entry| !self.disowned.contains_key(&e.sequence);
-        self.entries.iter().filter(counts)
+        self.entries.iter().filter(|entry| self.counts(entry))
     }
 
     /// Returns the decisions that count.
@@ -375,7 +255,7 @@ impl History {
         self.counting().filter(|e| !e.is_decision())
     }
 
-    /// Returns the entry by which nobody loads a version: it is withdrawn, or all that was decided of it disowned.
+    /// Returns the entry by which nobody loads a version: it is withdrawn, or all that was decided of it does not count.
     pub fn withdrawal(&self, version: u64) -> Option<&Entry> {
         self.numbered(*self.withdrawn.get(&version)?)
     }
@@ -494,6 +374,15 @@ impl History {
         self.entries.iter().map(|e| e.version).max().unwrap_or(0) + 1
     }
 
+    /// Returns why nobody loads a version, in a word.
+    fn state(&self, version: u64) -> Option<&'static str> {
+        let note = self.withdrawal(version)?;
+        Some(match note.withdraws(version) {
+            true => "withdrawn",
+            false => "undone",
+        })
+    }
+
     /// Returns every version with its alias, ascending.
     pub fn versions(&self) -> Vec<VersionState> {
         let champion = self.champion().map(|e| e.version);
@@ -510,8 +399,7 @@ impl History {
                     alias: match Some(entry.version) {
                         version if version == champion => Some("champion"),
                         version if version == challenger => Some("challenger"),
-                        _ if self.is_withdrawn(entry) => Some("withdrawn"),
-                        _ => None,
+                        _ => self.state(entry.version),
                     },
                 });
         }
@@ -519,28 +407,37 @@ impl History {
     }
 }
 
-/// Returns the versions that were withdrawn, and those of which every decision is disowned, with the entry by which it is
-/// so.
-fn withdrawn(entries: &[Entry], disowned: &BTreeMap<u64, u64>) -> BTreeMap<u64, u64> {
-    let (mut withdrawn, mut decided) = (BTreeMap::new(), BTreeSet::new());
-    let mut without_decision = BTreeMap::new();
-    for entry in entries {
-        match (entry.action, disowned.get(&entry.sequence)) {
-            (Action::Disowned(_), _) | (Action::Withdrawn, Some(_)) => {}
-            (Action::Withdrawn, None) => {
-                withdrawn.entry(entry.version).or_insert(entry.sequence);
-            }
-            (_, None) => {
-                decided.insert(entry.version);
-            }
-            (_, Some(by)) => {
-                without_decision.insert(entry.version, *by);
-            }
+/// Returns the number of the first entry that was written behind another one than stands before it. Those that programs
+/// wrote before entries were linked name none, and stand before those that do: such a program reads no further.
+fn first_out_of_place(entries: &[Entry], files: &[Digest]) -> Option<u64> {
+    let (mut before, mut is_linked) = (None, false);
+    for (entry, file) in entries.iter().zip(files) {
+        is_linked |= entry.previous.is_some();
+        if is_linked && entry.previous.as_ref() != before {
+            return Some(entry.sequence);
+        }
+        before = Some(file);
+    }
+    None
+}
+
+/// Returns the versions that were withdrawn, and those of which no decision counts, with the entry by which it is so.
+fn withdrawn(history: &History) -> BTreeMap<u64, u64> {
+    let mut withdrawn = BTreeMap::new();
+    for note in history.notes().filter(|e| e.action == Action::Withdrawn) {
+        withdrawn.entry(note.version).or_insert(note.sequence);
+    }
+    let decided: BTreeSet<u64> = history.decisions().map(|entry| entry.version).collect();
+    let mut undone: BTreeMap<u64, u64> = BTreeMap::new();
+    for entry in history.entries.iter().filter(|e| e.is_decision()) {
+        let (number, version) = (entry.sequence, entry.version);
+        if let (Some(by), false) = (history.disowned_by(number), decided.contains(&version)) {
+            let last = undone.entry(version).or_insert(by);
+            *last = by.max(*last);
         }
     }
-    without_decision.retain(|version, _| !decided.contains(version));
-    without_decision.extend(withdrawn);
-    without_decision
+    undone.extend(withdrawn);
+    undone
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub use evaluation::{
     Canary, Comparison, Curves, Decision, Evaluating, Evaluation, EvaluationConfig, FamilyRecall,
     HoldoutMetrics,
 };
-pub use history::{Action, Disowning, Entry, History, VersionState};
+pub use history::{Action, Entry, History, VersionState};
 pub use local::LocalDirectory;
 pub use location::Location;
 pub use manifest::{Kind, Manifest, ManifestBlob};

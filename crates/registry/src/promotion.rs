@@ -166,7 +166,6 @@ impl Promotion {
             sequence: 0,
             previous: None,
             model: None,
-            disowns: None,
             at: clock::rfc3339(self.now),
             action: Action::Declined,
             version: 0,
@@ -264,7 +263,8 @@ impl Promotion {
     ) -> Option<Entry> {
         let known = history.with_bundle(draft.bundle);
         let taken_away = known.and_then(|known| history.withdrawal(known.version));
-        if taken_away.is_some_and(|note| note.action == Action::Withdrawn) {
+        let is_withdrawn = |note: &Entry| known.is_some_and(|e| note.withdraws(e.version));
+        if taken_away.is_some_and(is_withdrawn) {
             return None;
         }
         let mut reasons = case.against.to_vec();
@@ -279,7 +279,7 @@ impl Promotion {
             Action::Declined => !promoted && known.reasons == reasons,
             _ => self.forced.is_none(),
         };
-        // Of one of which all was disowned, nothing is known: else whoever forges an entry would ban what it names.
+        // Of one of which no decision counts, nothing is known: else whoever forges an entry would ban what it names.
         let decided = known.filter(|_| taken_away.is_none());
         if is_champion || decided.is_some_and(nothing_new) {
             return None;

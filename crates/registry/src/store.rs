@@ -211,8 +211,9 @@ impl Registry {
             location: self.location(),
             key: key.to_owned(),
             reason,
-            advice: "put the model's history back from a copy of the registry; the last entry, where no copy has \
-                     it, is moved away; or train under another name (`netsec run --model NAME`)"
+            advice: "put the model's history back from a copy of the registry; where no copy has this entry, move it and \
+                     all behind it away, and decide anew what they decided; or train under another name (`netsec run \
+                     --model NAME`)"
                 .to_owned(),
         }
     }
@@ -505,9 +506,6 @@ impl Registry {
             // What was read, and not what may stand there by now.
             entry.previous = history.file(entry.sequence - 1);
             entry.model = Some(name.to_owned());
-            if !entry.is_disowning() {
-                entry.disowns = None;
-            }
             if let Some(last) = self.last_time(name, &history) {
                 entry.at = time_after(last, &entry.at);
             }
@@ -573,14 +571,31 @@ fn without_champion(name: &str, history: &History) -> RegistryError {
 
 /// Returns what was last decided of a version that may be loaded.
 fn find<'a>(history: &'a History, name: &str, version: u64) -> Result<&'a Entry, RegistryError> {
-    if let Some(note) = history.withdrawal(version) {
+    let last = decided(history, name, version)?;
+    match history.withdrawal(version) {
+        Some(note) => Err(RegistryError::Undone {
+            name: name.to_owned(),
+            version,
+            by: note.sequence,
+            why: note.why.clone().unwrap_or_default(),
+        }),
+        None => Ok(last),
+    }
+}
+
+/// Returns what was last decided of a version that was not withdrawn, whether that counts or not.
+fn decided<'a>(history: &'a History, name: &str, version: u64) -> Result<&'a Entry, RegistryError> {
+    let note = history.withdrawal(version);
+    if let Some(note) = note.filter(|note| note.withdraws(version)) {
         return Err(RegistryError::Withdrawn {
             name: name.to_owned(),
             version,
             why: note.why.clone().unwrap_or_default(),
         });
     }
-    let found = history.version(version);
+    let is_of = |e: &&Entry| e.version == version && e.is_decision();
+    let any = || history.entries().iter().rfind(is_of);
+    let found = history.version(version).or_else(any);
     found.ok_or_else(|| no_version(history, name, version))
 }
 

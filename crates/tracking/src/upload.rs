@@ -150,8 +150,12 @@ impl Upload<'_> {
             return Ok(());
         };
         if let Some(note) = history.withdrawal(entry.version) {
+            let what = match note.withdraws(entry.version) {
+                true => "was withdrawn",
+                false => "is one of which no decision counts",
+            };
             self.server.remark(format!(
-                "`{name}` version {} was withdrawn ({}): it is not registered",
+                "`{name}` version {} {what} ({}): it is not registered",
                 entry.version,
                 note.why.as_deref().unwrap_or_default()
             ));

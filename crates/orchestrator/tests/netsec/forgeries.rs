@@ -1,11 +1,11 @@
 //! What somebody makes of a signed history who may write there, and what those who decide make of that.
 
-use std::fs;
+use std::{fs, thread};
 
 use serde_json::Value;
 
 use crate::{
-    integrity::{PREDICT, SIGN, TRUST, call, place_with_keys, place_with_two_versions},
+    integrity::{PREDICT, SIGN, TRUST, call, files, place_with_keys, place_with_two_versions},
     support::Workplace,
 };
 
@@ -36,7 +36,7 @@ fn a_rollback_that_was_made_a_refusal_puts_no_model_back() {
     for command in [&PREDICT[..], &["models", "list"], &at] {
         let refused = call(&place, &[command, &TRUST]);
         assert_eq!(refused.code, 65, "{command:?}: {}", refused.out);
-        let said = "is not the one that entry 4 was written behind";
+        let said = "was written behind another entry 3";
         assert!(refused.err.contains(said), "{}", refused.err);
     }
     let told = call(&place, &[&["models", "history", "tiny"], &TRUST]);
@@ -90,4 +90,61 @@ fn a_version_of_which_all_is_disowned_can_be_withdrawn_for_good() {
     }
     let again = place.run_tiny(&[&SIGN[..], &TRUST, &["--seed", "8"]].concat());
     assert_eq!(again["version"], Value::Null, "{again}");
+}
+
+#[test]
+fn a_history_that_was_changed_is_put_back_or_goes_on_behind_the_last_certain_entry() {
+    let place = place_with_two_versions();
+    let registry = place.path("artifacts/registry/models/tiny");
+    let withdraw = ["models", "withdraw", "tiny", "--version", "2", "--why", "x"];
+    assert_eq!(call(&place, &[&withdraw, &SIGN, &TRUST]).code, 0);
+    let third = registry.join("history/00000003.json");
+    let as_written = fs::read(&third).unwrap();
+    change(&place, "00000003.json", "action", "declined");
+    let verify = || call(&place, &[&["models", "verify"], &TRUST]);
+    let refused = verify();
+    assert_eq!(refused.code, 65, "{}", refused.out);
+    for words in [
+        "move `models/tiny/history/00000003.json`",
+        "entry 4 of the history (withdrew",
+    ] {
+        assert!(refused.err.contains(words), "{}", refused.err);
+    }
+    let disown = ["models", "disown", "tiny", "--why", "x", "--entry", "3"];
+    assert_eq!(call(&place, &[&disown, &SIGN, &TRUST]).code, 65);
+    fs::write(&third, as_written).unwrap();
+    assert_eq!(verify().code, 0);
+    change(&place, "00000003.json", "action", "declined");
+    fs::remove_file(&third).unwrap();
+    fs::remove_file(registry.join("history/00000004.json")).unwrap();
+    for signature in files(&place, "models/tiny/signatures", "sig") {
+        let name = signature.file_name().unwrap().to_str().unwrap();
+        if ["00000003", "00000004"].iter().any(|n| name.starts_with(n)) {
+            fs::remove_file(signature).unwrap();
+        }
+    }
+    let back = ["models", "rollback", "tiny", "--why", "anew"];
+    for again in [&back[..], &withdraw] {
+        let again = call(&place, &[again, &SIGN, &TRUST]);
+        assert_eq!(again.code, 0, "{}", again.err);
+    }
+    let verified = verify();
+    assert_eq!(verified.code, 0, "{}", verified.err);
+    assert_eq!(call(&place, &[&PREDICT, &TRUST]).code, 0);
+}
+
+#[test]
+fn of_many_who_promote_a_version_at_once_one_does_and_the_others_are_told_so() {
+    let place = place_with_two_versions();
+    let promote = ["models", "promote", "tiny", "--version", "2", "--why", "x"];
+    let codes = thread::scope(|scope| {
+        let calls = [(); 6].map(|()| scope.spawn(|| call(&place, &[&promote, &SIGN, &TRUST])));
+        calls.map(|called| called.join().unwrap())
+    });
+    let done = codes.iter().filter(|called| called.code == 0);
+    assert_eq!(done.count(), 1);
+    for other in codes.iter().filter(|called| called.code != 0) {
+        assert_eq!(other.code, 64, "{}", other.err);
+        assert!(other.err.contains("champion already"), "{}", other.err);
+    }
 }

@@ -370,7 +370,7 @@ fn a_registry_without_signatures_is_taken_over_as_documented() {
     for command in [&PREDICT[..], &VERIFY, &["models", "list"]] {
         let refused = call(&place, &[command, &TRUST]);
         assert_eq!(refused.code, 65, "{}", refused.out);
-        let said = "models disown tiny --entry 3";
+        let said = "behind another entry 3";
         assert!(
             refused.err.contains(said) || command == VERIFY,
             "{}",
@@ -469,7 +469,7 @@ pub fn call(place: &Workplace, parts: &[&[&str]]) -> Called {
     place.call(&parts.concat())
 }
 
-fn files(place: &Workplace, directory: &str, extension: &str) -> Vec<PathBuf> {
+pub fn files(place: &Workplace, directory: &str, extension: &str) -> Vec<PathBuf> {
     let directory = place.path("artifacts/registry").join(directory);
     let entries = fs::read_dir(directory).unwrap();
     let paths = entries.map(|entry| entry.unwrap().path());

@@ -54,29 +54,22 @@ impl<'a> Past<'a> {
         self.count(entry);
     }
 
-    /// Lets an entry count, which disowns none but those before it. One that does takes others away, which gives back
-    /// what those have disowned, and so forth.
+    /// Lets an entry count. One that disowns another takes that away, which gives back what that has disowned, and so
+    /// forth.
     fn count(&mut self, entry: &Entry) {
         let entries = self.entries;
-        let mut open = vec![(entry, true)];
-        while let Some((entry, counts)) = open.pop() {
-            if !entry.is_disowning() {
-                self.tally(entry, counts);
-                continue;
+        let (mut entry, mut counts) = (entry, true);
+        while let Action::Disowned(other) = entry.action {
+            self.changes += 1;
+            let at = other as usize - 1;
+            let before = self.disowned[at];
+            change(&mut self.disowned[at], counts);
+            if before != usize::from(!counts) || self.changes > MAX_CHANGES {
+                return;
             }
-            for number in entry.taken() {
-                self.changes += 1;
-                if self.changes > MAX_CHANGES {
-                    return;
-                }
-                let at = number as usize - 1;
-                let before = self.disowned[at];
-                change(&mut self.disowned[at], counts);
-                if before == usize::from(!counts) {
-                    open.push((&entries[at], !counts));
-                }
-            }
+            (entry, counts) = (&entries[at], !counts);
         }
+        self.tally(entry, counts);
     }
 
     /// Adds an entry about a version, or takes it away.
@@ -84,10 +77,10 @@ impl<'a> Past<'a> {
         let of_version = |numbers: &mut BTreeMap<u64, usize>| {
             change(numbers.entry(entry.version).or_default(), counts);
         };
-        if entry.action == Action::Withdrawn {
-            return of_version(&mut self.withdrawals);
+        match entry.action {
+            Action::Withdrawn => return of_version(&mut self.withdrawals),
+            _ => of_version(&mut self.decisions),
         }
-        of_version(&mut self.decisions);
         if entry.action == Action::Declined {
             return;
         }
@@ -153,7 +146,7 @@ impl<'a> Past<'a> {
                 "it is about version {version}, which is not before it"
             )),
             Action::Disowned(_) => None,
-            // One of which all was disowned may come anew.
+            // One of which no decision counts may come anew.
             _ if self.withdrawals.get(&version).is_some_and(|n| *n > 0) => Some(format!(
                 "it is about version {version}, which was withdrawn"
             )),

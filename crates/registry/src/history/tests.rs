@@ -6,7 +6,6 @@ fn entry(sequence: u64, action: Action, version: u64) -> Entry {
         sequence,
         previous: None,
         model: None,
-        disowns: None,
         at: format!("2026-02-0{sequence}T00:00:00Z"),
         action,
         version,
@@ -20,21 +19,25 @@ fn entry(sequence: u64, action: Action, version: u64) -> Entry {
     }
 }
 
+fn of(entries: Vec<Entry>) -> Result<History, (u64, String)> {
+    let files = entries
+        .iter()
+        .map(|e| Digest::of(&e.sequence.to_le_bytes()));
+    let files = files.collect();
+    History::new(entries, files)
+}
+
 fn check(actions: &[(Action, u64)]) -> History {
     let number =
         |(at, (action, version)): (usize, &(Action, u64))| entry(at as u64 + 1, *action, *version);
-    History::new(
-        actions.iter().enumerate().map(number).collect(),
-        BTreeSet::new(),
-    )
-    .unwrap()
+    of(actions.iter().enumerate().map(number).collect()).unwrap()
 }
 
 /// Returns which entry of a changed history is refused, and why.
 fn refused(actions: &[(Action, u64)], change: impl Fn(&mut [Entry])) -> (u64, String) {
     let mut entries = check(actions).entries;
     change(&mut entries);
-    History::new(entries, BTreeSet::new()).unwrap_err()
+    of(entries).unwrap_err()
 }
 
 use Action::{Declined, Disowned, Promoted, RolledBack, Withdrawn};
@@ -90,7 +93,7 @@ fn a_history_of_two_clocks_is_read_and_its_champions_go_by_the_latest_time_so_fa
     let mut entries = check(&[(Promoted, 1), (Promoted, 2), (Promoted, 3)]).entries;
     entries[1].at = "2026-02-01T00:00:10Z".to_owned();
     entries[2].at = "2026-02-01T00:00:07Z".to_owned();
-    let history = History::new(entries, BTreeSet::new()).unwrap();
+    let history = of(entries).unwrap();
     let back = history.times_that_run_back();
     let back: Vec<(u64, u64)> = back.iter().map(|(a, b)| (a.sequence, b.sequence)).collect();
     assert_eq!(back, [(2, 3)]);
@@ -122,8 +125,8 @@ fn a_decision_that_is_disowned_never_counted() {
     actions.push((Disowned(3), 3));
     let history = check(&actions);
     assert!(history.challenger().is_none() && history.version(3).is_none());
-    assert_eq!(history.withdrawal(3).unwrap().sequence, 5);
-    assert_eq!(history.versions()[2].alias, Some("withdrawn"));
+    assert_eq!(history.withdrawal(3).unwrap().sequence, 6);
+    assert_eq!(history.versions()[2].alias, Some("undone"));
     assert_eq!(history.next_version(), 4);
     // What is disowned disowns nothing itself.
     actions.extend([(Disowned(5), 3), (Disowned(6), 3)]);
@@ -138,7 +141,7 @@ fn a_late_time_hides_no_champion_unless_its_entry_makes_one() {
     let served = |actions: &[(Action, u64)], late: usize| {
         let mut entries = check(actions).entries;
         entries[late - 1].at = "2099-01-01T00:00:00Z".to_owned();
-        let history = History::new(entries, BTreeSet::new()).unwrap();
+        let history = of(entries).unwrap();
         let moment = clock::parse("2026-03-01").unwrap();
         let next = history.next_turn(moment).map(|e| e.sequence);
         (history.champion_at(moment).unwrap().version, next)
@@ -245,7 +248,7 @@ fn an_entry_that_does_not_follow_from_those_before_it_is_refused() {
 
 /// Returns whether an entry may follow others, looked at with all that counts of those.
 fn may_follow(others: &[Entry], entry: &Entry) -> bool {
-    let before = History::of(others.to_vec(), BTreeSet::new());
+    let before = of(others.to_vec()).unwrap();
     let is_known = others.iter().any(|e| e.version == entry.version);
     let champion = before.champion().map(|e| e.version);
     let withdrawal = before.withdrawal(entry.version);
@@ -285,7 +288,7 @@ fn entries_are_judged_by_what_counts_of_those_before_them() {
                 at: "2026-02-03T00:00:00Z".to_owned(),
                 ..entry(sequence, action, 1 + draw(4))
             });
-            let is_sound = History::new(entries.clone(), BTreeSet::new()).is_ok();
+            let is_sound = of(entries.clone()).is_ok();
             let last = entries.pop().unwrap();
             assert_eq!(
                 may_follow(&entries, &last),
@@ -318,7 +321,7 @@ fn many_notes_that_somebody_has_written_are_read_as_quickly_as_decisions() {
             });
         }
         let watch = clock::Stopwatch::start();
-        History::new(entries, BTreeSet::new()).unwrap();
+        of(entries).unwrap();
         assert!(watch.seconds() < 5.0, "{}", watch.seconds());
     }
 }

@@ -2,8 +2,8 @@
 
 use artifact::{Digest, clock};
 
-use super::{Registry, Seal, entry_key, find};
-use crate::{Action, Disowning, Entry, History, RegistryError};
+use super::{Registry, Seal, decided, find};
+use crate::{Action, Entry, History, RegistryError};
 
 impl Registry {
     /// Loads the bundle of an entry and queries it, as a server would.
@@ -34,7 +34,7 @@ impl Registry {
     /// # Errors
     /// What loading fails with, [`RegistryError::Canary`],
     /// [`RegistryError::NoVersion`], [`RegistryError::AlreadyChampion`], [`RegistryError::Declined`],
-    /// [`RegistryError::Voiceless`].
+    /// [`RegistryError::Voiceless`], [`RegistryError::Redecided`].
     pub fn promote(
         &self,
         name: &str,
@@ -50,13 +50,14 @@ impl Registry {
         self.check_voice()?;
         let appended = self.append(name, |history| {
             let known = find(history, name, version)?;
-            if known != queried {
-                let key = entry_key(name, known.sequence);
-                let reason = "is another one than was looked at a moment ago: promote it again";
-                return Err(self.damaged_entry(&key, reason.to_owned()));
-            }
             if history.champion().is_some_and(|c| c.version == version) {
                 return Err(RegistryError::AlreadyChampion {
+                    name: name.to_owned(),
+                    version,
+                });
+            }
+            if known != queried {
+                return Err(RegistryError::Redecided {
                     name: name.to_owned(),
                     version,
                 });
@@ -159,11 +160,8 @@ impl Registry {
     ) -> Result<Entry, RegistryError> {
         self.decide(name, |history| {
             self.check_notes(name, history)?;
-            // Of one of which all is disowned, this says that it does not come anew.
-            let void = history
-                .withdrawal(version)
-                .filter(|note| note.action != Action::Withdrawn);
-            let known = void.map_or_else(|| find(history, name, version), Ok)?;
+            // Of one of which no decision counts, this says that it does not come anew.
+            let known = decided(history, name, version)?;
             let serves = history.champion().is_some_and(|c| c.version == version);
             if let Some(former) = history.previous_champion().filter(|_| serves) {
                 return Err(RegistryError::Serving {
@@ -176,50 +174,25 @@ impl Registry {
         })
     }
 
-    /// Says of an entry that nobody who is trusted has made it: it does not count, and never did. One that was written
-    /// behind another than stands before it takes those along that were written behind itself, which are named by the
-    /// last of them.
+    /// Says of an entry that nobody who is trusted has made it: it does not count, and never did.
     ///
     /// # Errors
-    /// [`RegistryError::NoEntry`], [`RegistryError::NotDisowned`] for one that is signed or disowned, or not alone,
-    /// [`RegistryError::Voiceless`].
+    /// [`RegistryError::NoEntry`], [`RegistryError::NotDisowned`] for one that is signed or does not count,
+    /// [`RegistryError::Untrusted`] for a history that is broken, [`RegistryError::Voiceless`].
     pub fn disown(
         &self,
         name: &str,
         entry: u64,
-        last: Option<u64>,
         why: &str,
         now: clock::Timestamp,
     ) -> Result<Entry, RegistryError> {
         self.decide(name, |history| {
             let found = entry_of(history, name, entry)?;
-            let refused = |what: String| RegistryError::NotDisowned {
-                name: name.to_owned(),
-                title: found.title(),
-                what,
-            };
-            if let Some(what) = self.owner(name, history, found)? {
-                return Err(refused(what));
+            self.check_links(name, history)?;
+            match self.owner(name, history, found)? {
+                Some(what) => Err(not_disowned(name, found, what)),
+                None => Ok(note(found, Action::Disowned(entry), why, now)),
             }
-            let end = history.end_of_tail(found);
-            let last = last.unwrap_or(entry);
-            if last != end {
-                return Err(refused(match end > entry {
-                    true => format!(
-                        "has those behind it that were written with it there: `--through {end}` takes them as well"
-                    ),
-                    false => "is to be disowned alone: leave out --through".to_owned(),
-                }));
-            }
-            let disowns = history.file(last).map(|file| Disowning {
-                last,
-                file,
-                behind: history.file(entry - 1),
-            });
-            Ok(Entry {
-                disowns,
-                ..note(found, Action::Disowned(entry), why, now)
-            })
         })
     }
 
@@ -233,15 +206,8 @@ impl Registry {
         if let Some(by) = history.disowned_by(entry.sequence) {
             return Ok(Some(format!("is disowned by entry {by}")));
         }
-        // The very bytes that are named.
-        let text = self.entry_text(name, entry.sequence)?;
-        let seal = match history.file(entry.sequence) == Some(Digest::of(&text)) {
-            true => self.seal_of_text(name, entry, &text)?,
-            false => Seal::Changed,
-        };
+        let seal = self.seal_of_read(name, history, entry)?;
         let advice = match seal {
-            // Signed, and yet not of here: it may have lost a race, and been put in the place of the other.
-            Seal::Trusted(_) if self.is_suspect(name, history, entry)? => return Ok(None),
             Seal::Trusted(_) => {
                 "`netsec models promote`, `netsec models rollback` and `netsec models withdraw` decide otherwise"
             }
@@ -251,6 +217,28 @@ impl Registry {
             _ => return Ok(None),
         };
         Ok(Some(format!("{seal}: {advice}")))
+    }
+
+    /// Says how the very bytes of an entry that a history was made of are vouched for.
+    fn seal_of_read(
+        &self,
+        name: &str,
+        history: &History,
+        entry: &Entry,
+    ) -> Result<Seal, RegistryError> {
+        let text = self.entry_text(name, entry.sequence)?;
+        match history.file(entry.sequence) == Some(Digest::of(&text)) {
+            true => self.seal_of_text(name, entry, &text),
+            false => Ok(Seal::Changed),
+        }
+    }
+}
+
+fn not_disowned(name: &str, entry: &Entry, what: String) -> RegistryError {
+    RegistryError::NotDisowned {
+        name: name.to_owned(),
+        title: entry.title(),
+        what,
     }
 }
 

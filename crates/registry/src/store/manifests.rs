@@ -43,10 +43,8 @@ pub enum Seal {
     Changed,
     /// An entry without a signature, where these of other texts stand: it was changed, or they were left.
     Unmatched(Vec<String>),
-    /// An entry that is not the one behind which that of this number was written.
+    /// An entry that was written behind another one than that of this number; 0 where none stands before it.
     Unlinked(u64),
-    /// An entry that disowns another one of this number than stands there.
-    Void(u64),
     /// It is signed by this one of the trusted keys.
     Trusted(String),
 }
@@ -78,42 +76,25 @@ impl Seal {
 
     /// Says what to do about an entry of a history that is not trusted: nobody but those who decide knows whether
     /// it is theirs.
-    pub(super) fn advice_on_entry(&self, name: &str, entry: u64) -> String {
-        let disown = disowned(name, entry);
+    pub(super) fn advice_on_entry(&self, name: &str, entry: &Entry) -> String {
+        let number = entry.sequence;
+        let taken_away = format!(
+            "`netsec models disown {name} --entry {number} --why TEXT` says that it does not count"
+        );
         match self {
             Self::Malformed | Self::Foreign | Self::Changed | Self::Unlinked(_) => {
-                format!("{}; {disown}", tampered())
+                format!("{}; {taken_away}", tampered())
             }
             Self::Unmatched(_) => format!(
-                "{CHANGED_OR_LEFT}, and `netsec models sign {name} --entry {entry}` signs the entry if one of you has decided \
-                 that; {disown}"
+                "{CHANGED_OR_LEFT}, and `netsec models sign {name} --entry {number}` signs the entry if one of you has decided \
+                 that; {taken_away}"
             ),
             _ => format!(
-                "if one of you has decided that, `netsec models sign {name} --entry {entry}` signs it with the key that \
-                 NETSEC_SIGNING_KEY names, else {disown}"
+                "if one of you has decided that, `netsec models sign {name} --entry {number}` signs it with the key that \
+                 NETSEC_SIGNING_KEY names, else {taken_away}"
             ),
         }
     }
-}
-
-/// Says how an entry is taken away that nobody who is trusted has made.
-pub(super) fn disowned(name: &str, entry: u64) -> String {
-    format!("{} says that it does not count", disown(name, entry))
-}
-
-/// Names the command that disowns an entry and those that were written behind it, up to the last.
-pub(super) fn disown_all(name: &str, entry: u64, last: u64) -> String {
-    match last > entry {
-        true => {
-            format!("`netsec models disown {name} --entry {entry} --through {last} --why TEXT`")
-        }
-        false => disown(name, entry),
-    }
-}
-
-/// Names the command that disowns an entry.
-pub(super) fn disown(name: &str, entry: u64) -> String {
-    format!("`netsec models disown {name} --entry {entry} --why TEXT`")
 }
 
 fn tampered() -> String {
@@ -144,10 +125,13 @@ impl std::fmt::Display for Seal {
                     "is not signed, but {named}{more} is there, of another text"
                 )
             }
-            Self::Unlinked(next) => {
-                write!(f, "is not the one that entry {next} was written behind")
+            Self::Unlinked(0) => {
+                f.write_str("was written behind another entry, and none stands before it")
             }
-            Self::Void(first) => write!(f, "disowns another entry {first} than stands there"),
+            Self::Unlinked(before) => write!(
+                f,
+                "was written behind another entry {before} than the one that stands there"
+            ),
             Self::Trusted(key) => write!(f, "is signed by {key}"),
         }
     }
@@ -164,7 +148,6 @@ impl Serialize for Seal {
             Self::Changed => "changed",
             Self::Unmatched(_) => "unmatched",
             Self::Unlinked(_) => "unlinked",
-            Self::Void(_) => "void",
             Self::Trusted(_) => "trusted",
         })
     }
@@ -322,7 +305,7 @@ impl Registry {
         if matches!(seal, Seal::Trusted(_)) {
             return Ok(());
         }
-        let advice = seal.advice_on_entry(name, entry.sequence);
+        let advice = seal.advice_on_entry(name, entry);
         Err(self.untrusted(name, entry, seal, advice))
     }
 

@@ -51,7 +51,8 @@ impl Registry {
     ///
     /// # Errors
     /// [`RegistryError::NoModel`], [`RegistryError::NoVersion`], [`RegistryError::Withdrawn`],
-    /// [`RegistryError::NoEntry`], [`RegistryError::Undecided`], [`RegistryError::Unsignable`].
+    /// [`RegistryError::NoEntry`], [`RegistryError::Undecided`], [`RegistryError::Unsignable`],
+    /// [`RegistryError::Untrusted`] for a history that is broken.
     pub fn sign(
         &self,
         key: &Arc<SigningKey>,
@@ -90,7 +91,7 @@ impl Registry {
     /// Signs again what a trusted key has signed; nothing else.
     ///
     /// # Errors
-    /// As [`Registry::existing`].
+    /// As [`Registry::existing`], and [`RegistryError::Untrusted`] for a history that is broken.
     pub fn sign_again(
         &self,
         key: &Arc<SigningKey>,
@@ -112,6 +113,8 @@ impl Registry {
         // One's own signature is in order wherever it stands.
         let registry = self.clone().trusting_also(key);
         let history = registry.existing(name)?;
+        // It would vouch for what stands before it.
+        registry.check_links(name, &history)?;
         let plan = |version| registry.plan_version(name, &history, version, chosen);
         versions.into_iter().map(plan).collect()
     }
@@ -166,11 +169,6 @@ impl Registry {
         let about = About::of(history, entries);
         for number in about.disowned {
             work.refuse_disowned(history, number);
-        }
-        let broken = self.broken_links(name, history, entries)?;
-        if !broken.is_empty() {
-            work.signed.refused.extend(broken);
-            return Ok(());
         }
         if let Some(entry) = about.loadable.first() {
             let (_, problems) = self.content(name, &about.loadable)?;

@@ -21,7 +21,6 @@ fn entry(run: &str) -> Entry {
         sequence: 0,
         previous: None,
         model: None,
-        disowns: None,
         at: "2026-02-03T00:00:00Z".to_owned(),
         action: Action::Declined,
         version: 1,

@@ -6,7 +6,7 @@ use artifact::{CodecError, Digest};
 use model::ModelBundle;
 use serde::Serialize;
 
-use super::{Registry, Seal, check_known};
+use super::{Registry, Seal, chain::Broken, check_known};
 use crate::{Entry, History, RegistryError};
 
 /// What looking at all bytes of a version has shown.
@@ -24,7 +24,7 @@ pub struct VersionCheck {
     pub seal: Seal,
     /// How each entry of the history about it is vouched for, by its number.
     pub entries: BTreeMap<u64, Seal>,
-    /// Why nobody loads it, where that is so: nothing is asked of it then but who has said so.
+    /// Why it was withdrawn, where that is so: nothing is asked of it then but who has said so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub withdrawn: Option<String>,
     /// The entries by which it may be loaded; where there are none, nothing is asked of its files.
@@ -58,10 +58,11 @@ impl Registry {
         if let Some(version) = version {
             check_known(&history, name, version)?;
         }
+        let broken = self.broken_link(name, &history)?;
         evaluated_versions(&history)
             .into_values()
             .filter(|entries| version.is_none_or(|version| entries[0].version == version))
-            .map(|entries| self.verify_version(name, &history, &entries))
+            .map(|entries| self.verify_version(name, &history, broken.as_ref(), &entries))
             .collect()
     }
 
@@ -70,6 +71,7 @@ impl Registry {
         &self,
         name: &str,
         history: &History,
+        broken: Option<&Broken>,
         entries: &[&Entry],
     ) -> Result<VersionCheck, RegistryError> {
         let entry = entries[0];
@@ -92,8 +94,11 @@ impl Registry {
             (check.bytes, check.problems) = self.content(name, &about.loadable)?;
             self.weigh_manifest(&mut check);
         }
-        let broken = self.broken_links(name, history, entries)?;
-        check.problems.extend(broken);
+        let is_uncertain = |broken: &&Broken| entries.iter().any(|e| e.sequence > broken.certain);
+        let broken = broken.filter(is_uncertain);
+        check
+            .problems
+            .extend(broken.map(|broken| broken.said.clone()));
         let is_gone = self.is_gone(name, history, entry.version)?;
         for entry in about.counting {
             let seal = self.entry_seal(name, entry)?;
@@ -196,9 +201,8 @@ pub(super) struct About<'a> {
 
 impl<'a> About<'a> {
     pub(super) fn of(history: &History, entries: &[&'a Entry]) -> Self {
-        let is_disowned = |e: &&Entry| history.disowned_by(e.sequence).is_some();
-        let (disowned, counting): (Vec<&Entry>, Vec<&Entry>) =
-            entries.iter().copied().partition(is_disowned);
+        let (counting, disowned): (Vec<&Entry>, Vec<&Entry>) =
+            entries.iter().partition(|entry| history.counts(entry));
         let withdrawal = history.withdrawal(entries[0].version);
         let decisions = counting.iter().copied().filter(|e| e.is_decision());
         Self {
@@ -206,7 +210,9 @@ impl<'a> About<'a> {
                 Some(_) => Vec::new(),
                 None => decisions.collect(),
             },
-            withdrawn: withdrawal.map(|note| note.why.clone().unwrap_or_default()),
+            withdrawn: withdrawal
+                .filter(|note| note.withdraws(entries[0].version))
+                .map(|note| note.why.clone().unwrap_or_default()),
             disowned: disowned.iter().map(|e| e.sequence).collect(),
             counting,
         }

@@ -45,6 +45,9 @@ pub struct HistoryEntry {
     /// Of `disowned`: the number of the entry that does not count.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disowned: Option<u64>,
+    /// The number of the entry by which this one does not count, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disowned_by: Option<u64>,
     /// The version that it was done to.
     pub version: u64,
     /// SHA-256 digest of the version's bundle.
@@ -76,6 +79,7 @@ impl From<&Entry> for HistoryEntry {
                 Action::Disowned(other) => Some(other),
                 _ => None,
             },
+            disowned_by: None,
             version: entry.version,
             bundle: entry.bundle.to_string(),
             run: entry.run.clone(),
@@ -155,8 +159,11 @@ fn describe(
 pub async fn history(service: Data<Service>, name: Path<String>) -> Result<HttpResponse, Problem> {
     let entries = histories::asked(&service, histories::READING, move |service| {
         let history = histories::read(service, &name)?;
-        let entries = history.entries().iter();
-        Ok(entries.map(HistoryEntry::from).collect::<Vec<_>>())
+        let entries = history.entries().iter().map(|entry| HistoryEntry {
+            disowned_by: history.disowned_by(entry.sequence),
+            ..HistoryEntry::from(entry)
+        });
+        Ok(entries.collect::<Vec<_>>())
     });
     answer(&entries.await?)
 }

@@ -122,7 +122,7 @@ fn a_champion_serves_only_once_a_trusted_key_has_signed_it() {
     let problem = told()["problem"].as_str().unwrap().to_owned();
     assert!(problem.contains("not signed"), "{problem}");
     let now = artifact::clock::now();
-    signing.disown("flows", 3, None, "a test", now).unwrap();
+    signing.disown("flows", 3, "a test", now).unwrap();
     wait_for("the disowned entry", || told()["problem"].is_null());
     assert_eq!(
         (told()["champion"].clone(), version(&server)),
@@ -131,6 +131,7 @@ fn a_champion_serves_only_once_a_trusted_key_has_signed_it() {
     let told = server.get("/v1/models/flows/history").json();
     assert_eq!(told[3]["action"], "disowned", "{told}");
     assert_eq!(told[3]["disowned"], 3, "{told}");
+    assert_eq!(told[2]["disowned_by"], 4, "{told}");
 }
 
 /// Champions that come in the test under load; every tenth is damaged.

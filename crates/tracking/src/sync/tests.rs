@@ -58,7 +58,6 @@ fn entry() -> Entry {
         sequence: 0,
         previous: None,
         model: None,
-        disowns: None,
         at: "2026-02-03T00:00:00Z".to_owned(),
         action: Action::Promoted,
         version: 1,

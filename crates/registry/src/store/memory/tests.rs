@@ -86,7 +86,6 @@ impl Watched {
             sequence: 0,
             previous: None,
             model: None,
-            disowns: None,
             at: "2026-02-03T00:00:00Z".to_owned(),
             action: Action::Declined,
             version: 1,

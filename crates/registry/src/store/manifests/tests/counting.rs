@@ -1,7 +1,6 @@
 //! Which decisions count where keys are trusted.
 
 use super::{place::*, *};
-use crate::Disowning;
 
 #[test]
 fn a_decision_on_a_version_that_was_withdrawn_is_not_asked_for_and_counts_for_nothing() {
@@ -44,21 +43,24 @@ fn a_decision_on_a_version_that_was_withdrawn_is_not_asked_for_and_counts_for_no
         Err(RegistryError::Untrusted { .. })
     ));
     let refused = trusting.entry("m", None).unwrap_err().to_string();
-    assert!(refused.contains("disown m --entry 1"), "{refused}");
+    assert!(refused.contains("behind another entry 1"), "{refused}");
     fs::write(first, as_written).unwrap();
     assert_eq!(trusting.entry("m", None).unwrap().version, 2);
+    let third = file_of(&place, 3);
+    let as_written = fs::read(&third).unwrap();
     place.tamper(3, |entry| entry["action"] = "promoted".into());
-    // Entry 3, and entry 4, which was written behind it: which of the two it is, nobody can tell.
+    // All that stands behind entry 2, which is signed.
     assert_eq!(verify().0, [1, 3]);
     let refused = trusting.entry("m", None).unwrap_err();
     assert!(!refused.is_absence(), "{refused}");
     assert!(
-        refused.to_string().contains("disown m --entry 3"),
+        refused.to_string().contains("behind another entry 3"),
         "{refused}"
     );
     let history = trusting.history("m").unwrap();
     trusting.check_champion("m", &history).unwrap_err();
-    both.disown("m", 3, None, "forged", now).unwrap();
+    both.disown("m", 3, "forged", now).unwrap_err();
+    fs::write(third, as_written).unwrap();
     assert_eq!(trusting.entry("m", None).unwrap().version, 2);
     assert_eq!(verify().0, Vec::<u64>::new());
     // A withdrawal that nobody has signed takes no entry out of sight.
@@ -66,7 +68,7 @@ fn a_decision_on_a_version_that_was_withdrawn_is_not_asked_for_and_counts_for_no
     let mut paths = signatures.map(|file| file.unwrap().path());
     let of = |path: &PathBuf| path.to_str().unwrap().contains("/00000004-");
     fs::remove_file(paths.find(of).unwrap()).unwrap();
-    assert_eq!(verify(), (vec![1], vec![]));
+    assert_eq!(verify(), (vec![1], vec![3]));
 }
 
 #[test]
@@ -100,7 +102,7 @@ fn what_a_champion_goes_back_to_is_not_decided_by_an_unsigned_rollback() {
     check();
     both.withdraw("m", 1, "old", now).unwrap();
     check();
-    both.disown("m", 4, None, "forged", now).unwrap();
+    both.disown("m", 4, "forged", now).unwrap();
     let history = both.history("m").unwrap();
     assert_eq!(history.previous_champion().unwrap().version, 2);
 }
@@ -129,7 +131,7 @@ fn what_a_champion_goes_back_to_is_not_decided_by_an_unsigned_promotion() {
     let refused = both.roll_back("m", None, None, now).unwrap_err();
     let said = refused.to_string();
     assert!(said.contains("disown m --entry 4"), "{said}");
-    both.disown("m", 4, None, "forged", now).unwrap();
+    both.disown("m", 4, "forged", now).unwrap();
     let refused = both.roll_back("m", None, None, now).unwrap_err();
     assert!(
         matches!(refused, RegistryError::NothingToRollBack { .. }),
@@ -196,14 +198,8 @@ fn that_there_is_no_champion_is_believed_only_where_a_trusted_key_has_signed_it(
     for action in [Action::Withdrawn, Action::Disowned(1)] {
         let place = Place::of_two();
         let forged = place.registry().append("m", |history| {
-            let disowns = history.file(1).map(|file| Disowning {
-                last: 1,
-                file,
-                behind: None,
-            });
             Ok(Some(Entry {
                 action,
-                disowns,
                 ..history.version(1).unwrap().clone()
             }))
         });
@@ -218,7 +214,7 @@ fn that_there_is_no_champion_is_believed_only_where_a_trusted_key_has_signed_it(
         let both = place.signing(1).trusting_also(&key_of(&place, 1));
         both.promote("m", 2, Some("why"), true, now).unwrap_err();
         both.withdraw("m", 2, "why", now).unwrap_err();
-        both.disown("m", 3, None, "why", now).unwrap();
+        both.disown("m", 3, "why", now).unwrap();
         assert_eq!(trusting.entry("m", None).unwrap().version, 1);
         let checks = trusting.verify("m", None).unwrap();
         let doubts = checks
@@ -273,7 +269,7 @@ fn what_served_at_a_time_is_told_only_where_what_bounds_it_is_signed() {
     );
     let refused = at().unwrap_err().to_string();
     assert!(refused.contains("disown m --entry 5"), "{refused}");
-    both().disown("m", 5, None, "why", now).unwrap();
+    both().disown("m", 5, "why", now).unwrap();
     assert_eq!(at().unwrap(), Some(6));
 }
 

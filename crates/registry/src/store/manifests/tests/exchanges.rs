@@ -81,14 +81,10 @@ fn what_is_exchanged_while_it_is_disowned_is_not_disowned_unless_it_was_judged()
     let mut outcomes = [0, 0];
     for pattern in 0..1 << READINGS {
         let (_place, registry, [signed, _]) = exchanged(pattern);
-        let disowned = registry.disown("m", 4, None, "forged", clock::now());
+        let disowned = registry.disown("m", 4, "forged", clock::now());
         outcomes[usize::from(disowned.is_ok())] += 1;
         if let Ok(entry) = disowned {
-            assert_ne!(
-                entry.disowns.unwrap().file,
-                Digest::of(&signed),
-                "{pattern:b}"
-            );
+            assert_ne!(entry.previous, Some(Digest::of(&signed)), "{pattern:b}");
         }
     }
     assert!(outcomes.iter().all(|n| *n > 0), "{outcomes:?}");

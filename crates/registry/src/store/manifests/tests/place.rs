@@ -181,7 +181,6 @@ pub(super) fn draft(registry: &Registry, version: u64) -> Entry {
         sequence: 0,
         previous: None,
         model: None,
-        disowns: None,
         at: "2026-02-03T00:00:00Z".to_owned(),
         action: match version {
             1 => Action::Promoted,
