@@ -240,7 +240,7 @@ async fn connect(address: &Address, is_writing: bool) -> sqlx::Result<Box<dyn Li
                 let message = format!("there is no file {}", address.file.display());
                 return Err(sqlx::Error::InvalidArgument(message));
             }
-            Box::new(Sqlite::open(address, is_writing).await?)
+            Box::new(Sqlite::open(address, is_writing)?)
         }
     })
 }

@@ -1,11 +1,8 @@
 //! What a driver's error means.
 
-use sqlx::{
-    Error, error::DatabaseError, mysql::MySqlDatabaseError, postgres::PgDatabaseError,
-    sqlite::SqliteError,
-};
+use sqlx::{Error, error::DatabaseError, mysql::MySqlDatabaseError, postgres::PgDatabaseError};
 
-use super::dialect::Dialect;
+use super::{dialect::Dialect, sqlite::SqliteError};
 use crate::{failure::Cause, tls};
 
 /// What to look at when user or password are wrong.

@@ -1,51 +1,127 @@
 //! SQLite: a file, in which each value has a type of its own.
 
-use dataset::Scalar;
-use sqlx::{
-    Column as _, ConnectOptions as _, Executor as _, Row as _, SqliteConnection, Statement as _,
-    TypeInfo as _, ValueRef as _,
-    sqlite::{SqliteConnectOptions, SqliteRow},
+use std::{
+    borrow::Cow,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
 };
+
+use artifact::clock::Stopwatch;
+use dataset::Scalar;
+use rusqlite::{
+    ErrorCode, OpenFlags, Params, ToSql,
+    types::{ToSqlOutput, ValueRef},
+};
+
+use sqlx::error::{DatabaseError, ErrorKind};
 
 use super::{
     address::Address,
     connection::CONNECT,
-    link::{Link, Pending, Texts, Value, bound, check_reads, next, timed},
+    link::{Link, Pending, Texts, Value, WHOLE_TABLE, check_reads},
     rows::{Column, Rows},
 };
 
-/// An open file.
-pub(super) struct Sqlite(SqliteConnection);
+/// Instructions of SQLite's machine between two looks at the clock: about a millisecond.
+const BETWEEN_LOOKS: i32 = 100_000;
+
+/// An open file. It is read and written on the thread that asks: no other is needed to wait for a disk, and each cell
+/// would be copied on its way.
+pub(super) struct Sqlite {
+    connection: rusqlite::Connection,
+    /// How long a request may take that is not asked row by row.
+    limit: Duration,
+    /// Rows that were read, for whoever looks whether the next one is late.
+    n_rows: Arc<AtomicU64>,
+}
 
 impl Sqlite {
     /// Opens a file; one that is not there is made when it is to be written to.
-    pub(super) async fn open(address: &Address, is_writing: bool) -> sqlx::Result<Self> {
-        let options = SqliteConnectOptions::new()
-            .filename(&address.file)
-            .read_only(!is_writing)
-            .create_if_missing(is_writing)
-            // Who has it locked is said before the time is up.
-            .busy_timeout(CONNECT.min(address.time_limit) * 4 / 5)
-            .row_buffer_size(1000)
-            .statement_cache_capacity(4)
-            .disable_statement_logging();
-        Ok(Self(options.connect().await?))
+    pub(super) fn open(address: &Address, is_writing: bool) -> sqlx::Result<Self> {
+        let access = match is_writing {
+            true => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+            false => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        };
+        let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection =
+            rusqlite::Connection::open_with_flags(&address.file, flags).map_err(failed)?;
+        // Who has it locked is said before the time is up.
+        let patience = CONNECT.min(address.time_limit) * 4 / 5;
+        connection.busy_timeout(patience).map_err(failed)?;
+        connection
+            .execute_batch("PRAGMA foreign_keys = ON")
+            .map_err(failed)?;
+        Ok(Self {
+            connection,
+            limit: address.time_limit * WHOLE_TABLE,
+            n_rows: Arc::default(),
+        })
     }
 
-    async fn select(
-        &mut self,
-        select: &str,
-        values: &[Value],
-        rows: &mut Rows,
-    ) -> sqlx::Result<()> {
-        let columns = timed(rows.limit, self.columns(select)).await?;
+    /// Lets SQLite give up what takes longer than a limit, counted anew with each row.
+    fn limit(&mut self, limit: Duration) -> sqlx::Result<()> {
+        let n_rows = Arc::clone(&self.n_rows);
+        let (mut watch, mut seen) = (Stopwatch::start(), n_rows.load(Relaxed));
+        let is_late = move || {
+            let now = n_rows.load(Relaxed);
+            if now != seen {
+                (watch, seen) = (Stopwatch::start(), now);
+            }
+            watch.seconds() > limit.as_secs_f64()
+        };
+        let set = self
+            .connection
+            .progress_handler(BETWEEN_LOOKS, Some(is_late));
+        set.map_err(failed)
+    }
+
+    fn execute(&mut self, sql: &str, values: &[Value]) -> sqlx::Result<()> {
+        self.limit(self.limit)?;
+        let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
+        let mut rows = statement.query(of(values)).map_err(failed)?;
+        // Of one that gives rows, each step does a part of it.
+        while rows.next().map_err(failed)?.is_some() {}
+        Ok(())
+    }
+
+    fn ask(&mut self, sql: &str, values: &[Value]) -> sqlx::Result<Vec<Texts>> {
+        self.limit(self.limit)?;
+        let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
+        let n_columns = statement.column_count();
+        let mut rows = statement.query(of(values)).map_err(failed)?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(failed)? {
+            let texts = (0..n_columns).map(|i| Ok(text(row.get_ref(i).map_err(failed)?)));
+            found.push(texts.collect::<sqlx::Result<_>>()?);
+        }
+        Ok(found)
+    }
+
+    fn describe(&self, select: &str) -> sqlx::Result<Vec<Column>> {
+        let statement = self.connection.prepare_cached(select).map_err(failed)?;
+        let column = |name: &str| Column {
+            name: name.to_owned(),
+            unread: None,
+        };
+        Ok(statement.column_names().map(column).collect())
+    }
+
+    fn select(&mut self, select: &str, values: &[Value], rows: &mut Rows) -> sqlx::Result<()> {
+        let columns = self.describe(select)?;
         let n_columns = columns.len();
         check_reads(n_columns)?;
         rows.begin(columns);
-        let mut stream = bound!(select, values).fetch(&mut self.0);
-        while let Some(row) = next(rows.limit, &mut stream).await? {
+        self.limit(rows.limit)?;
+        let mut statement = self.connection.prepare_cached(select).map_err(failed)?;
+        let mut found = statement.query(of(values)).map_err(failed)?;
+        while let Some(row) = found.next().map_err(failed)? {
+            self.n_rows.fetch_add(1, Relaxed);
             for i in 0..n_columns {
-                keep(&row, i, rows)?;
+                keep(row.get_ref(i).map_err(failed)?, i, rows);
             }
             if !rows.end_row() {
                 return Ok(());
@@ -58,32 +134,22 @@ impl Sqlite {
 
 impl Link for Sqlite {
     fn script<'a>(&'a mut self, sql: &'a str) -> Pending<'a, ()> {
-        Box::pin(async move { (&mut self.0).execute(sqlx::raw_sql(sql)).await.map(|_| ()) })
+        Box::pin(async move {
+            self.limit(self.limit)?;
+            self.connection.execute_batch(sql).map_err(failed)
+        })
     }
 
     fn run<'a>(&'a mut self, sql: &'a str, values: &'a [Value]) -> Pending<'a, ()> {
-        Box::pin(async move { bound!(sql, values).execute(&mut self.0).await.map(|_| ()) })
+        Box::pin(async move { self.execute(sql, values) })
     }
 
     fn texts<'a>(&'a mut self, sql: &'a str, values: &'a [Value]) -> Pending<'a, Vec<Texts>> {
-        Box::pin(async move {
-            let rows = bound!(sql, values).fetch_all(&mut self.0).await?;
-            let text = |row: &SqliteRow, i| row.try_get_unchecked::<Option<String>, _>(i);
-            let row = |row: &SqliteRow| (0..row.len()).map(|i| text(row, i)).collect();
-            rows.iter().map(row).collect()
-        })
+        Box::pin(async move { self.ask(sql, values) })
     }
 
     fn columns<'a>(&'a mut self, select: &'a str) -> Pending<'a, Vec<Column>> {
-        Box::pin(async move {
-            let statement = (&mut self.0).prepare(select).await?;
-            let column = |name: &str| Column {
-                name: name.to_owned(),
-                unread: None,
-            };
-            let columns = statement.columns().iter();
-            Ok(columns.map(|c| column(c.name())).collect())
-        })
+        Box::pin(async move { self.describe(select) })
     }
 
     fn read<'a>(
@@ -92,26 +158,105 @@ impl Link for Sqlite {
         values: &'a [Value],
         rows: &'a mut Rows,
     ) -> Pending<'a, ()> {
-        Box::pin(self.select(select, values, rows))
+        Box::pin(async move { self.select(select, values, rows) })
     }
 }
 
-fn keep(row: &SqliteRow, column: usize, rows: &mut Rows) -> sqlx::Result<()> {
-    let value = row.try_get_raw(column)?;
-    if value.is_null() {
-        rows.cell(column, Scalar::Null);
-        return Ok(());
+fn of(values: &[Value]) -> impl Params {
+    rusqlite::params_from_iter(values)
+}
+
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Integer(number) => ValueRef::Integer(*number),
+            Self::Real(number) => ValueRef::Real(*number),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+        }))
     }
-    match value.type_info().name() {
-        "INTEGER" => rows.integer(column, row.try_get_unchecked::<i64, _>(column)?.into()),
-        "REAL" => rows.cell(column, Scalar::Number(row.try_get_unchecked(column)?)),
-        "TEXT" => match row.try_get_unchecked::<&str, _>(column) {
+}
+
+/// Writes a value as SQLite does where it makes a text of it.
+fn text(value: ValueRef<'_>) -> Option<String> {
+    match value {
+        ValueRef::Null => None,
+        ValueRef::Integer(number) => Some(number.to_string()),
+        ValueRef::Real(number) => Some(format!("{number:?}")),
+        ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
+            Some(String::from_utf8_lossy(bytes).into_owned())
+        }
+    }
+}
+
+fn keep(value: ValueRef<'_>, column: usize, rows: &mut Rows) {
+    match value {
+        ValueRef::Null => rows.cell(column, Scalar::Null),
+        ValueRef::Integer(number) => rows.integer(column, number.into()),
+        ValueRef::Real(number) => rows.cell(column, Scalar::Number(number)),
+        ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) => rows.cell(column, Scalar::Text(text)),
             Err(_) => rows.unread(column, "a text that is not UTF-8"),
         },
-        _ => rows.unread(column, "binary data, not a single value"),
+        ValueRef::Blob(_) => rows.unread(column, "binary data, not a single value"),
     }
-    Ok(())
+}
+
+/// What SQLite says, by its extended result code (<https://www.sqlite.org/rescode.html>).
+#[derive(Debug)]
+pub(super) struct SqliteError {
+    code: i32,
+    message: String,
+}
+
+impl std::fmt::Display for SqliteError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for SqliteError {}
+
+impl DatabaseError for SqliteError {
+    fn message(&self) -> &str {
+        &self.message
+    }
+
+    fn code(&self) -> Option<Cow<'_, str>> {
+        Some(self.code.to_string().into())
+    }
+
+    fn as_error(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+        self
+    }
+
+    fn as_error_mut(&mut self) -> &mut (dyn std::error::Error + Send + Sync + 'static) {
+        self
+    }
+
+    fn into_error(self: Box<Self>) -> Box<dyn std::error::Error + Send + Sync + 'static> {
+        self
+    }
+
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Other
+    }
+}
+
+/// Says a failure as the other drivers do.
+fn failed(error: rusqlite::Error) -> sqlx::Error {
+    let (said, message) = match error {
+        rusqlite::Error::SqliteFailure(said, message) => (said, message),
+        rusqlite::Error::SqlInputError { error, msg, .. } => (error, Some(msg)),
+        other => return sqlx::Error::InvalidArgument(other.to_string()),
+    };
+    if said.code == ErrorCode::OperationInterrupted {
+        return io::Error::from(io::ErrorKind::TimedOut).into();
+    }
+    sqlx::Error::Database(Box::new(SqliteError {
+        code: said.extended_code,
+        message: message.unwrap_or_else(|| said.to_string()),
+    }))
 }
 
 /// Returns whether there is one statement: no semicolon outside of quotes and comments.

@@ -90,6 +90,7 @@ fn no_stage_reaches_another_stage_or_the_shell() {
             "tokio",
             "clap",
             "mongodb",
+            "rusqlite",
             "sqlx",
             "ureq",
             "zip",
@@ -114,6 +115,7 @@ fn servers_are_reached_through_features_of_the_connectors() {
     for dependency in [
         "tokio",
         "mongodb",
+        "rusqlite",
         "sqlx",
         "ureq",
         "zip",
@@ -135,6 +137,7 @@ fn servers_are_reached_through_features_of_the_connectors() {
     }
     for driver in [
         "mongodb",
+        "rusqlite",
         "sqlx",
         "zip",
         "aws-sdk-s3",
@@ -202,6 +205,7 @@ fn the_service_reaches_buckets_with_a_feature_and_learns_no_more_with_it() {
         "transformation",
         "ingestion",
         "mongodb",
+        "rusqlite",
         "sqlx",
         "ureq",
     ] {

@@ -381,6 +381,24 @@ fn a_file_that_another_program_has_locked_is_said_to_be() {
 }
 
 #[test]
+fn a_query_of_a_file_that_never_gives_its_next_row_is_given_up() {
+    let database = Database::start(Kind::Sqlite);
+    database.ask("CREATE TABLE t (id TEXT)");
+    let place = Workplace::new();
+    place.write_tiny(40);
+    let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT i FROM n WHERE i < 0";
+    let from = database.uri(database.port, &format!("time_limit=1&query={endless}"));
+    let push = ["push", "--from", &from, "--to", "out.jsonl"];
+    let called = place.call(&[&push[..], &["--dataset", "tiny.yaml"]].concat());
+    assert_eq!(called.code, 69, "{}", called.err);
+    assert!(
+        called.err.contains("no answer within 1 s"),
+        "{}",
+        called.err
+    );
+}
+
+#[test]
 fn doctor_names_a_server_of_another_kind() {
     let [postgres, mariadb] = SERVERS.map(Database::start);
     let place = http::served();
