@@ -185,6 +185,8 @@ enum Reading {
     Float,
     Boolean,
     Text,
+    /// A text that is filled up with blanks, which mean nothing in it.
+    Padded,
     Moment,
     Unread,
 }
@@ -202,8 +204,10 @@ impl Reading {
             "FLOAT4" | "FLOAT8" => Self::Float,
             "BOOL" => Self::Boolean,
             "TIMESTAMP" | "TIMESTAMPTZ" => Self::Moment,
-            "NUMERIC" | "TEXT" | "VARCHAR" | "CHAR" | "\"CHAR\"" | "NAME" | "CITEXT" | "UUID"
-            | "DATE" | "TIME" | "TIMETZ" | "INET" | "CIDR" | "MACADDR" | "MACADDR8" => Self::Text,
+            // `character(n)`; `"char"` is another type.
+            "CHAR" => Self::Padded,
+            "NUMERIC" | "TEXT" | "VARCHAR" | "\"CHAR\"" | "NAME" | "CITEXT" | "UUID" | "DATE"
+            | "TIME" | "TIMETZ" | "INET" | "CIDR" | "MACADDR" | "MACADDR8" => Self::Text,
             _ => Self::Unread,
         }
     }
@@ -223,6 +227,7 @@ impl Reading {
             },
             Self::Boolean => rows.boolean(column, text.starts_with('t')),
             Self::Moment => rows.cell(column, Scalar::Text(&iso(text))),
+            Self::Padded => rows.cell(column, Scalar::Text(text.trim_end_matches(' '))),
             Self::Text | Self::Unread => rows.cell(column, Scalar::Text(text)),
         }
     }

@@ -321,3 +321,35 @@ fn a_number_that_is_0_or_1_fits_a_column_of_booleans_and_is_read_as_the_number()
         }
     }
 }
+
+#[test]
+fn a_column_of_char_fills_texts_up_with_blanks_that_mean_nothing_in_every_mode() {
+    for kind in SERVERS {
+        let database = Database::start(kind);
+        let place = Workplace::new();
+        let schema = json!({
+            "name": "padded",
+            "columns": [{"name": "id", "type": "text"}, {"name": "a", "type": "number"}],
+            "target": {"column": "y", "benign": {"ok": ["0"]}, "threats": {"bad": ["1"]}},
+        });
+        place.write("padded.yaml", schema.to_string());
+        let records = "id,a,y\nAbc,0.5,0\nabcdefghijkl,1.5,1\n";
+        place.write("padded.csv", records);
+        for mode in [&["append"][..], &["replace"], &["upsert", "--key", "id"]] {
+            let table = format!("of_{}", mode[0]);
+            database.ask(&format!(
+                "CREATE TABLE {table} (id CHAR(12), a CHAR(8), y BIGINT, \
+                 netsec_load VARCHAR(32), netsec_row BIGINT)"
+            ));
+            let schema = ["--dataset", "padded.yaml"];
+            let more = [&schema[..], &["--mode"], mode].concat();
+            let pushed = push(&place, "padded.csv", &database.address(&table), &more);
+            let found = (&pushed["written"], &pushed["rejected"]);
+            assert_eq!(found, (&2.into(), &0.into()), "{kind:?} {mode:?}");
+            let back = [&schema[..], &["--mode", "replace"]].concat();
+            push(&place, &database.address(&table), "back.csv", &back);
+            let back = std::fs::read_to_string(place.path("back.csv")).unwrap();
+            assert_eq!(back, records, "{kind:?} {mode:?}");
+        }
+    }
+}
