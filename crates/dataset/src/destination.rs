@@ -45,10 +45,10 @@ pub trait Destination: Send {
     /// where it was loaded in place.
     ///
     /// # Errors
-    /// [`SinkError`]; the old records are then still there.
+    /// [`SinkError`]; what has become of the old records, [`remains`](Self::remains) says then.
     fn publish(&mut self) -> Result<(), SinkError>;
 
-    /// Returns what is left of the load for somebody to clear away when it ends here.
+    /// Returns what is left of the load when it ends here: for somebody to clear away, or in the old records' place.
     fn remains(&self) -> Remains;
 
     /// Takes out again what this attempt at the load has brought in; returns whether nothing of the load is
@@ -60,15 +60,21 @@ pub trait Destination: Send {
     fn take_back(&mut self, earlier: bool) -> Result<bool, SinkError>;
 }
 
-/// What is left of a load that ends before it counts.
+/// What is left of a load that ends before all was done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Remains {
-    /// It goes with the process, is dropped, or counts already.
+    /// It goes with the process or is dropped, or the failure itself says what there is.
     Nothing,
     /// It lies among the other records, under the load's name.
     Among,
     /// It lies beside them, in a place of this name.
     Beside(String),
+    /// It lies beside them in a place of this name, or has taken their place: nobody has answered since it was to.
+    Unsure(String),
+    /// It has taken their place.
+    InPlace,
+    /// It lies among them, and some of them may be deleted already.
+    Replacing,
 }
 
 /// What loading does to records that are there already.

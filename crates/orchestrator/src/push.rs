@@ -155,6 +155,8 @@ impl PushArguments {
     }
 }
 
+const IN_PLACE: &str = "what was loaded has taken the place of the records that were there: look, and push the same again";
+
 /// A push on its way.
 struct Push<'a> {
     arguments: &'a PushArguments,
@@ -298,13 +300,15 @@ impl Push<'_> {
     }
 
     /// Ends a push that has loaded everything, but could not read it back or let it count: what would fail
-    /// again is taken back.
+    /// again is taken back, unless it may count already.
     fn unfinished(&self, destination: &mut dyn Destination, error: SinkError) -> Failure {
         let (is_transient, failure) = (error.is_transient(), Failure::from(error));
         match destination.remains() {
             Remains::Nothing => failure,
-            _ if is_transient => self.interrupted(destination, failure),
-            _ => self.undo(destination, &failure),
+            Remains::Among | Remains::Beside(_) if !is_transient => {
+                self.undo(destination, &failure)
+            }
+            _ => self.interrupted(destination, failure),
         }
     }
 
@@ -316,6 +320,15 @@ impl Push<'_> {
                 "the records that were there stay".to_owned()
             }
             (Remains::Nothing, _) => return failure,
+            (Remains::Unsure(place), _) => format!(
+                "whether what was loaded has taken the place of the records that were there is not known: look, and push \
+                 the same again; where it has not, it stays in {place}"
+            ),
+            (Remains::InPlace, _) => IN_PLACE.to_owned(),
+            (Remains::Replacing, _) => format!(
+                "what was loaded stays under the load `{load}`, and of the records that were there before some may be \
+                 deleted already: the same push deletes the rest, and so does another replacement"
+            ),
             (Remains::Beside(place), _) => format!(
                 "the records that were there stay; what was loaded stays in {place}, and the same push goes on with \
                  it: before another one, drop it"
@@ -342,6 +355,7 @@ impl Push<'_> {
         let taken = destination.take_back(self.summary.already_there > 0);
         let load = self.summary.load.as_deref().unwrap_or_default();
         let said = match (taken, self.arguments.mode) {
+            _ if destination.remains() == Remains::InPlace => IN_PLACE.to_owned(),
             (Ok(true), _) => "what was loaded is taken back".to_owned(),
             (Ok(false), _) if written == 0 => "this push has written nothing".to_owned(),
             (Ok(false), Mode::Upsert) => format!(

@@ -39,6 +39,8 @@ pub(crate) struct DynamoDestination {
     key: Key,
     /// Whether some of this load may have been there before it began, once that has been looked at.
     was_there: Option<bool>,
+    /// What is left of the load when it ends here.
+    left: Remains,
     /// What has been read back: of an upserting load so far.
     seen: Tally,
 }
@@ -68,6 +70,7 @@ impl DynamoDestination {
             load: String::new(),
             key: Key::default(),
             was_there: None,
+            left: Remains::Among,
             seen: Tally::default(),
         })
     }
@@ -256,22 +259,24 @@ impl Destination for DynamoDestination {
         if self.mode != LoadMode::Replace {
             return Ok(());
         }
-        // From here on they may be all that there is.
-        self.was_there = Some(true);
+        self.left = Remains::Replacing;
         self.connection.block_on(self.delete(false))?;
         let left = self.tally()?;
-        match left == self.seen {
-            true => Ok(()),
-            false => Err(self.not_alone(left).into()),
+        if left == self.seen {
+            return Ok(());
         }
+        self.left = Remains::Nothing;
+        Err(self.not_alone(left).into())
     }
 
     fn remains(&self) -> Remains {
-        Remains::Among
+        self.left.clone()
     }
 
     fn take_back(&mut self, earlier: bool) -> Result<bool, SinkError> {
-        if earlier || matches!(self.mode, LoadMode::Upsert(_)) || self.was_there == Some(true) {
+        // Once others are deleted, these may be all that there is.
+        let is_needed = earlier || self.was_there == Some(true) || self.left != Remains::Among;
+        if is_needed || matches!(self.mode, LoadMode::Upsert(_)) {
             return Ok(false);
         }
         if self.was_there.is_some() {

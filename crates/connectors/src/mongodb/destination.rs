@@ -44,8 +44,8 @@ pub(crate) struct MongoDestination {
     load: String,
     /// Documents of this load that are there.
     n_loaded: u64,
-    /// Whether what was loaded beside has taken the place of the old documents.
-    is_renamed: bool,
+    /// What is left of the load when it ends here.
+    left: Remains,
     /// What an upserting load has read back so far.
     seen: Tally,
 }
@@ -73,7 +73,7 @@ impl MongoDestination {
             mode,
             load: String::new(),
             n_loaded: 0,
-            is_renamed: false,
+            left: Remains::Among,
             seen: Tally::default(),
         })
     }
@@ -85,6 +85,11 @@ impl MongoDestination {
             LoadMode::Replace => format!("{collection}__netsec_{}", self.load),
             _ => collection.clone(),
         }
+    }
+
+    /// Names the collection that is loaded into, for people.
+    fn beside(&self) -> String {
+        format!("collection `{}`", self.staging())
     }
 
     /// Selects the documents of this load.
@@ -212,6 +217,7 @@ impl Destination for MongoDestination {
         match &self.mode {
             LoadMode::Append => {}
             LoadMode::Replace => {
+                self.left = Remains::Beside(self.beside());
                 self.check_replaceable()?;
                 // Before anything is loaded: later, what is loaded may have been renamed by an equal push, and an index
                 // makes an empty collection where there is none.
@@ -249,18 +255,14 @@ impl Destination for MongoDestination {
 
     fn publish(&mut self) -> Result<(), SinkError> {
         match self.mode {
-            LoadMode::Replace if self.is_renamed => self.drop_staging(),
+            LoadMode::Replace if self.left == Remains::InPlace => self.drop_staging(),
             LoadMode::Replace => self.swap(),
             _ => Ok(()),
         }
     }
 
     fn remains(&self) -> Remains {
-        match self.mode {
-            LoadMode::Replace if self.is_renamed => Remains::Nothing,
-            LoadMode::Replace => Remains::Beside(format!("collection `{}`", self.staging())),
-            LoadMode::Append | LoadMode::Upsert(_) => Remains::Among,
-        }
+        self.left.clone()
     }
 
     fn take_back(&mut self, earlier: bool) -> Result<bool, SinkError> {

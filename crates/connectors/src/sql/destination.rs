@@ -71,8 +71,8 @@ pub(crate) struct SqlDestination {
     n_loaded: u64,
     /// Records of this load that were there when it began, seen by the index or not.
     there_before: u64,
-    /// Whether there is a table beside the target.
-    is_beside: bool,
+    /// What is left of the load when it ends here.
+    left: Remains,
     /// Whether another push of the very same records has put them into the target.
     is_overtaken: bool,
     /// What has been read back: of an upserting load so far.
@@ -108,6 +108,10 @@ impl SqlDestination {
             recorder: Recorder::new(schema),
             connection,
             schema: schema.clone(),
+            left: match mode {
+                LoadMode::Replace => Remains::Nothing,
+                LoadMode::Append | LoadMode::Upsert(_) => Remains::Among,
+            },
             mode,
             keeps_all: false,
             into: Table::nowhere(dialect, target.clone()),
@@ -118,7 +122,6 @@ impl SqlDestination {
             max_bytes: usize::MAX,
             n_loaded: 0,
             there_before: 0,
-            is_beside: false,
             is_overtaken: false,
             seen: Tally::default(),
         })
@@ -357,22 +360,13 @@ impl Destination for SqlDestination {
 
     fn publish(&mut self) -> Result<(), SinkError> {
         match self.mode {
-            LoadMode::Replace if !self.is_overtaken => match self.swap() {
-                Err(_) if self.overtaken() => self.compare_overtaker(),
-                swapped => Ok(self.or_leave_nothing(swapped)?),
-            },
+            LoadMode::Replace if !self.is_overtaken => self.replace(),
             _ => Ok(()),
         }
     }
 
     fn remains(&self) -> Remains {
-        match self.mode {
-            LoadMode::Replace if self.is_beside => {
-                Remains::Beside(format!("table `{}`", self.into.name.table))
-            }
-            LoadMode::Replace => Remains::Nothing,
-            LoadMode::Append | LoadMode::Upsert(_) => Remains::Among,
-        }
+        self.left.clone()
     }
 
     fn take_back(&mut self, earlier: bool) -> Result<bool, SinkError> {
@@ -405,9 +399,14 @@ impl SqlDestination {
             return outcome;
         }
         match self.mode {
+            // It may be the only place in which the records are.
+            LoadMode::Replace if matches!(self.left, Remains::Unsure(_)) => {}
             // Before anything is made beside the target, it is itself what there is.
             LoadMode::Replace if self.into.name != self.target => {
-                self.is_beside &= !self.drop_made(&self.into.drop_if_there());
+                let is_dropped = self.drop_made(&self.into.drop_if_there());
+                if is_dropped && matches!(self.left, Remains::Beside(_)) {
+                    self.left = Remains::Nothing;
+                }
             }
             LoadMode::Replace => {}
             LoadMode::Upsert(_) => self.drop_unused_index(),

@@ -9,6 +9,7 @@ mod dynamodb;
 mod faults;
 mod http;
 mod loading;
+mod lost_answers;
 mod mlflow;
 mod mongodb;
 mod openssl;

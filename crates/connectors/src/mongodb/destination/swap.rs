@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use dataset::{SinkError, Tally};
+use dataset::{Remains, SinkError, Tally};
 use mongodb::{
     IndexModel,
     bson::{Document, doc},
@@ -10,6 +10,7 @@ use mongodb::{
 };
 
 use super::{Cause, MongoDestination, TAKE_BACK};
+use crate::failure::Trouble;
 
 const COUNT: &str = "count the renamed documents";
 
@@ -47,31 +48,62 @@ impl MongoDestination {
 
     /// Puts the loaded documents in the place of the old ones, indexes included.
     pub(super) fn swap(&mut self) -> Result<(), SinkError> {
+        let is_asked = Cell::new(false);
+        if let Err(trouble) = self.rename(&is_asked) {
+            if is_asked.get() {
+                self.look_again();
+            }
+            return Err(trouble.into());
+        }
+        self.left = Remains::InPlace;
+        self.check_swapped()
+    }
+
+    /// Renames what was loaded; says whether the server has been asked to.
+    fn rename(&self, is_asked: &Cell<bool>) -> Result<(), Trouble> {
         let address = &self.connection.address;
-        let (from, to) = (self.staging(), address.collection.clone());
+        let (from, to) = (self.staging(), &address.collection);
         let command = doc! {
             "renameCollection": format!("{}.{from}", address.database),
             "to": address.full_name(),
             "dropTarget": true,
         };
         let admin = self.connection.admin();
-        let (collection, own) = (self.connection.collection(&to), self.own());
-        let is_repeated = Cell::new(false);
-        self.connection.repeat("rename the collection", async || {
-            // It may have been done, and an equal push may have begun to load beside since.
-            if is_repeated.replace(true)
-                && collection.count_documents(own.clone()).await? == self.n_loaded
-            {
-                return Ok(());
-            }
-            match admin.run_command(command.clone()).await {
-                // So it looks when it was done, and the answer was lost.
-                Err(error) if code_of(&error) == Some(NAMESPACE_NOT_FOUND) => Ok(()),
-                other => kept_by_majority(&other?),
-            }
-        })?;
-        self.is_renamed = true;
-        self.check_swapped(&from, &to)
+        let (beside, target) = (
+            self.connection.collection(&from),
+            self.connection.collection(to),
+        );
+        let (own, n) = (self.own(), self.n_loaded);
+        self.connection
+            .repeat_at_length("rename the collection", async || {
+                // An equal push loads into a collection of the same name: once one of them has renamed it, another may have
+                // begun anew, and its beginning must not take the place of all of them.
+                let found = beside.count_documents(own.clone()).await?;
+                if found != n {
+                    return match target.count_documents(own.clone()).await? == n {
+                        true => Ok(()),
+                        false => Err(passing(format!(
+                            "`{from}` holds {found} of the {n} documents that were loaded"
+                        ))),
+                    };
+                }
+                is_asked.set(true);
+                match admin.run_command(command.clone()).await {
+                    Err(error) if code_of(&error) == Some(NAMESPACE_NOT_FOUND) => {
+                        Err(passing(format!("`{from}` has gone since it was counted")))
+                    }
+                    other => kept_by_majority(&other?),
+                }
+            })
+    }
+
+    /// Finds out what has become of a rename that may have been done without an answer.
+    fn look_again(&mut self) {
+        self.left = match self.count_own(&self.connection.address.collection) {
+            Ok(found) if found == self.n_loaded => Remains::InPlace,
+            Ok(_) => Remains::Beside(self.beside()),
+            Err(_) => Remains::Unsure(self.beside()),
+        };
     }
 
     /// Reads what was loaded beside the old documents: where an equal push has put it in their place already, the
@@ -82,7 +114,7 @@ impl MongoDestination {
         if beside.count() >= self.n_loaded || self.count_own(&collection)? != self.n_loaded {
             return Ok(beside);
         }
-        self.is_renamed = true;
+        self.left = Remains::InPlace;
         self.tally(&collection, doc! {})
     }
 
@@ -102,11 +134,13 @@ impl MongoDestination {
     }
 
     /// Looks for the loaded documents under the collection's name.
-    fn check_swapped(&self, from: &str, to: &str) -> Result<(), SinkError> {
-        let found = self.count_own(to)?;
+    fn check_swapped(&mut self) -> Result<(), SinkError> {
+        let (from, to) = (self.staging(), self.connection.address.collection.clone());
+        let found = self.count_own(&to)?;
         if found == self.n_loaded {
             return Ok(());
         }
+        self.left = Remains::Nothing;
         let reason = format!(
             "`{from}` was renamed, but `{to}` holds {found} of its {} documents: push again",
             self.n_loaded
@@ -167,8 +201,14 @@ pub(super) fn kept_by_majority(answer: &Document) -> Result<(), Error> {
         return Ok(());
     };
     let said = error.get_str("errmsg").unwrap_or("no reason");
-    // It may succeed a moment later.
-    Err(std::io::Error::other(format!("not written by a majority of servers: {said}")).into())
+    Err(passing(format!(
+        "not written by a majority of servers: {said}"
+    )))
+}
+
+/// An error of what may succeed a moment later.
+fn passing(said: String) -> Error {
+    std::io::Error::other(said).into()
 }
 
 fn is_of_id(index: &IndexModel) -> bool {

@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, time::Duration};
 
-use dataset::{LoadMode, Schema, SinkError, Tally};
+use dataset::{LoadMode, Remains, Schema, SinkError, Tally};
 
 use super::{Counted, SqlDestination, table::number};
 use crate::{
@@ -35,13 +35,27 @@ struct Swap {
     /// What the catalogue's queries call the table that was loaded into.
     beside: [Value; 1],
     n_loaded: u64,
+    /// Whether the server has been told to make it final.
+    is_ending: Cell<bool>,
 }
 
 impl SqlDestination {
     /// Puts the loaded records in the place of the old ones. The table itself stays, with its indexes,
     /// constraints, rights and views.
-    pub(super) fn swap(&mut self) -> Result<(), Trouble> {
+    pub(super) fn replace(&mut self) -> Result<(), SinkError> {
         let swap = self.statements();
+        if let Err(trouble) = self.swap(&swap) {
+            return self.look_again(trouble, swap.is_ending.get());
+        }
+        self.left = Remains::InPlace;
+        if swap.creation.is_some() {
+            let ours = [LOAD_COLUMN, ROW_COLUMN].map(str::to_owned);
+            self.index(&self.target.clone(), &ours)?;
+        }
+        Ok(())
+    }
+
+    fn swap(&mut self, swap: &Swap) -> Result<(), Trouble> {
         let is_tried = Cell::new(false);
         let outcome = self.connection.repeat_at_length(SWAP, async |link| {
             // So it looks when it was done, and the answer was lost.
@@ -56,16 +70,43 @@ impl SqlDestination {
             Outcome::Counted(found) => Some(format!("{n} records have become {found}")),
             Outcome::Changed => Some(format!("some of {n} records have become others")),
         };
-        if let Some(found) = found {
-            let reason = format!("{found} in `{table}`: a trigger, or somebody else, changes them");
-            return Err(self.refused(SWAP, reason));
+        let Some(found) = found else {
+            return Ok(());
+        };
+        let reason = format!("{found} in `{table}`: a trigger, or somebody else, changes them");
+        Err(self.refused(SWAP, reason))
+    }
+
+    /// Finds out what has become of a swap that failed: its end may have been reached without an answer.
+    fn look_again(&mut self, trouble: Trouble, is_ending: bool) -> Result<(), SinkError> {
+        let gone = self.is_gone();
+        if matches!(gone, Ok(true)) {
+            self.note_overtaken();
+            return self.compare_overtaker();
         }
-        self.is_beside = false;
-        if swap.creation.is_some() {
-            let ours = [LOAD_COLUMN, ROW_COLUMN].map(str::to_owned);
-            self.index(&self.target.clone(), &ours)?;
+        if is_ending {
+            self.left = match self.is_replaced(gone) {
+                Ok(true) => Remains::InPlace,
+                Ok(false) => Remains::Beside(self.beside()),
+                Err(_) => Remains::Unsure(self.beside()),
+            };
         }
-        Ok(())
+        Ok(self.or_leave_nothing(Err(trouble))?)
+    }
+
+    /// Returns whether the new records are in the place of the old ones. Where the table that was loaded into goes in the
+    /// same step, it tells; else the records do.
+    fn is_replaced(&self, gone: Result<bool, Trouble>) -> Result<bool, SinkError> {
+        let is_gone = gone?;
+        if self.connection.dialect().has_transactional_tables() {
+            return Ok(is_gone);
+        }
+        Ok(self.tally(&self.into.select_of(&self.target))? == self.seen)
+    }
+
+    fn is_gone(&mut self) -> Result<bool, Trouble> {
+        let into = self.into.name.clone();
+        Ok(self.columns_of(&into)?.is_empty())
     }
 
     /// Returns whether what was loaded into is gone: another push of the very same records loads into it as
@@ -74,34 +115,38 @@ impl SqlDestination {
         if self.mode != LoadMode::Replace || self.is_overtaken {
             return self.is_overtaken;
         }
-        let into = self.into.name.clone();
-        let columns = self.columns_of(&into);
-        self.is_overtaken = columns.is_ok_and(|columns| columns.is_empty());
-        if self.is_overtaken {
-            self.is_beside = false;
-            let location = self.connection.address.location.as_str();
-            let said = "what was loaded is gone: another push of the same records has dropped it";
-            tracing::warn!(location, load = self.load, "{said}");
+        if self.is_gone().unwrap_or(false) {
+            self.note_overtaken();
         }
         self.is_overtaken
+    }
+
+    fn note_overtaken(&mut self) {
+        self.is_overtaken = true;
+        self.left = Remains::Nothing;
+        let location = self.connection.address.location.as_str();
+        let said = "what was loaded is gone: another push of the same records has dropped it";
+        tracing::warn!(location, load = self.load, "{said}");
     }
 
     /// Reads what another push has put into the target.
     pub(super) fn read_overtaker(&mut self) -> Result<Tally, SinkError> {
         let found = self.tally(&self.into.select_of(&self.target))?;
-        match found.count() == self.n_loaded {
-            true => Ok(found),
-            false => Err(self.replaced_again(found).into()),
+        if found.count() != self.n_loaded {
+            return Err(self.replaced_again(found).into());
         }
+        self.left = Remains::InPlace;
+        Ok(found)
     }
 
     /// Makes sure that another push has put into the target what was read back.
     pub(super) fn compare_overtaker(&mut self) -> Result<(), SinkError> {
         let found = self.read_overtaker()?;
-        match found == self.seen {
-            true => Ok(()),
-            false => Err(self.replaced_again(found).into()),
+        if found == self.seen {
+            return Ok(());
         }
+        self.left = Remains::Nothing;
+        Err(self.replaced_again(found).into())
     }
 
     fn replaced_again(&self, found: Tally) -> Trouble {
@@ -137,6 +182,7 @@ impl SqlDestination {
             drop: format!("DROP TABLE {from}"),
             beside: [dialect.in_catalogue(&self.into.name).as_str().into()],
             n_loaded: self.n_loaded,
+            is_ending: Cell::new(false),
         }
     }
 }
@@ -184,6 +230,7 @@ impl Swap {
         if is_one_step {
             link.run(&self.drop, &[]).await?;
         }
+        self.is_ending.set(true);
         link.script("COMMIT").await?;
         if !is_one_step {
             link.run(&self.drop, &[]).await?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use artifact::Digest;
-use dataset::{ColumnType, LoadMode};
+use dataset::{ColumnType, LoadMode, Remains};
 
 use super::SqlDestination;
 use crate::{
@@ -243,7 +243,9 @@ impl SqlDestination {
         if !exists || self.mode == LoadMode::Replace {
             self.make(&into, exists)?;
         }
-        self.is_beside = self.mode == LoadMode::Replace;
+        if self.mode == LoadMode::Replace {
+            self.left = Remains::Beside(self.beside());
+        }
         match self.mode.clone() {
             LoadMode::Upsert(key) => self.index_key(&into, &key)?,
             mode => self.index_loads(&into, mode == LoadMode::Replace)?,
@@ -316,6 +318,11 @@ impl SqlDestination {
         let value = [Value::from(dialect.in_catalogue(table).as_str())];
         let found = self.connection.texts(LOOK, query, &value)?;
         Ok(!found.is_empty())
+    }
+
+    /// Names the table that was loaded into, for people.
+    pub(super) fn beside(&self) -> String {
+        format!("table `{}`", self.into.name.table)
     }
 
     /// Names the table that a replacement is loaded into. However long the target's name is, this one

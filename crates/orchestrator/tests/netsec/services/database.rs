@@ -331,7 +331,9 @@ fn model(kind: Kind) -> &'static Path {
                  CREATE USER IF NOT EXISTS 'netsec'@'%' IDENTIFIED BY '{PASSWORD}';\n\
                  GRANT ALL ON netsec.* TO 'netsec'@'%';\n\
                  CREATE USER IF NOT EXISTS 'reader'@'%' IDENTIFIED BY '{PASSWORD}';\n\
-                 GRANT SELECT ON netsec.* TO 'reader'@'%';\n"
+                 GRANT SELECT ON netsec.* TO 'reader'@'%';\n\
+                 CREATE USER IF NOT EXISTS 'keeper'@'%' IDENTIFIED BY '{PASSWORD}';\n\
+                 GRANT SELECT, INSERT, DELETE, CREATE, INDEX, ALTER ON netsec.* TO 'keeper'@'%';\n"
             );
             fs::write(path("data/start.sql"), start).unwrap();
             return directory;

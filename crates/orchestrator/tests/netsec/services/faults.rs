@@ -125,6 +125,29 @@ fn of_two_equal_replacements_neither_empties_the_collection() {
 }
 
 #[test]
+fn what_an_equal_push_has_put_in_its_place_is_not_said_to_be_taken_back() {
+    let server = Server::start();
+    let place = tiny(100);
+    let to = server.address("tiny");
+    push(&place, "tiny.csv", &to, &SCHEMA);
+    place.write_tiny(20_000);
+    let (mut child, progress) = begun(&place, &to, "replace");
+    send_signal(&child, "STOP");
+    let replace = [&SCHEMA[..], &["--mode", "replace"]].concat();
+    push(&place, "tiny.csv", &to, &replace);
+    server.ask("tiny", &["insert"], "{\"a\": 7, \"b\": 7, \"y\": 1}\n");
+    send_signal(&child, "CONT");
+    let said = progress.collect::<Vec<_>>().join("\n");
+    assert_eq!(child.wait().unwrap().code(), Some(69), "{said}");
+    let words = "what was loaded has taken the place of the records that were there";
+    assert!(said.contains(words), "{said}");
+    assert!(!said.contains("taken back"), "{said}");
+    let summary = server.ask("tiny", &["summary"], "");
+    assert_eq!(summary["count"], 20_001, "{summary}");
+    assert_eq!(summary["collections"], json!(["tiny"]), "{summary}");
+}
+
+#[test]
 fn an_interrupted_push_is_completed_by_the_same_push() {
     for (mode, is_hidden) in [("append", false), ("replace", true)] {
         let server = Server::start();

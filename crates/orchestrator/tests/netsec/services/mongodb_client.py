@@ -32,4 +32,6 @@ elif what == "insert":
     answer = len(documents)
 elif what == "index":
     answer = found.create_index([(sys.argv[5], 1)], unique="unique" in sys.argv[6:])
+elif what == "drop":
+    answer = found.drop()
 print(json.dumps(answer, ensure_ascii=False, default=str))

@@ -32,6 +32,12 @@ pub enum Fault {
     CutThenWait { after: usize },
     /// Cut once the client has sent this many bytes, for the first so many connections that come so far.
     CutRequests { after: usize, times: usize },
+    /// Once these texts have come one after another in what clients send, the request with the last one is
+    /// passed on; it is not answered, and from then on nobody is.
+    Vanish(&'static [&'static str]),
+    /// The first request with this text goes no further: its connection is cut, and later ones wait until they
+    /// are let on.
+    Interrupt(&'static str),
     /// Nothing more is passed on once the client has sent this many bytes.
     HoldRequests { after: usize },
     /// Answered by the proxy itself, the first so many connections.
@@ -62,6 +68,8 @@ struct Seen {
     /// Which of those to refuse have been.
     refused: Vec<usize>,
     is_open: bool,
+    /// How many of those that are to come one after another have.
+    n_texts: usize,
 }
 
 impl Proxy {
@@ -126,6 +134,19 @@ fn say(mut client: TcpStream, bytes: &str) {
 }
 
 impl Seen {
+    /// Notes which of some texts, that come one after another, have come; returns whether all have.
+    fn has_come(&mut self, bytes: &[u8], texts: &[&str]) -> bool {
+        let holds = |text: &str| {
+            bytes
+                .windows(text.len())
+                .any(|part| part == text.as_bytes())
+        };
+        while texts.get(self.n_texts).is_some_and(|text| holds(text)) {
+            self.n_texts += 1;
+        }
+        self.n_texts == texts.len()
+    }
+
     /// Notes a request that begins; returns the status that it is to get.
     fn note(&mut self, bytes: &[u8], fault: Fault) -> Option<&'static str> {
         let is_request = ["GET ", "PUT ", "POST ", "HEAD ", "DELETE "]
@@ -161,6 +182,11 @@ fn serve(
         let _ = client.read(&mut [0; 4096]);
         return say(client, bytes);
     }
+    if let Fault::Vanish(texts) = fault
+        && seen.lock().unwrap().n_texts == texts.len()
+    {
+        return;
+    }
     if let Fault::Silence = fault {
         std::thread::sleep(Duration::from_secs(60));
         return;
@@ -174,7 +200,7 @@ fn serve(
     {
         return answer(client, status, body);
     }
-    if let Fault::CutThenWait { .. } = fault {
+    if let Fault::CutThenWait { .. } | Fault::Interrupt(_) = fault {
         while cuts.load(Ordering::SeqCst) > 0 && !seen.lock().unwrap().is_open {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -201,9 +227,23 @@ fn serve(
     let (seen, lost) = (Arc::clone(seen), Arc::new(AtomicBool::new(false)));
     let is_lost = Arc::clone(&lost);
     let losses = Arc::clone(cuts);
+    let both = [client.try_clone().unwrap(), server.try_clone().unwrap()];
     std::thread::spawn(move || {
         let note = |bytes: &[u8]| {
             let mut seen = seen.lock().unwrap();
+            if let Fault::Vanish(texts) = fault
+                && seen.has_come(bytes, texts)
+            {
+                lost.store(true, Ordering::SeqCst);
+            }
+            if let Fault::Interrupt(text) = fault
+                && seen.has_come(bytes, &[text])
+                && losses.fetch_add(1, Ordering::SeqCst) == 0
+            {
+                for side in &both {
+                    let _ = side.shutdown(Shutdown::Both);
+                }
+            }
             let (n, status) = (seen.requests.len(), seen.note(bytes, fault));
             let mut new = seen.requests[n..].iter();
             if let Fault::Hold(text) = fault
@@ -227,8 +267,10 @@ fn serve(
         };
         pump(from, to, requests, None, &counter, &note);
     });
-    if let Fault::Lose(..) = fault {
-        return lose(server, client, &is_lost);
+    match fault {
+        Fault::Lose(..) => return lose(server, client, &is_lost),
+        Fault::Vanish(..) => return vanish(server, client, &is_lost),
+        _ => {}
     }
     pump(server, client, answers, wait, cuts, &|_| None);
 }
@@ -241,6 +283,19 @@ fn lose(mut from: TcpStream, mut to: TcpStream, is_lost: &AtomicBool) {
         && (is_lost.load(Ordering::SeqCst) || to.write_all(&buffer[..n]).is_ok())
     {}
     let _ = to.shutdown(Shutdown::Both);
+}
+
+/// Passes answers on until one is to be lost: the server has then done what it was asked.
+fn vanish(mut from: TcpStream, mut to: TcpStream, is_lost: &AtomicBool) {
+    let mut buffer = [0; 4096];
+    while let Ok(n) = from.read(&mut buffer)
+        && n > 0
+        && !is_lost.load(Ordering::SeqCst)
+        && to.write_all(&buffer[..n]).is_ok()
+    {}
+    for side in [from, to] {
+        let _ = side.shutdown(Shutdown::Both);
+    }
 }
 
 /// Passes one request after another on, each over a connection of its own.
