@@ -37,8 +37,16 @@ pub(crate) enum Cause {
     Permission,
     /// The address or what was asked is wrong.
     Wrong,
+    /// What a table asks for by itself when it is written to is not there.
+    #[cfg(feature = "sql")]
+    Inside,
     /// The server's certificate is not accepted, or it does not speak TLS; the reason says what to do.
-    #[cfg(any(feature = "mongodb", feature = "sql"))]
+    #[cfg(any(
+        feature = "dynamodb",
+        feature = "mongodb",
+        feature = "s3",
+        feature = "sql"
+    ))]
     Tls,
     /// The name is not known to the DNS.
     #[cfg(feature = "mongodb")]
@@ -106,7 +114,17 @@ impl Trouble {
             #[cfg(any(feature = "dynamodb", feature = "s3"))]
             Cause::Missing => "check the address; docs/connectors.md lists what it may hold",
             Cause::Wrong => "docs/connectors.md lists what an address may hold",
-            #[cfg(any(feature = "mongodb", feature = "sql"))]
+            #[cfg(feature = "sql")]
+            Cause::Inside => {
+                "a trigger or a function of the table asks for what is not there, or the table has changed meanwhile: mend \
+                 it, and push the same again"
+            }
+            #[cfg(any(
+                feature = "dynamodb",
+                feature = "mongodb",
+                feature = "s3",
+                feature = "sql"
+            ))]
             Cause::Tls => "",
             #[cfg(feature = "mongodb")]
             Cause::Nameless => {
@@ -115,6 +133,15 @@ impl Trouble {
             }
             Cause::Refused => "",
         }
+    }
+
+    /// Takes it for one of what a table does by itself: that there is such a table has been seen.
+    #[cfg(feature = "sql")]
+    pub(crate) fn of_writing(mut self) -> Self {
+        if self.cause == Cause::Wrong {
+            self.cause = Cause::Inside;
+        }
+        self
     }
 
     /// Says that what was written cannot be read.

@@ -236,8 +236,13 @@ async fn connect(address: &Address, is_writing: bool) -> sqlx::Result<Box<dyn Li
         Dialect::Postgres => Box::new(Postgres::connect(address).await?),
         Dialect::MySql => Box::new(MySql::connect(address, is_writing).await?),
         Dialect::Sqlite => {
+            let file = address.file.display();
+            if address.file.is_dir() {
+                let message = format!("{file} is a directory: name a file in it");
+                return Err(sqlx::Error::InvalidArgument(message));
+            }
             if !is_writing && !address.file.is_file() {
-                let message = format!("there is no file {}", address.file.display());
+                let message = format!("there is no file {file}");
                 return Err(sqlx::Error::InvalidArgument(message));
             }
             Box::new(Sqlite::open(address, is_writing)?)

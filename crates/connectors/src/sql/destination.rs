@@ -246,6 +246,10 @@ impl SqlDestination {
     /// Inserts records, all of them or none; gives the reason when the server has something against
     /// one of them.
     fn try_insert(&mut self, records: &[Record]) -> Result<Result<(), String>, Trouble> {
+        self.insert(records).map_err(Trouble::of_writing)
+    }
+
+    fn insert(&mut self, records: &[Record]) -> Result<Result<(), String>, Trouble> {
         let asked = "insert records";
         if !self.keeps_all {
             let insertion = self.insertion(records);

@@ -70,17 +70,20 @@ impl Dialect {
         format!("CAST({expression} AS {kind})")
     }
 
-    /// Refuses the name of a table or a column that PostgreSQL would cut without a word: it takes two that begin
-    /// alike for one. MySQL refuses longer ones than it takes itself.
+    /// Refuses the name of a table or a column that is too long. PostgreSQL would cut it without a word: it takes two
+    /// that begin alike for one.
     pub(crate) fn check_length(self, name: &str) -> Result<(), String> {
-        const MOST: usize = 63;
-        let n = name.len();
-        match self == Self::Postgres && n > MOST {
-            true => Err(format!(
-                "the name `{name}` has {n} bytes, of which the server takes {MOST}"
-            )),
-            false => Ok(()),
+        let (n, most, unit) = match self {
+            Self::Postgres => (name.len(), 63, "bytes"),
+            Self::MySql => (name.chars().count(), 64, "characters"),
+            Self::Sqlite => return Ok(()),
+        };
+        if n <= most {
+            return Ok(());
         }
+        Err(format!(
+            "the name `{name}` has {n} {unit}, of which the server takes {most}"
+        ))
     }
 
     /// Returns how many values a statement takes.

@@ -9,6 +9,9 @@ use crate::{failure::Cause, tls};
 pub(super) const LOGIN_ADVICE: &str =
     "check user and password; NETSEC_SQL_USERNAME and NETSEC_SQL_PASSWORD supply them";
 
+/// Where PostgreSQL looks whether a record may be written by whoever writes it.
+const ROW_SECURITY: &str = "ExecWithCheckOptions";
+
 /// What SQLite says of a file that is none of its own, or is encrypted.
 const NO_DATABASE: i32 = 26;
 
@@ -42,6 +45,7 @@ fn cause_of_answer(said: &dyn DatabaseError) -> Cause {
     }
     let state = said.code().unwrap_or_default();
     match state.as_ref() {
+        "42501" if is_of_row_security(said) => Cause::Refused,
         "42501" => Cause::Permission,
         "57014" => Cause::Limited,
         "55P03" | "57P01" | "57P02" | "57P03" | "70100" => Cause::Interrupted,
@@ -55,6 +59,13 @@ fn cause_of_answer(said: &dyn DatabaseError) -> Cause {
             _ => Cause::Refused,
         },
     }
+}
+
+/// Returns whether it is a record that may not be written, by row security, and not a right that lacks: both have one
+/// state, and words in the server's language.
+fn is_of_row_security(said: &dyn DatabaseError) -> bool {
+    let said = said.try_downcast_ref::<PgDatabaseError>();
+    said.is_some_and(|said| said.routine() == Some(ROW_SECURITY))
 }
 
 /// Returns whether somebody else has made a thing of the same name at the same moment, which PostgreSQL's
@@ -105,8 +116,7 @@ fn refuses_record_as(state: &str, routine: Option<&str>) -> bool {
         // The connection, what the server does not do, transactions, statements, logins, names, resources, its insides.
         "08" | "0A" | "25" | "26" | "28" | "3D" | "3F" | "40" | "53" | "55" | "57" | "58"
         | "72" | "F0" | "HV" | "XX" => false,
-        // Row security has the state of a right that lacks, and words in the server's language.
-        "42" => state == "42000" || routine == Some("ExecWithCheckOptions"),
+        "42" => state == "42000" || routine == Some(ROW_SECURITY),
         _ => true,
     }
 }

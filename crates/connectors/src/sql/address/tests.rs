@@ -33,6 +33,22 @@ fn what_is_not_ours_is_left_to_the_driver() {
 }
 
 #[test]
+fn a_name_that_is_longer_than_the_server_takes_is_refused() {
+    let name = "ä".repeat(33);
+    let of = |scheme: &str, name: &str| format!("{scheme}://h/db?table={name}");
+    check(
+        &of("postgres", &name),
+        "has 66 bytes, of which the server takes 63",
+    );
+    check(&of("mysql", &name), "30s");
+    let name = "ä".repeat(65);
+    check(
+        &of("mysql", &name),
+        "has 65 characters, of which the server takes 64",
+    );
+}
+
+#[test]
 fn an_address_that_does_not_say_what_is_read_says_how_to_write_it() {
     check(
         "postgres://h?table=t",

@@ -63,7 +63,8 @@ impl SqlDestination {
                 return Ok(Outcome::Done);
             }
             swap.carry_out(link).await
-        })?;
+        });
+        let outcome = outcome.map_err(Trouble::of_writing)?;
         let (table, n) = (&self.target.table, swap.n_loaded);
         let found = match outcome {
             Outcome::Done => None,

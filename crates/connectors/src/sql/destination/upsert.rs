@@ -79,7 +79,8 @@ impl SqlDestination {
         let upsert = self.upsert(records);
         let tried = self
             .connection
-            .repeat("write records", async |link| upsert.carry_out(link).await)?;
+            .repeat("write records", async |link| upsert.carry_out(link).await)
+            .map_err(Trouble::of_writing)?;
         Ok(tried.map(|found| self.seen.merge(found)))
     }
 

@@ -517,6 +517,78 @@ fn what_a_repeated_push_has_loaded_before_stays_though_its_first_records_are_ref
 }
 
 #[test]
+fn what_lacks_to_a_trigger_is_no_fault_of_the_address() {
+    for kind in EVERY {
+        let database = Database::start(kind);
+        let place = Workplace::new();
+        place.write_tiny(20);
+        let to = database.address("tiny");
+        push_tiny(&place, &to, &[]);
+        let insert = "INSERT INTO nosuch VALUES (NEW.a)";
+        match kind {
+            Kind::Postgres => {
+                database.ask(&format!(
+                    "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS \
+                     'BEGIN {insert}; RETURN NEW; END'"
+                ));
+                database
+                    .ask("CREATE TRIGGER t AFTER INSERT ON tiny FOR EACH ROW EXECUTE FUNCTION f()")
+            }
+            Kind::MariaDb => database.ask(&format!(
+                "CREATE TRIGGER t AFTER INSERT ON tiny FOR EACH ROW {insert}"
+            )),
+            Kind::Sqlite => database.ask(&format!(
+                "CREATE TRIGGER t AFTER INSERT ON tiny BEGIN {insert}; END"
+            )),
+        };
+        place.write_tiny(30);
+        for mode in ["append", "replace"] {
+            let called = try_to_push(&place, &to, &["--mode", mode]);
+            assert_eq!(called.code, 69, "{kind:?} {}", called.err);
+            for said in ["nosuch", "a trigger or a function of the table"] {
+                assert!(called.err.contains(said), "{kind:?} {}", called.err);
+            }
+            let advice = "what an address may hold";
+            assert!(!called.err.contains(advice), "{kind:?} {}", called.err);
+            assert_eq!(database.count("tiny"), 20, "{kind:?} {mode}");
+        }
+    }
+}
+
+#[test]
+fn a_record_that_row_security_refuses_is_no_right_that_lacks() {
+    let database = Database::start(Kind::Postgres);
+    let place = Workplace::new();
+    place.write_tiny(20);
+    database.ask(&format!(
+        "CREATE USER writer PASSWORD '{PASSWORD}'; GRANT CREATE ON SCHEMA public TO writer; \
+         CREATE TABLE tiny (a FLOAT8, b FLOAT8, y BIGINT); \
+         ALTER TABLE tiny ENABLE ROW LEVEL SECURITY; \
+         CREATE POLICY few ON tiny USING (true) WITH CHECK (a < 7); \
+         GRANT ALL ON tiny TO writer"
+    ));
+    let to = database.address("tiny").replace("netsec:", "writer:");
+    let called = try_to_push(&place, &to, &["--mode", "replace"]);
+    assert_eq!(called.code, 65, "{}", called.err);
+    assert!(called.err.contains("row-level security"), "{}", called.err);
+    assert!(!called.err.contains("let this user"), "{}", called.err);
+    let tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'";
+    assert_eq!(database.ask(tables).trim(), "tiny");
+}
+
+#[test]
+fn a_directory_is_no_database() {
+    let place = Workplace::new();
+    place.write_tiny(20);
+    let uri = format!("sqlite://{}?table=tiny", place.path("").display());
+    let doctor = place.call(&["doctor", "--dataset", "tiny.yaml", "--source", &uri]);
+    let pushed = try_to_push(&place, &uri, &[]);
+    for said in [doctor.out, pushed.err] {
+        assert!(said.contains("is a directory: name a file in it"), "{said}");
+    }
+}
+
+#[test]
 fn whoever_may_write_to_a_table_need_not_have_the_right_to_make_one() {
     let database = Database::start(Kind::Postgres);
     let place = Workplace::new();
