@@ -36,8 +36,16 @@ enum State {
     There(Tally),
     /// The file goes before its directory.
     Writing(Box<dyn Sink>, Staging),
-    Written(Staging),
+    /// What has been read back from it.
+    Written(Staging, Tally),
     Done,
+}
+
+/// Whether a file has got its name.
+enum Placed {
+    Here,
+    /// Another has it.
+    Occupied,
 }
 
 impl FileDestination {
@@ -98,7 +106,7 @@ impl FileDestination {
         }
     }
 
-    fn place(&self, written: &Path) -> Result<(), SinkError> {
+    fn place(&self, written: &Path) -> Result<Placed, SinkError> {
         if let Ok(old) = fs::metadata(&self.path) {
             fs::set_permissions(written, old.permissions()).map_err(|e| self.failed(&e))?;
         }
@@ -106,14 +114,17 @@ impl FileDestination {
             true => add(written, &self.path),
             false => fs::rename(written, &self.path),
         };
-        placed.map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => self.occupied(),
-            _ => self.failed(&error),
-        })?;
+        match placed {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Ok(Placed::Occupied);
+            }
+            placed => placed.map_err(|e| self.failed(&e))?,
+        }
         let directory = self.path.parent().filter(|p| !p.as_os_str().is_empty());
         let directory = File::open(directory.unwrap_or(Path::new(".")));
         let synced = directory.and_then(|directory| directory.sync_all());
-        synced.map_err(|e| self.failed(&e))
+        synced.map_err(|e| self.failed(&e))?;
+        Ok(Placed::Here)
     }
 
     fn occupied(&self) -> SinkError {
@@ -187,7 +198,7 @@ impl Destination for FileDestination {
             State::Writing(sink, staging) => {
                 sink.finish().map_err(|e| self.located(e))?;
                 let found = self.read(&self.within(&staging))?;
-                self.state = State::Written(staging);
+                self.state = State::Written(staging, found);
                 Ok(found)
             }
             State::There(sent) => self.compare(sent),
@@ -197,7 +208,11 @@ impl Destination for FileDestination {
 
     fn publish(&mut self) -> Result<(), SinkError> {
         match std::mem::replace(&mut self.state, State::Done) {
-            State::Written(staging) => self.place(&self.within(&staging)),
+            State::Written(staging, found) => match self.place(&self.within(&staging))? {
+                Placed::Here => Ok(()),
+                // An equal push may have been quicker.
+                Placed::Occupied => self.compare(found).map(|_| ()),
+            },
             _ => Ok(()),
         }
     }
@@ -222,3 +237,6 @@ fn add(written: &Path, path: &Path) -> io::Result<()> {
         linked => linked,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,13 +88,16 @@ impl S3Destination {
         match self.connection.block_on(store.load_of(&self.key))? {
             None => Ok(false),
             Some(load) if load == self.load => Ok(true),
-            Some(_) => Err(SinkError::Rejected {
-                location: self.connection.address().location_of(&self.key),
-                reason:
-                    "there is another object already: `--mode replace` writes over it; a key that \
-                         ends with `/` or has a `*` adds objects"
-                        .to_owned(),
-            }),
+            Some(_) => Err(self.occupied()),
+        }
+    }
+
+    fn occupied(&self) -> SinkError {
+        SinkError::Rejected {
+            location: self.connection.address().location_of(&self.key),
+            reason: "there is another object already: `--mode replace` writes over it; a key that ends with `/` \
+                     or has a `*` adds objects"
+                .to_owned(),
         }
     }
 
@@ -198,7 +201,13 @@ impl Destination for S3Destination {
             content: Content::File(Arc::new(Mutex::new(file))),
             n_bytes,
         };
-        self.connection.block_on(upload.run())?;
+        match self.connection.block_on(upload.run()) {
+            // It was not there before; an equal one would have been taken for this.
+            Err(trouble) if self.is_addition && trouble.cause == Cause::Changed => {
+                return Err(self.occupied());
+            }
+            uploaded => uploaded?,
+        }
         let found = self.read_object()?;
         if found == sent {
             return Ok(());

@@ -455,6 +455,32 @@ fn a_long_file_goes_and_comes_in_parts_and_an_interrupted_one_leaves_nothing() {
 }
 
 #[test]
+fn another_addition_that_came_first_is_told_and_stays() {
+    let (bucket, place, other) = (Bucket::new(), tiny(40), tiny(30));
+    let (port, to) = (bucket.server.port, bucket.uri("new.csv"));
+    let held = Proxy::before(port, Fault::Interrupt("PUT /"));
+    let called = std::thread::scope(|scope| {
+        let arguments = ["push", "--from", "tiny.csv", "--to", &to];
+        let arguments = [&arguments[..], &SCHEMA].concat();
+        let environment = environment(held.port);
+        let pushed = scope.spawn(|| {
+            let (arguments, environment) = (arguments, environment);
+            place.call_in(&arguments, &environment)
+        });
+        while held.cuts() == 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        push_tiny(&other, port, &to, &[]);
+        held.open();
+        pushed.join().unwrap()
+    });
+    assert_eq!(called.code, 65, "{}", called.err);
+    let said = "there is another object already";
+    assert!(called.err.contains(said), "{}", called.err);
+    assert!(bucket.get("new.csv")["Body"] == tiny_csv(30));
+}
+
+#[test]
 fn doctor_names_the_step_that_fails_and_no_secret_is_shown() {
     let server: &'static Server = Box::leak(Box::new(Server::start()));
     server.ask("create_bucket", json!({"Bucket": "mine"}));
