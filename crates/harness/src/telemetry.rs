@@ -4,6 +4,10 @@ use std::io::IsTerminal as _;
 
 use tracing_subscriber::EnvFilter;
 
+/// What libraries say that only whoever writes programs with them can heed: that the checksum of an object that was
+/// written in parts is not one of the whole, each time that one is read.
+const NOISE: &str = "aws_sdk_s3::http_response_checksum=off";
+
 /// Starts logging to standard error; `NETSEC_LOG` (for example `debug` or `ingestion=debug`) decides
 /// what is shown, `warn` by default. Colour appears only on a terminal, and never with `NO_COLOR`.
 ///
@@ -15,6 +19,7 @@ pub fn init_telemetry() {
 /// Starts logging as [`init_telemetry`], but for `directives` such as `noisy::module=off`, unless
 /// `NETSEC_LOG` names the same module.
 pub fn init_telemetry_without(directives: &str) {
+    let directives = format!("{NOISE},{directives}");
     let filter = |said: &str| EnvFilter::try_new(format!("{directives},{said}"));
     let said = std::env::var("NETSEC_LOG").unwrap_or_default();
     let said = Some(said).filter(|said| !said.is_empty());

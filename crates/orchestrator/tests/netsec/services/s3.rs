@@ -437,6 +437,11 @@ fn a_long_file_goes_and_comes_in_parts_and_an_interrupted_one_leaves_nothing() {
     assert!(verified.starts_with("1300000 records"), "{verified}");
     assert!(proxy.cuts() >= 2, "{} cuts", proxy.cuts());
     assert_eq!(bucket.n_uploads(), 0);
+    // What a library of ours has to say is for its users.
+    let arguments = ["push", "--from", "tiny.csv", "--to", &to];
+    let arguments = [&arguments[..], &SCHEMA, &["--mode", "replace"]].concat();
+    let said = fails(&place, &environment(port), &arguments, 0);
+    assert!(!said.contains("aws_sdk_s3"), "{said}");
     let put = bucket.get("long.csv");
     assert!(
         put["ETag"].as_str().unwrap().contains("-2"),
