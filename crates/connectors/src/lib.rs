@@ -53,7 +53,13 @@ mod spool;
 #[cfg(feature = "sql")]
 mod sql;
 mod staging;
-#[cfg(any(feature = "http", feature = "mongodb", feature = "sql"))]
+#[cfg(any(
+    feature = "dynamodb",
+    feature = "http",
+    feature = "mongodb",
+    feature = "s3",
+    feature = "sql"
+))]
 mod tls;
 mod written;
 

@@ -2,17 +2,25 @@
 
 use std::error::Error;
 
-use crate::failure::Cause;
+use crate::{failure::Cause, tls};
 
-/// Tells what is behind a request that has come to no answer; the time limit of a request is ours, so that
-/// one of the transport's is of connecting.
-pub(crate) fn of_connecting(reason: &str, is_timeout: bool, is_io: bool, is_user: bool) -> Cause {
-    match () {
-        () if reason.contains("certificate") => Cause::Refused,
+/// Tells what is behind a request that has come to no answer, and why; the time limit of a request is ours, so
+/// that one of the transport's is of connecting.
+pub(crate) fn of_connecting(
+    reason: String,
+    is_timeout: bool,
+    is_io: bool,
+    is_user: bool,
+) -> (Cause, String) {
+    if let Some(said) = tls::explain(&reason, "AWS_CA_BUNDLE=FILE") {
+        return (Cause::Tls, said);
+    }
+    let cause = match () {
         () if is_timeout || is_io || reason.contains("tcp connect") => Cause::Unreachable,
         () if is_user => Cause::Wrong,
         () => Cause::Interrupted,
-    }
+    };
+    (cause, reason)
 }
 
 /// Tells what is behind a code that services of JSON answer with, and a status.

@@ -72,7 +72,7 @@ pub(crate) struct Way {
 impl Way {
     /// Names a server of another kind, which is not understood.
     pub(crate) fn named(&self, mut trouble: Trouble) -> Trouble {
-        if trouble.cause.is_transient()
+        if (trouble.cause.is_transient() || trouble.cause == Cause::Tls)
             && let Some(said) = self.at.and_then(|at| peer::instead(at, peer::WEB))
         {
             trouble.cause = Cause::Unreachable;

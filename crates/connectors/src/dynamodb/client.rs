@@ -208,12 +208,8 @@ impl Client {
     async fn exchange(&self, request: HttpRequest) -> Result<(u16, Vec<u8>), (Cause, String)> {
         let answer: Result<HttpResponse, ConnectorError> = self.connector.call(request).await;
         let answer = answer.map_err(|error| {
-            let reason = chain(&error);
             let (is_timeout, is_io) = (error.is_timeout(), error.is_io());
-            (
-                of_connecting(&reason, is_timeout, is_io, error.is_user()),
-                reason,
-            )
+            of_connecting(chain(&error), is_timeout, is_io, error.is_user())
         })?;
         let status = answer.status().as_u16();
         let (mut body, mut bytes) = (ByteStream::new(answer.into_body()), Vec::new());

@@ -70,7 +70,8 @@ fn failing(trouble: &Trouble, is_encrypted: bool) -> (usize, &'static str) {
         Cause::Permission => (2, "permission"),
         Cause::Missing => (2, "table"),
         Cause::Busy => (3, "capacity"),
-        Cause::Wrong | Cause::Refused if !trouble.reason.contains("certificate") => (2, "table"),
+        Cause::Tls => (0, "TLS"),
+        Cause::Wrong | Cause::Refused => (2, "table"),
         _ if is_encrypted => (0, "TLS"),
         _ => (0, "server"),
     }

@@ -36,10 +36,8 @@ where
         SdkError::TimeoutError(_) => (Cause::TimedOut, chain(error)),
         SdkError::ResponseError(_) => (Cause::Interrupted, chain(error)),
         SdkError::DispatchFailure(failure) => {
-            let reason = chain(error);
             let (is_timeout, is_io) = (failure.is_timeout(), failure.is_io());
-            let cause = of_connecting(&reason, is_timeout, is_io, failure.is_user());
-            (cause, reason)
+            of_connecting(chain(error), is_timeout, is_io, failure.is_user())
         }
         _ => (Cause::Wrong, chain(error)),
     }

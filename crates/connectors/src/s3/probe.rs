@@ -84,6 +84,9 @@ fn ask(connection: &Connection, way: &Way, probed: &mut Probed) -> Result<(), En
         true => "agreed on",
         false => "none: anybody on the way can read along",
     };
+    if let Err(trouble) = connection.block_on(check_is_s3(store)) {
+        return probed.step("server", Err(trouble), |()| String::new());
+    }
     let seen = connection.block_on(look(store));
     let seen = seen.map_err(|trouble| way.named(trouble));
     let (n_passed, last) = match &seen {
@@ -109,10 +112,34 @@ fn failing(trouble: &Trouble, is_encrypted: bool) -> (usize, &'static str) {
         // Who asks for what is not there may not have been looked at.
         Cause::Missing if trouble.reason.contains("NoSuchBucket") => (1, "bucket"),
         Cause::Missing => (3, "object"),
-        Cause::Wrong | Cause::Refused if !trouble.reason.contains("certificate") => (1, "object"),
+        Cause::Tls => (0, "TLS"),
+        Cause::Wrong | Cause::Refused => (1, "object"),
         _ if is_encrypted => (0, "TLS"),
         _ => (0, "server"),
     }
+}
+
+/// Refuses a server that answers, but not as S3 does: whatever it is asked with, it would seem to accept.
+async fn check_is_s3(store: &Store) -> Result<(), Trouble> {
+    let asked = "list objects";
+    match store.page(None, Some(1)).await {
+        Err(trouble) if is_foreign(&trouble) => {
+            let reason = format!("{}, but not as S3 does", trouble.reason);
+            Err(store.trouble(asked, Cause::Unreachable, reason))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Returns whether a failure to list lacks the code that S3 gives with every status.
+fn is_foreign(trouble: &Trouble) -> bool {
+    let status = trouble.reason.strip_prefix("it answers ");
+    let is_bare = status.is_some_and(|status| status.chars().all(|c| c.is_ascii_digit()));
+    is_bare
+        && matches!(
+            trouble.cause,
+            Cause::Missing | Cause::Wrong | Cause::Refused
+        )
 }
 
 /// Looks at an object, or whether there is one.

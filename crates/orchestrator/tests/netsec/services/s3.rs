@@ -12,9 +12,11 @@ use serde_json::{Value, json};
 
 use super::{
     bucket::{Bucket, Server, environment},
+    http,
     mongodb::{payloads, phishing},
     proxy::{Fault, Proxy},
     server::free_port,
+    table::Table,
 };
 use crate::support::{SMALL, TINY, Workplace, send_signal, tiny_csv};
 
@@ -554,7 +556,15 @@ fn doctor_names_the_step_that_fails_and_no_secret_is_shown() {
     check(&elsewhere, to, "name", 69, "no-such-host.invalid");
     let mut encrypted = right.clone();
     encrypted[0].1 = format!("https://127.0.0.1:{}", server.port);
-    check(&encrypted, to, "TLS", 69, "127.0.0.1");
+    check(&encrypted, to, "TLS", 69, "does not speak TLS at this port");
+    let page = Workplace::new();
+    fs::create_dir(page.path("served")).unwrap();
+    fs::create_dir(page.path("served/mine")).unwrap();
+    let web = http::Server::start(&page);
+    let items = Table::new();
+    for port in [web.port, items.server.port] {
+        check(&environment(port), to, "server", 69, "not as S3 does");
+    }
     // Amazon's own, where neither region nor credentials are, and no instance that has them.
     let mut amazon = environment(free_port());
     amazon[0].0 = "AWS_EC2_METADATA_SERVICE_ENDPOINT";
