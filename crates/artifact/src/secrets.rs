@@ -10,6 +10,9 @@ pub fn without_secrets(text: &str) -> String {
     let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`');
     let words = text.split_inclusive(is_end).map(|word| {
         let bare = word.trim_end_matches(is_end);
+        // A sentence that goes on behind an address that is masked already.
+        let colon = bare.strip_suffix(':').filter(|bare| bare.ends_with(MASK));
+        let bare = colon.unwrap_or(bare);
         let start = address_start(bare);
         bare[..start].to_owned() + &masked(&bare[start..], is_secret) + &word[bare.len()..]
     });

@@ -9,6 +9,11 @@ use std::{
 use dataset::SourceError;
 use flate2::bufread::GzDecoder;
 
+/// What begins UTF-8 text of some programs.
+const BYTE_ORDER_MARK: &[u8] = &[0xef, 0xbb, 0xbf];
+/// Bytes that tell what is no table of text.
+const HEAD_BYTES: u64 = 64;
+
 pub(crate) type Bytes = Box<dyn Read + Send>;
 
 /// Text up to here is taken whatever it was compressed to.
@@ -44,7 +49,7 @@ pub(crate) fn text(reader: Bytes, location: &str) -> Result<Bytes, SourceError> 
     if let Some(reason) = foreign(&head) {
         return Err(malformed(location, reason));
     }
-    let has_mark = head.starts_with(&[0xef, 0xbb, 0xbf]);
+    let has_mark = head.starts_with(BYTE_ORDER_MARK);
     if has_mark {
         reader
             .read_exact(&mut [0; 3])
@@ -62,8 +67,8 @@ pub(crate) fn gzip_alone(reader: Bytes, location: &str) -> Result<Bytes, SourceE
     if head.is_empty() || is_gzip(&head) || foreign(&head).is_some() {
         return Ok(reader);
     }
-    let reason = "its name ends with .gz, but it is no gzip: it is spoiled, or something else was put there; what is \
-                  not compressed has a name without .gz";
+    let reason = "it is to be gzip, as .gz says, but is none: it is spoiled, or something else was put there; what is not \
+                  compressed goes without .gz";
     Err(malformed(location, reason))
 }
 
@@ -92,19 +97,34 @@ pub(crate) fn all(mut reader: Bytes, location: &str) -> Result<Vec<u8>, SourceEr
     Ok(bytes)
 }
 
-/// Looks at the first four bytes; the reader that is given back starts with them again.
+/// Looks at the first bytes; the reader that is given back starts with them again.
 fn peek(mut reader: Bytes, location: &str) -> Result<(Vec<u8>, Bytes), SourceError> {
     let mut head = Vec::new();
     reader
         .by_ref()
-        .take(4)
+        .take(HEAD_BYTES)
         .read_to_end(&mut head)
         .map_err(|e| failed(location, &e))?;
     let whole = Cursor::new(head.clone()).chain(reader);
     Ok((head, Box::new(whole)))
 }
 
+/// Returns whether a text begins as web pages do.
+fn is_page(head: &[u8]) -> bool {
+    let text = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
+    let text = text.trim_ascii_start().to_ascii_lowercase();
+    [&b"<!doctype html"[..], b"<html"]
+        .iter()
+        .any(|beginning| text.starts_with(beginning))
+}
+
 fn foreign(head: &[u8]) -> Option<&'static str> {
+    if is_page(head) {
+        return Some(
+            "it is a web page (HTML): one to log in at, or that says what is wrong; look at it in a browser",
+        );
+    }
+
     let known: [(&[u8], &str); 5] = [
         (
             b"PAR1",

@@ -121,6 +121,16 @@ fn other_formats_under_a_text_name_are_named() {
     assert!(check(b"PAR1....", &CSV).contains("Parquet"));
     assert!(check(b"PK\x03\x04....", &CSV).contains("ZIP"));
     assert!(check(b"\xff\xfea\0,\0", &CSV).contains("UTF-16"));
+    for page in [
+        "<!DOCTYPE html>\n<p>log in",
+        "\u{feff} \n<HTML lang=en>",
+        "<html>",
+    ] {
+        assert!(
+            check(page.as_bytes(), &CSV).contains("a web page (HTML)"),
+            "{page}"
+        );
+    }
     assert!(check(&gzip(b"PAR1...."), &FileFormat::JsonLines).contains("Parquet"));
 }
 
@@ -135,9 +145,10 @@ fn a_name_of_gzip_is_of_gzip_alone() {
         assert!(said.contains(expected), "{name}: {said}");
         assert_eq!(said.is_empty(), expected.is_empty(), "{name}: {said}");
     };
-    let no_gzip = "its name ends with .gz, but it is no gzip";
+    let no_gzip = "it is to be gzip, as .gz says, but is none";
     check("a.csv.gz", b"a,b\n1,2\n", no_gzip);
-    check("A.CSV.GZ", b"<html>not found</html>", no_gzip);
+    check("A.CSV.GZ", b"1,2", no_gzip);
+    check("a.csv.gz", b"<html>not found</html>", "a web page (HTML)");
     check("a.csv.gz", b"PK\x03\x04....", "ZIP");
     check("a.csv.gz", b"", "it is empty");
     check("a.csv.gz", &gzip(b"a,b\n1,2\n"), "");

@@ -11,6 +11,9 @@ fn every_address_in_a_text_is_masked() {
         text.replace("=x", "=***")
             .replace("AWS_SESSION_TOKEN:x", "***")
     );
+    // What is masked already ends there, and a sentence goes on.
+    let masked = "https://h/x?token=***: 401";
+    assert_eq!(without_secrets(masked), masked);
     // What stands before an address in a word is no part of it.
     assert_eq!(
         without_secrets("--set a=[https://me:secret@h/x?token=t"),

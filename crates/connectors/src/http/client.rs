@@ -246,7 +246,7 @@ impl Trouble {
     pub(super) fn of_body(error: &io::Error, time_limit: Duration) -> Self {
         match error.get_ref().and_then(|inner| inner.downcast_ref()) {
             Some(ureq::Error::Timeout(_)) => Self::no_answer(time_limit),
-            _ => Self::passing(format!("the answer broke off: {error}")),
+            _ => Self::passing(format!("the answer broke off: {error}: run it again")),
         }
     }
 

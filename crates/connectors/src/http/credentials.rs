@@ -4,11 +4,18 @@ use artifact::{
     Digest,
     secrets::{is_surely_secret, places},
 };
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::{Origin, Url};
 
 use super::{HEADER_VARIABLE, QUERY_VARIABLE, TOKEN_VARIABLE, address::Address};
 use crate::parameter::decode;
+
+/// What is escaped in a parameter: all that RFC 3986 reserves or does not know.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// What is sent to one origin, and to no other that it redirects or links to.
 pub(super) struct Credentials {
@@ -94,7 +101,7 @@ pub(super) fn with_parameter(url: &Url, name: &str, value: &str) -> Url {
         !part.is_empty() && decode(&found.replace('+', " ")).as_deref() != Ok(name)
     };
     let others = url.query().unwrap_or_default().split('&').filter(is_other);
-    let escape = |text| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let escape = |text| utf8_percent_encode(text, RESERVED).to_string();
     let own = format!("{}={}", escape(name), escape(value));
     let parts: Vec<&str> = others.chain([own.as_str()]).collect();
     let mut completed = url.clone();
@@ -195,6 +202,8 @@ mod tests {
         let url = Url::parse("https://h/x?page=7&q=a%20b+c&flag&s=%E9&p%61ge=8").unwrap();
         let found = with_parameter(&url, "page", "9&");
         assert_eq!(found.as_str(), "https://h/x?q=a%20b+c&flag&s=%E9&page=9%26");
+        let found = with_parameter(&url, "api_key", "a-b.c~/");
+        assert!(found.as_str().ends_with("&api_key=a-b.c~%2F"), "{found}");
     }
 
     #[test]

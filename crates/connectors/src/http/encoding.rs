@@ -6,7 +6,7 @@ use std::{
 };
 
 use dataset::SourceError;
-use ureq::http::header;
+use ureq::http::{HeaderMap, header};
 
 use super::{
     client::Client,
@@ -19,10 +19,8 @@ pub(super) fn decoded(
     download: Download,
     limits: Limits,
 ) -> Result<Download, SourceError> {
-    let packed = download.headers.get(header::CONTENT_ENCODING);
-    let named = packed.map(|name| name.to_str().unwrap_or_default().trim().to_lowercase());
-    match named.as_deref() {
-        None | Some("" | "identity") => return Ok(download),
+    match coding(&download.headers).as_deref() {
+        None => return Ok(download),
         Some("gzip" | "x-gzip") => {}
         Some(other) => {
             let reason = format!("it is packed with `{other}`, which was not asked for");
@@ -36,6 +34,17 @@ pub(super) fn decoded(
     };
     let file = unpack().map_err(|e| client.malformed(format!("its gzip does not unpack: {e}")))?;
     Ok(Download { file, ..download })
+}
+
+/// Returns whether a server has packed something for the way.
+pub(super) fn is_packed(headers: &HeaderMap) -> bool {
+    coding(headers).is_some()
+}
+
+fn coding(headers: &HeaderMap) -> Option<String> {
+    let name = headers.get(header::CONTENT_ENCODING)?;
+    let name = name.to_str().unwrap_or_default().trim().to_lowercase();
+    (!["", "identity"].contains(&name.as_str())).then_some(name)
 }
 
 /// Copies what so many packed bytes stand for into a file; the sizes that they state are not believed.

@@ -30,27 +30,26 @@ impl Kind {
         let format = FileFormat::of_path(Path::new(name), layout);
         format.ok().map(Self::Rows)
     }
+}
 
-    /// Tells the kind of an answer; `asked` is the URL of the address, `given` that of the answer.
-    pub(super) fn of_answer(
-        asked: &Url,
-        given: &Url,
-        headers: &HeaderMap,
-        layout: &Layout,
-    ) -> Option<Self> {
-        let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-        let attached = text(header::CONTENT_DISPOSITION).and_then(file_name);
-        let names = [
-            Some(last_segment(asked)),
-            attached,
-            Some(last_segment(given)),
-        ];
-        let by_name = names.into_iter().flatten();
-        by_name
-            .filter_map(|name| Self::of_name(&name, layout))
-            .next()
-            .or_else(|| Self::of_name(of_type(text(header::CONTENT_TYPE)?)?, layout))
-    }
+/// Returns the name that tells the kind of an answer; `asked` is the URL of the address, `given` that of the answer.
+pub(super) fn name_of(
+    asked: &Url,
+    given: &Url,
+    headers: &HeaderMap,
+    layout: &Layout,
+) -> Option<String> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let attached = text(header::CONTENT_DISPOSITION).and_then(file_name);
+    let by_type = text(header::CONTENT_TYPE).and_then(of_type);
+    let names = [
+        Some(last_segment(asked)),
+        attached,
+        Some(last_segment(given)),
+        by_type.map(str::to_owned),
+    ];
+    let mut names = names.into_iter().flatten();
+    names.find(|name| Kind::of_name(name, layout).is_some())
 }
 
 fn last_segment(url: &Url) -> String {
@@ -103,7 +102,9 @@ mod tests {
             map.append(*name, HeaderValue::from_str(value).unwrap());
         }
         let url = |text| Url::parse(text).unwrap();
-        let found = Kind::of_answer(&url(asked), &url(given), &map, &Layout::default());
+        let layout = Layout::default();
+        let found = name_of(&url(asked), &url(given), &map, &layout);
+        let found = found.and_then(|name| Kind::of_name(&name, &layout));
         let shown = format!("{found:?}");
         assert!(shown.contains(expected), "{expected} in {shown}");
     }

@@ -12,7 +12,7 @@ use super::{
     client::Client,
     download::{Download, Limits, download, no_spool},
     encoding,
-    format::Kind,
+    format::{Kind, name_of},
     kept::Kept,
     pages,
 };
@@ -60,11 +60,16 @@ impl HttpSource {
         };
         self.check_digest(&mut download)?;
         let download = encoding::decoded(&self.client, download, limits)?;
-        match self.kind(&download)? {
+        let (kind, name) = self.kind(&download)?;
+        match kind {
             Kind::Rows(_) if self.address.records.is_some() => Err(self
                 .client
                 .malformed("`records` says where a JSON document has them, but it is none")),
-            Kind::Rows(format) => self.read(download.file, &format),
+            // The name may be of what has been unpacked already.
+            Kind::Rows(format) if encoding::is_packed(&download.headers) => {
+                self.read(download.file, &format)
+            }
+            Kind::Rows(format) => self.read_named(download.file, &name, &format),
             Kind::Json => self.read(self.lines(&download)?, &FileFormat::JsonLines),
             Kind::Zip => self.unpack(download),
         }
@@ -78,7 +83,7 @@ impl HttpSource {
             archive::unpack(download.file, member, is_rows, Limits::of(&self.address))
                 .map_err(|reason| self.client.malformed(reason))?;
         match Kind::of_name(&name, &self.layout) {
-            Some(Kind::Rows(format)) => self.read(file, &format),
+            Some(Kind::Rows(format)) => self.read_named(file, &name, &format),
             Some(Kind::Json) => {
                 let document = Download { file, ..download };
                 self.read(self.lines(&document)?, &FileFormat::JsonLines)
@@ -97,19 +102,27 @@ impl HttpSource {
         formats::read_file(file, self.address.location.clone(), format)
     }
 
-    fn kind(&self, download: &Download) -> Result<Kind, SourceError> {
-        let found = match &self.address.format {
-            Some(format) => Kind::of_name(&format!("x.{format}"), &self.layout),
+    fn read_named(
+        &self,
+        file: File,
+        name: &str,
+        format: &FileFormat,
+    ) -> Result<Box<dyn Source>, SourceError> {
+        let location = self.address.location.clone();
+        formats::read_named(file, Path::new(name), location, format)
+    }
+
+    /// Tells the kind of what was downloaded, and the name that tells it.
+    fn kind(&self, download: &Download) -> Result<(Kind, String), SourceError> {
+        let (asked, given) = (&self.address.url, &download.url);
+        let name = match &self.address.format {
+            Some(format) => Some(format!("x.{format}")),
             None if self.address.records.is_some() && self.address.member.is_none() => {
-                Some(Kind::Json)
+                Some("x.json".to_owned())
             }
-            None => Kind::of_answer(
-                &self.address.url,
-                &download.url,
-                &download.headers,
-                &self.layout,
-            ),
+            None => name_of(asked, given, &download.headers, &self.layout),
         };
+        let found = name.and_then(|name| Some((Kind::of_name(&name, &self.layout)?, name)));
         found.ok_or_else(|| SourceError::Unsupported {
             location: self.address.location.clone(),
             reason:

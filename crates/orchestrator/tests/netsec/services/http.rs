@@ -102,7 +102,8 @@ pub fn served() -> Workplace {
         .map(|n| format!("@attribute {n} numeric\n"))
         .collect();
     let arff = format!("% rows\n@relation tiny\n{attributes}@data\n{body}");
-    let files: [(&str, Vec<u8>); 10] = [
+    let files: [(&str, Vec<u8>); 11] = [
+        ("served/plain.csv.gz", csv.clone().into_bytes()),
         ("served/page", b"<html>".to_vec()),
         ("served/a.csv", csv.clone().into_bytes()),
         ("served/a.csv.gz", gzip(&csv)),
@@ -180,6 +181,7 @@ fn every_way_to_serve_them_gives_the_same_rows() {
         "/files/a.arff",
         "/packed/a.csv",
         "/packed/a.csv.gz?as=x-gzip",
+        "/packed/plain.csv.gz",
         "/packed/top.json",
         "/packed/a.zip",
         "/spliced/a.csv",
@@ -384,6 +386,14 @@ fn what_goes_wrong_is_said_with_what_to_do() {
         ("/drip/a.csv#time_limit=1", &["it is too slow"]),
         ("/plain/a.csv#format=xls", &["#format=csv"]),
         ("/typed/page?type=text/html", &["#format=csv"]),
+        ("/typed/page?type=text/csv", &["a web page (HTML)"]),
+        ("/files/page#format=csv.gz", &["a web page (HTML)"]),
+        ("/plain/plain.csv.gz", &["it is to be gzip, as .gz says"]),
+        (
+            "/plain/a.csv#format=csv.gz",
+            &["it is to be gzip, as .gz says"],
+        ),
+        ("/broken/a.csv", &["the answer broke off", ": run it again"]),
         ("/files/in.json", &["try #records=/rows"]),
         (
             "/files/in.json#records=/lines",

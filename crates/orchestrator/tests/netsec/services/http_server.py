@@ -4,7 +4,7 @@
 
 Prints its port, and then a line for each request: its path, who asked, and how many bytes of a body went out. Beside
 /files/NAME, which knows ETag, Range and If-None-Match: /dated/NAME which knows the time of the last change,
-/plain/NAME without either, /cut/NAME which breaks off twice, /cutplain/NAME likewise without ETag, /busy/NAME which
+/plain/NAME without either, /broken/NAME which never comes to its end, /cut/NAME which breaks off twice, /cutplain/NAME likewise without ETag, /busy/NAME which
 asks to wait once, /down which always fails, /hang, /drip, /kept/NAME for those who may, /moved/NAME, /elsewhere?to=URL,
 /own/NAME which gives TOKEN.csv, /stale/NAME which keeps its ETag whatever becomes of it, /packed/NAME?as=CODING, /endless, /spliced/NAME which goes on with another file,
 and pages of records.jsonl: /link, /cursor, /urls, /page, /offset, /same,
@@ -136,6 +136,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def cutplain(self, name, query):
         self.answer(200, (DIRECTORY / name).read_bytes(), cut=1500 if seen["cutplain"] <= 2 else None)
+
+    def broken(self, name, query):
+        self.answer(200, (DIRECTORY / name).read_bytes(), cut=10)
 
     def short(self, name, query):
         """Breaks off, and then gives what was asked for in small parts."""
