@@ -69,9 +69,11 @@ current=netsec
 previous=netsec-previous
 probe=netsec-probe
 replaced=netsec-replaced
-# Whether nothing served before; the image whose container somebody has removed.
+# Whether nothing served before; the image whose container somebody has removed; whether what once served is to serve
+# again, which no log that cannot be sent holds up.
 is_first=
 lost=
+is_way_back=
 
 main() {
   local command="${1:-deploy}"
@@ -149,6 +151,7 @@ rollback() {
   if [ -z "$image" ] || { [ "$(state "$current")" != absent ] && [ "$(image_of "$current")" = "$image" ]; }; then
     fail 65 "no other image was replaced yet: there is none to go back to"
   fi
+  is_way_back=yes
   bring_up "$image"
 }
 
@@ -213,8 +216,11 @@ try_beside() {
 # The engine opens the log at a start alone, and refuses it only then.
 try_log() {
   [ "${log[*]}" != "${local_log[*]}" ] || return 0
-  docker run --rm --network none "${log[@]}" --entrypoint true "$1" >/dev/null ||
-    fail 78 "NETSEC_LOG_DRIVER=$NETSEC_LOG_DRIVER cannot be used with NETSEC_LOG_OPTIONS=${NETSEC_LOG_OPTIONS:-}: see above"
+  if docker run --rm --network none "${log[@]}" --entrypoint true "$1" >/dev/null; then return; fi
+  warn "NETSEC_LOG_DRIVER=$NETSEC_LOG_DRIVER cannot be used with NETSEC_LOG_OPTIONS=${NETSEC_LOG_OPTIONS:-}: see above"
+  [ -n "$is_way_back" ] || exit 78
+  warn "the log stays on this machine until a deployment sends it"
+  log=("${local_log[@]}")
 }
 
 swap() {
@@ -375,7 +381,8 @@ make_again() {
   now="$(state "$current")" || return
   image="$(written_down image)"
   if [ "$now" != absent ] || [ -z "$image" ]; then return 0; fi
-  pull "$image" && run_container "$current" "$image" unless-stopped "$bind:$port" "${log[@]}" && commit &&
+  is_way_back=yes
+  pull "$image" && try_log "$image" && run_container "$current" "$image" unless-stopped "$bind:$port" "${log[@]}" && commit &&
     say "made again" "image=$image"
 }
 

@@ -429,6 +429,19 @@ class Deployment(OnAMachine):
         self.assertEqual([call for call in self.machine.calls() if " stop netsec" in call], [])
         self.assertEqual(self.machine.serving(), "old")
 
+    def test_a_rollback_keeps_its_log_here_where_the_engine_cannot_send_it(self):
+        machine = self.new_machine("rollback", ("old", "new"))
+        self.check(machine.run("rollback", NETSEC_LOG_DRIVER="absent"), 0, "the log stays on this machine")
+        self.assertEqual(machine.serving(), "old")
+        self.assertIn("--log-driver local ", [call for call in machine.calls() if call.startswith("docker run")][-1])
+        # A deployment of the same image sends it again once it can.
+        self.check(machine.deploy("old", **self.LOGS), 0, "swapping")
+
+    def test_a_container_that_is_made_again_keeps_its_log_here_where_the_engine_cannot_send_it(self):
+        self.remove(self.machine, False)
+        self.check(self.machine.run("start", NETSEC_LOG_DRIVER="absent"), 0, "the log stays on this machine")
+        self.assertEqual(self.machine.serving(), "old")
+
     def test_the_unit_is_installed_once_and_again_when_the_system_refused_it(self):
         unit = self.machine.root / "etc/systemd/system/netsec.service"
         self.assertEqual(unit.read_bytes(), (REPOSITORY / "deploy/systemd/netsec.service").read_bytes())
