@@ -136,7 +136,7 @@ fits() { [[ "$2" =~ ^($3)$ ]] || fail 78 "$1=${2@Q} is not $4: mend $settings_fi
 
 deploy() {
   install_missing
-  recover
+  prepare
   local image="${1:-${NETSEC_IMAGE:-}}"
   [ -n "$image" ] || image="$(default_image)"
   image="$(by_digest "$image")"
@@ -145,7 +145,7 @@ deploy() {
 }
 
 rollback() {
-  recover
+  prepare
   local image
   image="$(image_before)"
   if [ -z "$image" ] || { [ "$(state "$current")" != absent ] && [ "$(image_of "$current")" = "$image" ]; }; then
@@ -153,6 +153,12 @@ rollback() {
   fi
   is_way_back=yes
   bring_up "$image"
+}
+
+# What the engine cannot start any more is to be replaced all the same.
+prepare() {
+  make_whole
+  wake || warn "what served last cannot be started: see above"
 }
 
 # As it was written down, where the container was tidied away (`docker system prune`); nothing when there is none.
@@ -386,9 +392,10 @@ make_again() {
     say "made again" "image=$image"
 }
 
-# Makes whole what a deployment left that failed or was killed, from what the engine and the record of the
-# last commit say.
-recover() {
+recover() { make_whole && wake; }
+
+# After a deployment that failed or was killed, from what the engine and the record of the last commit say.
+make_whole() {
   local now
   mkdir -p "$state_dir" || return
   forget_login || return
@@ -402,6 +409,10 @@ recover() {
       docker container rename "$replaced" "$current" || return
     fi
   fi
+}
+
+wake() {
+  local now
   now="$(state "$current")" || return
   case "$now" in
     absent | running) ;;

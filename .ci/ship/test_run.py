@@ -321,6 +321,19 @@ class Deployment(OnAMachine):
         self.assertEqual(self.machine.containers(), ["netsec running old"])
         self.check(self.machine.run("rollback"), 65, "no other image")
 
+    def test_what_the_engine_cannot_start_is_no_hindrance_to_what_takes_its_place(self):
+        for arguments, serves in [(["rollback"], "old"), (["deploy", image("third")], "third")]:
+            with self.subTest(arguments):
+                machine = self.new_machine("stopped", ("old", "new"))
+                (machine.state / "containers/netsec/state").write_text("exited\n")
+                (machine.tools / "engine").mkdir()
+                (machine.tools / "engine/docker").symlink_to(HERE / "fakes" / "machine")
+                refused = '[ "$*" != "container start netsec" ] || { echo "docker: no such log driver" >&2; exit 1; }'
+                self.program(machine, "docker", f'{refused}\nexec {machine.tools}/engine/docker "$@"')
+                self.check(machine.run(*arguments), 0, "cannot be started")
+                self.assertEqual(machine.serving(), serves)
+                self.assertEqual(machine.run("status").returncode, 0)
+
     def test_rollback_to_the_image_that_serves_is_refused(self):
         """As two deployments of one image by an older run.sh have left it."""
         containers = self.machine.state / "containers"
