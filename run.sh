@@ -100,12 +100,19 @@ check_settings() {
   done
   [ "$port" != "$probe_port" ] || fail 78 "NETSEC_PORT and NETSEC_PROBE_PORT are both $port"
   fits NETSEC_BIND "$bind" "$octet(\.$octet){3}" "an IPv4 address"
+  is_here || fail 78 "NETSEC_BIND=$bind is no address of this machine: an instance has its private one alone; see \`ip address\`"
   fits NETSEC_READY_SECONDS "$ready_seconds" '[0-9]{1,6}' "a number of seconds"
   check_watch_seconds
   fits NETSEC_MEMORY "$memory" '[0-9]+(\.[0-9]+)?[bkmgBKMG]?(i?[bB])?' "an amount such as 3g"
   fits NETSEC_LOG_DRIVER "${NETSEC_LOG_DRIVER:-local}" '[a-z][a-z0-9._/:-]*' "a log driver of docker's"
   fits NETSEC_LOG_OPTIONS "${NETSEC_LOG_OPTIONS:-}" '( *[a-z][a-z0-9.-]*=[^ ]+)* *' "NAME=VALUE, with spaces between them"
   [ -n "${NETSEC_LOG_DRIVER:-}" ] || [ -z "${NETSEC_LOG_OPTIONS:-}" ] || fail 78 "NETSEC_LOG_OPTIONS is of no NETSEC_LOG_DRIVER"
+}
+
+is_here() {
+  local known="$root/proc/net/fib_trie"
+  case "$bind" in 0.0.0.0 | 127.*) return ;; esac
+  [ ! -f "$known" ] || grep -qwF -- "|-- $bind" "$known"
 }
 
 check_mode() {
@@ -196,8 +203,11 @@ check_port() {
   local now address="${bind/#0.0.0.0/127.0.0.1}"
   now="$(address_of "$current" || true)"
   [ "${now##*:}" != "$port" ] || return 0
-  if (exec 3<>"/dev/tcp/$address/$port") 2>/dev/null; then
+  # shellcheck disable=SC2016 # the inner shell's
+  if timeout 3 bash -c 'exec 3<>"/dev/tcp/$0/$1"' "$address" "$port" 2>/dev/null; then
     fail 78 "NETSEC_PORT=$port: another program listens there: give another port, or end that program"
+  elif [ $? -eq 124 ]; then
+    fail 78 "$address:$port neither answers nor refuses: a firewall, perhaps, which would keep the probes away as well"
   fi
 }
 

@@ -18,7 +18,7 @@ STAND_INS = ["docker", "aws", "curl", "systemctl", "sleep"]
 # The machine's own, by name, so that no docker of the machine that tests is ever found.
 REAL = (
     "awk basename bash cat chmod cmp cp cut dirname env flock grep id install ln mkdir mktemp mv numfmt rm sed sh"
-    " sha256sum stat touch wc"
+    " sha256sum stat timeout touch wc"
 ).split()
 
 
@@ -644,6 +644,25 @@ class Deployment(OnAMachine):
             self.check(self.machine.deploy("new", NETSEC_PORT=port), 78, f"NETSEC_PORT={port}: another program")
         self.assertEqual(self.machine.containers(), ["netsec running old"])
         self.assertFalse([call for call in self.machine.calls() if " stop " in call or " pull " in call])
+
+    def test_an_address_that_neither_answers_nor_refuses_is_told_within_seconds(self):
+        with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.socket() as last:
+            port = full.getsockname()[1]
+            last.connect(("127.0.0.1", port))
+            begun = time.monotonic()
+            self.check(self.machine.deploy("new", NETSEC_PORT=str(port)), 78, f"127.0.0.1:{port} neither answers nor refuses")
+            self.assertLess(time.monotonic() - begun, 10)
+        self.assertFalse([call for call in self.machine.calls() if " stop " in call or " pull " in call])
+
+    def test_an_address_that_the_machine_does_not_have_is_told_before_anything_is_touched(self):
+        known = self.machine.root / "proc/net/fib_trie"
+        known.parent.mkdir(parents=True)
+        known.write_text("Local:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 10.0.0.7\n        /32 host LOCAL\n")
+        for given, code in [("10.0.0.70", 78), ("1.10.0.0", 78), ("10.0.0.7", 0), ("127.0.0.2", 0), ("0.0.0.0", 0)]:
+            with self.subTest(given):
+                says = f"NETSEC_BIND={given} is no address of this machine" if code else "serving"
+                self.check(self.machine.deploy("new", NETSEC_BIND=given), code, says)
+        self.check(self.machine.run("rollback", NETSEC_BIND="10.0.0.70"), 0, "with the settings of what serves")
 
     def test_nobody_else_can_hold_the_locks(self):
         folder = self.machine.root / "var/lib/netsec"
