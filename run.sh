@@ -69,8 +69,9 @@ current=netsec
 previous=netsec-previous
 probe=netsec-probe
 replaced=netsec-replaced
+publication='{{with index .HostConfig.PortBindings "5000/tcp"}}{{with index . 0}}{{.HostIp}}:{{.HostPort}}{{end}}{{end}}'
 # Whether nothing served before; the image whose container somebody has removed; whether what once served is to serve
-# again, which no log that cannot be sent holds up.
+# again.
 is_first=
 lost=
 is_way_back=
@@ -79,7 +80,7 @@ main() {
   local command="${1:-deploy}"
   case "$command" in
     deploy) check_settings; check_mode; shift $(($# > 0)); under_lock deploy "${1:-}" ;;
-    rollback) (check_settings) || take_over_settings; under_lock rollback ;;
+    rollback) under_lock rollback ;;
     start) under_lock start ;;
     watch) watch ;;
     status) status ;;
@@ -122,15 +123,21 @@ check_mode() {
   [[ "$mode" == *00 ]] || warn "$server_env has mode $mode: who else has a shell here reads what is in it; give it 600"
 }
 
-# The way back is open beside settings that cannot be meant: what serves has some.
+# The way back is open beside settings that cannot be meant and a log that cannot be sent.
+go_back() {
+  is_way_back=yes
+  (check_settings && check_port) || take_over_settings
+}
+
 take_over_settings() {
-  local published
-  published="$(published_at "$current")" || fail 78 "nothing serves whose settings a rollback could keep: mend them"
-  warn "rolling back with the settings of what serves: mend those above before the next deployment"
+  local found published
+  found="$(described "$current" 2>/dev/null)" || found="$(cat "$state_dir/serving" 2>/dev/null)" || true
+  read -r _ _ memory published <<<"$found"
+  [ -n "$published" ] || fail 78 "nothing is known of the settings of what served last: mend those above"
+  warn "going on with the settings of what served last: mend those above before the next deployment"
   bind="${published%:*}"
   bind="${bind:-0.0.0.0}"
   port="${published##*:}"
-  memory="$(docker container inspect --format '{{.HostConfig.Memory}}' "$current")"
   probe_port=5001
   [ "$port" != "$probe_port" ] || probe_port=5002
   ready_seconds=600 watch_seconds=10 unread=
@@ -158,7 +165,7 @@ rollback() {
   if [ -z "$image" ] || { [ "$(state "$current")" != absent ] && [ "$(image_of "$current")" = "$image" ]; }; then
     fail 65 "no other image was replaced yet: there is none to go back to"
   fi
-  is_way_back=yes
+  go_back
   bring_up "$image"
 }
 
@@ -253,18 +260,21 @@ swap() {
   commit
 }
 
-# From here on the new container is the one that serves, whatever happens. Its image stands beside it, for when somebody
-# removes it.
+# From here on the new container is the one that serves, whatever happens. What it takes to make it again stands beside
+# it, for when somebody removes it.
 commit() {
-  local id_and_image
-  id_and_image="$(docker container inspect --format '{{.Id}} {{.Config.Image}}' "$current")" || return
-  write_down serving "$id_and_image"
+  local found
+  found="$(described "$current")" || return
+  write_down serving "$found"
 }
+
+# Its id, its image, its memory and where it is published.
+described() { docker container inspect --format "{{.Id}} {{.Config.Image}} {{.HostConfig.Memory}} $publication" "$1"; }
 
 # The id or the image; nothing where it is not there: an older run.sh wrote no image.
 written_down() {
   local id="" image=""
-  [ ! -f "$state_dir/serving" ] || read -r id image <"$state_dir/serving" || true
+  [ ! -f "$state_dir/serving" ] || read -r id image _ <"$state_dir/serving" || true
   printf '%s\n' "${!1}"
 }
 
@@ -314,14 +324,9 @@ answers() {
   curl --disable --noproxy '*' --fail --silent --show-error --max-time 3 --output /dev/null "http://$address/$2" 2>/dev/null
 }
 
-published_at() {
-  local where='{{with index .HostConfig.PortBindings "5000/tcp"}}{{with index . 0}}{{.HostIp}}:{{.HostPort}}{{end}}{{end}}'
-  docker container inspect --format "$where" "$1" 2>/dev/null
-}
-
 address_of() {
   local published
-  published="$(published_at "$1")" || return
+  published="$(docker container inspect --format "$publication" "$1" 2>/dev/null)" || return
   case "$published" in
     0.0.0.0:* | :*) printf '127.0.0.1:%s\n' "${published##*:}" ;;
     *) printf '%s\n' "$published" ;;
@@ -391,15 +396,15 @@ revive() {
   [ "$(state "$current")" != absent ] || fail 65 "nothing was deployed yet: run \`run.sh deploy\`"
 }
 
-# Somebody removed the container of what served: its image was written down.
+# Somebody removed the container of what served: its image was written down. Settings that have changed since count.
 make_again() {
   local now image
   now="$(state "$current")" || return
   image="$(written_down image)"
   if [ "$now" != absent ] || [ -z "$image" ]; then return 0; fi
-  is_way_back=yes
+  go_back
   pull "$image" && try_log "$image" && run_container "$current" "$image" unless-stopped "$bind:$port" "${log[@]}" && commit &&
-    say "made again" "image=$image"
+    say "made again" "image=$image" "address=$bind:$port"
 }
 
 recover() { make_whole && wake; }

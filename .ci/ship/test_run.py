@@ -627,16 +627,32 @@ class Deployment(OnAMachine):
         kept = {"NETSEC_PORT": "5001", "NETSEC_PROBE_PORT": "5002", "NETSEC_BIND": "127.0.0.2", "NETSEC_MEMORY": "1g"}
         self.check(machine.deploy("old", **kept, **self.LOGS), 0)
         broken = {"NETSEC_PORT": "x", "NETSEC_PROBE_PORT": "5001", "NETSEC_MEMORY": "2g"}
-        self.check(machine.run("rollback", **broken, **self.LOGS), 0, "with the settings of what serves")
+        self.check(machine.run("rollback", **broken, **self.LOGS), 0, "with the settings of what served last")
         _, probe, service = [call for call in machine.calls() if call.startswith("docker run")]
         self.assertIn("127.0.0.1:5002:5000", probe)
         for words in ["127.0.0.2:5001:5000", "--memory 1073741824", "--log-driver awslogs"]:
             self.assertIn(words, service)
 
-    def test_a_rollback_beside_settings_that_cannot_be_meant_needs_something_that_serves(self):
+    def test_beside_settings_that_cannot_be_meant_a_removed_container_is_published_as_it_was(self):
+        for arguments in [("start",), ("watch",), ("rollback",)]:
+            with self.subTest(arguments):
+                machine = self.new_machine("settings", ("new", "old"))
+                self.check(machine.deploy("old", NETSEC_BIND="127.0.0.2", NETSEC_PORT="5055", NETSEC_MEMORY="1g"), 0)
+                self.remove(machine, False)
+                self.check(machine.run(*arguments, NETSEC_PORT="x"), 0, "with the settings of what served last")
+                service = [call for call in machine.calls() if call.startswith("docker run")][-1]
+                self.assertIn("127.0.0.2:5055:5000", service)
+                self.assertIn("--memory 1073741824", service)
+
+    def test_beside_settings_that_cannot_be_meant_nothing_is_made_that_nobody_wrote_down(self):
         machine = self.new_machine("settings", ("new", "old"))
-        shutil.rmtree(machine.state / "containers/netsec")
-        self.check(machine.run("rollback", NETSEC_PORT="x"), 78, "NETSEC_PORT")
+        record = machine.root / "var/lib/netsec/serving"
+        # As an older run.sh wrote it.
+        record.write_text(" ".join(record.read_text().split()[:2]) + "\n")
+        self.remove(machine, False)
+        for command in ["start", "rollback"]:
+            self.check(machine.run(command, NETSEC_PORT="x"), 78, "NETSEC_PORT")
+        self.check(machine.run("start", NETSEC_PORT="5055"), 0, f"made again image={image('old')} address=0.0.0.0:5055")
 
     def test_a_port_that_another_program_has_is_told_before_anything_is_touched(self):
         with socket.create_server(("127.0.0.1", 0)) as other:
@@ -662,7 +678,14 @@ class Deployment(OnAMachine):
             with self.subTest(given):
                 says = f"NETSEC_BIND={given} is no address of this machine" if code else "serving"
                 self.check(self.machine.deploy("new", NETSEC_BIND=given), code, says)
-        self.check(self.machine.run("rollback", NETSEC_BIND="10.0.0.70"), 0, "with the settings of what serves")
+        self.check(self.machine.run("rollback", NETSEC_BIND="10.0.0.70"), 0, "with the settings of what served last")
+
+    def test_a_rollback_keeps_the_port_of_what_serves_where_another_program_has_that_of_the_settings(self):
+        machine = self.new_machine("taken", ("old", "new"))
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            port = str(other.getsockname()[1])
+            self.check(machine.run("rollback", NETSEC_PORT=port), 0, "with the settings of what served last")
+        self.assertEqual(machine.serving(), "old")
 
     def test_nobody_else_can_hold_the_locks(self):
         folder = self.machine.root / "var/lib/netsec"
