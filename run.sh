@@ -671,7 +671,8 @@ under_lock() {
   # Whoever may open the lock may hold it.
   mkdir -p "$state_dir" && chmod 0700 "$state_dir"
   exec 9>"$state_dir/lock"
-  flock --wait 900 9 || fail 69 "another deployment has held $state_dir/lock for 15 minutes"
+  flock --nonblock 9 || { say "waiting for another deployment to end" && flock --wait 900 9; } ||
+    fail 69 "another deployment has held $state_dir/lock for 15 minutes"
   "$@"
 }
 

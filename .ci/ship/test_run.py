@@ -717,6 +717,10 @@ class Deployment(OnAMachine):
                 )
         self.assertEqual(self.machine.serving(), "old")
 
+    def test_who_waits_for_another_deployment_is_told_so(self):
+        self.program(self.machine, "flock", '[ "$1" != --nonblock ] || exit 1\necho "$@" >>"$FAKE_STATE/waits"')
+        self.check(self.machine.run("rollback"), 65, "waiting for another deployment to end")
+        self.assertIn("--wait 900 9", (self.machine.state / "waits").read_text())
 
     def test_a_paused_container_goes_on(self):
         for arguments in [("start",), ("deploy", image("old")), ("deploy", image("new"))]:
