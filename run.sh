@@ -33,6 +33,9 @@ fail() {
   exit "$1"
 }
 
+# What deploy.env may say beside what the clients of AWS read, and server.env may not.
+own='NETSEC_(IMAGE|PORT|BIND|PROBE_PORT|READY_SECONDS|MEMORY|WATCH_SECONDS|LOG_DRIVER|LOG_OPTIONS)'
+
 # What the environment does not say, the file of settings does; the environment wins. A line that cannot be meant ends
 # a deployment; what serves is looked after all the same.
 unread=
@@ -44,6 +47,7 @@ read_settings() {
     if [[ "$line" =~ ^([A-Z_][A-Z0-9_]*)=([^\"\'$'\r']*)$ ]]; then
       name="${BASH_REMATCH[1]}"
       [ -n "${!name+set}" ] || export "$name=${BASH_REMATCH[2]}"
+      [[ "$name" != NETSEC_* || "$name" =~ ^$own$ ]] || warn "$settings_file: $name is none of run.sh's: it does nothing there"
     else
       unread=yes
       warn "$settings_file: line $number is not NAME=value without quotes and with a line end of Unix"
@@ -70,8 +74,7 @@ previous=netsec-previous
 probe=netsec-probe
 replaced=netsec-replaced
 publication='{{with index .HostConfig.PortBindings "5000/tcp"}}{{with index . 0}}{{.HostIp}}:{{.HostPort}}{{end}}{{end}}'
-# Whether nothing served before; the image whose container somebody has removed; whether what once served is to serve
-# again.
+# Whether nothing served before; the image whose container was removed; whether what once served is to serve again.
 is_first=
 lost=
 is_way_back=
@@ -79,7 +82,7 @@ is_way_back=
 main() {
   local command="${1:-deploy}"
   case "$command" in
-    deploy) check_settings; check_mode; shift $(($# > 0)); under_lock deploy "${1:-}" ;;
+    deploy) check_settings; check_server_env; shift $(($# > 0)); under_lock deploy "${1:-}" ;;
     rollback) under_lock rollback ;;
     start) under_lock start ;;
     watch) watch ;;
@@ -116,11 +119,13 @@ is_here() {
   [ ! -f "$known" ] || grep -qwF -- "|-- $bind" "$known"
 }
 
-check_mode() {
-  local mode
+check_server_env() {
+  local mode names
   [ -f "$server_env" ] || return 0
   mode="$(stat --dereference --format %a "$server_env")"
   [[ "$mode" == *00 ]] || warn "$server_env has mode $mode: who else has a shell here reads what is in it; give it 600"
+  names="$(sed -nE "s/^($own)=.*/\1/p" "$server_env")"
+  [ -z "$names" ] || warn "$server_env: ${names//$'\n'/ }: nothing there counts for run.sh, but in $settings_file"
 }
 
 # The way back is open beside settings that cannot be meant and a log that cannot be sent.

@@ -32,6 +32,11 @@ class Variables(unittest.TestCase):
             self.assertTrue(read, f"{path}: {pattern}")
             self.assertEqual(read - named - INTERNAL - OF_GITHUB, set(), path)
 
+    def test_run_sh_knows_its_own_and_no_others(self):
+        own = (REPOSITORY / ".env.example").read_text().split("# For run.sh,")[1].split("\n\n")[0]
+        known = re.search(r"^own='NETSEC_\((.*)\)'$", (REPOSITORY / "run.sh").read_text(), re.MULTILINE)[1]
+        self.assertEqual({f"NETSEC_{name}" for name in known.split("|")}, set(re.findall(r"^#(NETSEC_[A-Z_]+)=", own, re.MULTILINE)))
+
     @staticmethod
     def read(path, pattern):
         files = [*path.rglob("*.rs"), *path.rglob("*.md")] if path.is_dir() else [path]

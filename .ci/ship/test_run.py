@@ -722,6 +722,17 @@ class Deployment(OnAMachine):
         self.check(self.machine.run("rollback"), 65, "waiting for another deployment to end")
         self.assertIn("--wait 900 9", (self.machine.state / "waits").read_text())
 
+    def test_a_name_in_the_wrong_file_is_told(self):
+        self.settings("NETSEC_PORTS=5055\nNETSEC_ALLOW_HOST=a\nNETSEC_MEMORY=1g\nAWS_PROFILE=a\nHTTPS_PROXY=b\n")
+        server = self.machine.root / "etc/netsec/server.env"
+        server.write_text("NETSEC_BIND=127.0.0.1\nNETSEC_LOG_DRIVER=awslogs\nNETSEC_LOG=info\n#NETSEC_PORT=1\n")
+        done = self.machine.deploy("old")
+        self.check(done, 0)
+        told = [line for line in done.stderr.splitlines() if "/etc/netsec/" in line and " has mode " not in line]
+        self.assertEqual(len(told), 3, told)
+        for name, line in zip(["NETSEC_PORTS is", "NETSEC_ALLOW_HOST is", "NETSEC_BIND NETSEC_LOG_DRIVER: "], told):
+            self.assertIn(name, line)
+
     def test_a_paused_container_goes_on(self):
         for arguments in [("start",), ("deploy", image("old")), ("deploy", image("new"))]:
             with self.subTest(arguments):
