@@ -41,6 +41,12 @@ own='NETSEC_(IMAGE|PORT|BIND|PROBE_PORT|READY_SECONDS|MEMORY|WATCH_SECONDS|LOG_D
 unread=
 read_settings() {
   local line name number=0
+  # What a power failure leaves is not taken for no settings. The read succeeds where it finds a zero byte.
+  if [ ! -f "$settings_file" ] || [ ! -s "$settings_file" ] || IFS= read -rd '' _ <"$settings_file"; then
+    unread=yes
+    warn "$settings_file: is empty or damaged: write it anew, or remove it"
+    return
+  fi
   while IFS=$' \t' read -r line || [ -n "$line" ]; do
     number=$((number + 1))
     case "$line" in '' | \#*) continue ;; esac
@@ -54,7 +60,7 @@ read_settings() {
     fi
   done <"$settings_file"
 }
-[ ! -f "$settings_file" ] || read_settings
+if [ -e "$settings_file" ] || [ -L "$settings_file" ]; then read_settings; fi
 
 port="${NETSEC_PORT:-5000}"
 probe_port="${NETSEC_PROBE_PORT:-5001}"
@@ -140,12 +146,8 @@ take_over_settings() {
   read -r _ _ memory published <<<"$found"
   [ -n "$published" ] || fail 78 "nothing is known of the settings of what served last: mend those above"
   warn "going on with the settings of what served last: mend those above before the next deployment"
-  bind="${published%:*}"
-  bind="${bind:-0.0.0.0}"
-  port="${published##*:}"
-  probe_port=5001
-  [ "$port" != "$probe_port" ] || probe_port=5002
-  ready_seconds=600 watch_seconds=10 unread=
+  bind="${published%:*}" bind="${bind:-0.0.0.0}" port="${published##*:}"
+  probe_port="$((port == 5001 ? 5002 : 5001))" ready_seconds=600 watch_seconds=10 unread=
   (check_settings) 2>/dev/null || log=("${local_log[@]}")
 }
 
@@ -265,8 +267,7 @@ swap() {
   commit
 }
 
-# From here on the new container is the one that serves, whatever happens. What it takes to make it again stands beside
-# it, for when somebody removes it.
+# From here on the new container serves, whatever happens. What it takes to make it again is written beside its id.
 commit() {
   local found
   found="$(described "$current")" || return

@@ -591,6 +591,25 @@ class Deployment(OnAMachine):
                 self.check(self.machine.run("status"), 0, "line 2 ")
                 self.check(self.machine.run("start"), 0)
 
+    def test_a_damaged_file_of_settings_is_not_taken_for_none(self):
+        for name, damage in [
+            ("empty", lambda file: file.touch()),
+            ("zeroes", lambda file: file.write_bytes(bytes(64))),
+            ("partly", lambda file: file.write_bytes(b"NETSEC_PORT=50\x0055\n")),
+            ("folder", lambda file: file.mkdir()),
+            ("link", lambda file: file.symlink_to("gone")),
+        ]:
+            with self.subTest(name):
+                machine = self.new_machine("damaged", ("new",))
+                self.check(machine.deploy("old", NETSEC_BIND="127.0.0.2"), 0)
+                file = machine.root / "etc/netsec/deploy.env"
+                file.parent.mkdir(parents=True)
+                damage(file)
+                self.check(machine.deploy("new"), 78, "deploy.env: is empty or damaged")
+                self.assertEqual(machine.calls(), [])
+                self.check(machine.run("rollback"), 0, "with the settings of what served last")
+                self.check(machine.run("status"), 0, "ready address=127.0.0.2:5000")
+
     def test_a_service_at_one_address_alone_is_asked_there(self):
         self.check(self.machine.deploy("new", NETSEC_BIND="10.0.0.7"), 0)
         self.check(self.machine.run("status"), 0, "ready address=10.0.0.7:5000")
