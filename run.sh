@@ -81,9 +81,7 @@ probe=netsec-probe
 replaced=netsec-replaced
 publication='{{with index .HostConfig.PortBindings "5000/tcp"}}{{with index . 0}}{{.HostIp}}:{{.HostPort}}{{end}}{{end}}'
 # Whether nothing served before; the image whose container was removed; whether what once served is to serve again.
-is_first=
-lost=
-is_way_back=
+is_first='' lost='' is_way_back=''
 
 main() {
   local command="${1:-deploy}"
@@ -202,6 +200,8 @@ bring_up() {
     return
   fi
   check_port
+  # What is written at the end alone would be an outage.
+  printf '%4096s' "" >"$state_dir/serving.new" || fail 69 "$state_dir cannot be written: make room there"
   pull "$image"
   trap 'undo $?' EXIT
   try_beside "$image"

@@ -405,6 +405,14 @@ class Deployment(OnAMachine):
         self.check(machine.run("start"), 0)
         self.assertEqual(machine.serving(), "old")
 
+    def test_a_full_disk_is_told_before_anything_is_touched(self):
+        machine = self.new_machine("full", ("old", "new"))
+        (machine.root / "var/lib/netsec/serving.new").symlink_to("/dev/full")
+        for arguments in [("rollback",), ("deploy", image("third"))]:
+            self.check(machine.run(*arguments), 69, "var/lib/netsec cannot be written: make room there")
+            self.assertEqual(machine.containers(), ["netsec running new", "netsec-previous exited old"])
+            self.assertFalse([call for call in machine.calls() if " stop " in call or " pull " in call])
+
     def test_a_wait_ends_by_the_clock_also_when_each_look_takes_long(self):
         machine = self.new_machine("slow", deployed=())
         machine.publish("new", "unready")
