@@ -129,7 +129,7 @@ check_server_env() {
   mode="$(stat --dereference --format %a "$server_env")"
   [[ "$mode" == *00 ]] || warn "$server_env has mode $mode: who else has a shell here reads what is in it; give it 600"
   names="$(sed -nE "s/^($own)=.*/\1/p" "$server_env")"
-  [ -z "$names" ] || warn "$server_env: ${names//$'\n'/ }: nothing there counts for run.sh, but in $settings_file"
+  [ -z "$names" ] || warn "$server_env: what is named ${names//$'\n'/ } does nothing there: it counts in $settings_file"
 }
 
 # The way back is open beside settings that cannot be meant and a log that cannot be sent.
