@@ -64,7 +64,7 @@ if [ -e "$settings_file" ] || [ -L "$settings_file" ]; then read_settings; fi
 
 port="${NETSEC_PORT:-5000}"
 probe_port="${NETSEC_PROBE_PORT:-5001}"
-bind="${NETSEC_BIND:-0.0.0.0}"
+bind="${NETSEC_BIND-0.0.0.0}"
 ready_seconds="${NETSEC_READY_SECONDS:-600}"
 watch_seconds="${NETSEC_WATCH_SECONDS:-10}"
 memory="${NETSEC_MEMORY:-3g}"
@@ -120,7 +120,9 @@ check_settings() {
 is_here() {
   local known="$root/proc/net/fib_trie"
   case "$bind" in 0.0.0.0 | 127.*) return ;; esac
-  [ ! -f "$known" ] || grep -qwF -- "|-- $bind" "$known"
+  [ -f "$known" ] || return 0
+  # Its networks and their broadcasts stand there as well.
+  awk -v bind="$bind" '$1 == "|--" { here = $2 == bind } here && /host LOCAL/ { ours = 1 } END { exit !ours }' "$known"
 }
 
 check_server_env() {

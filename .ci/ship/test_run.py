@@ -700,10 +700,13 @@ class Deployment(OnAMachine):
     def test_an_address_that_the_machine_does_not_have_is_told_before_anything_is_touched(self):
         known = self.machine.root / "proc/net/fib_trie"
         known.parent.mkdir(parents=True)
-        known.write_text("Local:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 10.0.0.7\n        /32 host LOCAL\n")
-        for given, code in [("10.0.0.70", 78), ("1.10.0.0", 78), ("10.0.0.7", 0), ("127.0.0.2", 0), ("0.0.0.0", 0)]:
+        # As Linux writes it: networks and broadcasts beside what is the machine's.
+        known.write_text("Local:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 10.0.0.0\n        /24 link UNICAST\n     |-- 10.0.0.7\n"
+                         "        /32 host LOCAL\n     |-- 10.0.0.255\n        /32 link BROADCAST\n")
+        for given, code in [("10.0.0.70", 78), ("10.0.0.0", 78), ("10.0.0.255", 78), ("", 78), ("1.10.0.0", 78), ("10.0.0.7", 0), ("127.0.0.2", 0), ("0.0.0.0", 0)]:
             with self.subTest(given):
-                says = f"NETSEC_BIND={given} is no address of this machine" if code else "serving"
+                said = f"NETSEC_BIND={given} is no address" if given else "NETSEC_BIND='' is not an IPv4 address"
+                says = said if code else "serving"
                 self.check(self.machine.deploy("new", NETSEC_BIND=given), code, says)
         self.check(self.machine.run("rollback", NETSEC_BIND="10.0.0.70"), 0, "with the settings of what served last")
 
