@@ -89,7 +89,15 @@ impl Connection {
     ) -> Result<T, Trouble> {
         let mut failed = 0;
         loop {
-            let result = self.once(asked, async |link| timed(limit, request(link)).await);
+            let mut result = self.once(asked, async |link| {
+                link.limit(limit);
+                timed(limit, request(link)).await
+            });
+            if let Err(trouble) = &mut result
+                && trouble.cause == Cause::TimedOut
+            {
+                trouble.reason = unanswered(limit);
+            }
             match result {
                 Err(trouble) if backoff::may_try_again(&trouble, &mut failed) => {}
                 result => return result,
@@ -117,6 +125,7 @@ impl Connection {
         let (limit, begin) = (self.address.time_limit, self.dialect().begin_reading());
         self.connect()?;
         self.once("read rows", async |link| {
+            link.limit(limit);
             timed(limit, link.script(begin)).await?;
             link.read(select, values, rows).await
         })?;
@@ -127,6 +136,7 @@ impl Connection {
         }
         // All has been read; a connection on which this fails is given up.
         let _ = self.once("end the transaction", async |link| {
+            link.limit(limit);
             timed(limit, link.script("COMMIT")).await
         });
         Ok(())
@@ -142,7 +152,7 @@ impl Connection {
         let link = connected.map_err(|error| {
             let mut trouble = self.failed("connect", &error);
             if trouble.cause == Cause::TimedOut {
-                trouble.reason = format!("no answer within {} s", limit.as_secs());
+                trouble.reason = unanswered(limit);
             }
             // Nobody is there, or somebody who is not understood.
             if matches!(trouble.cause, Cause::Interrupted | Cause::TimedOut)
@@ -192,9 +202,7 @@ impl Connection {
         }
         let is_ours = !matches!(error, sqlx::Error::Database(_));
         let reason = match cause_of(error) {
-            Cause::TimedOut if is_ours => {
-                format!("no answer within {} s", self.address.time_limit.as_secs())
-            }
+            Cause::TimedOut if is_ours => unanswered(self.address.time_limit),
             _ => dataset::without_secrets(&reason(error)),
         };
         self.trouble(asked, cause_of(error), reason)
@@ -229,6 +237,10 @@ impl Drop for Connection {
             runtime.shutdown_background();
         }
     }
+}
+
+fn unanswered(limit: Duration) -> String {
+    format!("no answer within {} s", limit.as_secs())
 }
 
 async fn connect(address: &Address, is_writing: bool) -> sqlx::Result<Box<dyn Link>> {

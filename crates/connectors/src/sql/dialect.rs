@@ -116,8 +116,9 @@ impl Dialect {
                  SET LOCAL extra_float_digits = 1"
             }
             Self::MySql => "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY",
-            // The file is opened for reading alone.
-            Self::Sqlite => "BEGIN",
+            // The file is opened for reading alone. A transaction begins with its first reading, behind which nobody
+            // changes the columns.
+            Self::Sqlite => "BEGIN; SELECT 1 FROM sqlite_schema LIMIT 1",
         }
     }
 

@@ -21,7 +21,7 @@ pub(super) fn cause_of(error: &Error) -> Cause {
         Error::Database(said) => cause_of_answer(said.as_ref()),
         Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => Cause::TimedOut,
         // What a cut connection leaves may look like nonsense.
-        Error::Io(_) | Error::Protocol(_) | Error::WorkerCrashed => Cause::Interrupted,
+        Error::Io(_) | Error::Protocol(_) => Cause::Interrupted,
         Error::Tls(_) => Cause::Tls,
         Error::Configuration(_) | Error::InvalidArgument(_) => Cause::Wrong,
         _ => Cause::Refused,

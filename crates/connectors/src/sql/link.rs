@@ -16,6 +16,9 @@ pub(super) type Pending<'a, T> = Pin<Box<dyn Future<Output = sqlx::Result<T>> + 
 
 /// One connection to a server, or to a file.
 pub(super) trait Link: Send {
+    /// Says how long the next request may take, where the one that carries it out has to look for itself.
+    fn limit(&mut self, _limit: Duration) {}
+
     /// Carries out statements that take no values and give no rows.
     fn script<'a>(&'a mut self, sql: &'a str) -> Pending<'a, ()>;
 

@@ -10,10 +10,10 @@ use std::{
     time::Duration,
 };
 
-use artifact::clock::Stopwatch;
+use artifact::{clock::Stopwatch, printable};
 use dataset::Scalar;
 use rusqlite::{
-    ErrorCode, OpenFlags, Params, ToSql,
+    ErrorCode, OpenFlags, Params, ToSql, ffi,
     types::{ToSqlOutput, ValueRef},
 };
 
@@ -22,18 +22,21 @@ use sqlx::error::{DatabaseError, ErrorKind};
 use super::{
     address::Address,
     connection::CONNECT,
-    link::{Link, Pending, Texts, Value, WHOLE_TABLE, check_reads},
+    link::{Link, Pending, Texts, Value, check_reads},
     rows::{Column, Rows},
 };
 
-/// Instructions of SQLite's machine between two looks at the clock: about a millisecond.
+/// Instructions of SQLite's machine between two looks at the clock: about a millisecond, but where one of them works long,
+/// as on a large text.
 const BETWEEN_LOOKS: i32 = 100_000;
+/// A writer was broken off and has left a journal, which only one that may write rolls back, or a log.
+const UNFINISHED: [i32; 2] = [ffi::SQLITE_READONLY_ROLLBACK, ffi::SQLITE_READONLY_RECOVERY];
 
 /// An open file. It is read and written on the thread that asks: no other is needed to wait for a disk, and each cell
 /// would be copied on its way.
 pub(super) struct Sqlite {
     connection: rusqlite::Connection,
-    /// How long a request may take that is not asked row by row.
+    /// How long the present request may take.
     limit: Duration,
     /// Rows that were read, for whoever looks whether the next one is late.
     n_rows: Arc<AtomicU64>,
@@ -42,10 +45,22 @@ pub(super) struct Sqlite {
 impl Sqlite {
     /// Opens a file; one that is not there is made when it is to be written to.
     pub(super) fn open(address: &Address, is_writing: bool) -> sqlx::Result<Self> {
+        let write = OpenFlags::SQLITE_OPEN_READ_WRITE;
         let access = match is_writing {
-            true => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+            true => write | OpenFlags::SQLITE_OPEN_CREATE,
             false => OpenFlags::SQLITE_OPEN_READ_ONLY,
         };
+        let opened = Self::with(address, access)?;
+        if !is_writing && opened.is_unfinished() {
+            // SQLite puts it right at its first look.
+            let mended = Self::with(address, write)?;
+            mended.check_names()?;
+            return Self::with(address, access);
+        }
+        Ok(opened)
+    }
+
+    fn with(address: &Address, access: OpenFlags) -> sqlx::Result<Self> {
         let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection =
             rusqlite::Connection::open_with_flags(&address.file, flags).map_err(failed)?;
@@ -57,13 +72,43 @@ impl Sqlite {
             .map_err(failed)?;
         Ok(Self {
             connection,
-            limit: address.time_limit * WHOLE_TABLE,
+            limit: address.time_limit,
             n_rows: Arc::default(),
         })
     }
 
+    /// Returns whether somebody has to write before the file can be read.
+    fn is_unfinished(&self) -> bool {
+        let Err(sqlx::Error::Database(said)) = self.check_names() else {
+            return false;
+        };
+        let code = said.code().and_then(|code| code.parse().ok());
+        code.is_some_and(|code: i32| UNFINISHED.contains(&code))
+    }
+
+    /// Checks that the names in the file are text: SQLite takes any bytes, and its library for Rust none but these.
+    fn check_names(&self) -> sqlx::Result<()> {
+        let names = "SELECT name, sql FROM sqlite_schema";
+        let mut statement = self.connection.prepare_cached(names).map_err(failed)?;
+        let mut rows = statement.query([]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            for i in 0..2 {
+                if let ValueRef::Text(bytes) = row.get_ref(i).map_err(failed)?
+                    && std::str::from_utf8(bytes).is_err()
+                {
+                    let said = format!(
+                        "a name in it is not UTF-8, in `{}`: give it another one",
+                        printable(&String::from_utf8_lossy(bytes))
+                    );
+                    return Err(sqlx::Error::InvalidArgument(said));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Lets SQLite give up what takes longer than a limit, counted anew with each row.
-    fn limit(&mut self, limit: Duration) -> sqlx::Result<()> {
+    fn watch(&mut self, limit: Duration) -> sqlx::Result<()> {
         let n_rows = Arc::clone(&self.n_rows);
         let (mut watch, mut seen) = (Stopwatch::start(), n_rows.load(Relaxed));
         let is_late = move || {
@@ -80,7 +125,7 @@ impl Sqlite {
     }
 
     fn execute(&mut self, sql: &str, values: &[Value]) -> sqlx::Result<()> {
-        self.limit(self.limit)?;
+        self.watch(self.limit)?;
         let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
         let mut rows = statement.query(of(values)).map_err(failed)?;
         // Of one that gives rows, each step does a part of it.
@@ -89,7 +134,7 @@ impl Sqlite {
     }
 
     fn ask(&mut self, sql: &str, values: &[Value]) -> sqlx::Result<Vec<Texts>> {
-        self.limit(self.limit)?;
+        self.watch(self.limit)?;
         let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
         let n_columns = statement.column_count();
         let mut rows = statement.query(of(values)).map_err(failed)?;
@@ -102,6 +147,7 @@ impl Sqlite {
     }
 
     fn describe(&self, select: &str) -> sqlx::Result<Vec<Column>> {
+        self.check_names()?;
         let statement = self.connection.prepare_cached(select).map_err(failed)?;
         let column = |name: &str| Column {
             name: name.to_owned(),
@@ -115,7 +161,7 @@ impl Sqlite {
         let n_columns = columns.len();
         check_reads(n_columns)?;
         rows.begin(columns);
-        self.limit(rows.limit)?;
+        self.watch(rows.limit)?;
         let mut statement = self.connection.prepare_cached(select).map_err(failed)?;
         let mut found = statement.query(of(values)).map_err(failed)?;
         while let Some(row) = found.next().map_err(failed)? {
@@ -133,9 +179,13 @@ impl Sqlite {
 }
 
 impl Link for Sqlite {
+    fn limit(&mut self, limit: Duration) {
+        self.limit = limit;
+    }
+
     fn script<'a>(&'a mut self, sql: &'a str) -> Pending<'a, ()> {
         Box::pin(async move {
-            self.limit(self.limit)?;
+            self.watch(self.limit)?;
             self.connection.execute_batch(sql).map_err(failed)
         })
     }
@@ -177,7 +227,7 @@ impl ToSql for Value {
     }
 }
 
-/// Writes a value as SQLite does where it makes a text of it.
+/// Writes a value as a text; of numbers that are not whole, not as SQLite does.
 fn text(value: ValueRef<'_>) -> Option<String> {
     match value {
         ValueRef::Null => None,

@@ -399,6 +399,90 @@ fn a_query_of_a_file_that_never_gives_its_next_row_is_given_up() {
 }
 
 #[test]
+fn a_request_to_a_file_that_never_ends_is_given_up_within_its_time() {
+    let database = Database::start(Kind::Sqlite);
+    let place = Workplace::new();
+    place.write_tiny(40);
+    let limited = database.uri(database.port, "table=tiny&time_limit=1");
+    push_tiny(&place, &limited, &[]);
+    database.ask(
+        "CREATE VIEW endless AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) \
+         SELECT i FROM n WHERE i < 0; \
+         CREATE TRIGGER waits AFTER INSERT ON tiny BEGIN SELECT count(*) FROM endless; END",
+    );
+    place.write_tiny(41);
+    let since = Instant::now();
+    let push = ["push", "--from", "tiny.csv", "--to", &limited];
+    let called = place.call(&[&push[..], &["--dataset", "tiny.yaml"]].concat());
+    assert_eq!(called.code, 69, "{}", called.err);
+    assert!(
+        called.err.contains("no answer within 1 s"),
+        "{}",
+        called.err
+    );
+    // Five attempts.
+    assert!(since.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
+fn a_name_in_a_file_that_is_no_text_is_told() {
+    let database = Database::start(Kind::Sqlite);
+    let place = Workplace::new();
+    place.write_tiny(40);
+    ask_bytes(&database, b"CREATE TABLE t (id TEXT, \"x\xff\" TEXT);");
+    let from = database.uri(database.port, "table=t");
+    let push = ["push", "--from", &from, "--to", "out.jsonl"];
+    for arguments in [&push[..], &["doctor", "--source", &from]] {
+        let called = place.call(&[arguments, &["--dataset", "tiny.yaml"]].concat());
+        let said = called.out + &called.err;
+        assert!([64, 69].contains(&called.code), "{}: {said}", called.code);
+        assert!(
+            said.contains("not UTF-8") && !said.contains("panicked"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn a_file_whose_writer_was_killed_is_read_as_it_was_before() {
+    let database = Database::start(Kind::Sqlite);
+    let place = Workplace::new();
+    place.write_tiny(3_000);
+    let to = database.address("tiny");
+    push_tiny(&place, &to, &[]);
+    let mut other = Command::new("sqlite3")
+        .arg(database.file())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // So small a memory that what is changed goes to the disk before its end.
+    let half =
+        "PRAGMA cache_size = 1; BEGIN; UPDATE tiny SET netsec_row = -netsec_row; SELECT 'half';";
+    let says = other.stdin.as_mut().unwrap();
+    writeln!(says, "{half}").unwrap();
+    let mut heard = BufReader::new(other.stdout.take().unwrap()).lines();
+    assert_eq!(heard.next().unwrap().unwrap(), "half");
+    other.kill().unwrap();
+    other.wait().unwrap();
+    assert!(database.file().with_extension("db-journal").exists());
+    let called = place.call(&["doctor", "--source", &to, "--dataset", "tiny.yaml"]);
+    assert_eq!(called.code, 0, "{}{}", called.out, called.err);
+    assert_eq!(push_tiny(&place, &to, &[])["already_there"], 3_000);
+}
+
+/// Says something to a file that is no text as a whole.
+fn ask_bytes(database: &Database, sql: &[u8]) {
+    let mut client = Command::new("sqlite3")
+        .arg(database.file())
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    client.stdin.take().unwrap().write_all(sql).unwrap();
+    assert!(client.wait().unwrap().success());
+}
+
+#[test]
 fn doctor_names_a_server_of_another_kind() {
     let [postgres, mariadb] = SERVERS.map(Database::start);
     let place = http::served();
