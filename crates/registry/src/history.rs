@@ -354,7 +354,12 @@ impl History {
 
     /// Returns whether a version has ever been the champion.
     pub(crate) fn was_champion(&self, version: u64) -> bool {
-        self.successions().any(|e| e.version == version)
+        self.reigns(version).next().is_some()
+    }
+
+    /// Returns the decisions by which a version became the champion.
+    pub(crate) fn reigns(&self, version: u64) -> impl Iterator<Item = &Entry> {
+        self.successions().filter(move |e| e.version == version)
     }
 
     /// Returns what was last decided of a version, of all that counts.

@@ -7,6 +7,7 @@ mod kept_run;
 mod manifests;
 mod memory;
 mod signing;
+mod survey;
 mod verification;
 
 use std::{collections::BTreeSet, path::Path, sync::Arc};
@@ -15,7 +16,7 @@ use artifact::{Artifact, CodecError, Digest, clock, codec};
 use model::{ModelBundle, TrainingGroups};
 use serde_json::error::Category;
 
-use chain::Chain;
+use chain::{Chain, put_back};
 pub use kept_run::{KeptFile, KeptRun};
 pub use manifests::Seal;
 use memory::Memory;
@@ -207,14 +208,15 @@ impl Registry {
     }
 
     fn damaged_entry(&self, key: &str, reason: String) -> RegistryError {
+        let name = key.split('/').nth(1).unwrap_or("NAME");
         RegistryError::Damaged {
             location: self.location(),
             key: key.to_owned(),
             reason,
-            advice: "put the model's history back from a copy of the registry; where no copy has this entry, move it and \
-                     all behind it away, and decide anew what they decided; or train under another name (`netsec run \
-                     --model NAME`)"
-                .to_owned(),
+            advice: format!(
+                "{}; or train under another name (`netsec run --model NAME`)",
+                put_back(name)
+            ),
         }
     }
 

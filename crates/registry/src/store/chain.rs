@@ -2,7 +2,7 @@
 
 use artifact::Digest;
 
-use super::{Registry, Seal, entry_key, entry_signatures};
+use super::{Registry, Seal};
 use crate::{Entry, History, RegistryError};
 
 /// The entries of a history as they are read, one after the other, with the digests of their files.
@@ -43,9 +43,6 @@ impl Chain {
     }
 }
 
-/// Names among the entries that a key has signed behind what is certain.
-const MAX_NAMED: usize = 5;
-
 impl Registry {
     /// Checks that the entries of a history were written behind one another, when it is said whom to trust. An unsigned
     /// refusal counts as well, so that by what was made of a promotion another champion would serve.
@@ -53,97 +50,19 @@ impl Registry {
         let Some(entry) = history.first_out_of_place().filter(|_| self.trusts()) else {
             return Ok(());
         };
-        let advice = format!(
-            "{}; where there is none, `netsec models verify {name}` says how far the history is certain",
-            put_back(name)
-        );
-        Err(self.untrusted(name, entry, Seal::Unlinked(entry.sequence - 1), advice))
-    }
-
-    /// Says of a history that is broken how far it is certain: up to the last entry before the break that a trusted key
-    /// has signed, and which so binds all those before it. What stands behind that may be anybody's.
-    ///
-    /// # Errors
-    /// As [`Registry::entry_seal`].
-    pub(super) fn broken_link(
-        &self,
-        name: &str,
-        history: &History,
-    ) -> Result<Option<Broken>, RegistryError> {
-        let Some(at) = history.first_out_of_place() else {
-            return Ok(None);
-        };
-        let before = history.entries().iter().take(at.sequence as usize - 1);
-        let mut certain = 0;
-        for entry in before.rev() {
-            if !self.trusts() || self.is_signed(name, entry)? {
-                certain = entry.sequence;
-                break;
-            }
-        }
-        let mut signed = Vec::new();
-        for entry in history.entries().iter().skip(certain as usize) {
-            if self.trusts() && signed.len() <= MAX_NAMED && self.is_signed(name, entry)? {
-                signed.push(entry.title());
-            }
-        }
-        Ok(Some(Broken {
-            certain,
-            said: format!(
-                "{} {}; {}; where there is none, {}",
-                at.title(),
-                Seal::Unlinked(at.sequence - 1),
-                put_back(name),
-                self.way_on(name, certain, signed)
-            ),
-        }))
-    }
-
-    /// Says how a history goes on that is certain up to an entry and of which there is no copy.
-    fn way_on(&self, name: &str, certain: u64, mut signed: Vec<String>) -> String {
-        let first = entry_key(name, certain + 1);
-        let why = match (certain, self.trusts()) {
-            (0, _) => "nothing before it is certain".to_owned(),
-            (n, true) => format!("entry {n} is the last before it that a trusted key has signed"),
-            (n, false) => format!("entry {n} is the last that fits"),
-        };
-        if signed.len() > MAX_NAMED {
-            signed[MAX_NAMED] = "others".to_owned();
-        }
-        let lost = match signed.is_empty() {
-            true => String::new(),
-            false => format!(
-                ", first what a trusted key has signed there: {}",
-                signed.join(", ")
-            ),
-        };
-        format!(
-            "{why}: move `{first}` and all entries behind it away, with the signatures of their numbers, and decide anew what they \
-             decided{lost}"
-        )
-    }
-
-    /// Returns whether a trusted key has signed an entry as it stands there. Other signatures of its number are not looked
-    /// for: there may be as many as somebody likes.
-    fn is_signed(&self, name: &str, entry: &Entry) -> Result<bool, RegistryError> {
-        let text = self.entry_text(name, entry.sequence)?;
-        let key = entry_signatures::signature_key(name, entry.sequence, &text);
-        let seal = self.judged(&text, self.blobs.get(&key)?);
-        Ok(matches!(seal, Seal::Trusted(_)))
+        let seal = Seal::Unlinked(entry.sequence - 1);
+        Err(self.untrusted(name, entry, seal, put_back(name)))
     }
 }
 
-/// What is wrong with a history of which an entry was written behind another one than stands before it.
-pub(super) struct Broken {
-    /// The number of the last entry that is certain, 0 for none.
-    pub(super) certain: u64,
-    /// What is to be said of it.
-    pub(super) said: String,
-}
+/// What is done about a history of which an entry was changed, or is missing. A copy is older than what it is a copy of.
+pub(super) const PUT_OVER: &str = "put what a copy of the registry has of the model's `history` and `signatures` over what is \
+                                   there, and remove nothing";
 
-fn put_back(name: &str) -> String {
+/// Says that, and who says more.
+pub(super) fn put_back(name: &str) -> String {
     format!(
-        "somebody has changed, removed or exchanged entries: put `models/{name}/history` and `signatures` back from a copy \
-         of the registry"
+        "{PUT_OVER}; where no copy has it, `netsec models verify {name}`, with --trusted-keys FILE where entries are signed, \
+         says how far the history is certain and what is to be decided anew"
     )
 }

@@ -135,6 +135,14 @@ impl Registry {
                     version,
                 });
             }
+            // By an unsigned promotion somebody would make a version that was declined a former champion.
+            let mut reigns = history
+                .reigns(target.version)
+                .map(|entry| self.check_entry(name, entry));
+            let is_vouched = reigns.any(|checked| checked.is_ok());
+            if let (false, Some(first)) = (is_vouched, history.reigns(target.version).next()) {
+                self.check_entry(name, first)?;
+            }
             self.query(name, target)?;
             Ok(Entry {
                 at: clock::rfc3339(now),
@@ -208,11 +216,16 @@ impl Registry {
         }
         let seal = self.seal_of_read(name, history, entry)?;
         let advice = match seal {
+            Seal::Trusted(_) if entry.action == Action::Withdrawn => "a withdrawal is final",
             Seal::Trusted(_) => {
                 "`netsec models promote`, `netsec models rollback` and `netsec models withdraw` decide otherwise"
             }
             // What is disowned is what was read, and no other.
             Seal::Changed => "somebody is changing it: look at it again",
+            Seal::Unmatched(_) => {
+                "look at a copy of the registry: the entry was changed, and is put back, or that signature was left, and is \
+                 removed first"
+            }
             Seal::Unchecked => "give those whom you trust with --trusted-keys",
             _ => return Ok(None),
         };

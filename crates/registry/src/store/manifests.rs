@@ -82,12 +82,12 @@ impl Seal {
             "`netsec models disown {name} --entry {number} --why TEXT` says that it does not count"
         );
         match self {
-            Self::Malformed | Self::Foreign | Self::Changed | Self::Unlinked(_) => {
+            Self::Malformed | Self::Foreign | Self::Changed => {
                 format!("{}; {taken_away}", tampered())
             }
             Self::Unmatched(_) => format!(
-                "{CHANGED_OR_LEFT}, and `netsec models sign {name} --entry {number}` signs the entry if one of you has decided \
-                 that; {taken_away}"
+                "{CHANGED_OR_LEFT}; then `netsec models sign {name} --entry {number}` signs the entry if one of you has decided \
+                 that, else {taken_away}"
             ),
             _ => format!(
                 "if one of you has decided that, `netsec models sign {name} --entry {number}` signs it with the key that \

@@ -6,7 +6,7 @@ use artifact::{CodecError, Digest};
 use model::ModelBundle;
 use serde::Serialize;
 
-use super::{Registry, Seal, chain::Broken, check_known};
+use super::{Registry, Seal, check_known};
 use crate::{Entry, History, RegistryError};
 
 /// What looking at all bytes of a version has shown.
@@ -54,16 +54,43 @@ impl Registry {
         name: &str,
         version: Option<u64>,
     ) -> Result<Vec<VersionCheck>, RegistryError> {
-        let history = self.existing(name)?;
+        let history = match self.existing(name) {
+            Err(RegistryError::Damaged {
+                location,
+                key,
+                reason,
+                advice,
+            }) => {
+                let survey = self.survey(name)?;
+                return Err(RegistryError::Damaged {
+                    location,
+                    key,
+                    reason,
+                    advice: survey.map_or(advice, |s| s.advice(name, self.trusts())),
+                });
+            }
+            history => history?,
+        };
         if let Some(version) = version {
             check_known(&history, name, version)?;
         }
-        let broken = self.broken_link(name, &history)?;
-        evaluated_versions(&history)
-            .into_values()
+        let evaluated = evaluated_versions(&history).into_values();
+        let mut checks = evaluated
             .filter(|entries| version.is_none_or(|version| entries[0].version == version))
-            .map(|entries| self.verify_version(name, &history, broken.as_ref(), &entries))
-            .collect()
+            .map(|entries| self.verify_version(name, &history, &entries))
+            .collect::<Result<Vec<_>, _>>()?;
+        if history.first_out_of_place().is_some()
+            && let Some(survey) = self.survey(name)?
+        {
+            // Of any version it may say another thing than it did.
+            for check in &mut checks {
+                check.problems.push(survey.wrong.clone());
+            }
+            if let Some(said) = checks.first_mut().and_then(|c| c.problems.last_mut()) {
+                *said = format!("{said}; {}", survey.advice(name, self.trusts()));
+            }
+        }
+        Ok(checks)
     }
 
     /// Looks at a version and the entries about one evaluation of it, of which there is one at least.
@@ -71,7 +98,6 @@ impl Registry {
         &self,
         name: &str,
         history: &History,
-        broken: Option<&Broken>,
         entries: &[&Entry],
     ) -> Result<VersionCheck, RegistryError> {
         let entry = entries[0];
@@ -94,11 +120,6 @@ impl Registry {
             (check.bytes, check.problems) = self.content(name, &about.loadable)?;
             self.weigh_manifest(&mut check);
         }
-        let is_uncertain = |broken: &&Broken| entries.iter().any(|e| e.sequence > broken.certain);
-        let broken = broken.filter(is_uncertain);
-        check
-            .problems
-            .extend(broken.map(|broken| broken.said.clone()));
         let is_gone = self.is_gone(name, history, entry.version)?;
         for entry in about.counting {
             let seal = self.entry_seal(name, entry)?;

@@ -115,7 +115,7 @@ fn noticed(change: impl Fn(&Place)) -> (bool, bool) {
                 .sign(&key, "m", &chosen(version.version, []))
                 .unwrap_err();
             let said = signed.to_string();
-            let is_told = ["do not sign it before", "back from a copy"];
+            let is_told = ["do not sign it before", "remove nothing"];
             assert!(is_told.iter().any(|w| said.contains(w)), "{said}");
         }
     }

@@ -13,22 +13,42 @@ fn problems(registry: &Registry) -> Vec<String> {
     said.flatten().collect()
 }
 
+/// Returns how `verify` says to go on.
+fn told(registry: &Registry) -> String {
+    match registry.verify("m", None) {
+        Ok(checks) => {
+            let mut said = checks.into_iter().flat_map(|c| c.problems);
+            said.find(|p| p.contains(": where no copy"))
+                .expect("it says how to go on")
+        }
+        Err(error) => error.to_string(),
+    }
+}
+
 /// Moves away what `verify` says is to be moved away; returns what it said.
 fn as_told(place: &Place) -> String {
-    let said = problems(&both(place));
-    let told = said
-        .iter()
-        .find(|p| p.contains(": move `"))
-        .expect("it says how to go on");
-    let (_, key) = told.split_once(": move `").unwrap();
+    let told = told(&both(place));
+    let (_, key) = told.split_once(" move `").expect(&told);
     let (key, _) = key.split_once('`').unwrap();
-    let mut file = place.file(key);
-    while file.exists() {
-        fs::remove_file(&file).unwrap();
-        let number: u64 = file.file_stem().unwrap().to_str().unwrap().parse().unwrap();
-        file = file_of(place, number + 1);
+    let first: u64 = key.rsplit(['/', '.']).nth(1).unwrap().parse().unwrap();
+    for number in (first..20).chain([99_999_999]) {
+        // Some may be missing.
+        drop(fs::remove_file(file_of(place, number)));
+        let signatures = fs::read_dir(place.file("models/m/signatures")).unwrap();
+        let start = format!("{number:08}-");
+        for path in signatures.map(|file| file.unwrap().path()) {
+            if path
+                .file_name()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .starts_with(&start)
+            {
+                fs::remove_file(path).unwrap();
+            }
+        }
     }
-    told.clone()
+    told
 }
 
 #[test]
@@ -45,7 +65,7 @@ fn a_decision_that_was_made_a_refusal_brings_back_no_former_champion() {
             fs::remove_file(place.file(&key)).unwrap();
         }
         let refused = champion(&trusting).unwrap_err();
-        for words in ["entry 5 ", "behind another entry 4", "back from a copy"] {
+        for words in ["entry 5 ", "behind another entry 4", "remove nothing"] {
             assert!(refused.contains(words), "{words}: {refused}");
         }
         let history = trusting.history("m").unwrap();
@@ -78,10 +98,11 @@ fn without_a_copy_a_history_goes_on_behind_the_last_certain_entry() {
     place.tamper(4, |entry| entry["action"] = "declined".into());
     let said = as_told(&place);
     for words in [
-        "entry 3 is the last before it that a trusted key has signed",
+        "entry 3 is the last that is certain",
         "move `models/m/history/00000004.json` and all entries behind it away, with the signatures",
-        "entry 5 of the history (declined version 3)",
-        "entry 6 of the history (withdrew version 2, because: it leaks)",
+        "there: entry 6 of the history (withdrew version 2, because: it leaks), bundle ",
+        "entry 5 of the history (declined version 3), bundle ",
+        "whose text is not, which may have been withdrawals: 4",
     ] {
         assert!(said.contains(words), "{words}: {said}");
     }
@@ -148,7 +169,7 @@ fn a_first_entry_that_names_one_before_it_is_refused_before_others_stand_behind_
     trusting.seal("m", &second).unwrap();
     let refused = trusting.append("m", |_| Ok(Some(second.clone())));
     refused.unwrap_err();
-    assert!(as_told(&place).contains("nothing before it is certain"));
+    assert!(as_told(&place).contains("nothing of it is certain"));
     let first = draft(&trusting, 1);
     trusting.append("m", |_| Ok(Some(first.clone()))).unwrap();
     assert_eq!(champion(&trusting), Ok(1));
@@ -241,7 +262,82 @@ fn where_nobody_is_trusted_a_break_is_told_by_verify_alone() {
     }
     place.tamper(2, |entry| entry["why"] = "changed".into());
     let said = problems(&registry);
-    let told = "entry 2 is the last that fits: move `models/m/history/00000003.json`";
+    let told = "entry 3 or the one before it is not what it was";
     assert!(said.iter().any(|p| p.contains(told)), "{said:?}");
     assert_eq!(champion(&registry), Ok(1));
+}
+
+#[test]
+fn of_a_history_that_is_damaged_verify_says_the_same() {
+    let damages: [&dyn Fn(&Place); 5] = [
+        // Numbers that nobody can count to are not counted to.
+        &|place| {
+            fs::remove_file(file_of(place, 4)).unwrap();
+            fs::write(file_of(place, 99_999_999), "x").unwrap();
+        },
+        &|place| fs::remove_file(file_of(place, 4)).unwrap(),
+        &|place| fs::write(file_of(place, 4), "x").unwrap(),
+        &|place| place.tamper(4, |entry| entry["at"] = "soon".into()),
+        // Entry 5 is behind another one, and 6 tells of a version that is not.
+        &|place| place.tamper(4, |entry| entry["version"] = 2.into()),
+    ];
+    for damage in damages {
+        let place = rolled_back();
+        let trusting = both(&place);
+        for _ in 0..3 {
+            decide(&place, Action::RolledBack, 2);
+            decide(&place, Action::RolledBack, 1);
+        }
+        trusting.withdraw("m", 2, "it leaks", clock::now()).unwrap();
+        damage(&place);
+        let refused = champion(&trusting).unwrap_err();
+        assert!(refused.contains("models verify m"), "{refused}");
+        let said = as_told(&place);
+        for words in [
+            "entry 3 is the last that is certain",
+            "signed there: entry 12 of the history (withdrew version 2, because: it leaks), bundle ",
+            "2 more that withdraw nothing",
+        ] {
+            assert!(said.contains(words), "{words}: {said}");
+        }
+        assert_eq!(champion(&trusting), Ok(2));
+        assert!(problems(&trusting).is_empty());
+    }
+}
+
+#[test]
+fn a_signed_entry_of_another_model_is_not_certain() {
+    let place = rolled_back();
+    let [(key, _), _] = kept(&place, "m", 1);
+    let text = fs::read_to_string(place.file(&key)).unwrap();
+    let text = text.replace("\"model\": \"m\"", "\"model\": \"other\"");
+    fs::write(place.file(&key), &text).unwrap();
+    place
+        .signing(1)
+        .sign_entry("m", 1, text.as_bytes())
+        .unwrap();
+    let said = told(&both(&place));
+    assert!(said.contains("nothing of it is certain"), "{said}");
+}
+
+#[test]
+fn an_entry_beside_which_a_signature_of_another_text_lies_is_not_disowned() {
+    let place = rolled_back();
+    let trusting = both(&place);
+    trusting.withdraw("m", 2, "it leaks", clock::now()).unwrap();
+    add_a_blank(&place, 6);
+    let refused = trusting.disown("m", 6, "as told", clock::now());
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("look at a copy"), "{refused}");
+}
+
+#[test]
+fn a_break_is_told_of_each_version() {
+    let place = rolled_back();
+    add_a_blank(&place, 4);
+    for version in 1..=3 {
+        let checks = both(&place).verify("m", Some(version)).unwrap();
+        let said = &checks[0].problems;
+        assert!(said.iter().any(|p| p.contains("behind another entry 4")));
+    }
 }

@@ -49,8 +49,7 @@ fn a_decision_on_a_version_that_was_withdrawn_is_not_asked_for_and_counts_for_no
     let third = file_of(&place, 3);
     let as_written = fs::read(&third).unwrap();
     place.tamper(3, |entry| entry["action"] = "promoted".into());
-    // All that stands behind entry 2, which is signed.
-    assert_eq!(verify().0, [1, 3]);
+    assert_eq!(verify().0, [1, 2, 3]);
     let refused = trusting.entry("m", None).unwrap_err();
     assert!(!refused.is_absence(), "{refused}");
     assert!(
@@ -305,4 +304,20 @@ fn what_served_at_a_time_is_told_only_where_its_manifest_is_signed() {
     appended.unwrap();
     fs::remove_file(place.file(&manifest_key("m", &entry))).unwrap();
     assert_eq!(at().unwrap(), 1);
+}
+
+#[test]
+fn a_version_is_gone_back_to_by_its_number_only_where_a_trusted_key_has_signed_that_it_was_champion()
+ {
+    let place = rolled_back();
+    let trusting = both(&place);
+    let forged = Entry {
+        action: Action::Promoted,
+        ..trusting.entry("m", Some(3)).unwrap()
+    };
+    put_behind(&place, &forged);
+    decide(&place, Action::RolledBack, 2);
+    let refused = trusting.roll_back("m", Some(3), None, clock::now());
+    let refused = refused.unwrap_err().to_string();
+    assert!(refused.contains("disown m --entry 6"), "{refused}");
 }
