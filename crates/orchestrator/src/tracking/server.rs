@@ -9,7 +9,7 @@ use ::tracking::{Noted, Origin, Pending, Sent, Settings, Step, Subject, Tracking
 use artifact::{ErrorKind, Failure, Run};
 use dataset::SourceUri;
 use harness::RunConfig;
-use registry::Registry;
+use registry::{Registry, RegistryError};
 use serde_json::{Value, json};
 
 use super::Probe;
@@ -284,10 +284,21 @@ fn pending(place: &Place) -> Result<(Vec<Due>, Vec<TrackingError>), Failure> {
 
 fn named(place: &Place, runs: &[PathBuf], models: &[String]) -> Result<Vec<Due>, Failure> {
     let runs = runs.iter().map(|run| named_run(place, run));
-    let models = models
-        .iter()
-        .map(|name| due(place, &Subject::Model(name.clone())));
+    let models = models.iter().map(|name| named_model(place, name));
     runs.chain(models).collect()
+}
+
+/// Returns what is due of a model, of one that there is: a note of another would stay for ever.
+fn named_model(place: &Place, name: &str) -> Result<Due, Failure> {
+    let due = due(place, &Subject::Model(name.to_owned()))?;
+    // Of a registry that cannot be opened, sending says so.
+    let known = registry_of(place, &due).map(|registry| registry.existing(name));
+    match known {
+        Ok(Err(unknown @ (RegistryError::NoModel { .. } | RegistryError::BadName { .. }))) => {
+            Err(unknown.into())
+        }
+        _ => Ok(due),
+    }
 }
 
 fn named_run(place: &Place, run: &Path) -> Result<Due, Failure> {

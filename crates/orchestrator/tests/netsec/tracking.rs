@@ -282,6 +282,10 @@ fn what_answers_that_it_has_nothing_is_taken_for_no_server_without_a_model_regis
     assert_eq!(synced.code, 69, "{}", synced.out);
     assert!(synced.err.contains(said), "{}", synced.err);
     assert!(is_pending(&place));
+    // Of a model that is not there, nothing is to be sent later.
+    let unknown = call_at(&place, &plain, &["tracking", "sync", "--model", "tyni"]);
+    assert_eq!(unknown.code, 64, "{}", unknown.out);
+    assert!(unknown.err.contains("known: tiny"), "{}", unknown.err);
     let synced = call_at(&place, &plain, &sync[..2]);
     assert_eq!(synced.code, 0, "{}", synced.err);
     let remark = "the server has no model registry";
