@@ -37,6 +37,9 @@ pub(crate) enum Cause {
     Permission,
     /// The address or what was asked is wrong.
     Wrong,
+    /// The disk of a file has no room or fails, or has damaged the file.
+    #[cfg(feature = "sql")]
+    Disk,
     /// What a table asks for by itself when it is written to is not there.
     #[cfg(feature = "sql")]
     Inside,
@@ -114,6 +117,8 @@ impl Trouble {
             #[cfg(any(feature = "dynamodb", feature = "s3"))]
             Cause::Missing => "check the address; docs/connectors.md lists what it may hold",
             Cause::Wrong => "docs/connectors.md lists what an address may hold",
+            #[cfg(feature = "sql")]
+            Cause::Disk => "look at the disk, and whether it has room: then run it again",
             #[cfg(feature = "sql")]
             Cause::Inside => {
                 "a trigger or a function of the table asks for what is not there, or the table has changed meanwhile: mend \

@@ -128,8 +128,13 @@ impl PushArguments {
     /// Refuses to write over a file that is read or written as well, and to add to what is read.
     fn check_files(&self) -> Result<(), Failure> {
         let (from, to) = (self.from.local_path(), self.to.local_path());
-        if let (Some(from), Some(to)) = (&from, &to) {
-            refuse_same_file(from, to)?;
+        let [from_database, to_database] =
+            [&self.from, &self.to].map(|uri| connectors::database_file(uri));
+        // Of a database, a push into another table is none into the whole file.
+        for (from, to) in [(&from, &to), (&from_database, &to), (&from, &to_database)] {
+            if let (Some(from), Some(to)) = (from, to) {
+                refuse_same_file(from, to)?;
+            }
         }
         if connectors::is_read_back(&self.to, &self.from) {
             let message = format!(
@@ -141,8 +146,7 @@ impl PushArguments {
         let Some(quarantine) = &self.quarantine else {
             return Ok(());
         };
-        let from = from.or_else(|| connectors::database_file(&self.from));
-        let to = to.or_else(|| connectors::database_file(&self.to));
+        let (from, to) = (from.or(from_database), to.or(to_database));
         for (flag, path) in [("--from", from), ("--to", to)] {
             if path.is_some_and(|path| is_same_file(&path, quarantine)) {
                 let path = quarantine.display();

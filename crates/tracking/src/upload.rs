@@ -69,13 +69,11 @@ impl Upload<'_> {
         aligned.map(|()| Uploaded { experiment, run })
     }
 
-    /// Registers the model of a run that has one, where the server keeps models.
+    /// Sends the model of a run that has one, and registers it where the server keeps models.
     fn registered(&self, run: &RemoteRun, progress: &mut Progress) -> Result<(), TrackingError> {
         match &self.record.model {
-            Some(registered) if self.server.keeps_models()? => {
-                self.model(run, registered, progress)
-            }
-            _ => Ok(()),
+            Some(registered) => self.model(run, registered, progress),
+            None => Ok(()),
         }
     }
 
@@ -138,6 +136,7 @@ impl Upload<'_> {
         progress: &mut Progress,
     ) -> Result<(), TrackingError> {
         let Registered { name, bundle } = registered;
+        let keeps_models = self.server.keeps_models()?;
         let history = self.registry.history(name)?;
         // By an unsigned one somebody would choose which versions are left out here.
         let notes = self.registry.check_notes(name, &history);
@@ -159,7 +158,7 @@ impl Upload<'_> {
                 entry.version,
                 note.why.as_deref().unwrap_or_default()
             ));
-        } else if self.flavour(run, name, entry, progress)? {
+        } else if self.flavour(run, name, entry, progress)? && keeps_models {
             self.server.model(name)?;
             let source = format!("{}/{}", run.artifacts, flavour::DIRECTORY);
             let tags = version_tags(entry);
@@ -167,7 +166,10 @@ impl Upload<'_> {
             self.server
                 .version_of(name, &digest, (&run.id, &source), &tags)?;
         }
-        crate::aliases::align(self.server, self.registry, name, &history)
+        match keeps_models {
+            true => crate::aliases::align(self.server, self.registry, name, &history),
+            false => Ok(()),
+        }
     }
 
     /// Puts the model as MLflow loads it; `false` where there is none, which is remarked.

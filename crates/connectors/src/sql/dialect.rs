@@ -363,7 +363,8 @@ impl Dialect {
             || of_type.ends_with("text");
         let is_double = ["double", "double precision"].contains(&of_type);
         match (self, kind) {
-            // It keeps a value as it comes, whatever its column's type.
+            // It keeps a value as it comes, whatever its column's type, but for texts that look like numbers.
+            (Self::Sqlite, ColumnType::Text) => keeps_text(of_type),
             (Self::Sqlite, _) => true,
             _ if is_text => true,
             (_, ColumnType::Text) => false,
@@ -389,4 +390,12 @@ impl Dialect {
             (_, ColumnType::Text) => "TEXT",
         }
     }
+}
+
+/// Returns whether a column of SQLite's has the affinity of texts, or none
+/// (<https://www.sqlite.org/datatype3.html#determination_of_column_affinity>).
+fn keeps_text(of_type: &str) -> bool {
+    let of_type = of_type.to_ascii_lowercase();
+    let has = |part: &&str| of_type.contains(*part);
+    !has(&"int") && (of_type.is_empty() || ["char", "clob", "text", "blob"].iter().any(has))
 }

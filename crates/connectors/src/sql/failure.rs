@@ -82,6 +82,7 @@ fn cause_of_sqlite(code: i32) -> Cause {
         3 | 8 | 23 => Cause::Permission,
         5 => Cause::Locked,
         6 => Cause::Interrupted,
+        10 | 11 | 13 => Cause::Disk,
         14 | NO_DATABASE => Cause::Wrong,
         _ => Cause::Refused,
     }

@@ -50,13 +50,15 @@ impl Sqlite {
             true => write | OpenFlags::SQLITE_OPEN_CREATE,
             false => OpenFlags::SQLITE_OPEN_READ_ONLY,
         };
-        let opened = Self::with(address, access)?;
+        let mut opened = Self::with(address, access)?;
         if !is_writing && opened.is_unfinished() {
             // SQLite puts it right at its first look.
-            let mended = Self::with(address, write)?;
-            mended.check_names()?;
-            return Self::with(address, access);
+            Self::with(address, write)?.look().map_err(failed)?;
+            opened = Self::with(address, access)?;
         }
+        // Who has it locked is said before the time is up.
+        let patience = CONNECT.min(address.time_limit) * 4 / 5;
+        opened.connection.busy_timeout(patience).map_err(failed)?;
         Ok(opened)
     }
 
@@ -64,9 +66,7 @@ impl Sqlite {
         let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection =
             rusqlite::Connection::open_with_flags(&address.file, flags).map_err(failed)?;
-        // Who has it locked is said before the time is up.
-        let patience = CONNECT.min(address.time_limit) * 4 / 5;
-        connection.busy_timeout(patience).map_err(failed)?;
+        connection.busy_timeout(Duration::ZERO).map_err(failed)?;
         connection
             .execute_batch("PRAGMA foreign_keys = ON")
             .map_err(failed)?;
@@ -77,34 +77,55 @@ impl Sqlite {
         })
     }
 
-    /// Returns whether somebody has to write before the file can be read.
-    fn is_unfinished(&self) -> bool {
-        let Err(sqlx::Error::Database(said)) = self.check_names() else {
-            return false;
-        };
-        let code = said.code().and_then(|code| code.parse().ok());
-        code.is_some_and(|code: i32| UNFINISHED.contains(&code))
+    fn look(&self) -> rusqlite::Result<()> {
+        self.connection
+            .execute_batch("SELECT 1 FROM sqlite_schema LIMIT 1")
     }
 
-    /// Checks that the names in the file are text: SQLite takes any bytes, and its library for Rust none but these.
-    fn check_names(&self) -> sqlx::Result<()> {
-        let names = "SELECT name, sql FROM sqlite_schema";
-        let mut statement = self.connection.prepare_cached(names).map_err(failed)?;
-        let mut rows = statement.query([]).map_err(failed)?;
-        while let Some(row) = rows.next().map_err(failed)? {
-            for i in 0..2 {
-                if let ValueRef::Text(bytes) = row.get_ref(i).map_err(failed)?
-                    && std::str::from_utf8(bytes).is_err()
-                {
-                    let said = format!(
-                        "a name in it is not UTF-8, in `{}`: give it another one",
-                        printable(&String::from_utf8_lossy(bytes))
-                    );
-                    return Err(sqlx::Error::InvalidArgument(said));
+    /// Returns whether somebody has to write before the file can be read.
+    fn is_unfinished(&self) -> bool {
+        let said = self.look().err();
+        let code = said.and_then(|error| Some(error.sqlite_error()?.extended_code));
+        code.is_some_and(|code| UNFINISHED.contains(&code))
+    }
+
+    /// Checks that the columns of what a query names are called by texts: SQLite takes any bytes, and its library for Rust
+    /// none but these.
+    fn check_names(&self, select: &str) -> sqlx::Result<()> {
+        let tables = "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')";
+        for table in self.names(tables, &[])? {
+            let Ok(table) = String::from_utf8(table) else {
+                continue;
+            };
+            if !names(select, &table) {
+                continue;
+            }
+            let columns = "SELECT name FROM pragma_table_xinfo(?1)";
+            for column in self.names(columns, &[&table])? {
+                if let Err(error) = std::str::from_utf8(&column) {
+                    return Err(sqlx::Error::InvalidArgument(format!(
+                        "the name of the column `{}` of `{}` is not UTF-8 ({error}): give it another one (ALTER TABLE … \
+                         RENAME COLUMN)",
+                        printable(&String::from_utf8_lossy(&column)),
+                        printable(&table)
+                    )));
                 }
             }
         }
         Ok(())
+    }
+
+    fn names(&self, sql: &str, values: &[&str]) -> sqlx::Result<Vec<Vec<u8>>> {
+        let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
+        let values = rusqlite::params_from_iter(values);
+        let mut rows = statement.query(values).map_err(failed)?;
+        let mut names = Vec::new();
+        while let Some(row) = rows.next().map_err(failed)? {
+            if let ValueRef::Text(name) = row.get_ref(0).map_err(failed)? {
+                names.push(name.to_vec());
+            }
+        }
+        Ok(names)
     }
 
     /// Lets SQLite give up what takes longer than a limit, counted anew with each row.
@@ -147,7 +168,7 @@ impl Sqlite {
     }
 
     fn describe(&self, select: &str) -> sqlx::Result<Vec<Column>> {
-        self.check_names()?;
+        self.check_names(select)?;
         let statement = self.connection.prepare_cached(select).map_err(failed)?;
         let column = |name: &str| Column {
             name: name.to_owned(),
@@ -307,6 +328,17 @@ fn failed(error: rusqlite::Error) -> sqlx::Error {
         code: said.extended_code,
         message: message.unwrap_or_else(|| said.to_string()),
     }))
+}
+
+/// Returns whether a query has the name of a table in it, as a word of its own; letters count as they do for SQLite.
+fn names(query: &str, table: &str) -> bool {
+    let (query, table) = (query.to_ascii_lowercase(), table.to_ascii_lowercase());
+    let is_part = |c: char| c.is_alphanumeric() || c == '_';
+    query.match_indices(&table).any(|(at, _)| {
+        let before = query[..at].chars().next_back();
+        let behind = query[at + table.len()..].chars().next();
+        !before.is_some_and(is_part) && !behind.is_some_and(is_part)
+    })
 }
 
 /// Returns whether there is one statement: no semicolon outside of quotes and comments.

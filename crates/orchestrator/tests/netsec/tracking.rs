@@ -69,6 +69,14 @@ const MLFLOW: &[Answer] = &[
     ),
 ];
 
+/// What one answers that keeps no models.
+const PLAIN: &[Answer] = &[
+    ("registered-models", 404, "{}"),
+    MLFLOW[0],
+    MLFLOW[1],
+    MLFLOW[2],
+];
+
 /// Where nobody listens.
 const NOBODY: &str = "http://127.0.0.1:9";
 
@@ -296,6 +304,20 @@ fn what_answers_that_it_has_nothing_is_taken_for_no_server_without_a_model_regis
     assert_eq!(done.code, 0, "{}", done.err);
     assert!(done.err.contains(said), "{}", done.err);
     assert!(is_pending(&place));
+}
+
+#[test]
+fn a_server_that_keeps_no_models_gets_the_model_of_a_run_all_the_same() {
+    let place = place_with_a_pending_run();
+    let (address, asked) = recording_server(PLAIN);
+    let sync = [&["tracking", "sync"], &TRUST[..]].concat();
+    let called = call_at(&place, &address, &sync);
+    assert_eq!(called.code, 0, "{}", called.err);
+    let asked: Vec<String> = asked.try_iter().collect();
+    let asks = |part: &str| asked.iter().any(|line| line.contains(part));
+    assert!(asks("/model/MLmodel"), "{asked:#?}");
+    assert!(!asks("model-versions"), "{asked:#?}");
+    assert!(!is_pending(&place));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What goes wrong between client and database: nothing is lost and nothing doubled.
 
 use std::{
+    fs,
     io::{BufRead as _, BufReader, Write as _},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -429,9 +430,23 @@ fn a_name_in_a_file_that_is_no_text_is_told() {
     let database = Database::start(Kind::Sqlite);
     let place = Workplace::new();
     place.write_tiny(40);
-    ask_bytes(&database, b"CREATE TABLE t (id TEXT, \"x\xff\" TEXT);");
+    let tables =
+        b"CREATE TABLE t (id TEXT, \"x\xff\" TEXT); CREATE TABLE fits (id TEXT -- caf\xe9\n);";
+    ask_bytes(&database, tables);
     let from = database.uri(database.port, "table=t");
     let push = ["push", "--from", &from, "--to", "out.jsonl"];
+    // What others are called is theirs.
+    let fits = database.uri(database.port, "table=fits");
+    let called = place.call(&[
+        "push",
+        "--from",
+        &fits,
+        "--to",
+        "out.jsonl",
+        "--dataset",
+        "tiny.yaml",
+    ]);
+    assert!(!called.err.contains("UTF-8"), "{}", called.err);
     for arguments in [&push[..], &["doctor", "--source", &from]] {
         let called = place.call(&[arguments, &["--dataset", "tiny.yaml"]].concat());
         let said = called.out + &called.err;
@@ -441,6 +456,30 @@ fn a_name_in_a_file_that_is_no_text_is_told() {
             "{said}"
         );
     }
+}
+
+#[test]
+fn a_database_is_not_written_over_by_what_is_read_from_it() {
+    let database = Database::start(Kind::Sqlite);
+    let place = Workplace::new();
+    place.write_tiny(40);
+    push_tiny(&place, &database.address("tiny"), &[]);
+    let file = place.path("records.data");
+    fs::copy(database.file(), &file).unwrap();
+    let before = fs::read(&file).unwrap();
+    let from = format!("sqlite://{}?table=tiny", file.display());
+    let push = [
+        "push",
+        "--from",
+        &from,
+        "--to",
+        "records.data",
+        "--mode",
+        "replace",
+    ];
+    let called = place.call(&[&push[..], &["--dataset", "tiny.yaml"]].concat());
+    assert_eq!(called.code, 64, "{}", called.err);
+    assert_eq!(fs::read(&file).unwrap(), before);
 }
 
 #[test]
