@@ -9,6 +9,9 @@ use crate::{
     server::{RemoteVersion, Server},
 };
 
+/// How often a server is told anew of a history that grows meanwhile: whoever makes it grow tells it as well.
+const MAX_ROUNDS: usize = 5;
+
 /// Lets `champion` and `challenger` name what they name here, and marks what is withdrawn. An alias whose version the
 /// server does not know is removed there: one that names another version would say what is not so. Where the champion
 /// is one that nobody loads who trusts the same keys, they stay as they are; where the challenger is, that one does.
@@ -16,6 +19,25 @@ use crate::{
 /// # Errors
 /// [`TrackingError::Unaligned`] where the champion is such a one, or what asking fails with.
 pub(crate) fn align(
+    server: &Server,
+    registry: &Registry,
+    name: &str,
+    history: &History,
+) -> Result<(), TrackingError> {
+    let mut told = history.clone();
+    for _ in 0..MAX_ROUNDS {
+        align_once(server, registry, name, &told)?;
+        // While the server was told, somebody else may have decided, and have told it before.
+        let now = registry.history(name)?;
+        if now.entries().len() == told.entries().len() {
+            return Ok(());
+        }
+        told = now;
+    }
+    Ok(())
+}
+
+fn align_once(
     server: &Server,
     registry: &Registry,
     name: &str,

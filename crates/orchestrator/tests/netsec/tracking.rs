@@ -7,7 +7,7 @@ use std::{
     sync::mpsc::{Receiver, channel},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     integrity::{SIGN, TRUST, place_with_keys, write_entry},
@@ -82,17 +82,8 @@ const NOBODY: &str = "http://127.0.0.1:9";
 
 /// Reads a request; returns its head.
 fn asked(stream: &TcpStream) -> Option<String> {
-    let mut reader = BufReader::new(stream);
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if reader.read_line(&mut head).ok()? == 0 {
-            return None;
-        }
-    }
-    let length = |line: &str| line.strip_prefix("content-length: ")?.parse().ok();
-    let length: usize = head.to_lowercase().lines().find_map(length).unwrap_or(0);
-    reader.read_exact(&mut vec![0; length]).ok()?;
-    Some(head)
+    let (head, _) = request(stream);
+    (!head.is_empty()).then_some(head)
 }
 
 fn call_at(place: &Workplace, server: &str, arguments: &[&str]) -> Called {
@@ -264,7 +255,7 @@ fn what_takes_a_version_away_or_brings_it_back_is_believed_only_where_it_is_sign
     let history = place.path("artifacts/registry/models/tiny/history");
     let fourth = fs::read(history.join("00000004.json")).unwrap();
     let mut forged: Value = serde_json::from_slice(&fourth).unwrap();
-    forged["action"] = serde_json::json!({"disowned": 4});
+    forged["action"] = json!({"disowned": 4});
     write_entry(&history, 5, forged);
     let (called, asked) = synced(&place);
     assert_eq!(called.code, 65, "{}", called.err);
@@ -304,6 +295,71 @@ fn what_answers_that_it_has_nothing_is_taken_for_no_server_without_a_model_regis
     assert_eq!(done.code, 0, "{}", done.err);
     assert!(done.err.contains(said), "{}", done.err);
     assert!(is_pending(&place));
+}
+
+#[test]
+fn what_somebody_decides_while_a_server_is_told_is_told_as_well() {
+    let place = place_with_keys();
+    place.run_tiny(&SIGN);
+    let more = ["--seed", "8"];
+    place.run_tiny(&[&SIGN[..], &TRUST, &more].concat());
+    let history = place.call(&["models", "history", "tiny", "--json"]);
+    let history: Value = serde_json::from_str(&history.out).unwrap();
+    let version = |number: usize| {
+        let bundle = &history[number - 1]["bundle"];
+        let tags = json!([{"key": "netsec.bundle", "value": bundle}]);
+        json!({"name": "tiny", "version": number.to_string(), "tags": tags})
+    };
+    let versions = json!({"model_versions": [version(1), version(2)]}).to_string();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let told = std::thread::scope(|scope| {
+        let server = scope.spawn(|| {
+            let mut told = Vec::new();
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let (head, body) = request(&stream);
+                let answer = match () {
+                    () if head.contains("model-versions/search") => &versions,
+                    () if head.starts_with("GET /end") => return told,
+                    () => "{}",
+                };
+                if head.starts_with("POST") && body["alias"] == "champion" {
+                    told.push(body["version"].clone());
+                    if told.len() == 1 {
+                        // Elsewhere, and told before this one is.
+                        decide(&place, "rollback", &[&["--why", "-"][..], &SIGN].concat());
+                    }
+                }
+                let length = answer.len();
+                let _ = write!(
+                    stream,
+                    "HTTP/1.1 200 -\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{answer}"
+                );
+            }
+            told
+        });
+        let sync = ["tracking", "sync", "--model", "tiny"];
+        let called = call_at(&place, &address, &[&sync[..], &TRUST].concat());
+        assert_eq!(called.code, 0, "{}", called.err);
+        let mut end = TcpStream::connect(address.trim_start_matches("http://")).unwrap();
+        write!(end, "GET /end HTTP/1.1\r\n\r\n").unwrap();
+        server.join().unwrap()
+    });
+    assert_eq!(told, ["2", "1"]);
+}
+
+/// Reads a request; returns its head and what it holds.
+fn request(stream: &TcpStream) -> (String, Value) {
+    let mut reader = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).unwrap_or(0) > 0 {}
+    let length = |line: &str| line.strip_prefix("content-length: ")?.parse().ok();
+    let length: usize = head.to_lowercase().lines().find_map(length).unwrap_or(0);
+    let mut body = vec![0; length];
+    // Whoever only looks whether somebody listens sends none.
+    let _ = reader.read_exact(&mut body);
+    (head, serde_json::from_slice(&body).unwrap_or_default())
 }
 
 #[test]
