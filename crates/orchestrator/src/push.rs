@@ -128,8 +128,7 @@ impl PushArguments {
     /// Refuses to write over a file that is read or written as well, and to add to what is read.
     fn check_files(&self) -> Result<(), Failure> {
         let (from, to) = (self.from.local_path(), self.to.local_path());
-        let [from_database, to_database] =
-            [&self.from, &self.to].map(|uri| connectors::database_file(uri));
+        let [from_database, to_database] = [&self.from, &self.to].map(connectors::database_file);
         // Of a database, a push into another table is none into the whole file.
         for (from, to) in [(&from, &to), (&from_database, &to), (&from, &to_database)] {
             if let (Some(from), Some(to)) = (from, to) {
