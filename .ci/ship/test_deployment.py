@@ -1,122 +1,13 @@
-"""Deploys with run.sh on a machine whose docker, aws, curl, systemctl and sleep are stand-ins."""
+"""Deploys with run.sh on a machine of stand-ins."""
 
 import fcntl
 import os
-import pathlib
 import shutil
-import socket
 import stat
 import subprocess
-import tempfile
 import time
-import unittest
 
-HERE = pathlib.Path(__file__).resolve().parent
-REPOSITORY = HERE.parent.parent
-HOST = "123456789012.dkr.ecr.eu-central-1.amazonaws.com"
-STAND_INS = ["docker", "aws", "curl", "systemctl", "sleep"]
-# The machine's own, by name, so that no docker of the machine that tests is ever found.
-REAL = (
-    "awk basename bash cat chmod cmp cp cut dirname env flock grep id install ln mkdir mktemp mv numfmt rm sed sh"
-    " sha256sum stat timeout touch wc"
-).split()
-
-
-def image(name):
-    return f"{HOST}/network-security@sha256:{name}"
-
-
-class Machine:
-    """A machine with its engine, its registry and its disk, in one folder."""
-
-    def __init__(self, folder):
-        self.folder = pathlib.Path(folder)
-        self.state = self.folder / "state"
-        self.root = self.folder / "root"
-        self.tools = self.folder / "bin"
-        if self.folder.exists():
-            return
-        for name in ["containers", "images", "registry", "tags"]:
-            (self.state / name).mkdir(parents=True)
-        self.tools.mkdir()
-        for tool in STAND_INS:
-            (self.tools / tool).symlink_to(HERE / "fakes" / "machine")
-        for tool in REAL:
-            (self.tools / tool).symlink_to(shutil.which(tool))
-        (self.state / "words").write_text("http://0.0.0.0:5000/\n")
-
-    def publish(self, name, behaviour="sound"):
-        (self.state / "registry" / image(name).replace("/", ",")).write_text(behaviour)
-        (self.state / "tags" / name).write_text(f"sha256:{name}")
-
-    def run(self, *arguments, at=0, how="refuse", program=REPOSITORY / "run.sh", **environment):
-        (self.state / "calls").write_text("")
-        variables = {
-            "PATH": str(self.tools),
-            "FAKE_STATE": str(self.state),
-            "FAKE_AT": str(at),
-            "FAKE_HOW": how,
-            "NETSEC_ROOT": str(self.root),
-            "NETSEC_READY_SECONDS": "3",
-        }
-        return subprocess.run(
-            ["bash", str(program), *arguments],
-            env=variables | environment,
-            cwd=self.folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            start_new_session=True,
-            timeout=60,
-            check=False,
-        )
-
-    def deploy(self, name, **options):
-        return self.run("deploy", image(name), **options)
-
-    def calls(self):
-        return (self.state / "calls").read_text().splitlines()
-
-    def containers(self):
-        """One `name state image` for each, without the part of the image that all share."""
-        found = []
-        for folder in sorted((self.state / "containers").iterdir()):
-            parts = [(folder / part).read_text().strip() for part in ["state", "image"]]
-            found.append(f"{folder.name} {parts[0]} {parts[1].rpartition(':')[2]}")
-        return found
-
-    def serving(self):
-        """The image that answers at port 5000, if any does."""
-        for folder in (self.state / "containers").iterdir():
-            if (folder / "state").read_text().strip() == "running" and (folder / "port").read_text().strip() == "5000":
-                return (folder / "image").read_text().strip().rpartition(":")[2]
-        return None
-
-
-class OnAMachine(unittest.TestCase):
-    def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.addCleanup(self.folder.cleanup)
-        self.machine = self.new_machine("first")
-
-    def new_machine(self, name, deployed=("old",)):
-        """A machine on which these were deployed; the second of a kind is a copy of the first."""
-        folder = pathlib.Path(self.folder.name) / name
-        kept = pathlib.Path(self.folder.name) / "-".join(["kept", *deployed])
-        if not kept.exists():
-            machine = Machine(kept)
-            for published in ["old", "new", "third"]:
-                machine.publish(published)
-            for each in deployed:
-                self.check(machine.deploy(each), 0)
-        shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(kept, folder, symlinks=True)
-        return Machine(folder)
-
-    def check(self, done, code, says=""):
-        printed = done.stdout + done.stderr
-        self.assertEqual(done.returncode, code, printed)
-        self.assertIn(says, printed)
+from machine import HERE, HOST, REPOSITORY, OnAMachine, image
 
 
 class Deployment(OnAMachine):
@@ -258,7 +149,7 @@ class Deployment(OnAMachine):
         (machine.tools / "curl").unlink()
         (machine.tools / "hung").mkdir()
         (machine.tools / "hung/curl").symlink_to(HERE / "fakes" / "machine")
-        Deployment.program(machine, "curl", f'[ -e "$FAKE_STATE/over" ] || {{ : >"$FAKE_STATE/over"; exit 28; }}\nexec {machine.tools}/hung/curl "$@"')
+        OnAMachine.program(machine, "curl", f'[ -e "$FAKE_STATE/over" ] || {{ : >"$FAKE_STATE/over"; exit 28; }}\nexec {machine.tools}/hung/curl "$@"')
 
     def test_a_container_that_was_tidied_away_is_no_hindrance_to_a_rollback(self):
         for images_as_well in [False, True]:
@@ -308,12 +199,6 @@ class Deployment(OnAMachine):
         (machine.state / "registry" / image("old").replace("/", ",")).unlink()
         self.check(machine.deploy("new"), 0)
         self.check(machine.run("status"), 0, f"netsec-previous state=absent image={image('old')}")
-
-    @staticmethod
-    def remove(machine, image_as_well):
-        shutil.rmtree(machine.state / "containers/netsec")
-        if image_as_well:
-            (machine.state / "images" / image("new").replace("/", ",")).unlink(missing_ok=True)
 
     def test_a_second_deployment_of_the_only_image_leaves_nothing_to_go_back_to(self):
         self.change_settings(self.machine)
@@ -432,8 +317,6 @@ class Deployment(OnAMachine):
         self.assertIn("127.0.0.1:5001:5000", started[0])
         self.assertIn("0.0.0.0:5000:5000", started[1])
 
-    LOGS = {"NETSEC_LOG_DRIVER": "awslogs", "NETSEC_LOG_OPTIONS": "awslogs-group=netsec awslogs-region=eu-central-1"}
-
     def test_a_log_goes_where_the_settings_send_it_but_for_the_words_of_the_container_that_makes_keys(self):
         done = self.machine.deploy("old", **self.LOGS)
         self.check(done, 0, "serving image=")
@@ -537,186 +420,6 @@ class Deployment(OnAMachine):
         self.program(machine, client, f'echo "$@" >>"$FAKE_STATE/installed"\ncase "$*" in\n{links}\nesac')
         return machine
 
-    @staticmethod
-    def program(machine, name, text):
-        (machine.tools / name).unlink(missing_ok=True)
-        (machine.tools / name).write_text(f"#!/bin/sh\n{text}\n")
-        (machine.tools / name).chmod(0o755)
-
-    def test_a_file_of_settings_counts_and_the_environment_wins(self):
-        settings = self.machine.root / "etc/netsec"
-        settings.mkdir(parents=True)
-        (settings / "deploy.env").write_text("# a remark\nNETSEC_MEMORY=1g\nNETSEC_PROBE_PORT=5099\n")
-        self.check(self.machine.deploy("new", NETSEC_MEMORY="2g"), 0)
-        started = [call for call in self.machine.calls() if call.startswith("docker run")]
-        self.assertIn("127.0.0.1:5099:5000", started[0])
-        self.assertIn("--memory 2g", started[0])
-
-    def test_a_wait_that_has_no_end_ends_at_once(self):
-        self.machine.publish("old", "mute")
-        shutil.copy(self.machine.state / "registry" / image("old").replace("/", ","), self.machine.state / "images")
-        self.check(self.machine.run("start", NETSEC_READY_SECONDS="10m"), 69)
-
-    def test_status_without_an_answer_of_the_engine_is_no_status(self):
-        self.check(self.machine.run("status", at=1), 69, "the container engine does not answer")
-
-    def test_another_port_is_asked_only_once_the_container_is_published_there(self):
-        machine = self.machine
-        self.check(machine.run("status", NETSEC_PORT="8080"), 0, "ready address=127.0.0.1:5000")
-        self.check(machine.run("start", NETSEC_PORT="8080"), 0)
-        self.check(machine.deploy("new", NETSEC_PORT="8080"), 0, "serving image=")
-        self.check(machine.run("status"), 0, "ready address=127.0.0.1:8080")
-
-    def test_a_deployment_at_another_port_that_fails_goes_back_at_once(self):
-        self.machine.publish("new", "mute")
-        self.check(self.machine.deploy("new", NETSEC_PORT="8080"), 69)
-        self.assertEqual(self.machine.serving(), "old")
-        calls = self.machine.calls()
-        back = next(n for n, call in enumerate(calls) if call.startswith("docker container rm --force netsec-probe"))
-        self.assertEqual([call for call in calls[back:] if call.startswith("sleep")], [])
-
-    def settings(self, text):
-        (self.machine.root / "etc/netsec").mkdir(parents=True, exist_ok=True)
-        (self.machine.root / "etc/netsec/deploy.env").write_text(text, newline="")
-
-    def test_remarks_numbers_in_names_equal_signs_and_a_last_line_without_an_end_are_read(self):
-        self.settings("  # a remark\n\n\t\nAWS_ENDPOINT_URL_S3=http://x/?a=b=\nNETSEC_MEMORY=1g\nNETSEC_PORT=5055")
-        self.program(self.machine, "id", 'echo "$AWS_ENDPOINT_URL_S3" >>"$FAKE_STATE/seen"; echo 0')
-        (self.machine.tools / "aws").unlink()
-        self.program(self.machine, "apt-get", f'ln -sf {HERE}/fakes/machine {self.machine.tools}/aws')
-        self.check(self.machine.deploy("new"), 0)
-        self.check(self.machine.run("status"), 0, "127.0.0.1:5055")
-        self.assertEqual((self.machine.state / "seen").read_text(), "http://x/?a=b=\n")
-
-    def test_a_line_that_cannot_be_meant_ends_a_deployment_and_leaves_the_rest_at_work(self):
-        for line in ['NETSEC_PORT="5055"', "NETSEC_PORT='5055'", "NETSEC_PORT=5055\r", "export NETSEC_PORT=5055", "NETSEC_PORT"]:
-            with self.subTest(line):
-                self.settings(f"NETSEC_MEMORY=1g\n{line}\n")
-                done = self.machine.deploy("new")
-                self.check(done, 78, "deploy.env: line 2 ")
-                self.assertNotIn("5055", done.stderr)
-                self.assertEqual(self.machine.calls(), [])
-                self.check(self.machine.run("status"), 0, "line 2 ")
-                self.check(self.machine.run("start"), 0)
-
-    def test_a_damaged_file_of_settings_is_not_taken_for_none(self):
-        for name, damage in [
-            ("empty", lambda file: file.touch()),
-            ("zeroes", lambda file: file.write_bytes(bytes(64))),
-            ("partly", lambda file: file.write_bytes(b"NETSEC_PORT=50\x0055\n")),
-            ("folder", lambda file: file.mkdir()),
-            ("link", lambda file: file.symlink_to("gone")),
-        ]:
-            with self.subTest(name):
-                machine = self.new_machine("damaged", ("new",))
-                self.check(machine.deploy("old", NETSEC_BIND="127.0.0.2"), 0)
-                file = machine.root / "etc/netsec/deploy.env"
-                file.parent.mkdir(parents=True)
-                damage(file)
-                self.check(machine.deploy("new"), 78, "deploy.env: is empty or damaged")
-                self.assertEqual(machine.calls(), [])
-                self.check(machine.run("rollback"), 0, "with the settings of what served last")
-                self.check(machine.run("status"), 0, "ready address=127.0.0.2:5000")
-
-    def test_a_service_at_one_address_alone_is_asked_there(self):
-        self.check(self.machine.deploy("new", NETSEC_BIND="10.0.0.7"), 0)
-        self.check(self.machine.run("status"), 0, "ready address=10.0.0.7:5000")
-
-    def test_settings_that_cannot_be_meant_are_refused_before_anything_is_touched(self):
-        for name, value in [
-            ("NETSEC_PORT", '"5000"'),
-            ("NETSEC_PORT", "5055\r"),
-            ("NETSEC_PORT", "0"),
-            ("NETSEC_PORT", "65536"),
-            ("NETSEC_PORT", "5001"),
-            ("NETSEC_PROBE_PORT", "http"),
-            ("NETSEC_READY_SECONDS", "10m"),
-            ("NETSEC_WATCH_SECONDS", "soon"),
-            ("NETSEC_WATCH_SECONDS", "0"),
-            ("NETSEC_BIND", "localhost"),
-            ("NETSEC_BIND", "10.0.0.256"),
-            ("NETSEC_MEMORY", "3 gigabytes"),
-            ("NETSEC_LOG_DRIVER", "aws logs"),
-            ("NETSEC_LOG_OPTIONS", "awslogs-group"),
-            ("NETSEC_LOG_OPTIONS", "awslogs-group=netsec"),
-        ]:
-            with self.subTest(name=name, value=value):
-                machine = self.new_machine("settings", ("new", "old"))
-                self.check(machine.deploy("new", **{name: value}), 78, name)
-                self.assertEqual(machine.calls(), [])
-                # What serves is looked after all the same, and there is a way back.
-                self.check(machine.run("start", **{name: value}), 0)
-                self.check(machine.run("rollback", **{name: value}), 0, name)
-                self.assertEqual(machine.serving(), "new")
-
-    def test_a_rollback_beside_settings_that_cannot_be_meant_keeps_those_of_what_serves(self):
-        machine = self.new_machine("settings", ("new",))
-        kept = {"NETSEC_PORT": "5001", "NETSEC_PROBE_PORT": "5002", "NETSEC_BIND": "127.0.0.2", "NETSEC_MEMORY": "1g"}
-        self.check(machine.deploy("old", **kept, **self.LOGS), 0)
-        broken = {"NETSEC_PORT": "x", "NETSEC_PROBE_PORT": "5001", "NETSEC_MEMORY": "2g"}
-        self.check(machine.run("rollback", **broken, **self.LOGS), 0, "with the settings of what served last")
-        _, probe, service = [call for call in machine.calls() if call.startswith("docker run")]
-        self.assertIn("127.0.0.1:5002:5000", probe)
-        for words in ["127.0.0.2:5001:5000", "--memory 1073741824", "--log-driver awslogs"]:
-            self.assertIn(words, service)
-
-    def test_beside_settings_that_cannot_be_meant_a_removed_container_is_published_as_it_was(self):
-        for arguments in [("start",), ("watch",), ("rollback",)]:
-            with self.subTest(arguments):
-                machine = self.new_machine("settings", ("new", "old"))
-                self.check(machine.deploy("old", NETSEC_BIND="127.0.0.2", NETSEC_PORT="5055", NETSEC_MEMORY="1g"), 0)
-                self.remove(machine, False)
-                self.check(machine.run(*arguments, NETSEC_PORT="x"), 0, "with the settings of what served last")
-                service = [call for call in machine.calls() if call.startswith("docker run")][-1]
-                self.assertIn("127.0.0.2:5055:5000", service)
-                self.assertIn("--memory 1073741824", service)
-
-    def test_beside_settings_that_cannot_be_meant_nothing_is_made_that_nobody_wrote_down(self):
-        machine = self.new_machine("settings", ("new", "old"))
-        record = machine.root / "var/lib/netsec/serving"
-        # As an older run.sh wrote it.
-        record.write_text(" ".join(record.read_text().split()[:2]) + "\n")
-        self.remove(machine, False)
-        for command in ["start", "rollback"]:
-            self.check(machine.run(command, NETSEC_PORT="x"), 78, "NETSEC_PORT")
-        self.check(machine.run("start", NETSEC_PORT="5055"), 0, f"made again image={image('old')} address=0.0.0.0:5055")
-
-    def test_a_port_that_another_program_has_is_told_before_anything_is_touched(self):
-        with socket.create_server(("127.0.0.1", 0)) as other:
-            port = str(other.getsockname()[1])
-            self.check(self.machine.deploy("new", NETSEC_PORT=port), 78, f"NETSEC_PORT={port}: another program")
-        self.assertEqual(self.machine.containers(), ["netsec running old"])
-        self.assertFalse([call for call in self.machine.calls() if " stop " in call or " pull " in call])
-
-    def test_an_address_that_neither_answers_nor_refuses_is_told_within_seconds(self):
-        with socket.create_server(("127.0.0.1", 0), backlog=0) as full, socket.socket() as last:
-            port = full.getsockname()[1]
-            last.connect(("127.0.0.1", port))
-            begun = time.monotonic()
-            self.check(self.machine.deploy("new", NETSEC_PORT=str(port)), 78, f"127.0.0.1:{port} neither answers nor refuses")
-            self.assertLess(time.monotonic() - begun, 10)
-        self.assertFalse([call for call in self.machine.calls() if " stop " in call or " pull " in call])
-
-    def test_an_address_that_the_machine_does_not_have_is_told_before_anything_is_touched(self):
-        known = self.machine.root / "proc/net/fib_trie"
-        known.parent.mkdir(parents=True)
-        # As Linux writes it: networks and broadcasts beside what is the machine's.
-        known.write_text("Local:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 10.0.0.0\n        /24 link UNICAST\n     |-- 10.0.0.7\n"
-                         "        /32 host LOCAL\n     |-- 10.0.0.255\n        /32 link BROADCAST\n")
-        for given, code in [("10.0.0.70", 78), ("10.0.0.0", 78), ("10.0.0.255", 78), ("", 78), ("1.10.0.0", 78), ("10.0.0.7", 0), ("127.0.0.2", 0), ("0.0.0.0", 0)]:
-            with self.subTest(given):
-                said = f"NETSEC_BIND={given} is no address" if given else "NETSEC_BIND='' is not an IPv4 address"
-                says = said if code else "serving"
-                self.check(self.machine.deploy("new", NETSEC_BIND=given), code, says)
-        self.check(self.machine.run("rollback", NETSEC_BIND="10.0.0.70"), 0, "with the settings of what served last")
-
-    def test_a_rollback_keeps_the_port_of_what_serves_where_another_program_has_that_of_the_settings(self):
-        machine = self.new_machine("taken", ("old", "new"))
-        with socket.create_server(("127.0.0.1", 0)) as other:
-            port = str(other.getsockname()[1])
-            self.check(machine.run("rollback", NETSEC_PORT=port), 0, "with the settings of what served last")
-        self.assertEqual(machine.serving(), "old")
-
     def test_nobody_else_can_hold_the_locks(self):
         folder = self.machine.root / "var/lib/netsec"
         self.assertEqual(stat.S_IMODE(folder.stat().st_mode), 0o700)
@@ -752,17 +455,6 @@ class Deployment(OnAMachine):
         self.check(self.machine.run("rollback"), 65, "waiting for another deployment to end")
         self.assertIn("--wait 900 9", (self.machine.state / "waits").read_text())
 
-    def test_a_name_in_the_wrong_file_is_told(self):
-        self.settings("NETSEC_PORTS=5055\nNETSEC_ALLOW_HOST=a\nNETSEC_MEMORY=1g\nAWS_PROFILE=a\nHTTPS_PROXY=b\n")
-        server = self.machine.root / "etc/netsec/server.env"
-        server.write_text("NETSEC_BIND=127.0.0.1\nNETSEC_LOG_DRIVER=awslogs\nNETSEC_LOG=info\n#NETSEC_PORT=1\n")
-        done = self.machine.deploy("old")
-        self.check(done, 0)
-        told = [line for line in done.stderr.splitlines() if "/etc/netsec/" in line and " has mode " not in line]
-        self.assertEqual(len(told), 3, told)
-        for name, line in zip(["NETSEC_PORTS is", "NETSEC_ALLOW_HOST is", "NETSEC_BIND NETSEC_LOG_DRIVER does nothing there"], told):
-            self.assertIn(name, line)
-
     def test_a_paused_container_goes_on(self):
         for arguments in [("start",), ("deploy", image("old")), ("deploy", image("new"))]:
             with self.subTest(arguments):
@@ -783,162 +475,3 @@ class Deployment(OnAMachine):
         (machine.state / "stopping").write_text("")
         self.check(machine.deploy("new", at=at), 1, "back to what served before")
         self.assertEqual(machine.serving(), "old")
-
-
-class Watch(OnAMachine):
-    """What the unit runs; the sleep that the stand-in refuses ends it."""
-
-    def test_a_stopped_container_is_started(self):
-        (self.machine.state / "containers/netsec/state").write_text("exited")
-        self.machine.run("watch")
-        self.assertEqual(self.machine.serving(), "old")
-
-    def test_a_container_that_does_not_answer_is_restarted_after_three_looks(self):
-        (self.machine.state / "hung").write_text("")
-        for looks, restarts in [(2, 0), (3, 1), (7, 2)]:
-            with self.subTest(looks):
-                # Ready at the start, mute from then on.
-                (self.machine.state / "hung").unlink()
-                done = self.watch_hanging(looks)
-                found = [call for call in self.machine.calls() if " restart " in call]
-                self.assertEqual(len(found), restarts, done.stderr)
-
-    def test_a_container_that_hangs_when_the_watch_begins_is_restarted(self):
-        (self.machine.state / "hung").write_text("")
-        done = self.machine.run("watch", NETSEC_READY_SECONDS="1")
-        self.assertEqual([call for call in self.machine.calls() if " restart " in call], ["docker container restart -t 10 netsec"], done.stderr)
-
-    def test_a_service_at_another_port_than_the_settings_name_is_left_alone(self):
-        self.machine.run("watch", FAKE_WATCHES="7", NETSEC_PORT="8080")
-        self.assertEqual([call for call in self.machine.calls() if " restart " in call], [])
-
-    def test_an_interval_that_is_none_is_said_and_the_usual_one_counts(self):
-        for seconds in ["10x", "0"]:
-            with self.subTest(seconds):
-                Deployment.program(self.machine, "sleep", 'echo "$1" >"$FAKE_STATE/slept"\nexit 1')
-                self.check(self.machine.run("watch", NETSEC_WATCH_SECONDS=seconds), 0, f"NETSEC_WATCH_SECONDS='{seconds}'")
-                self.assertEqual((self.machine.state / "slept").read_text(), "10\n")
-
-    def watch_hanging(self, looks):
-        hanging = self.machine.tools / "sleep"
-        hanging.unlink()
-        hanging.write_text(f'#!/bin/sh\ntouch "$FAKE_STATE/hung"\nexec {self.machine.tools}/fake-sleep/sleep "$@"\n')
-        hanging.chmod(0o755)
-        (self.machine.tools / "fake-sleep").mkdir(exist_ok=True)
-        inner = self.machine.tools / "fake-sleep/sleep"
-        if not inner.exists():
-            inner.symlink_to(HERE / "fakes" / "machine")
-        return self.machine.run("watch", FAKE_WATCHES=str(looks))
-
-    def test_without_a_deployment_there_is_nothing_to_watch(self):
-        self.check(self.new_machine("none", deployed=()).run("watch"), 65, "nothing was deployed yet")
-
-
-class Retraining(OnAMachine):
-    def retrain(self, *arguments):
-        return subprocess.run(
-            ["sh", str(REPOSITORY / "deploy/systemd/netsec-retrain"), *arguments],
-            env={
-                "PATH": str(self.machine.tools),
-                "FAKE_STATE": str(self.machine.state),
-                "NETSEC_ROOT": str(self.machine.root),
-            },
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
-
-    def test_the_serving_image_trains_on_the_service_s_data(self):
-        self.check(self.retrain(), 0)
-        call = self.machine.calls()[-1]
-        self.assertEqual((self.machine.state / "variables").read_text().strip(), "")
-        self.assertIn("source=netsec-data,target=/data", call)
-        self.assertTrue(call.endswith(f"{image('old')} run --refresh --progress off"), call)
-
-    def retrain_with(self, service, training):
-        """The variables and the words with which it trains."""
-        settings = self.machine.root / "etc/netsec"
-        settings.mkdir(parents=True, exist_ok=True)
-        (settings / "server.env").write_text(service)
-        (settings / "retrain.env").write_text(training)
-        self.check(self.retrain(), 0)
-        variables = (self.machine.state / "variables").read_text().split()
-        return variables, self.machine.calls()[-1].partition(image("old"))[2]
-
-    def test_it_trains_for_the_registry_the_model_and_the_signers_of_the_service(self):
-        service = "NETSEC_REGISTRY=s3://bucket/netsec\nAWS_REGION=eu-central-1\nNETSEC_TRUSTED_KEYS=/data/trusted.pem\n"
-        other = "# a remark\nNETSEC_API_KEYS=a b c\nNETSEC_LOG=info\n"
-        variables, words = self.retrain_with(f"{service}{other}NETSEC_MODEL=urls", "NETSEC__SOURCE=mongodb://db/netsec")
-        self.assertEqual(variables, ["NETSEC__SOURCE=mongodb://db/netsec", *service.split(), "NETSEC_MODEL=urls"])
-        self.assertEqual(words, " run --refresh --progress off --model urls")
-
-    def test_what_training_says_itself_counts_and_credentials_are_not_mixed(self):
-        service = "NETSEC_REGISTRY=/data/one\nAWS_ACCESS_KEY_ID=reads\nAWS_SESSION_TOKEN=t\nNETSEC_MODEL=urls\n"
-        training = "NETSEC_REGISTRY=/data/two\nAWS_ACCESS_KEY_ID=writes\nNETSEC_MODEL=mails\n"
-        variables, words = self.retrain_with(service, training)
-        self.assertEqual(variables, training.split())
-        self.assertEqual(words, " run --refresh --progress off --model mails")
-
-    def test_arguments_are_refused_since_the_engine_would_take_them_as_its_own(self):
-        (self.machine.state / "calls").write_text("")
-        self.check(self.retrain("--user", "0", "--volume", "/:/host"), 64, "no arguments")
-        self.assertEqual(self.machine.calls(), [])
-
-    def test_two_at_a_time_are_refused(self):
-        with (self.machine.root / "var/lib/netsec/retrain.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            self.check(self.retrain(), 75, "at work already")
-
-
-class Failure(OnAMachine):
-    """Every call that a deployment makes fails once, in each way, and the deployment after it completes."""
-
-    def sweep(self, how, deployed=("old",)):
-        machine = self.new_machine("clean", deployed)
-        self.check(machine.deploy("new"), 0)
-        calls = machine.calls()
-        self.assertGreater(len(calls), 20)
-        committed = self.first_call_after_the_commit(calls)
-        for at in range(1, len(calls) + 1):
-            with self.subTest(how=how, at=at, call=calls[at - 1]):
-                machine = self.new_machine("faulty", deployed)
-                done = machine.deploy("new", at=at, how=how)
-                if how != "refuse":
-                    self.assertEqual(done.returncode, -9)
-                    # As after a reboot, or by the unit's next start.
-                    self.check(machine.run("start"), 0)
-                self.check_serving(machine, at, committed, done)
-                self.check(machine.deploy("new"), 0)
-                names = [line.split()[0] for line in machine.containers()]
-                self.assertEqual(machine.serving(), "new")
-                self.assertEqual(names, ["netsec", "netsec-previous"])
-                self.assertIn(f"netsec-previous exited {deployed[-1]}", machine.containers())
-
-    def check_serving(self, machine, at, committed, done):
-        if done.returncode == 0 or at > committed:
-            self.assertEqual(machine.serving(), "new", done.stderr)
-        else:
-            self.assertEqual(machine.serving(), "old", done.stderr)
-
-    @staticmethod
-    def first_call_after_the_commit(calls):
-        """The last call before the record of the commit is written; what comes after it is tidying."""
-        inspected = [n for n, call in enumerate(calls, 1) if "inspect" in call and ".Id" in call]
-        return inspected[-1]
-
-    def test_a_refused_call_leaves_a_serving_machine(self):
-        self.sweep("refuse")
-
-    def test_a_death_before_a_call_leaves_a_machine_that_starts_again(self):
-        self.sweep("kill")
-
-    def test_a_death_after_a_call_leaves_a_machine_that_starts_again(self):
-        self.sweep("kill-after")
-
-    def test_the_third_deployment_fails_as_harmlessly_as_the_second(self):
-        self.sweep("refuse", deployed=("third", "old"))
-
-
-if __name__ == "__main__":
-    unittest.main()
