@@ -96,6 +96,21 @@ impl Entry {
         self.action == Action::Withdrawn && self.version == version
     }
 
+    /// Returns whether it was written behind the one before it, if there is one, whose file has a digest. Those that
+    /// programs wrote before entries were linked name none, and stand before those that do: such a program reads no
+    /// further.
+    pub(crate) fn follows(&self, before: Option<&Self>, file: Option<&Digest>) -> bool {
+        match &self.previous {
+            Some(previous) => Some(previous) == file,
+            None => before.is_none_or(|before| before.previous.is_none()),
+        }
+    }
+
+    /// Returns whether it may be of a model's history: those of programs that did not write it name none.
+    pub(crate) fn may_be_of(&self, model: &str) -> bool {
+        self.model.as_deref().is_none_or(|named| named == model)
+    }
+
     /// Says in words what was done.
     pub fn deed(&self) -> String {
         let version = self.version;
@@ -412,16 +427,14 @@ impl History {
     }
 }
 
-/// Returns the number of the first entry that was written behind another one than stands before it. Those that programs
-/// wrote before entries were linked name none, and stand before those that do: such a program reads no further.
+/// Returns the number of the first entry that was written behind another one than stands before it.
 fn first_out_of_place(entries: &[Entry], files: &[Digest]) -> Option<u64> {
-    let (mut before, mut is_linked) = (None, false);
-    for (entry, file) in entries.iter().zip(files) {
-        is_linked |= entry.previous.is_some();
-        if is_linked && entry.previous.as_ref() != before {
+    let (mut before, mut file) = (None, None);
+    for (entry, own) in entries.iter().zip(files) {
+        if !entry.follows(before, file) {
             return Some(entry.sequence);
         }
-        before = Some(file);
+        (before, file) = (Some(entry), Some(own));
     }
     None
 }

@@ -136,12 +136,12 @@ impl Registry {
                 });
             }
             // By an unsigned promotion somebody would make a version that was declined a former champion.
-            let mut reigns = history
-                .reigns(target.version)
-                .map(|entry| self.check_entry(name, entry));
-            let is_vouched = reigns.any(|checked| checked.is_ok());
-            if let (false, Some(first)) = (is_vouched, history.reigns(target.version).next()) {
-                self.check_entry(name, first)?;
+            let reigns = history.reigns(target.version);
+            let mut checked = reigns.map(|entry| self.check_entry(name, entry));
+            if let Some(Err(error)) = checked.next()
+                && !checked.any(|checked| checked.is_ok())
+            {
+                return Err(error);
             }
             self.query(name, target)?;
             Ok(Entry {

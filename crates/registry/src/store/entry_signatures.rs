@@ -45,7 +45,7 @@ impl Registry {
             return Ok(Seal::Changed);
         }
         // Another model's, whoever has signed it.
-        if entry.model.as_deref().is_some_and(|model| model != name) {
+        if !entry.may_be_of(name) {
             return Ok(Seal::Foreign);
         }
         let signature = self.blobs.get(&signature_key(name, sequence, text))?;

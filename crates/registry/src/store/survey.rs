@@ -78,8 +78,7 @@ impl Registry {
             });
         };
         let entry = self.parsed_entry(&key, number, &text).ok();
-        let is_of_model = |entry: &Entry| entry.model.as_deref().is_none_or(|of| of == name);
-        let is_signed = entry.as_ref().is_some_and(is_of_model) && {
+        let is_signed = entry.as_ref().is_some_and(|entry| entry.may_be_of(name)) && {
             // Its own signature alone: there may be as many others as somebody likes.
             let key = entry_signatures::signature_key(name, number, &text);
             matches!(self.judged(&text, self.blobs.get(&key)?), Seal::Trusted(_))
@@ -140,9 +139,8 @@ fn misfit(
     let Some(entry) = entry else {
         return Some(format!("entry {number} is missing, or cannot be read"));
     };
-    let is_chained = entry.previous.is_some() || before.is_some_and(|e| e.previous.is_some());
-    let is_unlinked = is_chained && entry.previous.as_ref() != file;
-    is_unlinked.then(|| format!("{} {}", entry.title(), Seal::Unlinked(number - 1)))
+    (!entry.follows(before, file))
+        .then(|| format!("{} {}", entry.title(), Seal::Unlinked(number - 1)))
 }
 
 impl Survey {

@@ -59,14 +59,18 @@ impl Registry {
                 location,
                 key,
                 reason,
-                advice,
+                ..
             }) => {
                 let survey = self.survey(name)?;
+                // What is no entry at all says itself what to do.
+                let advice = survey.map_or("its entries fit together".to_owned(), |survey| {
+                    survey.advice(name, self.trusts())
+                });
                 return Err(RegistryError::Damaged {
                     location,
                     key,
                     reason,
-                    advice: survey.map_or(advice, |s| s.advice(name, self.trusts())),
+                    advice,
                 });
             }
             history => history?,

@@ -356,16 +356,7 @@ fn a_file_that_another_program_has_locked_is_said_to_be() {
     place.write_tiny(40);
     let limited = database.uri(database.port, "table=tiny&time_limit=1");
     push_tiny(&place, &limited, &[]);
-    let mut other = Command::new("sqlite3")
-        .arg(database.file())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut says = other.stdin.take().unwrap();
-    writeln!(says, "BEGIN EXCLUSIVE; SELECT 'locked';").unwrap();
-    let mut heard = BufReader::new(other.stdout.take().unwrap()).lines();
-    assert_eq!(heard.next().unwrap().unwrap(), "locked");
+    let mut other = another_program(&database, "BEGIN EXCLUSIVE");
     let push = ["push", "--from", "tiny.csv", "--to", &limited];
     let doctor = ["doctor", "--source", &limited];
     for arguments in [&push[..], &doctor] {
@@ -376,7 +367,7 @@ fn a_file_that_another_program_has_locked_is_said_to_be() {
             assert!(said.contains(words), "{said}");
         }
     }
-    drop(says);
+    drop(other.stdin.take());
     other.wait().unwrap();
     assert_eq!(push_tiny(&place, &limited, &[])["already_there"], 40);
 }
@@ -489,25 +480,29 @@ fn a_file_whose_writer_was_killed_is_read_as_it_was_before() {
     place.write_tiny(3_000);
     let to = database.address("tiny");
     push_tiny(&place, &to, &[]);
-    let mut other = Command::new("sqlite3")
-        .arg(database.file())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
     // So small a memory that what is changed goes to the disk before its end.
-    let half =
-        "PRAGMA cache_size = 1; BEGIN; UPDATE tiny SET netsec_row = -netsec_row; SELECT 'half';";
-    let says = other.stdin.as_mut().unwrap();
-    writeln!(says, "{half}").unwrap();
-    let mut heard = BufReader::new(other.stdout.take().unwrap()).lines();
-    assert_eq!(heard.next().unwrap().unwrap(), "half");
+    let half = "PRAGMA cache_size = 1; BEGIN; UPDATE tiny SET netsec_row = -netsec_row";
+    let mut other = another_program(&database, half);
     other.kill().unwrap();
     other.wait().unwrap();
     assert!(database.file().with_extension("db-journal").exists());
     let called = place.call(&["doctor", "--source", &to, "--dataset", "tiny.yaml"]);
     assert_eq!(called.code, 0, "{}{}", called.out, called.err);
     assert_eq!(push_tiny(&place, &to, &[])["already_there"], 3_000);
+}
+
+/// Starts another program that has done something to a file, and waits for more.
+fn another_program(database: &Database, sql: &str) -> Child {
+    let mut other = Command::new("sqlite3")
+        .arg(database.file())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    writeln!(other.stdin.as_mut().unwrap(), "{sql}; SELECT 'done';").unwrap();
+    let mut heard = BufReader::new(other.stdout.take().unwrap()).lines();
+    assert_eq!(heard.next().unwrap().unwrap(), "done");
+    other
 }
 
 /// Says something to a file that is no text as a whole.

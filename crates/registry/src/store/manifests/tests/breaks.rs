@@ -306,6 +306,18 @@ fn of_a_history_that_is_damaged_verify_says_the_same() {
 }
 
 #[test]
+fn of_a_file_that_is_no_entry_verify_says_what_to_do_and_sends_nobody_to_itself() {
+    let place = rolled_back();
+    fs::write(place.file("models/m/history/00000003.json~"), "x").unwrap();
+    let said = told(&both(&place));
+    assert!(
+        said.contains("move it out of there; its entries fit together"),
+        "{said}"
+    );
+    assert!(!said.contains("models verify"), "{said}");
+}
+
+#[test]
 fn a_signed_entry_of_another_model_is_not_certain() {
     let place = rolled_back();
     let [(key, _), _] = kept(&place, "m", 1);
