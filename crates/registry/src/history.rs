@@ -347,7 +347,15 @@ impl History {
 
     /// Returns the champion before the present one: what a rollback goes back to.
     pub fn previous_champion(&self) -> Option<&Entry> {
-        let present = self.champion()?;
+        self.predecessors().first().copied()
+    }
+
+    /// Returns the champions before the present one that rollbacks go back to, one after the other: none that was rolled
+    /// back from, and none that was withdrawn. None where there is no champion.
+    pub fn predecessors(&self) -> Vec<&Entry> {
+        let Some(present) = self.champion() else {
+            return Vec::new();
+        };
         let mut stack: Vec<&Entry> = Vec::new();
         for entry in self.successions() {
             match entry.action {
@@ -361,10 +369,10 @@ impl History {
                 _ => stack.push(entry),
             }
         }
-        stack
-            .into_iter()
-            .rev()
-            .find(|e| e.version != present.version && !self.is_withdrawn(e))
+        let older = stack.into_iter().rev();
+        older
+            .filter(|e| e.version != present.version && !self.is_withdrawn(e))
+            .collect()
     }
 
     /// Returns whether a version has ever been the champion.

@@ -13,8 +13,9 @@ use crate::{
 const MAX_ROUNDS: usize = 5;
 
 /// Lets `champion` and `challenger` name what they name here, and marks what is withdrawn. An alias whose version the
-/// server does not know is removed there: one that names another version would say what is not so. Where the champion
-/// is one that nobody loads who trusts the same keys, they stay as they are; where the challenger is, that one does.
+/// server does not know is removed there: one that names another version would say what is not so. But a champion that a
+/// rollback would go back to is named until the one that took its place is there: whoever loads by the alias would have
+/// none. Where the champion is one that nobody loads who trusts the same keys, they stay as they are; where the challenger is, that one does.
 ///
 /// # Errors
 /// [`TrackingError::Unaligned`] where the champion is such a one, or what asking fails with.
@@ -50,13 +51,21 @@ fn align_once(
     if versions.is_empty() {
         return Ok(());
     }
-    let set = |alias, entry| set_alias(server, name, alias, entry, &versions);
-    set("champion", history.champion())?;
+    let predecessors = history.predecessors();
+    let set = |alias, entry, instead| {
+        let alias = Alias {
+            server,
+            name,
+            alias,
+        };
+        alias.set(entry, instead, &versions)
+    };
+    set("champion", history.champion(), &predecessors)?;
     match registry.challenger(name, history) {
         Err(unsigned @ RegistryError::Untrusted { .. }) => server.remark(format!(
             "the alias `challenger` of `{name}` stays as it is: {unsigned}"
         )),
-        challenger => set("challenger", challenger?)?,
+        challenger => set("challenger", challenger?, &[])?,
     }
     // Last: the aliases are what is loaded by, and a server that refuses the mark keeps none on what is withdrawn.
     mark_withdrawn(server, name, history, &versions)
@@ -84,23 +93,62 @@ fn mark_withdrawn(
     Ok(())
 }
 
-fn set_alias(
-    server: &Server,
-    name: &str,
-    alias: &str,
-    entry: Option<&Entry>,
-    versions: &[RemoteVersion],
-) -> Result<(), TrackingError> {
-    let version = entry.and_then(|entry| find(versions, entry));
-    if let (Some(entry), None) = (entry, version) {
-        server.remark(format!(
-            "`{name}` version {} is not on the server, where `{alias}` names nothing: `netsec tracking \
-             sync {}` sends its run",
-            entry.version,
-            entry.run_word()
-        ));
+/// An alias of a registered model.
+struct Alias<'a> {
+    server: &'a Server,
+    name: &'a str,
+    alias: &'a str,
+}
+
+impl Alias<'_> {
+    /// Lets it name the version of an entry. Where the server has none, it goes on naming that of one of some others, or
+    /// none.
+    fn set(
+        &self,
+        entry: Option<&Entry>,
+        others: &[&Entry],
+        versions: &[RemoteVersion],
+    ) -> Result<(), TrackingError> {
+        let Self {
+            server,
+            name,
+            alias,
+        } = *self;
+        let version = entry.and_then(|entry| find(versions, entry));
+        if let (Some(entry), None) = (entry, version) {
+            let stays = self.names_one_of(others, versions)?;
+            let meanwhile = match stays {
+                true => format!("`{alias}` names the one before it there"),
+                false => format!("`{alias}` names nothing there"),
+            };
+            server.remark(format!(
+                "`{name}` version {} is not on the server, and {meanwhile}, until its run is sent: `netsec tracking \
+                 sync {}`",
+                entry.version,
+                entry.run_word()
+            ));
+            if stays {
+                return Ok(());
+            }
+        }
+        server.set_alias(name, alias, version)
     }
-    server.set_alias(name, alias, version)
+
+    fn names_one_of(
+        &self,
+        entries: &[&Entry],
+        versions: &[RemoteVersion],
+    ) -> Result<bool, TrackingError> {
+        let mut known = entries
+            .iter()
+            .filter_map(|entry| find(versions, entry))
+            .peekable();
+        if known.peek().is_none() {
+            return Ok(false);
+        }
+        let named = self.server.aliased(self.name, self.alias)?;
+        Ok(named.is_some_and(|named| known.any(|version| version == named)))
+    }
 }
 
 fn find<'a>(versions: &'a [RemoteVersion], entry: &Entry) -> Option<&'a str> {

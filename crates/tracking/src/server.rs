@@ -14,7 +14,7 @@ use crate::{
 };
 
 pub(crate) use models::{BUNDLE_TAG, RemoteVersion};
-pub(crate) use runs::{NewRun, RemoteRun};
+pub(crate) use runs::{NewRun, Put, RemoteRun};
 
 /// A tracking server.
 pub(crate) struct Server {

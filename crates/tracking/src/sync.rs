@@ -170,11 +170,11 @@ impl Tracking {
 
     fn send_aliases(&self, server: &Server, name: &str) -> Result<String, TrackingError> {
         let history = self.registry.existing(name)?;
-        if !server.keeps_models()? {
-            return Ok(server.location());
-        }
-        aliases::align(server, &self.registry, name, &history)?;
-        Ok(format!("{}/#/models/{name}", server.location()))
+        let align = || aliases::align(server, &self.registry, name, &history);
+        Ok(match server.if_it_keeps_models(align)? {
+            true => format!("{}/#/models/{name}", server.location()),
+            false => server.location(),
+        })
     }
 }
 

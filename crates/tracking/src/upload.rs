@@ -3,12 +3,12 @@
 use artifact::clock;
 use model::ModelBundle;
 use onnx::Inputs;
-use registry::{Entry, Evaluation, Registry, RegistryError};
+use registry::{Entry, Evaluation, History, Registry, RegistryError};
 
 use crate::{
     TrackingError, flavour,
     record::{File, Record, Registered},
-    server::{BUNDLE_TAG, NewRun, RemoteRun, Server},
+    server::{BUNDLE_TAG, NewRun, Put, RemoteRun, Server},
     spool::Progress,
 };
 
@@ -17,6 +17,16 @@ pub(crate) struct Upload<'a> {
     pub server: &'a Server,
     pub registry: &'a Registry,
     pub record: &'a Record,
+}
+
+/// The model that a run has registered.
+struct Model<'a> {
+    name: &'a str,
+    /// What was decided of it, and all that was.
+    entry: Entry,
+    history: History,
+    /// Whether it lies on the server as MLflow loads it, and is to be a version there.
+    is_loadable: bool,
 }
 
 /// Where a run went.
@@ -58,23 +68,18 @@ impl Upload<'_> {
         }
         self.files(&run, files, progress)?;
         keep(progress);
-        let aligned = match self.registered(&run, progress) {
+        let model = match self.model(&run, progress) {
             // The run is told all the same; what is left is pending.
             Err(unaligned @ TrackingError::Unaligned { .. }) => Err(unaligned),
-            registered => Ok(registered?),
+            model => Ok(model?),
         };
         keep(progress);
-        // Last: a run that is finished on the server is all there.
+        // A run that is finished on the server is all there, whatever becomes of its model in the registry.
         server.finish(&run, record.status, record.end)?;
-        aligned.map(|()| Uploaded { experiment, run })
-    }
-
-    /// Sends the model of a run that has one, and registers it where the server keeps models.
-    fn registered(&self, run: &RemoteRun, progress: &mut Progress) -> Result<(), TrackingError> {
-        match &self.record.model {
-            Some(registered) => self.model(run, registered, progress),
-            None => Ok(()),
+        if let Some(model) = model? {
+            server.if_it_keeps_models(|| self.register(&run, &model))?;
         }
+        Ok(Uploaded { experiment, run })
     }
 
     fn candidates(&self, experiment: &str, parent: &RemoteRun) -> Result<(), TrackingError> {
@@ -107,36 +112,38 @@ impl Upload<'_> {
         Ok(())
     }
 
-    /// Puts files that are not there yet, until it is known that the server takes none.
+    /// Puts files that are not there yet, until it is known that the server takes none; returns whether all are there.
     fn files(
         &self,
         run: &RemoteRun,
         files: Vec<File>,
         progress: &mut Progress,
     ) -> Result<bool, TrackingError> {
+        let mut are_all_there = true;
         for file in files {
             let part = format!("file {}", file.path);
             if progress.has(&part) {
                 continue;
             }
             let path = file.path.clone();
-            if !self.server.put_artifact(run, &path, &file.bytes()?)? {
-                return Ok(false);
+            match self.server.put_artifact(run, &path, &file.bytes()?)? {
+                Put::Taken => progress.add(part),
+                Put::LeftOut => are_all_there = false,
+                Put::NoPlace => return Ok(false),
             }
-            progress.add(part);
         }
-        Ok(true)
+        Ok(are_all_there)
     }
 
-    /// Registers the model of the run, unless it cannot be had as one.
+    /// Puts the model of the run, if it has registered one.
     fn model(
         &self,
         run: &RemoteRun,
-        registered: &Registered,
         progress: &mut Progress,
-    ) -> Result<(), TrackingError> {
-        let Registered { name, bundle } = registered;
-        let keeps_models = self.server.keeps_models()?;
+    ) -> Result<Option<Model<'_>>, TrackingError> {
+        let Some(Registered { name, bundle }) = &self.record.model else {
+            return Ok(None);
+        };
         let history = self.registry.history(name)?;
         // By an unsigned one somebody would choose which versions are left out here.
         let notes = self.registry.check_notes(name, &history);
@@ -146,9 +153,9 @@ impl Upload<'_> {
                 "`{name}` has no version of this run's bundle in {}: it is not registered",
                 self.registry.location()
             ));
-            return Ok(());
+            return Ok(None);
         };
-        if let Some(note) = history.withdrawal(entry.version) {
+        let is_loadable = if let Some(note) = history.withdrawal(entry.version) {
             let what = match note.withdraws(entry.version) {
                 true => "was withdrawn",
                 false => "is one of which no decision counts",
@@ -158,18 +165,30 @@ impl Upload<'_> {
                 entry.version,
                 note.why.as_deref().unwrap_or_default()
             ));
-        } else if self.flavour(run, name, entry, progress)? && keeps_models {
+            false
+        } else {
+            self.flavour(run, name, entry, progress)?
+        };
+        Ok(Some(Model {
+            name,
+            entry: entry.clone(),
+            history,
+            is_loadable,
+        }))
+    }
+
+    /// Makes a version of the model of the run, unless it cannot be had as one, and sets the aliases.
+    fn register(&self, run: &RemoteRun, model: &Model<'_>) -> Result<(), TrackingError> {
+        let Model { name, entry, .. } = model;
+        if model.is_loadable {
             self.server.model(name)?;
             let source = format!("{}/{}", run.artifacts, flavour::DIRECTORY);
             let tags = version_tags(entry);
-            let digest = bundle.to_string();
+            let digest = entry.bundle.to_string();
             self.server
                 .version_of(name, &digest, (&run.id, &source), &tags)?;
         }
-        match keeps_models {
-            true => crate::aliases::align(self.server, self.registry, name, &history),
-            false => Ok(()),
-        }
+        crate::aliases::align(self.server, self.registry, name, &model.history)
     }
 
     /// Puts the model as MLflow loads it; `false` where there is none, which is remarked.
@@ -195,7 +214,12 @@ impl Upload<'_> {
                 notes
                     .iter()
                     .for_each(|note| self.server.remark(format!("the model: {note}")));
-                self.files(run, files, progress)
+                let is_there = self.files(run, files, progress)?;
+                if !is_there {
+                    self.server
+                        .remark("the model is not registered: the server has not taken all of it");
+                }
+                Ok(is_there)
             }
             Err(error) => {
                 self.server

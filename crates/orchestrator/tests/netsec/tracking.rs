@@ -274,7 +274,7 @@ fn what_answers_that_it_has_nothing_is_taken_for_no_server_without_a_model_regis
     place.write_tiny(300);
     place.run_tiny(&[]);
     let nothing = server(&[("/", 404, "<html>")]);
-    let plain = server(&[("registered-models", 404, "{}")]);
+    let plain = server(&[("model-versions", 404, "{}")]);
     let sync = ["tracking", "sync", "--model", "tiny"];
     let said = "it has no call api/2.0/mlflow/experiments/get-by-name (404)";
     let synced = call_at(&place, &nothing, &sync);
@@ -374,6 +374,82 @@ fn a_server_that_keeps_no_models_gets_the_model_of_a_run_all_the_same() {
     assert!(asks("/model/MLmodel"), "{asked:#?}");
     assert!(!asks("model-versions"), "{asked:#?}");
     assert!(!is_pending(&place));
+}
+
+/// Sends a pending run to a server that answers some calls otherwise; returns what is said of it, and what the server was
+/// asked.
+fn synced_with(faults: &'static [Answer], code: i32) -> (String, Vec<String>) {
+    let place = place_with_a_pending_run();
+    let answers: Vec<Answer> = [faults, MLFLOW].concat();
+    let (address, asked) = recording_server(answers.leak());
+    let sync = [&["tracking", "sync"], &TRUST[..]].concat();
+    let called = call_at(&place, &address, &sync);
+    assert_eq!(called.code, code, "{}", called.err);
+    assert_eq!(is_pending(&place), code != 0);
+    (called.err, asked.try_iter().collect())
+}
+
+/// Returns whether a server was asked for something.
+fn holds(asked: &[String], part: &str) -> bool {
+    asked.iter().any(|line| line.contains(part))
+}
+
+#[test]
+fn a_server_that_has_a_part_of_a_model_registry_gets_the_rest_and_is_not_waited_for() {
+    const PARTS: [&[Answer]; 3] = [
+        &[("model-versions", 404, "{}")],
+        &[("model-versions/create", 501, "{}")],
+        &[("registered-models/get", 405, "{}")],
+    ];
+    for lacking in PARTS {
+        let (said, asked) = synced_with(lacking, 0);
+        let remark = format!("api/2.0/mlflow/{}", lacking[0].0);
+        assert!(
+            said.contains("or not all of it") && said.contains(&remark),
+            "{said}"
+        );
+        assert!(
+            holds(&asked, "/model/MLmodel") && holds(&asked, "runs/update"),
+            "{asked:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_run_is_finished_on_the_server_before_its_model_registry_is_asked() {
+    let (said, asked) = synced_with(&[("registered-models", 500, "{}")], 69);
+    assert!(said.contains("500"), "{said}");
+    assert!(
+        holds(&asked, "/model/MLmodel") && holds(&asked, "runs/update"),
+        "{asked:#?}"
+    );
+}
+
+#[test]
+fn what_a_server_will_never_take_is_left_out_and_said() {
+    let (said, asked) = synced_with(&[("/curves.json", 413, "<html>too large</html>")], 0);
+    assert!(
+        said.contains("`curves.json`") && said.contains("client_max_body_size"),
+        "{said}"
+    );
+    assert!(
+        holds(&asked, "model-versions/create") && holds(&asked, "runs/update"),
+        "{asked:#?}"
+    );
+    // What is not all there is no model.
+    let (said, asked) = synced_with(&[("/model/model.onnx", 413, "")], 0);
+    assert!(said.contains("the model is not registered"), "{said}");
+    assert!(
+        !holds(&asked, "model-versions/create") && holds(&asked, "runs/update"),
+        "{asked:#?}"
+    );
+    let refusal = r#"{"error_code": "INVALID_PARAMETER_VALUE", "message": "it is too long"}"#;
+    let (said, asked) = synced_with(Vec::leak(vec![("log-inputs", 400, refusal)]), 0);
+    assert!(
+        said.contains("lineage") && said.contains("it is too long"),
+        "{said}"
+    );
+    assert!(holds(&asked, "runs/update"), "{asked:#?}");
 }
 
 #[test]

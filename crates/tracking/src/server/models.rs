@@ -28,16 +28,27 @@ pub(crate) struct RemoteVersion {
 impl Server {
     /// Returns whether the server keeps models, and remarks that it does not.
     pub(crate) fn keeps_models(&self) -> Result<bool, TrackingError> {
-        match self.get("mlflow/registered-models/search", &[("max_results", "1")]) {
-            Err(error) if error.is_absence() => {
+        let path = "mlflow/registered-models/search";
+        self.if_it_keeps_models(|| self.get(path, &[("max_results", "1")]).map(drop))
+    }
+
+    /// Does what asks for the model registry, and returns whether the server has all of it that this takes; what it lacks
+    /// is remarked.
+    pub(crate) fn if_it_keeps_models(
+        &self,
+        ask: impl FnOnce() -> Result<(), TrackingError>,
+    ) -> Result<bool, TrackingError> {
+        match ask() {
+            Err(TrackingError::Absent { call, status, .. }) => {
                 // What is no MLflow has none of its calls, or is a proxy whose server is away.
                 self.is_mlflow()?;
-                self.remark(
-                    "the server has no model registry: runs and artifacts alone are logged",
-                );
+                self.remark(format!(
+                    "the server has no model registry, or not all of it (no call {call}: {status}): runs and artifacts \
+                     alone are logged"
+                ));
                 Ok(false)
             }
-            asked => asked.map(|_| true),
+            asked => asked.map(|()| true),
         }
     }
 
@@ -122,6 +133,16 @@ impl Server {
                 Ok(())
             }
             set => set.map(|_| ()),
+        }
+    }
+
+    /// Returns the version that an alias names, if it names one.
+    pub(crate) fn aliased(&self, name: &str, alias: &str) -> Result<Option<String>, TrackingError> {
+        let query = [("name", name), ("alias", alias)];
+        match self.get("mlflow/registered-models/alias", &query) {
+            // Servers have several ways to say that there is none.
+            Err(TrackingError::Refused { .. } | TrackingError::Absent { .. }) => Ok(None),
+            asked => Ok(text(&asked?["model_version"]["version"])),
         }
     }
 

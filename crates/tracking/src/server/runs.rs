@@ -18,6 +18,8 @@ pub(crate) const RUN_TAG: &str = "netsec.run_id";
 const PARENT_TAG: &str = "mlflow.parentRunId";
 const PROXY: &str = "mlflow-artifacts:";
 const PAGE: u32 = 500;
+/// The status by which a request is refused for its size.
+const TOO_LARGE: &str = "413";
 /// What a path may hold as it is.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'/')
@@ -44,6 +46,16 @@ pub(crate) struct RemoteRun {
     pub id: String,
     pub artifacts: String,
     pub is_finished: bool,
+}
+
+/// What became of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Put {
+    Taken,
+    /// It is too large for the server, or for what stands before it.
+    LeftOut,
+    /// There is no place for files at all.
+    NoPlace,
 }
 
 impl Server {
@@ -154,6 +166,11 @@ impl Server {
                 );
                 Ok(())
             }
+            // It would refuse the same the next time.
+            Err(refused @ TrackingError::Refused { .. }) => {
+                self.remark(format!("the lineage of the data is left out: {refused}"));
+                Ok(())
+            }
             logged => logged.map(|_| ()),
         }
     }
@@ -170,25 +187,26 @@ impl Server {
     }
 
     /// Puts a file below a run through the server's artifact proxy, or into the bucket that it leaves to its clients;
-    /// `false` where there is neither, which is remarked.
+    /// what is not taken is remarked.
     pub(crate) fn put_artifact(
         &self,
         run: &RemoteRun,
         path: &str,
         bytes: &[u8],
-    ) -> Result<bool, TrackingError> {
+    ) -> Result<Put, TrackingError> {
         let Some(root) = proxied(&run.artifacts) else {
             if run.artifacts.starts_with("s3://")
                 && let Some(open) = self.client.settings().buckets
             {
-                return self.put_in_bucket(open, run, path, bytes).map(|()| true);
+                self.put_in_bucket(open, run, path, bytes)?;
+                return Ok(Put::Taken);
             }
             let place = artifact::without_secrets(&run.artifacts);
             self.remark(format!(
                 "artifacts are left out: the server keeps them at {place}, where clients write \
                  themselves; start it with --serve-artifacts --artifacts-destination"
             ));
-            return Ok(false);
+            return Ok(Put::NoPlace);
         };
         let whole = format!("api/2.0/mlflow-artifacts/artifacts/{root}/{path}");
         let put = self.client.call(&Call {
@@ -198,9 +216,18 @@ impl Server {
         match put {
             Err(error) if error.is_absence() => {
                 self.remark("artifacts are left out: the server has no artifact proxy");
-                Ok(false)
+                Ok(Put::NoPlace)
             }
-            put => put.map(|_| true),
+            Err(refused) if refused.is(TOO_LARGE) => {
+                self.remark(format!(
+                    "`{path}` ({} bytes) is left out: {} takes no file so large (413): raise the limit there or of what \
+                     stands before it (nginx: client_max_body_size), and send the run again: `netsec tracking sync RUN`",
+                    bytes.len(),
+                    self.location()
+                ));
+                Ok(Put::LeftOut)
+            }
+            put => put.map(|_| Put::Taken),
         }
     }
 

@@ -272,7 +272,7 @@ fn a_server_without_a_registry_gets_runs_and_artifacts() {
     let proxy = Proxy::before(
         server.port,
         Fault::Refuse(&[
-            ("registered-models/search", "404 Not Found"),
+            ("registered-models/get", "404 Not Found"),
             ("log-inputs", "404 Not Found"),
         ]),
     );
@@ -402,6 +402,31 @@ fn aliases_follow_a_rollback_also_one_that_the_server_missed() {
     assert_eq!((withdrawn(), champion()), (json!(["1"]), json!(null)));
     lab.sync(server.port);
     assert_eq!(withdrawn(), json!(["1", "2"]));
+}
+
+#[test]
+fn the_champion_of_before_is_named_until_the_new_one_is_there_and_none_that_was_rolled_back_from() {
+    let (server, lab) = (Tracker::shared(), Lab::new("tiny-missing"));
+    let champion = || server.ask("model", json!([lab.name]))["aliases"]["champion"].clone();
+    let align = || lab.call(server.port, &["tracking", "sync", "--model", lab.name]);
+    lab.run(server.port, &[]);
+    lab.run(free_port(), &["--seed", "7"]);
+    let aligned = align();
+    let said = "version 2 is not on the server, and `champion` names the one before it there";
+    assert!(aligned.err.contains(said), "{}", aligned.err);
+    assert_eq!((champion(), lab.n_pending()), (json!("1"), 1));
+
+    lab.run(server.port, &["--seed", "8"]);
+    assert_eq!(champion(), "3");
+    let back = lab.call(
+        server.port,
+        &["models", "rollback", lab.name, "--why", "it leaks"],
+    );
+    let said = "version 2 is not on the server, and `champion` names nothing there";
+    assert!(back.err.contains(said), "{}", back.err);
+    assert_eq!((champion(), lab.n_pending()), (Value::Null, 1));
+    lab.sync(server.port);
+    assert_eq!(champion(), "2");
 }
 
 #[test]
