@@ -3,6 +3,7 @@
 mod dvc;
 mod metrics;
 mod pipeline;
+mod records;
 
 use artifact::{ErrorKind, Failure, Run, Stage as _};
 use clap::Subcommand;

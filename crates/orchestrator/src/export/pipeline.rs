@@ -4,11 +4,10 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    time::SystemTime,
 };
 
 use artifact::{
-    Artifact as _, ErrorKind, Failure, Manifest, Run, Stage as _, StoreError, clock, yaml::Value,
+    Artifact as _, ErrorKind, Failure, Manifest, Run, Stage as _, StoreError, yaml::Value,
 };
 use dataset::{SourceUri, ValidatedDataset};
 use dvc::{Data, Export, Plot, Project, Stage};
@@ -16,8 +15,12 @@ use harness::RunConfig;
 use ingestion::{Ingestion, SCHEMA_FILE};
 use registry::{Champion, Evaluation, Promotion};
 
-use super::metrics;
-use crate::{given_holdout::AdoptHoldout, inspect::check_whole, stages};
+use super::{metrics, records};
+use crate::{
+    given_holdout::AdoptHoldout,
+    inspect::{check_whole, run_names},
+    stages,
+};
 
 /// Files of a run that are for Git; its report is for DVC.
 const CONFIG: &str = "config.yaml";
@@ -182,9 +185,10 @@ impl Plan<'_> {
             ));
             return Ok(None);
         }
-        if is_newer(&path, &manifest.started)? {
+        let reader = self.reader(manifest)?;
+        if !records::are_unchanged(reader.as_ref().unwrap_or(self.run), &path, manifest)? {
             self.notes.push(format!(
-                "{text} was written to after the run had read it: it is left out of what the run depends on"
+                "{text} has other records than the run has read: it is left out of what the run depends on"
             ));
             return Ok(None);
         }
@@ -193,6 +197,18 @@ impl Plan<'_> {
         }
         let tracked = export.add(&path, &path)?;
         Ok(Some(Data::of(tracked, &self.directory)))
+    }
+
+    /// Returns the run of its own in which a holdout was read that was given.
+    fn reader(&self, manifest: &Manifest) -> Result<Option<Run>, Failure> {
+        if manifest.stage != AdoptHoldout::NAME {
+            return Ok(None);
+        }
+        let root = self.run.directory().join(AdoptHoldout::NAME);
+        let last = run_names(&root)?.pop();
+        Ok(last
+            .map(|name| Run::open(&root.join(name), 0))
+            .transpose()?)
     }
 
     /// Returns the keys of the configuration that a stage reads.
@@ -259,12 +275,4 @@ fn check_known(step: &Path, stage: &str) -> Result<(), Failure> {
     }
     let message = format!("{step:?} is of no stage of a run: move it out of there");
     Err(Failure::new(ErrorKind::Rejected, message))
-}
-
-/// Returns whether a file was written to after a time.
-fn is_newer(path: &Path, time: &str) -> Result<bool, Failure> {
-    let modified = fs::metadata(path).and_then(|found| found.modified());
-    let modified = modified.map_err(StoreError::io("read", path))?;
-    let time = clock::parse(time).map_err(|e| Failure::new(ErrorKind::Internal, e))?;
-    Ok(modified > SystemTime::from(time))
 }

@@ -31,7 +31,12 @@ impl Lab {
 
     /// Trains on the tiny data set inside of the repository.
     fn trained() -> Self {
-        let lab = Self::new(&[]);
+        Self::trained_with(&[])
+    }
+
+    /// As [`Self::trained`], with some settings of DVC.
+    fn trained_with(settings: &[(&str, &str)]) -> Self {
+        let lab = Self::new(settings);
         lab.0.write_tiny(400);
         for name in ["tiny.csv", "tiny.yaml"] {
             fs::rename(lab.path(name), lab.path("repo").join(name)).unwrap();
@@ -90,6 +95,10 @@ impl Lab {
         let called = self.netsec(&[&["export", "dvc", "--json"], arguments].concat());
         assert_eq!(called.code, 0, "{}", called.err);
         serde_json::from_str(&called.out).unwrap()
+    }
+
+    fn lock(&self) -> String {
+        fs::read_to_string(self.path("repo/dvc.lock")).unwrap()
     }
 
     fn is_clean(&self, directory: &str) {
@@ -178,6 +187,34 @@ fn what_is_pushed_is_pulled_into_another_copy_byte_by_byte() {
     assert!(there == lab.files("other/netsec"));
     let verified = lab.0.call_at("other", &["verify", "netsec"], &[]);
     assert_eq!(verified.code, 0, "{}", verified.err);
+}
+
+#[test]
+fn records_that_dvc_has_put_in_their_place_again_are_those_that_the_run_has_read() {
+    for link in ["copy", "hardlink", "symlink"] {
+        let lab = Lab::trained_with(&[("cache.type", link)]);
+        lab.export(&[]);
+        let again = lab.netsec(&["export", "dvc"]);
+        assert_eq!((again.code, again.err.as_str()), (0, ""), "{link}");
+        fs::remove_file(lab.path("repo/tiny.csv")).unwrap();
+        lab.dvc("repo", &["checkout"]);
+        let again = lab.netsec(&["export", "dvc"]);
+        assert_eq!((again.code, again.err.as_str()), (0, ""), "{link}");
+        lab.is_clean("repo");
+        assert!(lab.lock().contains("path: tiny.csv"), "{link}");
+    }
+    // Other records are none of the run's.
+    let lab = Lab::trained();
+    let path = lab.path("repo/tiny.csv");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, &text[..=text.trim_end().rfind('\n').unwrap()]).unwrap();
+    let called = lab.netsec(&["export", "dvc"]);
+    assert!(
+        called.err.contains("tiny.csv has other records"),
+        "{}",
+        called.err
+    );
+    assert!(!lab.lock().contains("path: tiny.csv"));
 }
 
 #[test]
