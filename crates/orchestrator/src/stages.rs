@@ -7,7 +7,7 @@ use clap::Args;
 use dataset::{Schema, SourceUri, ValidatedDataset};
 use harness::{RunConfig, config::SOURCE_VARIABLE};
 use ingestion::{Ingestion, SCHEMA_FILE};
-use registry::{Champion, Evaluating, Promotion, Registry};
+use registry::{Champion, Evaluating, Evaluation, Promotion, Registry};
 use serde_json::json;
 use trainer::Training;
 use transformation::Transformation;
@@ -118,6 +118,8 @@ impl Again<'_> {
 
     /// Promotes once the registry keeps the run, and lets it keep what came of that as well.
     fn promote(&self) -> Result<PathBuf, Failure> {
+        // A run that has come to nothing that could be promoted is not kept.
+        self.run.find::<Evaluation>()?;
         let registry = self.registry()?;
         kept_runs::keep(&registry, &self.run)?;
         let step = self.alone(&Promotion::new(

@@ -205,8 +205,12 @@ fn joined(failures: Vec<Failure>) -> Result<u8, Failure> {
 fn line(pending: &Pending) -> String {
     let reason = pending.reason.as_deref().unwrap_or("not tried yet");
     let (since, attempts) = (&pending.since, pending.attempts);
+    let times = match attempts {
+        1 => "once".to_owned(),
+        n => format!("{n} times"),
+    };
     format!(
-        "{}  since {since}, tried {attempts} times: {reason}",
+        "{}  since {since}, tried {times}: {reason}",
         title(&pending.subject)
     )
 }

@@ -283,6 +283,16 @@ fn a_run_comes_back_from_the_bucket_and_a_stage_alone_uses_it_again() {
     assert_eq!(alone.code, 0, "{}", alone.err);
     assert_eq!(team.history().len(), 1);
     assert!(!team.place.path("artifacts/registry").exists());
+
+    // One that has come to nothing is not kept by a stage, either.
+    let early = "20260101T000000Z-00000000-0000000";
+    let made = team.place.path("elsewhere").join(name);
+    let ended = team.place.path("artifacts").join(early);
+    std::fs::rename(made, &ended).unwrap();
+    std::fs::remove_dir_all(ended.join("05-evaluation")).unwrap();
+    let refused = team.call(&["stage", "promotion", "--run", early]);
+    assert_eq!(refused.code, 64, "{}", refused.err);
+    assert_eq!(team.ask(&["runs", "kept"]), json!([name]));
 }
 
 #[test]
