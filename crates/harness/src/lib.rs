@@ -8,6 +8,7 @@ mod exit;
 mod progress;
 mod stage_main;
 mod telemetry;
+mod variables;
 
 pub use config::{RunConfig, load_dotenv as load_environment};
 pub use exit::{
@@ -16,3 +17,4 @@ pub use exit::{
 pub use progress::{ProgressMode, ProgressReporter};
 pub use stage_main::{execute_stage, stage_main};
 pub use telemetry::{init_telemetry, init_telemetry_without};
+pub use variables::unread_variables;

@@ -60,26 +60,6 @@ impl Default for Config {
     }
 }
 
-/// Every variable that one of our programs reads, those of the service included: an environment may be for both.
-const EXAMPLE: &str = include_str!("../../../.env.example");
-
-/// Says of each variable that looks like ours that nothing reads it.
-pub fn unread_variables() -> Vec<String> {
-    let unread = std::env::vars_os()
-        .filter_map(|(name, _)| name.into_string().ok())
-        .filter(|name| name.starts_with("NETSEC_") && !name.starts_with("NETSEC__"))
-        .filter(|name| !is_in_example(name));
-    let advice = "is read by nothing: keys are set with two underscores, NETSEC__SEED=7";
-    unread.map(|name| format!("{name} {advice}")).collect()
-}
-
-fn is_in_example(name: &str) -> bool {
-    EXAMPLE.lines().any(|line| {
-        let set = line.strip_prefix('#').unwrap_or(line).split_once('=');
-        set.is_some_and(|(example, _)| example == name)
-    })
-}
-
 impl Config {
     /// Builds the configuration of a run: flags over `--set` over environment over file over default.
     pub fn of(arguments: &RunArguments) -> Result<Self, Failure> {

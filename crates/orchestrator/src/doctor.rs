@@ -19,7 +19,7 @@ use serde_json::json;
 
 use crate::{
     cli::Place,
-    config::{Config, schema_of, unread_variables},
+    config::{Config, schema_of},
     inspect::run_names,
     output::print,
 };
@@ -223,7 +223,7 @@ fn feature_store(root: &Path) -> Vec<Finding> {
 }
 
 fn environment() -> Vec<Finding> {
-    let unread = unread_variables().into_iter();
+    let unread = harness::unread_variables().into_iter();
     unread
         .map(|said| Finding::warn("environment", said))
         .collect()

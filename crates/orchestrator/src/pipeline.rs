@@ -14,7 +14,7 @@ use validation::Validation;
 
 use crate::{
     cli::RunArguments,
-    config::{Config, unread_variables},
+    config::Config,
     given_holdout::{check_holdout, given_holdout},
     intake::{Intake, check_simulated},
     kept_runs,
@@ -50,7 +50,9 @@ pub fn run(arguments: &RunArguments) -> Result<u8, Failure> {
 /// Runs the whole pipeline; `directory` is that of the run once there is one.
 fn attempt(arguments: &RunArguments, directory: &mut Option<PathBuf>) -> Result<u8, Failure> {
     let stopwatch = clock::Stopwatch::start();
-    unread_variables().iter().for_each(|said| note(said));
+    harness::unread_variables()
+        .iter()
+        .for_each(|said| note(said));
     let mut config = Config::of(arguments)?;
     config.check()?;
     let schema = config.schema()?;

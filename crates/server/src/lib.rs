@@ -51,6 +51,9 @@ pub fn main() -> ExitCode {
     };
     // It would say of every malformed request that a stream has an error.
     harness::init_telemetry_without("actix_http::h1::dispatcher=off");
+    for said in harness::unread_variables() {
+        tracing::warn!("{said}");
+    }
     let result = loaded.and_then(|()| service::run(&arguments));
     harness::report_and_exit(result.map_err(anyhow::Error::from))
 }

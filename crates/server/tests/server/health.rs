@@ -47,6 +47,19 @@ fn a_check_loads_the_champion_and_starts_nothing() {
 }
 
 #[test]
+fn a_variable_that_nothing_reads_is_told() {
+    let checked = command(&Place::with_flows())
+        .env("NETSEC_TRUSTED_KEY", "trusted.pem")
+        .arg("--check")
+        .output()
+        .unwrap();
+    assert_eq!(checked.status.code(), Some(0), "{checked:?}");
+    let said = String::from_utf8_lossy(&checked.stderr);
+    let told = "NETSEC_TRUSTED_KEY is read by nothing: is NETSEC_TRUSTED_KEYS meant?";
+    assert!(said.contains(told), "{said}");
+}
+
+#[test]
 fn metrics_count_what_was_asked() {
     let server = Server::start(&Place::with_flows(), &[]);
     let body = format!(r#"{{"records":[{0},{0}]}}"#, crate::trained::FLOW);
