@@ -15,7 +15,8 @@ const MAX_ROUNDS: usize = 5;
 /// Lets `champion` and `challenger` name what they name here, and marks what is withdrawn. An alias whose version the
 /// server does not know is removed there: one that names another version would say what is not so. But a champion that a
 /// rollback would go back to is named until the one that took its place is there: whoever loads by the alias would have
-/// none. Where the champion is one that nobody loads who trusts the same keys, they stay as they are; where the challenger is, that one does.
+/// none. Where the champion is one that nobody loads who trusts the same keys, they stay as they are; where the
+/// challenger is, that one does.
 ///
 /// # Errors
 /// [`TrackingError::Unaligned`] where the champion is such a one, or what asking fails with.
