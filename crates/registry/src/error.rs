@@ -60,6 +60,15 @@ pub enum RegistryError {
         version: u64,
         entries: String,
     },
+    #[error(
+        "`{name}`: what served then is not certain: {after}, but was made after the one that is of a later time: {before}; a \
+         clock was wrong: `netsec models history {name}` lists all, in the order in which they were made"
+    )]
+    TwoClocks {
+        name: String,
+        before: String,
+        after: String,
+    },
     #[error("`{name}`: not signed, because {reasons}")]
     Unsignable { name: String, reasons: String },
     #[error(
@@ -229,6 +238,7 @@ impl Classified for RegistryError {
             | Self::EmptyHoldout
             | Self::Untrusted { .. }
             | Self::Undecided { .. }
+            | Self::TwoClocks { .. }
             | Self::Unsignable { .. } => ErrorKind::Rejected,
             Self::Scoring(error) => error.kind(),
             Self::Resamples { .. } | Self::Margin { .. } | Self::Key { .. } => ErrorKind::Config,

@@ -336,6 +336,14 @@ impl History {
         (!is_past).then_some(last)
     }
 
+    /// Returns two entries, one behind the other, of which the first is of a time after a moment, and the second is not:
+    /// on one of two clocks the moment lies behind both, on the other before both.
+    pub(crate) fn uncertain_at(&self, moment: clock::Timestamp) -> Option<(&Entry, &Entry)> {
+        let is_later = |e: &Entry| clock::parse(&e.at).is_ok_and(|at| at > moment);
+        let mut pairs = self.turns().zip(self.turns().skip(1));
+        pairs.find(|(before, entry)| is_later(before) && !is_later(entry))
+    }
+
     /// Returns the entries whose time lies before that of the entry before them, each behind that one:
     /// they were made on two clocks, or on one that was set.
     pub fn times_that_run_back(&self) -> Vec<(&Entry, &Entry)> {

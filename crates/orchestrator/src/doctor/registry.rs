@@ -78,7 +78,7 @@ fn clocks(registry: &Registry, name: &str) -> Vec<Finding> {
         .map(|(before, entry)| {
             format!(
                 "{name}: entry {} of {} stands behind entry {} of {}: a clock was wrong, \
-                 `netsec models history --at` goes by the latest time so far",
+                 `netsec models history --at` refuses to say what served in between",
                 entry.sequence, entry.at, before.sequence, before.at
             )
         })

@@ -379,7 +379,8 @@ impl Registry {
     /// would hide those behind it.
     ///
     /// # Errors
-    /// [`RegistryError::Untrusted`].
+    /// [`RegistryError::Untrusted`]; [`RegistryError::TwoClocks`] where entries were made on clocks that differ by more than
+    /// a while, and the moment lies in between.
     pub fn champion_at<'a>(
         &self,
         name: &str,
@@ -387,6 +388,16 @@ impl Registry {
         moment: clock::Timestamp,
     ) -> Result<Option<&'a Entry>, RegistryError> {
         self.check_notes(name, history)?;
+        if let Some((before, entry)) = history.uncertain_at(moment) {
+            self.check_entry(name, before)?;
+            self.check_entry(name, entry)?;
+            let said = |entry: &Entry| format!("{} is of {}", entry.title(), entry.at);
+            return Err(RegistryError::TwoClocks {
+                name: name.to_owned(),
+                before: said(before),
+                after: said(entry),
+            });
+        }
         let found = history.champion_at(moment);
         for entry in found.into_iter().chain(history.next_turn(moment)) {
             self.check_entry(name, entry)?;

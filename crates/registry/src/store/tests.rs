@@ -192,6 +192,7 @@ fn a_clock_that_is_behind_takes_the_last_time_unless_that_lies_far_ahead() {
         let made = registry.append("m", |_| {
             Ok(Some(Entry {
                 at: at.clone(),
+                action: Action::Promoted,
                 ..entry("a")
             }))
         });
@@ -205,6 +206,24 @@ fn a_clock_that_is_behind_takes_the_last_time_unless_that_lies_far_ahead() {
     let history = registry.history("m").unwrap();
     assert_eq!(history.entries().len(), 5);
     assert_eq!(history.times_that_run_back().len(), 1);
+    // Between the two times nobody can say what served.
+    let served = |at: &str| {
+        let moment = clock::parse(at).unwrap();
+        let found = registry.champion_at("m", &history, moment);
+        found.map(|entry| entry.unwrap().sequence)
+    };
+    assert_eq!(served("2026-02-03T00:00:02Z").unwrap(), 3);
+    assert_eq!(served("2027-02-03T00:00:00Z").unwrap(), 5);
+    for at in ["2026-02-03T00:00:03Z", "2027-02-02T23:59:59Z"] {
+        let said = served(at).unwrap_err().to_string();
+        for word in [
+            "not certain",
+            "2026-02-03T00:00:03Z",
+            "2027-02-03T00:00:00Z",
+        ] {
+            assert!(said.contains(word), "{said}");
+        }
+    }
 }
 
 #[test]
