@@ -49,9 +49,6 @@ fn align_once(
         .check_champion(name, history)
         .map_err(|error| TrackingError::unaligned(name, error))?;
     let versions = server.versions(name)?;
-    if versions.is_empty() {
-        return Ok(());
-    }
     let predecessors = history.predecessors();
     let set = |alias, entry, instead| {
         let alias = Alias {

@@ -14,16 +14,20 @@ pub struct Origin {
     pub commit: Option<String>,
     /// Why the run ended early, if it did.
     pub failure: Option<String>,
+    /// The experiment that was asked for then, instead of the data set's: whoever sends the run later may ask for another
+    /// one, and it would be there twice.
+    pub experiment: Option<String>,
 }
 
 impl Origin {
-    /// Looks both up: now, since neither can be found later.
+    /// Looks it up: now, since it cannot be found later.
     pub fn of_environment(failure: Option<String>) -> Self {
         let variable = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
         Self {
             user: variable("USER").or_else(|| variable("LOGNAME")),
             commit: commit(),
             failure,
+            experiment: variable("MLFLOW_EXPERIMENT_NAME"),
         }
     }
 }

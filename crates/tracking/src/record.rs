@@ -19,7 +19,7 @@ pub(crate) use inputs::columns;
 
 /// Everything that one run of the pipeline logs.
 pub(crate) struct Record {
-    /// Name of the experiment: the data set's.
+    /// Name of the experiment: the data set's, unless another was asked for.
     pub experiment: String,
     /// Name of the run's directory, which it is found again by.
     pub run: String,
@@ -60,7 +60,7 @@ impl Record {
         settings::log(&mut batch, &evidence.configuration);
         measures::log(&mut batch, &evidence, end);
         Ok(Self {
-            experiment: evidence.experiment(),
+            experiment: (origin.experiment.clone()).unwrap_or_else(|| evidence.experiment()),
             run: run.name(),
             batch,
             inputs: inputs::of(&evidence),

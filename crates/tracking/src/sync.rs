@@ -103,7 +103,17 @@ impl Tracking {
         let _lock = self.spool.lock(settings.limit.unwrap_or_default())?;
         let mut note = self.spool.note(subject)?;
         let known = note.pending().cloned();
-        let mut pending = known.unwrap_or_else(|| Pending::new(subject.clone(), origin.clone()));
+        let mut pending = known.unwrap_or_else(|| {
+            let experiment = settings.experiment.clone();
+            let origin = origin.clone();
+            Pending::new(
+                subject.clone(),
+                Origin {
+                    experiment,
+                    ..origin
+                },
+            )
+        });
         let server = Server::new(settings.clone());
         let result = match subject {
             Subject::Run(name) => self.send_run(&server, name, &mut pending, &mut note),

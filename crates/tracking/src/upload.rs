@@ -44,8 +44,7 @@ impl Upload<'_> {
         keep: &mut dyn FnMut(&Progress),
     ) -> Result<Uploaded, TrackingError> {
         let (server, record) = (self.server, self.record);
-        let named = server.experiment_name().unwrap_or(&record.experiment);
-        let experiment = server.experiment(named)?;
+        let experiment = server.experiment(&record.experiment)?;
         let run = server.run(&NewRun {
             experiment: &experiment,
             id: &record.run,

@@ -290,6 +290,11 @@ fn what_answers_that_it_has_nothing_is_taken_for_no_server_without_a_model_regis
     let remark = "the server has no model registry";
     assert!(synced.err.contains(remark), "{}", synced.err);
     assert!(!is_pending(&place));
+    // Of a champion that a server does not have, that is said.
+    let empty = call_at(&place, &server(MLFLOW), &sync);
+    assert_eq!(empty.code, 0, "{}", empty.err);
+    let missing = "`tiny` version 1 is not on the server, and `champion` names nothing there";
+    assert!(empty.err.contains(missing), "{}", empty.err);
     let withdraw = ["models", "withdraw", "tiny", "--version", "1", "--why", "-"];
     let done = call_at(&place, &nothing, &withdraw);
     assert_eq!(done.code, 0, "{}", done.err);
@@ -413,6 +418,28 @@ fn a_server_that_has_a_part_of_a_model_registry_gets_the_rest_and_is_not_waited_
             "{asked:#?}"
         );
     }
+}
+
+#[test]
+fn a_pending_run_goes_into_the_experiment_that_was_asked_for_when_it_ended() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    let run = [&["run", "--source", "tiny.csv"][..], &TINY].concat();
+    let named = [
+        ("MLFLOW_TRACKING_URI", NOBODY),
+        ("MLFLOW_EXPERIMENT_NAME", "ours"),
+    ];
+    let ran = place.call_with(
+        &run,
+        &[&named[..], &[("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")]].concat(),
+    );
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let (address, asked) = recording_server(MLFLOW);
+    let called = call_at(&place, &address, &["tracking", "sync"]);
+    assert_eq!(called.code, 0, "{}", called.err);
+    let asked: Vec<String> = asked.try_iter().collect();
+    assert!(holds(&asked, "experiment_name=ours"), "{asked:#?}");
+    assert!(!holds(&asked, "experiment_name=tiny"), "{asked:#?}");
 }
 
 #[test]

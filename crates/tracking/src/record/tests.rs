@@ -37,6 +37,7 @@ fn a_run_that_came_to_nothing_is_logged_with_its_reason_and_no_secret() {
         user: Some("ann".to_owned()),
         commit: Some("0123abc".to_owned()),
         failure: Some("cannot reach https://ann:hunter2@host/flows.csv".to_owned()),
+        experiment: None,
     };
     check(
         &configuration,
