@@ -62,6 +62,8 @@ read_settings() {
 }
 if [ -e "$settings_file" ] || [ -L "$settings_file" ]; then read_settings; fi
 
+# The repository whose images may be deployed, where one is named.
+ours="${AWS_ECR_LOGIN_URI:+${ECR_REPO:+${AWS_ECR_LOGIN_URI%/}/$ECR_REPO}}"
 port="${NETSEC_PORT:-5000}"
 probe_port="${NETSEC_PROBE_PORT:-5001}"
 bind="${NETSEC_BIND-0.0.0.0}"
@@ -80,8 +82,25 @@ previous=netsec-previous
 probe=netsec-probe
 replaced=netsec-replaced
 publication='{{with index .HostConfig.PortBindings "5000/tcp"}}{{with index . 0}}{{.HostIp}}:{{.HostPort}}{{end}}{{end}}'
+refused="the container engine does not do what is asked: see \`journalctl -u docker\`"
 # Whether nothing served before; the image whose container was removed; whether what once served is to serve again.
 is_first='' lost='' is_way_back=''
+
+# An engine that hangs would hang the watch, and whoever holds the lock. In the foreground, where a signal to this script
+# reaches its call; and killed, since a container that is waited for would be handed the signal.
+docker() {
+  local seconds=60 code=0
+  case "$1 ${2:-}" in
+    pull\ *) seconds=900 ;;
+    # Made, started, stopped or removed.
+    run\ * | exec\ * | "container "[rs]*) seconds=330 ;;
+  esac
+  timeout --foreground --kill-after=5 "$seconds" docker "$@" || code=$?
+  case "$code $1" in
+    124\ * | "137 run") warn "no answer within $seconds s to \`docker $1 ${2:-}\`: if the engine hangs, \`systemctl restart docker\`" ;;
+  esac
+  return "$code"
+}
 
 main() {
   local command="${1:-deploy}"
@@ -158,10 +177,11 @@ fits() { [[ "$2" =~ ^($3)$ ]] || fail 78 "$1=${2@Q} is not $4: mend $settings_fi
 deploy() {
   install_missing
   prepare
-  local image="${1:-${NETSEC_IMAGE:-}}"
-  [ -n "$image" ] || image="$(default_image)"
+  local image="${1:-${NETSEC_IMAGE:-${ours:+$ours:latest}}}"
+  [ -n "$image" ] || fail 64 "which image? Name it, or set AWS_ECR_LOGIN_URI and ECR_REPO in $settings_file"
   image="$(by_digest "$image")"
-  is_ours "$image" || fail 64 "$image is not of $AWS_ECR_LOGIN_URI/$ECR_REPO, which $settings_file names"
+  # Whoever may run this by sudo names the image: one of elsewhere would get the service's data and settings.
+  [ -z "$ours" ] || [ "${image%@*}" = "$ours" ] || fail 64 "$image is not of $ours, which $settings_file names"
   bring_up "$image"
 }
 
@@ -178,7 +198,7 @@ rollback() {
 
 # What the engine cannot start any more is to be replaced all the same.
 prepare() {
-  make_whole
+  make_whole || fail 69 "$refused"
   wake || warn "what served last cannot be started: see above"
 }
 
@@ -399,7 +419,7 @@ stand() {
 }
 
 revive() {
-  recover || fail 69 "the container engine does not do what is asked: see \`journalctl -u docker\`"
+  recover || fail 69 "$refused"
   make_again || fail 69 "the container of what served was removed, and could not be made again: see above"
   [ "$(state "$current")" != absent ] || fail 65 "nothing was deployed yet: run \`run.sh deploy\`"
 }
@@ -495,18 +515,6 @@ state() {
 
 image_of() { docker container inspect --format '{{.Config.Image}}' "$1"; }
 
-default_image() {
-  if [ -z "${AWS_ECR_LOGIN_URI:-}" ] || [ -z "${ECR_REPO:-}" ]; then
-    fail 64 "which image? Name it, or set AWS_ECR_LOGIN_URI and ECR_REPO in $settings_file"
-  fi
-  printf '%s/%s:latest\n' "${AWS_ECR_LOGIN_URI%/}" "$ECR_REPO"
-}
-
-# Whoever may run this by sudo names the image: one of elsewhere would get the service's data and settings.
-is_ours() {
-  [ -z "${AWS_ECR_LOGIN_URI:-}" ] || [ -z "${ECR_REPO:-}" ] || [ "${1%@*}" = "${AWS_ECR_LOGIN_URI%/}/$ECR_REPO" ]
-}
-
 by_digest() {
   local image="$1" path tag digest region
   case "$image" in
@@ -544,9 +552,9 @@ pull() {
   (umask 077 && mkdir -p "$login")
   trap forget_login EXIT
   # Of one that succeeded: that the password lies unencrypted in a folder that is about to go.
-  words="$(printf '%s' "$token" | docker --config "$login" login --username AWS --password-stdin "$host" 2>&1)" ||
+  words="$(printf '%s' "$token" | DOCKER_CONFIG="$login" docker login --username AWS --password-stdin "$host" 2>&1)" ||
     fail 69 "the registry does not let this machine in: $words"
-  docker --config "$login" pull --quiet "$image" >/dev/null || fail 69 "the image could not be pulled: see above"
+  DOCKER_CONFIG="$login" docker pull --quiet "$image" >/dev/null || fail 69 "the image could not be pulled: see above"
   forget_login
   trap - EXIT
 }
@@ -557,7 +565,7 @@ install_missing() {
   local tool
   local -a missing=()
   for tool in docker aws curl; do
-    command -v "$tool" >/dev/null || missing+=("$tool")
+    type -P "$tool" >/dev/null || missing+=("$tool")
   done
   [ "${#missing[@]}" -eq 0 ] || install_packages "${missing[@]}"
   if ! docker info >/dev/null 2>&1; then
@@ -572,20 +580,18 @@ install_packages() {
   local tool package
   if command -v apt-get >/dev/null; then apt-get update -qq; fi
   for tool in "$@"; do
-    package="$tool"
+    package="${tool/aws/awscli}"
     if command -v dnf >/dev/null; then
-      [ "$tool" != aws ] || package=awscli
       dnf install --assumeyes --quiet "$package"
     elif command -v apt-get >/dev/null; then
-      [ "$tool" != docker ] || package=docker.io
-      [ "$tool" != aws ] || package=awscli
+      package="${package/docker/docker.io}"
       # Ubuntu 24.04 has the AWS client as a snap alone.
       apt-get install --yes -qq --no-install-recommends "$package" ||
         { [ "$tool" = aws ] && snap install aws-cli --classic; }
     else
       fail 69 "neither dnf nor apt-get is here: install $tool by hand"
     fi
-    command -v "$tool" >/dev/null || fail 69 "$package was installed, and there is still no $tool"
+    type -P "$tool" >/dev/null || fail 69 "$package was installed, and there is still no $tool"
   done
 }
 
@@ -645,7 +651,7 @@ watch() {
 
 again() {
   warn "no answer: restarting"
-  (try_lock && restart) || warn "not restarted: a deployment is under way, or the engine refused"
+  (exec 9>"$state_dir/lock" && flock --nonblock 9 && restart) || warn "not restarted: a deployment is under way, or the engine refused"
   has_begun || true
 }
 
@@ -682,11 +688,6 @@ under_lock() {
   flock --nonblock 9 || { say "waiting for another deployment to end" && flock --wait 900 9; } ||
     fail 69 "another deployment has held $state_dir/lock for 15 minutes"
   "$@"
-}
-
-try_lock() {
-  exec 9>"$state_dir/lock"
-  flock --nonblock 9
 }
 
 main "$@"

@@ -13,7 +13,7 @@ STAND_INS = ["docker", "aws", "curl", "systemctl", "sleep"]
 # The machine's own, by name, so that no docker of the machine that tests is ever found.
 REAL = (
     "awk basename bash cat chmod cmp cp cut dirname env flock grep id install ln mkdir mktemp mv numfmt rm sed sh"
-    " sha256sum stat timeout touch wc"
+    " sha256sum stat tail timeout touch wc"
 ).split()
 
 

@@ -1,6 +1,8 @@
-"""Each call that run.sh makes fails once, in each way."""
+"""Each call that run.sh makes fails once, in each way; and the engine hangs."""
 
-from machine import OnAMachine
+import shutil
+
+from machine import OnAMachine, image
 
 
 class Failure(OnAMachine):
@@ -50,3 +52,49 @@ class Failure(OnAMachine):
 
     def test_the_third_deployment_fails_as_harmlessly_as_the_second(self):
         self.sweep("refuse", deployed=("third", "old"))
+
+
+class Hanging(OnAMachine):
+    """An engine that takes calls and answers none; each limit is shortened to a second and written down."""
+
+    def setUp(self):
+        super().setUp()
+        self.shorten(self.machine)
+
+    def shorten(self, machine):
+        ours = f'case "$4" in docker) echo "$3 $5 $6" >>"$FAKE_STATE/limits"; shift 3; set -- --foreground --kill-after=1 1 "$@" ;; esac'
+        self.program(machine, "timeout", f'{ours}\nexec {shutil.which("timeout")} "$@"')
+
+    def test_every_command_ends_and_says_what_to_do(self):
+        (self.machine.state / "hanging").touch()
+        for arguments, code in [(["status"], 69), (["rollback"], 69), (["deploy", image("new")], 69), (["start"], 69), (["check"], 124)]:
+            with self.subTest(arguments):
+                self.check(self.machine.run(*arguments), code, "`systemctl restart docker`")
+
+    def test_a_call_that_hangs_leaves_the_old_one_serving(self):
+        self.check(self.machine.deploy("new", **self.LOGS), 0)
+        calls = self.machine.calls()
+        for words in [" pull ", " run --rm ", " stop netsec", " run --detach --name netsec "]:
+            with self.subTest(words):
+                at = next(number for number, call in enumerate(calls, 1) if words in call)
+                machine = self.new_machine("hangs")
+                self.shorten(machine)
+                done = machine.deploy("new", at=at, how="hang", **self.LOGS)
+                self.assertNotEqual(done.returncode, 0)
+                self.assertIn("`systemctl restart docker`", done.stderr)
+                self.assertEqual(machine.serving(), "old")
+
+    def test_a_pull_and_a_start_have_longer_than_a_look(self):
+        self.check(self.machine.deploy("new"), 0)
+        limits = (self.machine.state / "limits").read_text().splitlines()
+        for limit in ["60 ps --all", "60 container inspect", "60 login --username", "900 pull --quiet", "330 run --detach", "330 container stop"]:
+            self.assertIn(limit, limits)
+
+    def test_the_watch_goes_on_with_an_engine_that_answers_again(self):
+        (self.machine.tools / "looks").mkdir()
+        (self.machine.tools / "looks/sleep").symlink_to((self.machine.tools / "sleep").resolve())
+        # Three looks find it hanging; what was stopped meanwhile is started by the next ones.
+        hangs = 'cd "$FAKE_STATE"\necho >>slept\ncase "$(wc -l <slept)" in 1) : >hanging ;; 4) rm hanging; echo exited >containers/netsec/state ;; esac'
+        self.program(self.machine, "sleep", f'{hangs}\nexec {self.machine.tools}/looks/sleep "$@"')
+        self.check(self.machine.run("watch", FAKE_WATCHES="8"), 0, "not restarted")
+        self.assertEqual(self.machine.serving(), "old")
