@@ -104,13 +104,12 @@ docker() {
 
 main() {
   local command="${1:-deploy}"
+  # Whatever would be passed over was meant.
+  [ $# -le 1 ] || [ "$command $#" = "deploy 2" ] || command=unknown
   case "$command" in
-    deploy) check_settings; check_server_env; shift $(($# > 0)); under_lock deploy "${1:-}" ;;
-    rollback) under_lock rollback ;;
-    start) under_lock start ;;
-    watch) watch ;;
-    status) status ;;
-    check) check ;;
+    deploy) check_settings; check_server_env; under_lock deploy "${2:-}" ;;
+    rollback | start) under_lock "$command" ;;
+    watch | status | check) "$command" ;;
     install) install_all ;;
     -h | --help | help) usage ;;
     *) usage >&2; exit 64 ;;

@@ -420,6 +420,13 @@ class Deployment(OnAMachine):
         self.program(machine, client, f'echo "$@" >>"$FAKE_STATE/installed"\ncase "$*" in\n{links}\nesac')
         return machine
 
+    def test_an_argument_that_would_be_passed_over_is_refused(self):
+        extra = [[command, "x"] for command in ["rollback", "start", "watch", "status", "check", "install"]]
+        for arguments in [*extra, ["deploy", image("new"), "x"]]:
+            with self.subTest(arguments):
+                self.check(self.machine.run(*arguments), 64, "usage: run.sh")
+                self.assertEqual(self.machine.calls(), [])
+
     def test_nobody_else_can_hold_the_locks(self):
         folder = self.machine.root / "var/lib/netsec"
         self.assertEqual(stat.S_IMODE(folder.stat().st_mode), 0o700)
