@@ -36,17 +36,21 @@ fail() {
 # What deploy.env may say beside what the clients of AWS read, and server.env may not.
 own='NETSEC_(IMAGE|PORT|BIND|PROBE_PORT|READY_SECONDS|MEMORY|WATCH_SECONDS|LOG_DRIVER|LOG_OPTIONS)'
 
+# What a power failure leaves is not taken for no settings. The read succeeds where it finds a zero byte.
+is_whole() {
+  if [ -f "$1" ] && [ -s "$1" ] && ! IFS= read -rd '' _ <"$1"; then return; fi
+  warn "$1: is empty or damaged: write it anew, or remove it"
+  return 1
+}
+
+is_there() { [ -e "$1" ] || [ -L "$1" ]; }
+
 # What the environment does not say, the file of settings does; the environment wins. A line that cannot be meant ends
 # a deployment; what serves is looked after all the same.
 unread=
 read_settings() {
   local line name number=0
-  # What a power failure leaves is not taken for no settings. The read succeeds where it finds a zero byte.
-  if [ ! -f "$settings_file" ] || [ ! -s "$settings_file" ] || IFS= read -rd '' _ <"$settings_file"; then
-    unread=yes
-    warn "$settings_file: is empty or damaged: write it anew, or remove it"
-    return
-  fi
+  is_whole "$settings_file" || { unread=yes; return; }
   while IFS=$' \t' read -r line || [ -n "$line" ]; do
     number=$((number + 1))
     case "$line" in '' | \#*) continue ;; esac
@@ -60,7 +64,7 @@ read_settings() {
     fi
   done <"$settings_file"
 }
-if [ -e "$settings_file" ] || [ -L "$settings_file" ]; then read_settings; fi
+if is_there "$settings_file"; then read_settings; fi
 
 # The repository whose images may be deployed, where one is named.
 ours="${AWS_ECR_LOGIN_URI:+${ECR_REPO:+${AWS_ECR_LOGIN_URI%/}/$ECR_REPO}}"
@@ -144,17 +148,23 @@ is_here() {
 }
 
 check_server_env() {
-  local mode names
-  [ -f "$server_env" ] || return 0
+  local mode names line
+  is_there "$server_env" || return 0
+  is_whole "$server_env" || exit 78
+  # Docker's own words name the variable alone.
+  line="$(awk '!/^[[:space:]]*(#|$)/ && !/^[[:space:]]*[^ \t=]+(=|$)/ { print NR; exit }' "$server_env")"
+  [ -z "$line" ] || fail 78 "$server_env: line $line is not NAME=value, which docker takes without \`export\` and spaces"
   mode="$(stat --dereference --format %a "$server_env")"
   [[ "$mode" == *00 ]] || warn "$server_env has mode $mode: who else has a shell here reads what is in it; give it 600"
   names="$(sed -nE "s/^($own)=.*/\1/p" "$server_env")"
   [ -z "$names" ] || warn "$server_env: what is named ${names//$'\n'/ } does nothing there: it counts in $settings_file"
 }
 
-# The way back is open beside settings that cannot be meant and a log that cannot be sent.
+# The way back is open beside settings that cannot be meant and a log that cannot be sent. Without the service's own
+# variables it would be another service.
 go_back() {
   is_way_back=yes
+  check_server_env
   (check_settings && check_port) || take_over_settings
 }
 
@@ -365,13 +375,9 @@ drop_probe() {
   local now
   now="$(state "$probe")" || return
   [ "$now" != absent ] || return 0
-  if keep_first_words; then
-    docker container rm --force "$probe" >/dev/null
-  else
-    # Its words are nowhere else.
-    docker container stop "$probe" >/dev/null
-    return 1
-  fi
+  # Its words are nowhere else then.
+  keep_first_words || { docker container stop "$probe" >/dev/null; return 1; }
+  docker container rm --force "$probe" >/dev/null
 }
 
 refuse_to_lose_keys() {

@@ -83,6 +83,37 @@ class Settings(OnAMachine):
                 self.check(machine.run("rollback"), 0, "with the settings of what served last")
                 self.check(machine.run("status"), 0, "ready address=127.0.0.2:5000")
 
+    def test_variables_of_the_service_that_cannot_be_read_are_told_before_anything_is_touched(self):
+        for text, says in [
+            ("A=1\nexport NETSEC_LOG=info\n", "server.env: line 2 "),
+            ("# a = b\n\n  NETSEC_LOG = info\n", "server.env: line 3 "),
+            ("=info\n", "server.env: line 1 "),
+            ("NETSEC_LOG \n", "server.env: line 1 "),
+            ("", "server.env: is empty or damaged"),
+            ("\0" * 64, "server.env: is empty or damaged"),
+            (None, "server.env: is empty or damaged"),
+        ]:
+            with self.subTest(text):
+                machine = self.new_machine("variables", ("old", "new"))
+                server = machine.root / "etc/netsec/server.env"
+                server.parent.mkdir(parents=True)
+                server.symlink_to("gone") if text is None else server.write_text(text)
+                self.check(machine.deploy("old"), 78, says)
+                self.assertEqual(machine.calls(), [])
+                self.check(machine.run("rollback"), 78, says)
+                self.assertEqual(machine.containers(), ["netsec running new", "netsec-previous exited old"])
+                # What serves is looked after all the same; made again without its settings it would be another service.
+                (machine.state / "containers/netsec/state").write_text("exited\n")
+                self.check(machine.run("start"), 0)
+                self.remove(machine, False)
+                self.check(machine.run("start"), 78, says)
+
+    def test_what_docker_takes_for_variables_is_taken(self):
+        server = self.machine.root / "etc/netsec/server.env"
+        server.parent.mkdir(parents=True)
+        server.write_text("# a = b\n  # c d\n \n\tNETSEC_LOG=a = b\r\nEMPTY=\nPASSED_ON\nlower.case-1=x", newline="")
+        self.check(self.machine.deploy("old"), 0, "swapping")
+
     def test_a_service_at_one_address_alone_is_asked_there(self):
         self.check(self.machine.deploy("new", NETSEC_BIND="10.0.0.7"), 0)
         self.check(self.machine.run("status"), 0, "ready address=10.0.0.7:5000")
