@@ -409,9 +409,7 @@ undo() {
 
 start() {
   revive
-  if (wait_for readyz "$current"); then return; fi
-  revive
-  wait_for readyz "$current"
+  (wait_for readyz "$current") || { revive; wait_for readyz "$current"; }
 }
 
 # Twice, since the engine goes on with a stop whose caller was killed: what runs now may be about to end.
@@ -655,6 +653,8 @@ watch() {
 }
 
 again() {
+  # What makes it anew is to know the settings of now.
+  [ "$(state "$current")" != absent ] || fail 69 "the container of what served was removed: the unit begins again, and makes it"
   warn "no answer: restarting"
   (exec 9>"$state_dir/lock" && flock --nonblock 9 && restart) || warn "not restarted: a deployment is under way, or the engine refused"
   has_begun || true
@@ -667,7 +667,7 @@ has_begun() { (wait_for healthz "$current"); }
 restart() {
   local was
   was="$(state "$current")" || return
-  recover && make_again || return
+  recover || return
   [ "$was" != running ] || docker container restart -t 10 "$current" >/dev/null
 }
 

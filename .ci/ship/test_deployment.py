@@ -176,14 +176,19 @@ class Deployment(OnAMachine):
                     self.assertEqual(machine.containers(), ["netsec running new", "netsec-previous exited old"])
                     self.check(machine.deploy("new"), 0, "serving already")
 
-    def test_a_container_that_is_removed_beside_a_watch_is_made_again(self):
+    def test_a_container_that_is_removed_beside_a_watch_is_made_again_with_the_settings_of_now(self):
         machine = self.new_machine("removed", ("old", "new"))
-        removed = 'if [ ! -e "$FAKE_STATE/over" ]; then : >"$FAKE_STATE/over"; rm -r "$FAKE_STATE/containers/netsec"; fi'
+        settings = machine.root / "etc/netsec"
+        settings.mkdir(parents=True)
+        (settings / "deploy.env").write_text("NETSEC_BIND=127.0.0.3\n")
+        changed = f'rm -r "$FAKE_STATE/containers/netsec"; echo NETSEC_BIND=127.0.0.2 >{settings}/deploy.env'
         (machine.tools / "looks").mkdir()
         (machine.tools / "looks/sleep").symlink_to(HERE / "fakes" / "machine")
-        self.program(machine, "sleep", f'{removed}\nexec {machine.tools}/looks/sleep "$@"')
-        self.check(machine.run("watch", FAKE_WATCHES="4"), 0, "made again")
-        self.assertEqual(machine.serving(), "new")
+        self.program(machine, "sleep", f'if mkdir "$FAKE_STATE/over"; then {changed}; fi\nexec {machine.tools}/looks/sleep "$@"')
+        # The unit starts what has ended.
+        done = [machine.run("watch", FAKE_WATCHES="4") for _ in range(2)]
+        self.assertIn("made again", "".join(each.stdout for each in done))
+        self.check(machine.run("status"), 0, "ready address=127.0.0.2:5000")
 
     def test_a_rollback_after_the_container_was_removed_can_be_undone(self):
         machine = self.new_machine("removed", ("old", "new"))
