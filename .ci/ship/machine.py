@@ -52,7 +52,7 @@ class Machine:
             "FAKE_AT": str(at),
             "FAKE_HOW": how,
             "NETSEC_ROOT": str(self.root),
-            "NETSEC_READY_SECONDS": "3",
+            "NETSEC_READY_SECONDS": "1",
         }
         return subprocess.run(
             ["bash", str(program), *arguments],

@@ -309,7 +309,7 @@ class Deployment(OnAMachine):
         (machine.tools / "hang").symlink_to(shutil.which("sleep"))
         self.program(machine, "curl", "hang 3\nexit 28")
         begun = time.monotonic()
-        self.check(machine.deploy("new"), 69, "has no good answer at /readyz after")
+        self.check(machine.deploy("new", NETSEC_READY_SECONDS="3"), 69, "has no good answer at /readyz after")
         self.assertLess(time.monotonic() - begun, 9)
 
     def test_every_container_is_confined(self):
