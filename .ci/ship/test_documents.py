@@ -220,6 +220,17 @@ class Images(unittest.TestCase):
 
 
 class Policies(unittest.TestCase):
+    # What takes no resource: a login to ECR, and an instance that opens its own channels of Session Manager.
+    EVERYWHERE = [
+        ["ecr:GetAuthorizationToken"],
+        ["ssm:UpdateInstanceInformation", *(f"ssmmessages:{verb}{kind}Channel" for verb in ["Create", "Open"] for kind in ["Control", "Data"])],
+    ]
+
+    def test_the_guide_gives_no_policy_that_reads_every_parameter_of_the_account(self):
+        self.assertNotIn("attach-role-policy", (REPOSITORY / "docs/deploy.md").read_text())
+        statements = json.loads((REPOSITORY / "deploy/iam/instance.json").read_text())["Statement"]
+        self.assertIn(self.EVERYWHERE[1], [statement["Action"] for statement in statements])
+
     def test_no_policy_gives_more_than_it_names(self):
         policies = sorted((REPOSITORY / "deploy/iam").glob("*.json"))
         self.assertEqual([path.stem for path in policies], ["instance-trust", "instance", "workflow-trust", "workflow"])
@@ -233,10 +244,10 @@ class Policies(unittest.TestCase):
         actions = statement["Action"]
         actions = [actions] if isinstance(actions, str) else actions
         for action in actions:
-            self.assertRegex(action, r"^(ecr|s3|sts):[A-Za-z]+$")
+            self.assertRegex(action, r"^(ecr|s3|ssm|ssmmessages|sts):[A-Za-z]+$")
             self.assertNotIn("Delete", action)
         if statement.get("Resource") == "*":
-            self.assertEqual(actions, ["ecr:GetAuthorizationToken"])
+            self.assertIn(actions, self.EVERYWHERE)
         if "Federated" in statement.get("Principal", {}):
             self.assertIn("Condition", statement)
 

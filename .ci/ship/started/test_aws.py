@@ -32,7 +32,6 @@ class Emulated(unittest.TestCase):
         super().setUp()
         server = subprocess.Popen(
             [PEERS / "moto_server", "-H", "0.0.0.0", "-p", str(PORT)],
-            env=os.environ | {"MOTO_IAM_LOAD_MANAGED_POLICIES": "true"},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
