@@ -1,7 +1,9 @@
 """Deploys with run.sh on a machine with a real engine and a real registry; of AWS, its client is a stand-in."""
 
 import contextlib
+import hashlib
 import http.server
+import json
 import os
 import pathlib
 import shutil
@@ -52,6 +54,26 @@ def publish(names):
             docker("image", "rm", tag)
 
 
+def registry(reference, *words, text=None):
+    """What the registry says of a manifest, or to one that is sent."""
+    command = ["curl", "--fail", "--silent", "--show-error", "--cacert", os.environ["REGISTRY_CERTIFICATE"], "--user", "AWS:token"]
+    url = f"https://{HOST}/v2/network-security/manifests/{reference}"
+    return subprocess.run([*command, *words, url], input=text, capture_output=True, check=True).stdout
+
+
+def publish_index(image, other):
+    """As BuildKit does with attestations: an index of an image and, for no platform, of what is none to run."""
+    kind = "application/vnd.docker.distribution.manifest.v2+json"
+    entries = []
+    for name, platform in [(image, {"architecture": "amd64", "os": "linux"}), (other, {"architecture": "unknown", "os": "unknown"})]:
+        size = len(registry(DIGESTS[name], "--header", f"Accept: {kind}"))
+        entries.append({"mediaType": kind, "digest": DIGESTS[name], "size": size, "platform": platform})
+    kind = "application/vnd.oci.image.index.v1+json"
+    text = json.dumps({"schemaVersion": 2, "mediaType": kind, "manifests": entries}).encode()
+    DIGESTS["index"] = f"sha256:{hashlib.sha256(text).hexdigest()}"
+    registry(DIGESTS["index"], "--request", "PUT", "--header", f"Content-Type: {kind}", "--data-binary", "@-", text=text)
+
+
 def forget_images():
     shown = ["--digests", "--format", "{{.Repository}}@{{.Digest}}", REPOSITORY_OF_IMAGES]
     for image in docker("image", "ls", *shown).split():
@@ -62,6 +84,7 @@ class Deployment(Started):
     @classmethod
     def setUpClass(cls):
         publish(IMAGES)
+        publish_index("first", "mute")
         # A first start's data, so that not every test has to train.
         docker("run", "--detach", "--name", "seed", "--publish", "5000:5000", "--volume", "seed:/data", "network-security-app")
         wait(is_ready)
@@ -176,6 +199,15 @@ class Deployment(Started):
         docker("pause", "netsec")
         self.run_sh("start")
         self.check_serving("first", "second")
+
+    def test_the_digest_of_an_index_is_deployed_and_gone_back_to_by_a_pull(self):
+        self.deploy("index")
+        self.deploy("second")
+        self.check_serving("second", "index")
+        docker("container", "prune", "--force")
+        docker("image", "rm", self.image("index"))
+        self.run_sh("rollback")
+        self.check_serving("index", "second")
 
     @contextlib.contextmanager
     def outage(self):
