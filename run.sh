@@ -502,7 +502,7 @@ tidy() {
   [ "$now" = absent ] || keep_replaced || return
   [ -z "$lost" ] || keep_lost "$image" || return
   kept="$(image_before)" || return
-  known="$(docker image ls --digests --format '{{.Repository}}@{{.Digest}}' "${image%@*}")" || return
+  known="$(docker image ls --all --digests --format '{{.Repository}}@{{.Digest}}' "${image%@*}")" || return
   while read -r old; do
     case "$old" in "" | "$image" | "$kept" | *'<none>') continue ;; esac
     docker image rm "$old" >/dev/null || return

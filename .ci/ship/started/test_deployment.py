@@ -75,7 +75,7 @@ def publish_index(image, other):
 
 
 def forget_images():
-    shown = ["--digests", "--format", "{{.Repository}}@{{.Digest}}", REPOSITORY_OF_IMAGES]
+    shown = ["--all", "--digests", "--format", "{{.Repository}}@{{.Digest}}", REPOSITORY_OF_IMAGES]
     for image in docker("image", "ls", *shown).split():
         docker("image", "rm", "--force", image)
 
@@ -177,7 +177,7 @@ class Deployment(Started):
         self.check_serving("second", "first")
         self.deploy("third")
         self.check_serving("third", "second")
-        images = docker("image", "ls", "--digests", "--format", "{{.Digest}}", REPOSITORY_OF_IMAGES).split()
+        images = docker("image", "ls", "--all", "--digests", "--format", "{{.Digest}}", REPOSITORY_OF_IMAGES).split()
         self.assertEqual(sorted(images), sorted([DIGESTS["second"], DIGESTS["third"]]))
         self.deploy("third", says="serving already")
         self.run_sh("rollback")
