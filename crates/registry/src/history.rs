@@ -223,6 +223,12 @@ impl History {
         Some(reason)
     }
 
+    /// Returns what tells the history from that of a model of the same name in another registry, wherever this one is
+    /// moved or copied to: the digest of the file of its first entry.
+    pub fn origin(&self) -> Option<Digest> {
+        self.files.first().copied()
+    }
+
     /// Returns the digest of an entry's file, as it was when the history was read.
     pub(crate) fn file(&self, sequence: u64) -> Option<Digest> {
         let at = usize::try_from(sequence.checked_sub(1)?).ok()?;

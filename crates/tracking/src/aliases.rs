@@ -16,7 +16,8 @@ const MAX_ROUNDS: usize = 5;
 /// server does not know is removed there: one that names another version would say what is not so. But a champion that a
 /// rollback would go back to is named until the one that took its place is there: whoever loads by the alias would have
 /// none. Where the champion is one that nobody loads who trusts the same keys, they stay as they are; where the
-/// challenger is, that one does.
+/// challenger is, that one does. So they do, and the marks, where the model follows the history of another registry: two
+/// would take away from each other what they have set.
 ///
 /// # Errors
 /// [`TrackingError::Unaligned`] where the champion is such a one, or what asking fails with.
@@ -26,6 +27,17 @@ pub(crate) fn align(
     name: &str,
     history: &History,
 ) -> Result<(), TrackingError> {
+    let origin = history.origin().map(|digest| digest.to_string());
+    if let Some(origin) = origin
+        && !server.follows(name, &origin)?
+    {
+        server.remark(format!(
+            "`{name}` follows the history of another registry on the server: its aliases and marks stay as they are; use \
+             that registry, or give the model a name of its own (--model); where that registry is gone for good, delete \
+             the tag `netsec.history` of the model on the server"
+        ));
+        return Ok(());
+    }
     let mut told = history.clone();
     for _ in 0..MAX_ROUNDS {
         align_once(server, registry, name, &told)?;

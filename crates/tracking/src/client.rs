@@ -195,6 +195,12 @@ impl Client {
 
     fn unreached(&self, error: &ureq::Error) -> Trouble {
         let said = without_secrets(&error.to_string());
+        let said = match self.proxy() {
+            Some(proxy) => {
+                format!("through the proxy {proxy} (HTTPS_PROXY, HTTP_PROXY, NO_PROXY): {said}")
+            }
+            None => said,
+        };
         let advice = about_tls(&said);
         match error {
             ureq::Error::Rustls(_) | ureq::Error::Tls(_) => {

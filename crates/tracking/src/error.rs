@@ -63,6 +63,10 @@ pub enum TrackingError {
         name: String,
         source: Box<RegistryError>,
     },
+    #[error(
+        "{what} is not in the registry {location}: mount it, or name the place to which it was moved with --registry"
+    )]
+    Moved { what: String, location: String },
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -107,6 +111,7 @@ impl Classified for TrackingError {
             Self::Store(error) => error.kind(),
             Self::Registry(error) => error.kind(),
             Self::Unaligned { source, .. } => source.kind(),
+            Self::Moved { .. } => ErrorKind::Unavailable,
         }
     }
 }

@@ -179,7 +179,14 @@ impl Tracking {
     }
 
     fn send_aliases(&self, server: &Server, name: &str) -> Result<String, TrackingError> {
-        let history = self.registry.existing(name)?;
+        let history = self.registry.history(name)?;
+        // Of a model that never was nothing is noted.
+        if history.entries().is_empty() {
+            return Err(TrackingError::Moved {
+                what: format!("the model `{name}`"),
+                location: self.registry.location(),
+            });
+        }
         let align = || aliases::align(server, &self.registry, name, &history);
         Ok(match server.if_it_keeps_models(align)? {
             true => format!("{}/#/models/{name}", server.location()),

@@ -69,7 +69,9 @@ impl Upload<'_> {
         keep(progress);
         let model = match self.model(&run, progress) {
             // The run is told all the same; what is left is pending.
-            Err(unaligned @ TrackingError::Unaligned { .. }) => Err(unaligned),
+            Err(left @ (TrackingError::Unaligned { .. } | TrackingError::Moved { .. })) => {
+                Err(left)
+            }
             model => Ok(model?),
         };
         keep(progress);
@@ -148,11 +150,10 @@ impl Upload<'_> {
         let notes = self.registry.check_notes(name, &history);
         notes.map_err(|error| TrackingError::unaligned(name, error))?;
         let Some(entry) = history.with_bundle(*bundle) else {
-            self.server.remark(format!(
-                "`{name}` has no version of this run's bundle in {}: it is not registered",
-                self.registry.location()
-            ));
-            return Ok(None);
+            return Err(TrackingError::Moved {
+                what: format!("the version of this run, which was registered as `{name}`,"),
+                location: self.registry.location(),
+            });
         };
         let is_loadable = if let Some(note) = history.withdrawal(entry.version) {
             let what = match note.withdraws(entry.version) {

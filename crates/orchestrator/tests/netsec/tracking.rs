@@ -443,6 +443,47 @@ fn a_pending_run_goes_into_the_experiment_that_was_asked_for_when_it_ended() {
 }
 
 #[test]
+fn what_is_pending_stays_so_while_its_registry_is_not_where_it_was() {
+    let place = Workplace::new();
+    place.write_tiny(300);
+    let registry = ["--registry", "shared"];
+    let run = [&["run", "--source", "tiny.csv"][..], &TINY, &registry].concat();
+    let ran = call_at(&place, NOBODY, &run);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let aliases = ["tracking", "sync", "--model", "tiny"];
+    let put_off = call_at(&place, NOBODY, &[&aliases[..], &registry].concat());
+    assert_eq!(put_off.code, 69, "{}", put_off.err);
+    fs::rename(place.path("shared"), place.path("moved")).unwrap();
+    let sync = |more: &[&str]| {
+        let (address, asked) = recording_server(MLFLOW);
+        let called = call_at(&place, &address, &[&["tracking", "sync"], more].concat());
+        (called, asked.try_iter().collect::<Vec<String>>())
+    };
+    let (called, asked) = sync(&[]);
+    assert_eq!(called.code, 69, "{}", called.err);
+    assert!(
+        called.err.contains("--registry") && called.err.contains("shared"),
+        "{}",
+        called.err
+    );
+    assert!(
+        holds(&asked, "runs/update") && !holds(&asked, "model-versions/create"),
+        "{asked:#?}"
+    );
+    let pending = place.call(&["tracking", "status"]).out;
+    assert!(
+        pending.contains("run ") && pending.contains("aliases of tiny"),
+        "{pending}"
+    );
+    let (called, asked) = sync(&["--registry", "moved"]);
+    assert_eq!(called.code, 0, "{}", called.err);
+    assert!(
+        holds(&asked, "model-versions/create") && !is_pending(&place),
+        "{asked:#?}"
+    );
+}
+
+#[test]
 fn a_run_is_finished_on_the_server_before_its_model_registry_is_asked() {
     let (said, asked) = synced_with(&[("registered-models", 500, "{}")], 69);
     assert!(said.contains("500"), "{said}");

@@ -11,6 +11,9 @@ use crate::{
 /// The tag that a version is found again by: the digest of our bundle.
 pub(crate) const BUNDLE_TAG: &str = "netsec.bundle";
 
+/// The tag of a registered model that says whose history its aliases follow.
+const HISTORY_TAG: &str = "netsec.history";
+
 /// The tag by which it is seen on the server that a version was withdrawn here, and what it says then.
 const STATUS_TAG: &str = "netsec.status";
 const WITHDRAWN: &str = "withdrawn";
@@ -60,6 +63,23 @@ impl Server {
         };
         let path = "mlflow/registered-models/create";
         self.ensure(find, path, &json!({"name": name}), |_| Some(()))
+    }
+
+    /// Lets the aliases of a registered model follow a history, unless they follow another one; returns whether they do.
+    pub(crate) fn follows(&self, name: &str, history: &str) -> Result<bool, TrackingError> {
+        let asked = self.get("mlflow/registered-models/get", &[("name", name)]);
+        let Some(found) = none_if(asked, "RESOURCE_DOES_NOT_EXIST")? else {
+            return Ok(true);
+        };
+        if let Some(followed) = tag(&found["registered_model"]["tags"], HISTORY_TAG) {
+            return Ok(followed == history);
+        }
+        let body = json!({"name": name, "key": HISTORY_TAG, "value": history});
+        match self.post("mlflow/registered-models/set-tag", &body) {
+            // Whose they are is known to nobody then.
+            Err(error) if error.is_absence() => Ok(true),
+            set => set.map(|_| true),
+        }
     }
 
     /// Returns the versions of a model, none where there is no such model.

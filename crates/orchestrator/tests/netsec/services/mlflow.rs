@@ -430,6 +430,47 @@ fn the_champion_of_before_is_named_until_the_new_one_is_there_and_none_that_was_
 }
 
 #[test]
+fn of_two_registries_on_one_server_the_second_leaves_aliases_and_marks_alone() {
+    let (server, first) = (Tracker::shared(), Lab::new("tiny-twice"));
+    let champion = || server.ask("model", json!([first.name]))["aliases"]["champion"].clone();
+    let withdrawn = || server.ask("withdrawn", json!([first.name]));
+    first.run(server.port, &[]);
+    first.run(server.port, &["--seed", "7"]);
+    let withdraw = [
+        "models",
+        "withdraw",
+        first.name,
+        "--version",
+        "1",
+        "--why",
+        "it leaks",
+    ];
+    assert_eq!(first.call(server.port, &withdraw).code, 0);
+
+    let second = Lab::new("tiny-twice");
+    let ran = second.run(server.port, &[]);
+    assert!(
+        ran.err.contains("follows the history of another registry"),
+        "{}",
+        ran.err
+    );
+    assert!(
+        ran.err.contains("tracked: ") && second.n_pending() == 0,
+        "{}",
+        ran.err
+    );
+    assert_eq!((champion(), withdrawn()), (json!("2"), json!(["1"])));
+
+    // One that was moved is the same one.
+    let moved = first.place.path("moved");
+    std::fs::rename(first.place.path("artifacts/registry"), &moved).unwrap();
+    let registry = ["--registry", "moved"];
+    let ran = first.run(server.port, &[&["--seed", "8"][..], &registry].concat());
+    assert!(!ran.err.contains("another registry"), "{}", ran.err);
+    assert_eq!(champion(), "3");
+}
+
+#[test]
 fn what_cannot_be_noted_is_said_to_be_sent_by_its_name_alone_and_is() {
     let (server, lab) = (Tracker::shared(), Lab::new("tiny-unnoted"));
     std::fs::create_dir(lab.place.path("artifacts")).unwrap();
