@@ -135,6 +135,21 @@ impl Run {
         name.to_string_lossy().into_owned()
     }
 
+    /// Returns whether the directory has a name of those that [`Run::create`] gives, which no other run has, and the
+    /// configuration that it was made with.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`].
+    pub fn is_as_made(&self) -> Result<bool, StoreError> {
+        let path = self.directory.join("config.yaml");
+        let text = fs::read(&path).map_err(StoreError::io("read", &path))?;
+        let fingerprint = Digest::of(&text).short();
+        let name = self.name();
+        let mut parts = name.split('-');
+        Ok(parts.next().is_some_and(|time| time.ends_with('Z'))
+            && parts.next() == Some(&fingerprint))
+    }
+
     /// Returns the artifacts root: the directory that the run's lies in.
     ///
     /// # Errors

@@ -21,8 +21,10 @@ pub(crate) use inputs::columns;
 pub(crate) struct Record {
     /// Name of the experiment: the data set's, unless another was asked for.
     pub experiment: String,
-    /// Name of the run's directory, which it is found again by.
-    pub run: String,
+    /// Name of the run's directory.
+    pub name: String,
+    /// What it is found again by.
+    pub id: String,
     pub batch: Batch,
     pub inputs: Vec<Value>,
     pub files: Vec<File>,
@@ -61,7 +63,11 @@ impl Record {
         measures::log(&mut batch, &evidence, end);
         Ok(Self {
             experiment: (origin.experiment.clone()).unwrap_or_else(|| evidence.experiment()),
-            run: run.name(),
+            name: run.name(),
+            id: match run.is_as_made()? {
+                true => run.name(),
+                false => format!("{}-{}", run.name(), evidence.fingerprint().short()),
+            },
             batch,
             inputs: inputs::of(&evidence),
             files: files::of(run, &evidence)?,

@@ -47,8 +47,8 @@ impl Upload<'_> {
         let experiment = server.experiment(&record.experiment)?;
         let run = server.run(&NewRun {
             experiment: &experiment,
-            id: &record.run,
-            name: &record.run,
+            id: &record.id,
+            name: &record.name,
             parent: None,
             start: record.start,
             is_absent: false,
@@ -90,7 +90,7 @@ impl Upload<'_> {
         }
         let there = server.nested(experiment, &parent.id)?;
         for candidate in &record.candidates {
-            let id = format!("{}/{}", record.run, candidate.name);
+            let id = format!("{}/{}", record.id, candidate.name);
             let found = there.get(&id);
             // Finished last of all, it is all there.
             if found.is_some_and(|run| run.is_finished) {

@@ -62,10 +62,15 @@ impl Upload {
         }
     }
 
-    /// Returns whether what is refused has been done: the answer to an earlier attempt may have been lost.
+    /// Returns whether what has failed was done all the same: the answer to an earlier attempt may have been lost.
     async fn is_there(&self, trouble: &Trouble) -> bool {
-        // A server may have forgotten an upload that is complete.
-        let may_be = [Cause::Changed, Cause::Refused, Cause::Missing];
+        // A server may have forgotten an upload that is complete, or have lost every answer.
+        let may_be = [
+            Cause::Changed,
+            Cause::Refused,
+            Cause::Missing,
+            Cause::Interrupted,
+        ];
         may_be.contains(&trouble.cause)
             && matches!(self.store.load_of(&self.key).await, Ok(Some(load)) if load == self.load)
     }

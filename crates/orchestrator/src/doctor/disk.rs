@@ -62,7 +62,7 @@ fn space(free: u64) -> Finding {
 }
 
 /// Does what stages (write, rename) and the registry (claim by a hard link) do.
-fn try_out(place: &Path) -> Result<(), (&'static str, io::Error)> {
+pub(super) fn try_out(place: &Path) -> Result<(), (&'static str, io::Error)> {
     let name = |end: &str| place.join(format!(".doctor.{}.{end}", std::process::id()));
     let paths: [PathBuf; 3] = ["tmp", "renamed", "linked"].map(name);
     let result = try_paths(&paths);

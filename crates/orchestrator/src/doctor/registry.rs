@@ -1,9 +1,11 @@
 //! Whether the registry can be reached and written, and whether its champions load and answer.
 
+use std::path::Path;
+
 use artifact::{ErrorKind, Failure, clock};
 use registry::{Location, Registry, RegistryError};
 
-use super::Finding;
+use super::{Finding, disk, existing};
 use crate::{cli::Place, config::Config, registries};
 
 const CHECK: &str = "registry";
@@ -25,10 +27,14 @@ pub(super) fn examine(place: &Place, config: &Config) -> Vec<Finding> {
     findings
 }
 
-/// Says how each step on the way to a bucket went, and whether it was reached.
+/// Says how each step on the way to a bucket went, or that nothing can be written into a directory, and whether it was
+/// reached.
 fn way(location: &Location) -> (Vec<Finding>, bool) {
-    let Location::Bucket(uri) = location else {
-        return (Vec::new(), true);
+    let uri = match location {
+        Location::Directory(directory) => {
+            return (read_only(directory).into_iter().collect(), true);
+        }
+        Location::Bucket(uri) => uri,
     };
     let probes = connectors::probe_registry(uri).0;
     let is_reached = probes.iter().all(|probe| probe.outcome.is_ok());
@@ -38,6 +44,16 @@ fn way(location: &Location) -> (Vec<Finding>, bool) {
         Err(failure) => Finding::fail(CHECK, failure, ""),
     });
     (found.collect(), is_reached)
+}
+
+/// Says that a directory is too little for a run, where it is: a service reads from it all the same.
+fn read_only(directory: &Path) -> Option<Finding> {
+    let (action, error) = disk::try_out(&existing(directory)?).err()?;
+    let shown = directory.display();
+    Some(Finding::warn(
+        CHECK,
+        format!("{shown}: cannot {action} there: {error}: too little for a run or a decision"),
+    ))
 }
 
 /// Loads every champion as a server would, and asks it what it was asked when it was promoted.

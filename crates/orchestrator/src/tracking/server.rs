@@ -203,15 +203,16 @@ fn joined(failures: Vec<Failure>) -> Result<u8, Failure> {
 }
 
 fn line(pending: &Pending) -> String {
-    let reason = pending.reason.as_deref().unwrap_or("not tried yet");
-    let (since, attempts) = (&pending.since, pending.attempts);
-    let times = match attempts {
-        1 => "once".to_owned(),
-        n => format!("{n} times"),
+    let reason = pending.reason.as_deref().unwrap_or_default();
+    let tried = match pending.attempts {
+        0 => "not tried yet".to_owned(),
+        1 => format!("tried once: {reason}"),
+        n => format!("tried {n} times: {reason}"),
     };
     format!(
-        "{}  since {since}, tried {times}: {reason}",
-        title(&pending.subject)
+        "{}  since {}, {tried}",
+        title(&pending.subject),
+        pending.since
     )
 }
 

@@ -85,6 +85,15 @@ impl Evidence {
             .map(|made| made.digest)
     }
 
+    /// Returns what tells it from another run in a directory of the same name, such as an export for DVC has wherever it
+    /// lies: its configuration and what came of it.
+    pub(super) fn fingerprint(&self) -> Digest {
+        let outputs = self.stages.iter().flat_map(|(_, stage)| &stage.outputs);
+        let made = outputs.map(|made| format!("{} {}", made.kind, made.digest));
+        let all: Vec<String> = made.chain([self.configuration.to_string()]).collect();
+        Digest::of(all.join("\n").as_bytes())
+    }
+
     /// Returns when the first stage began and the last one ended, in milliseconds since 1970.
     pub(super) fn times(&self) -> (i64, i64) {
         let began = |stage: &Manifest| {

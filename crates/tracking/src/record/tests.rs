@@ -91,3 +91,20 @@ fn simulated_data_has_an_experiment_of_its_own() {
         "#]],
     );
 }
+
+#[test]
+fn a_run_is_found_again_by_its_name_unless_that_is_not_its_own() {
+    let root = tempfile::tempdir().unwrap();
+    let run = Run::create(root.path(), &json!({"seed": 7}), 7).unwrap();
+    let id = |run: &Run| Record::read(run, &Origin::default()).unwrap().id;
+    assert_eq!(id(&run), run.name());
+    // As an export for DVC is, in each repository.
+    let exported = root.path().join("netsec");
+    std::fs::rename(run.directory(), &exported).unwrap();
+    let exported = Run::open(&exported, 7).unwrap();
+    let first = id(&exported);
+    assert!(first.starts_with("netsec-"), "{first}");
+    assert_eq!(id(&exported), first);
+    std::fs::write(exported.directory().join("config.yaml"), "seed: 8\n").unwrap();
+    assert_ne!(id(&exported), first);
+}

@@ -67,6 +67,7 @@ fn an_entry_that_is_seen_late_is_known_as_ones_own() {
     is_added(&["409 Conflict"]);
     is_added(&["409 Conflict", "404 Not Found"]);
     is_added(&["409 Conflict", "400 Bad Request"]);
+    is_added(&["503 Slow Down"; 4]);
 }
 
 #[test]
