@@ -484,7 +484,7 @@ fn moved_champion(history: &History, comparison: &Comparison) -> Option<String> 
     let name = |version: Option<u64>| version.map_or("none".to_owned(), |v| format!("version {v}"));
     (compared != now).then(|| {
         format!(
-            "the champion changed during the run, from {} to {}: run again",
+            "the champion changed during the run, from {} to {}: run again, from the stage `champion` on",
             name(compared),
             name(now)
         )

@@ -175,7 +175,9 @@ impl Plan<'_> {
             return Ok(None);
         };
         let repository = export.repository();
-        let is_ours = path.is_file()
+        // One that is absolute means this file here alone, and in a copy of the repository still.
+        let is_ours = path.is_relative()
+            && path.is_file()
             && repository.holds(&path)
             && dvc::absolute(&path)? == dvc::absolute(&self.directory.join(&path))?;
         if !is_ours {

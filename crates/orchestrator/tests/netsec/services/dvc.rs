@@ -203,6 +203,19 @@ fn records_that_dvc_has_put_in_their_place_again_are_those_that_the_run_has_read
         lab.is_clean("repo");
         assert!(lab.lock().contains("path: tiny.csv"), "{link}");
     }
+    // Of an absolute path another copy of the repository would read this one's records.
+    let lab = Lab::new(&[]);
+    lab.0.write_tiny(400);
+    for name in ["tiny.csv", "tiny.yaml"] {
+        fs::rename(lab.path(name), lab.path("repo").join(name)).unwrap();
+    }
+    let path = lab.path("repo/tiny.csv");
+    let run = ["run", "--source", path.to_str().unwrap()];
+    let run = lab.netsec(&[&run[..], &crate::support::TINY].concat());
+    assert_eq!(run.code, 0, "{}", run.err);
+    let called = lab.netsec(&["export", "dvc"]);
+    assert!(called.err.contains("will not notice"), "{}", called.err);
+    assert!(!lab.lock().contains("path: tiny.csv"));
     // Other records are none of the run's.
     let lab = Lab::trained();
     let path = lab.path("repo/tiny.csv");
