@@ -25,6 +25,8 @@ mod failure;
 mod file;
 #[cfg(feature = "http")]
 mod http;
+#[cfg(any(feature = "dynamodb", feature = "mongodb", feature = "sql"))]
+mod load;
 #[cfg(feature = "mongodb")]
 mod mongodb;
 #[cfg(any(

@@ -22,6 +22,11 @@ pub trait Destination: Send {
     /// [`SinkError`], also when the mode cannot be carried out there.
     fn begin(&mut self, load: &str) -> Result<Option<u64>, SinkError>;
 
+    /// Returns the name under which the records of this load lie, once it has begun, where that is not the load's.
+    fn lies_under(&self) -> Option<&str> {
+        None
+    }
+
     /// Returns how many records of this load were there when it began, where that is known. What [`load`](Self::load)
     /// finds there may also be its own: written by a request whose answer was lost.
     fn there_before(&self) -> Option<u64> {

@@ -218,18 +218,27 @@ impl Push<'_> {
     fn load(&mut self, destination: &mut dyn Destination, survey: Survey) -> Result<(), Failure> {
         let name = &survey.digest.to_string()[..16];
         self.summary.load = Some(name.to_owned());
-        self.summary.before = destination.begin(name)?;
+        let begun = destination.begin(name);
+        self.note_name(destination);
+        self.summary.before = begun?;
         let expected = self.load_records(destination, survey);
         let expected = expected.map_err(|failure| self.interrupted(destination, failure))?;
         let judged = self.check_refused(destination, expected);
         judged.map_err(|failure| self.undo(destination, &failure))?;
         let found = destination.read_back();
         let found = found.map_err(|error| self.unfinished(destination, error))?;
+        self.note_name(destination);
         let judged = self.compare(destination, expected, found);
         judged.map_err(|failure| self.undo(destination, &failure))?;
         self.tell_own(destination, expected.count());
         let published = destination.publish();
         published.map_err(|error| self.unfinished(destination, error))
+    }
+
+    fn note_name(&mut self, destination: &dyn Destination) {
+        if let Some(name) = destination.lies_under() {
+            self.summary.load = Some(name.to_owned());
+        }
     }
 
     /// Returns the records that are to be read back: those that the other side has not refused.

@@ -18,6 +18,7 @@ use mongodb::{
 use super::{connection::Connection, document::Writer, source::MongoSource};
 use crate::{
     failure::Cause,
+    load::LoadNames,
     written::{as_sink_error, numeric},
 };
 
@@ -40,10 +41,13 @@ pub(crate) struct MongoDestination {
     writer: Writer,
     schema: Schema,
     mode: LoadMode,
-    /// Name of the load, once it has begun.
+    names: LoadNames,
+    /// That of the names under which this load's documents lie, once it has begun.
     load: String,
     /// Documents of this load that are there.
     n_loaded: u64,
+    /// Whether an equal replacement has put an append's documents there meanwhile.
+    is_overtaken: bool,
     /// What is left of the load when it ends here.
     left: Remains,
     /// What an upserting load has read back so far.
@@ -71,8 +75,10 @@ impl MongoDestination {
             writer: Writer::new(schema.clone()),
             schema: schema.clone(),
             mode,
+            names: LoadNames::default(),
             load: String::new(),
             n_loaded: 0,
+            is_overtaken: false,
             left: Remains::Among,
             seen: Tally::default(),
         })
@@ -82,7 +88,7 @@ impl MongoDestination {
     fn staging(&self) -> String {
         let collection = &self.connection.address.collection;
         match self.mode {
-            LoadMode::Replace => format!("{collection}__netsec_{}", self.load),
+            LoadMode::Replace => format!("{collection}__netsec_{}", self.names.appended),
             _ => collection.clone(),
         }
     }
@@ -94,9 +100,48 @@ impl MongoDestination {
 
     /// Selects the documents of this load.
     fn own(&self) -> Document {
-        let name = &self.load;
-        // What follows `-` in ASCII is `.`.
-        doc! {"_id": {"$gte": format!("{name}-"), "$lt": format!("{name}.")}}
+        under(&self.load)
+    }
+
+    /// Finds the name under which documents of this load are there, to go on under it.
+    fn find_own(&mut self) -> Result<(), SinkError> {
+        let (own, other) = self.names.by_mode(&self.mode);
+        let there = self.count(&self.staging(), under(other))?;
+        self.load = if there > 0 { other } else { own }.to_owned();
+        Ok(())
+    }
+
+    /// Reads the documents of an append. Where all of them are there by an equal replacement, what lies under
+    /// the append's own name is there a second time: it was written when that had come in between.
+    fn read_appended(&mut self) -> Result<Tally, SinkError> {
+        let LoadNames { appended, replaced } = self.names.clone();
+        let collection = self.staging();
+        let own = self.tally(&collection, under(&appended))?;
+        // After the others: they go when these come.
+        let n_replaced = self.count(&collection, under(&replaced))?;
+        if n_replaced == 0 {
+            return Ok(own);
+        }
+        let mut found = self.tally(&collection, under(&replaced))?;
+        if n_replaced < self.n_loaded {
+            found.merge(own);
+            return Ok(found);
+        }
+        if own.count() > 0 {
+            self.delete(under(&appended))?;
+        }
+        if self.load != replaced {
+            (self.load, self.is_overtaken) = (replaced, true);
+        }
+        Ok(found)
+    }
+
+    fn delete(&self, filter: Document) -> Result<(), SinkError> {
+        let collection = self.connection.collection(&self.staging());
+        self.connection.repeat_at_length(TAKE_BACK, async || {
+            collection.delete_many(filter.clone()).await
+        })?;
+        Ok(())
     }
 
     fn request(&self, batch: &RawBatch, rows: &mut Rows, loaded: &mut Loaded) -> Request {
@@ -160,7 +205,27 @@ impl MongoDestination {
         for place in places {
             self.find_ids(&place, &ids, &mut found)?;
         }
+        if self.mode == LoadMode::Append {
+            found.extend(self.replaced_by_equal(&ids)?);
+        }
         Ok(found)
+    }
+
+    /// Returns which of some documents of an append are there by an equal replacement.
+    fn replaced_by_equal(&self, ids: &[&str]) -> Result<BTreeSet<String>, SinkError> {
+        let LoadNames { appended, replaced } = &self.names;
+        let renamed = |id: &str, from: &str, to: &str| id.replacen(from, to, 1);
+        let theirs: Vec<String> = ids
+            .iter()
+            .map(|id| renamed(id, appended, replaced))
+            .collect();
+        let theirs: Vec<&str> = theirs.iter().map(String::as_str).collect();
+        let mut found = BTreeSet::new();
+        self.find_ids(&self.staging(), &theirs, &mut found)?;
+        Ok(found
+            .iter()
+            .map(|id| renamed(id, replaced, appended))
+            .collect())
     }
 
     /// Notes those among some documents that are in a collection.
@@ -207,7 +272,10 @@ impl Destination for MongoDestination {
     }
 
     fn begin(&mut self, load: &str) -> Result<Option<u64>, SinkError> {
-        load.clone_into(&mut self.load);
+        self.names = LoadNames::of(load);
+        if !matches!(self.mode, LoadMode::Upsert(_)) {
+            self.find_own()?;
+        }
         let collection = self
             .connection
             .collection(&self.connection.address.collection);
@@ -226,6 +294,15 @@ impl Destination for MongoDestination {
             LoadMode::Upsert(key) => self.index_key(key)?,
         }
         Ok(Some(before))
+    }
+
+    fn lies_under(&self) -> Option<&str> {
+        let is_upsert = matches!(self.mode, LoadMode::Upsert(_));
+        (!is_upsert).then_some(&self.load)
+    }
+
+    fn there_before(&self) -> Option<u64> {
+        self.is_overtaken.then_some(self.n_loaded)
     }
 
     fn load(&mut self, batch: &RawBatch) -> Result<Loaded, SinkError> {
@@ -247,7 +324,7 @@ impl Destination for MongoDestination {
 
     fn read_back(&mut self) -> Result<Tally, SinkError> {
         match self.mode {
-            LoadMode::Append => self.tally(&self.staging(), self.own()),
+            LoadMode::Append => self.read_appended(),
             LoadMode::Replace => self.read_replacement(),
             LoadMode::Upsert(_) => Ok(self.seen),
         }
@@ -267,12 +344,12 @@ impl Destination for MongoDestination {
 
     fn take_back(&mut self, earlier: bool) -> Result<bool, SinkError> {
         match self.mode {
-            LoadMode::Append if !earlier => {
-                let collection = self.connection.collection(&self.staging());
-                let own = self.own();
-                self.connection.repeat_at_length(TAKE_BACK, async || {
-                    collection.delete_many(own.clone()).await
-                })?;
+            LoadMode::Append if !earlier && self.load == self.names.appended => {
+                // Others have added to it.
+                if self.count(&self.staging(), self.own())? > self.n_loaded {
+                    return Ok(false);
+                }
+                self.delete(self.own())?;
             }
             LoadMode::Replace => self.drop_staging()?,
             LoadMode::Append | LoadMode::Upsert(_) => return Ok(false),
@@ -282,6 +359,12 @@ impl Destination for MongoDestination {
 }
 
 type Rows = std::ops::Range<usize>;
+
+/// Selects the documents that lie under a load's name.
+fn under(name: &str) -> Document {
+    // What follows `-` in ASCII is `.`.
+    doc! {"_id": {"$gte": format!("{name}-"), "$lt": format!("{name}.")}}
+}
 
 /// Documents of a request that were not inserted, with the server's reason.
 #[derive(Default)]

@@ -32,6 +32,7 @@ use super::{
 };
 use crate::{
     failure::{Cause, Trouble},
+    load::LoadNames,
     written::{as_sink_error, numeric},
 };
 use record::{Record, Recorder};
@@ -55,7 +56,8 @@ pub(crate) struct SqlDestination {
     schema: Schema,
     mode: LoadMode,
     target: TableName,
-    /// Name of the load, once it has begun.
+    names: LoadNames,
+    /// That of the names under which this load's records lie, once it has begun.
     load: String,
     /// Whether the columns keep every value that records may have for them.
     keeps_all: bool,
@@ -116,6 +118,7 @@ impl SqlDestination {
             keeps_all: false,
             into: Table::nowhere(dialect, target.clone()),
             target,
+            names: LoadNames::default(),
             load: String::new(),
             made_index: None,
             target_knows_loads: None,
@@ -272,7 +275,7 @@ impl SqlDestination {
         })
     }
 
-    /// Returns the numbers of those records that are there.
+    /// Returns the numbers of those records that are there, under whichever name.
     fn already_there(&mut self, records: &[Record]) -> Result<BTreeSet<i64>, Trouble> {
         let numbers = || records.iter().map(|record| record.number);
         let (Some(first), Some(last)) = (numbers().min(), numbers().max()) else {
@@ -283,7 +286,8 @@ impl SqlDestination {
         }
         let sql = self.into.rows_of_load();
         let values = [
-            Value::from(self.load.as_str()),
+            Value::from(self.names.appended.as_str()),
+            Value::from(self.names.replaced.as_str()),
             Value::Integer(first),
             Value::Integer(last),
         ];
@@ -308,17 +312,23 @@ impl Destination for SqlDestination {
     }
 
     fn begin(&mut self, load: &str) -> Result<Option<u64>, SinkError> {
-        load.clone_into(&mut self.load);
+        self.names = LoadNames::of(load);
+        self.names.by_mode(&self.mode).0.clone_into(&mut self.load);
         self.max_bytes = self.largest_request()?;
         let prepared = self.prepare();
         let before = self.or_leave_nothing(prepared)?;
         if !matches!(self.mode, LoadMode::Upsert(_)) {
-            self.there_before = match self.count_own() {
+            self.there_before = match self.find_own() {
                 Err(_) if self.overtaken() => 0,
                 counted => counted?,
             };
         }
         Ok(Some(before))
+    }
+
+    fn lies_under(&self) -> Option<&str> {
+        let is_upsert = matches!(self.mode, LoadMode::Upsert(_));
+        (!is_upsert).then_some(&self.load)
     }
 
     fn there_before(&self) -> Option<u64> {
@@ -348,7 +358,7 @@ impl Destination for SqlDestination {
 
     fn read_back(&mut self) -> Result<Tally, SinkError> {
         match self.mode {
-            LoadMode::Append => self.tally(&self.into.select_load(&self.load)),
+            LoadMode::Append => self.read_appended(),
             // Whatever else lies there would take the old records' place as well.
             LoadMode::Replace => {
                 let found = self.tally(&self.into.select());
@@ -375,7 +385,7 @@ impl Destination for SqlDestination {
 
     fn take_back(&mut self, earlier: bool) -> Result<bool, SinkError> {
         match self.mode {
-            LoadMode::Append if !earlier && self.there_before == 0 => self.delete_own()?,
+            LoadMode::Append if !earlier && self.there_before == 0 => return Ok(self.delete_own()?),
             LoadMode::Replace => {
                 let drop = self.into.drop_if_there();
                 self.connection
@@ -420,14 +430,17 @@ impl SqlDestination {
     }
 
     /// Deletes what this load has written, and looks whether it is gone: a trigger, a rule or row security may say
-    /// otherwise without an error.
-    fn delete_own(&mut self) -> Result<(), Trouble> {
-        let (delete, found) = (self.into.delete_load(&self.load), self.count_own()?);
-        self.connection
-            .repeat_at_length(TAKE_BACK, async |link| link.run(&delete, &[]).await)?;
-        let (left, loaded) = (self.count_own()?, self.n_loaded);
-        if left == 0 && found >= loaded {
-            return Ok(());
+    /// otherwise without an error. Where others have added to it, all of it stays; returns whether it has gone.
+    fn delete_own(&mut self) -> Result<bool, Trouble> {
+        let (own, loaded) = (self.load.clone(), self.n_loaded);
+        let found = self.count_under(&own)?;
+        if found > loaded {
+            return Ok(false);
+        }
+        self.delete_under(&own)?;
+        let left = self.count_under(&own)?;
+        if left == 0 && (found >= loaded || self.is_replaced_by_equal()?) {
+            return Ok(true);
         }
         let what = match left {
             0 => "none of them is there any more: others have deleted the rest, or the table leaves it out or hides it"
@@ -438,9 +451,58 @@ impl SqlDestination {
         Err(self.refused(TAKE_BACK, reason))
     }
 
-    /// Counts the records of this load that are there.
-    fn count_own(&mut self) -> Result<u64, Trouble> {
-        let count = self.into.count_load(&self.load);
+    fn delete_under(&mut self, name: &str) -> Result<(), Trouble> {
+        let delete = self.into.delete_load(name);
+        self.connection
+            .repeat_at_length(TAKE_BACK, async |link| link.run(&delete, &[]).await)
+    }
+
+    /// Finds the name under which records of this load are there, to go on under it; returns how many there are.
+    fn find_own(&mut self) -> Result<u64, Trouble> {
+        let (own, other) = self.names.by_mode(&self.mode);
+        let (own, other) = (own.to_owned(), other.to_owned());
+        match self.count_under(&other)? {
+            0 => self.count_under(&own),
+            n => {
+                self.load = other;
+                Ok(n)
+            }
+        }
+    }
+
+    /// Reads the records of an append. Where all of them are there by an equal replacement, what lies under
+    /// the append's own name is there a second time: it was written when that had come in between.
+    fn read_appended(&mut self) -> Result<Tally, SinkError> {
+        let LoadNames { appended, replaced } = self.names.clone();
+        let own = self.tally(&self.into.select_load(&appended))?;
+        // After the others: they go when these come.
+        let n_replaced = self.count_under(&replaced)?;
+        if n_replaced == 0 {
+            return Ok(own);
+        }
+        let mut found = self.tally(&self.into.select_load(&replaced))?;
+        if n_replaced < self.n_loaded {
+            found.merge(own);
+            return Ok(found);
+        }
+        if own.count() > 0 {
+            self.delete_under(&appended)?;
+        }
+        if self.load != replaced {
+            (self.load, self.there_before) = (replaced, n_replaced);
+        }
+        Ok(found)
+    }
+
+    /// Returns whether an equal replacement has put records in the place of those of an append.
+    fn is_replaced_by_equal(&mut self) -> Result<bool, Trouble> {
+        let replaced = self.names.replaced.clone();
+        Ok(self.mode == LoadMode::Append && self.count_under(&replaced)? > 0)
+    }
+
+    /// Counts the records that are there under a load's name.
+    fn count_under(&mut self, name: &str) -> Result<u64, Trouble> {
+        let count = self.into.count_load(name);
         let found = self
             .connection
             .repeat_at_length("look for records", async |link| {

@@ -6,6 +6,7 @@ mod database;
 mod dns;
 mod dvc;
 mod dynamodb;
+mod equal_pushes;
 mod faults;
 mod http;
 mod loading;

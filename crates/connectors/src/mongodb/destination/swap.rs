@@ -12,7 +12,7 @@ use mongodb::{
 use super::{Cause, MongoDestination, TAKE_BACK};
 use crate::failure::Trouble;
 
-const COUNT: &str = "count the renamed documents";
+const COUNT: &str = "count documents of the load";
 
 /// The server does not know the collection.
 const NAMESPACE_NOT_FOUND: i32 = 26;
@@ -127,9 +127,13 @@ impl MongoDestination {
 
     /// Counts the documents of this load in a collection.
     fn count_own(&self, collection: &str) -> Result<u64, SinkError> {
+        self.count(collection, self.own())
+    }
+
+    /// Counts the documents of a collection that a filter selects.
+    pub(super) fn count(&self, collection: &str, filter: Document) -> Result<u64, SinkError> {
         let collection = self.connection.collection(collection);
-        let own = self.own();
-        let count = async || collection.count_documents(own.clone()).await;
+        let count = async || collection.count_documents(filter.clone()).await;
         Ok(self.connection.repeat_at_length(COUNT, count)?)
     }
 

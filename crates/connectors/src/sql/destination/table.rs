@@ -118,17 +118,18 @@ impl Table {
         )
     }
 
-    /// Writes the query for the numbers of a load's rows between two numbers.
+    /// Writes the query for the numbers, between two, of the rows of a load that has two names.
     pub(super) fn rows_of_load(&self) -> String {
         let dialect = self.dialect;
         format!(
-            "SELECT {} FROM {} WHERE {} = {} AND {row} BETWEEN {} AND {}",
+            "SELECT {} FROM {} WHERE {} IN ({}, {}) AND {row} BETWEEN {} AND {}",
             dialect.as_text(&dialect.quote(ROW_COLUMN)),
             dialect.quote_table(&self.name),
             dialect.quote(LOAD_COLUMN),
             dialect.place(1, "text"),
-            dialect.place(2, "bigint"),
+            dialect.place(2, "text"),
             dialect.place(3, "bigint"),
+            dialect.place(4, "bigint"),
             row = dialect.quote(ROW_COLUMN),
         )
     }
@@ -331,7 +332,7 @@ impl SqlDestination {
         let target = Digest::of(self.target.table.as_bytes()).to_string();
         TableName {
             schema: self.target.schema.clone(),
-            table: format!("netsec_{}_{}", self.load, &target[..8]),
+            table: format!("netsec_{}_{}", self.names.appended, &target[..8]),
         }
     }
 

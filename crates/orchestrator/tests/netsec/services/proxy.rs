@@ -38,6 +38,8 @@ pub enum Fault {
     /// The first request with this text goes no further: its connection is cut, and later ones wait until they
     /// are let on.
     Interrupt(&'static str),
+    /// From this text on, what clients send waits until it is let on.
+    Wait(&'static str),
     /// Nothing more is passed on once the client has sent this many bytes.
     HoldRequests { after: usize },
     /// Answered by the proxy itself, the first so many connections.
@@ -224,13 +226,13 @@ fn serve(
     };
     let (from, to) = (client.try_clone().unwrap(), server.try_clone().unwrap());
     let counter = Arc::clone(cuts);
-    let (seen, lost) = (Arc::clone(seen), Arc::new(AtomicBool::new(false)));
+    let (noted, lost) = (Arc::clone(seen), Arc::new(AtomicBool::new(false)));
     let is_lost = Arc::clone(&lost);
     let losses = Arc::clone(cuts);
     let both = [client.try_clone().unwrap(), server.try_clone().unwrap()];
     std::thread::spawn(move || {
         let note = |bytes: &[u8]| {
-            let mut seen = seen.lock().unwrap();
+            let mut seen = noted.lock().unwrap();
             if let Fault::Vanish(texts) = fault
                 && seen.has_come(bytes, texts)
             {
@@ -243,6 +245,17 @@ fn serve(
                 for side in &both {
                     let _ = side.shutdown(Shutdown::Both);
                 }
+            }
+            if let Fault::Wait(text) = fault
+                && seen.has_come(bytes, &[text])
+            {
+                losses.fetch_add(1, Ordering::SeqCst);
+                while !seen.is_open {
+                    drop(seen);
+                    std::thread::sleep(Duration::from_millis(1));
+                    seen = noted.lock().unwrap();
+                }
+                return None;
             }
             let (n, status) = (seen.requests.len(), seen.note(bytes, fault));
             let mut new = seen.requests[n..].iter();

@@ -99,7 +99,7 @@ fn a_push_that_is_cut_off_in_a_batch_neither_loses_nor_doubles() {
 }
 
 /// Begins a push, and waits until it has loaded something.
-fn begun(
+pub fn begun(
     place: &Workplace,
     to: &str,
     more: &[&str],
@@ -131,7 +131,7 @@ fn begun(
 
 /// Stops a push while the server does nothing for it: amid a request it would hold the new rows' places in the
 /// table's index, for which another push has to wait.
-fn stop_between_requests(push: &Child, database: &Database) {
+pub fn stop_between_requests(push: &Child, database: &Database) {
     for _ in 0..100 {
         send_signal(push, "STOP");
         // A request that the server has as a whole ends without the push.
