@@ -345,9 +345,14 @@ impl Push<'_> {
                 "the records that were there stay; what was loaded stays in {place}, and the same push goes on with \
                  it: before another one, drop it"
             ),
+            // Of the last batch nobody has counted.
             (Remains::Among, Mode::Append) => format!(
-                "what was loaded stays under the load `{load}`, and the same push goes on with it: before another one, \
-                 delete it"
+                "what was loaded, if anything, stays under the load `{load}`, and the same push goes on with it: before \
+                 another one, {}",
+                match self.are_some_of_before(destination) {
+                    true => "look at it, as some of it was there before",
+                    false => "delete it",
+                }
             ),
             (Remains::Among, Mode::Replace) => format!(
                 "what was loaded stays under the load `{load}`, and the same push goes on with it: another \
@@ -358,6 +363,11 @@ impl Push<'_> {
             }
         };
         Failure::new(failure.kind(), format!("{failure}; {said}"))
+    }
+
+    /// Returns whether records of this load were there before it, which others may rely on.
+    fn are_some_of_before(&self, destination: &dyn Destination) -> bool {
+        self.summary.already_there > 0 || destination.there_before().is_some_and(|n| n > 0)
     }
 
     /// Takes back what was loaded, so that a mended push does not load it a second time. What an earlier
@@ -378,8 +388,8 @@ impl Push<'_> {
                  replacement deletes them"
             ),
             (Ok(false), Mode::Append) => format!(
-                "{written} records stay beside those that were there before, all under the load `{load}`: \
-                 before another push, delete them"
+                "{written} records stay beside those that were there before, all under the load `{load}`: these may be of \
+                 a push that was verified, so look at them before another push"
             ),
             (Err(error), _) => format!(
                 "taking back the {written} records that were loaded failed: {error}; before another push, delete what \

@@ -72,6 +72,7 @@ fn check_held(place: &Workplace, held: &Proxy, [through, to]: [&str; 2], count: 
 fn check_refused(said: &str, code: i32) {
     assert_eq!(code, 65, "{said}");
     assert!(said.contains("what was loaded is taken back"), "{said}");
+    assert!(!said.contains("delete"), "{said}");
 }
 
 #[test]
@@ -134,6 +135,17 @@ fn a_refused_append_takes_no_record_of_an_equal_replacement_in_a_file() {
     assert_eq!(database.count("tiny"), 300);
     check_refused(&continued(append), 65);
     assert_eq!(database.count("tiny"), 300);
+}
+
+#[test]
+fn what_others_have_added_to_an_append_is_not_taken_back_with_it() {
+    let (database, place) = slow_to_refuse();
+    let append = stopped(&place, &database);
+    database.ask("INSERT INTO tiny SELECT 5000, 1, 1, netsec_load, 99999 FROM tiny LIMIT 1");
+    let said = continued(append);
+    let words = "300 records stay beside those that were there before";
+    assert!(said.contains(words) && !said.contains("delete"), "{said}");
+    assert_eq!(database.count("tiny"), 301);
 }
 
 #[test]

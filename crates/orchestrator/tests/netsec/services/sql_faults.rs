@@ -370,6 +370,16 @@ fn a_file_that_another_program_has_locked_is_said_to_be() {
     drop(other.stdin.take());
     other.wait().unwrap();
     assert_eq!(push_tiny(&place, &limited, &[])["already_there"], 40);
+
+    // Others may read it.
+    let other = another_program(&database, "BEGIN IMMEDIATE");
+    place.write_tiny(41);
+    let called = place.call(&[&push[..], &["--dataset", "tiny.yaml"]].concat());
+    assert_eq!(called.code, 69, "{}", called.err);
+    let words = "what was loaded, if anything, stays under the load `";
+    assert!(called.err.contains(words), "{}", called.err);
+    drop(other);
+    assert_eq!(database.count("tiny"), 40);
 }
 
 #[test]
