@@ -297,6 +297,19 @@ pub fn database_file(uri: &SourceUri) -> Option<PathBuf> {
     }
 }
 
+/// Returns the files that a database keeps beside its own, for as long as somebody has it open.
+pub fn files_beside_database(uri: &SourceUri) -> Vec<PathBuf> {
+    let Some(file) = database_file(uri) else {
+        return Vec::new();
+    };
+    let beside = ["-journal", "-wal", "-shm"].map(|end| {
+        let mut path = file.clone().into_os_string();
+        path.push(end);
+        path.into()
+    });
+    beside.to_vec()
+}
+
 /// Returns whether what is pushed to an address would be read from another one with what is there; of files
 /// their paths tell.
 pub fn is_read_back(to: &SourceUri, from: &SourceUri) -> bool {

@@ -145,6 +145,16 @@ impl PushArguments {
         let Some(quarantine) = &self.quarantine else {
             return Ok(());
         };
+        for (flag, uri) in [("--from", &self.from), ("--to", &self.to)] {
+            let mut beside = connectors::files_beside_database(uri).into_iter();
+            if beside.any(|path| is_same_file(&path, quarantine)) {
+                let message = format!(
+                    "{} belongs to the database that {flag} names: give --quarantine another file",
+                    quarantine.display()
+                );
+                return Err(Failure::new(ErrorKind::Usage, message));
+            }
+        }
         let (from, to) = (from.or(from_database), to.or(to_database));
         for (flag, path) in [("--from", from), ("--to", to)] {
             if path.is_some_and(|path| is_same_file(&path, quarantine)) {

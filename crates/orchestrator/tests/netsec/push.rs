@@ -171,6 +171,26 @@ fn the_quarantine_is_neither_the_source_nor_the_target() {
     }
 }
 
+#[cfg(feature = "sql")]
+#[test]
+fn the_quarantine_is_no_file_that_a_database_keeps_beside_its_own() {
+    let place = Workplace::new();
+    place.write_tiny(20);
+    for (from, to, end, flag) in [
+        ("tiny.csv", "sqlite://rows.db?table=t", "-journal", "--to"),
+        ("tiny.csv", "sqlite://./rows.db?table=t", "-wal", "--to"),
+        ("sqlite://rows.db?table=t", "out.csv", "-shm", "--from"),
+    ] {
+        let fixed = ["push", "--dataset", "tiny.yaml", "--dry-run"];
+        let quarantine = format!("rows.db{end}");
+        let more = ["--from", from, "--to", to, "--quarantine", &quarantine];
+        let called = place.call(&[&fixed[..], &more].concat());
+        assert_eq!(called.code, 64, "{quarantine}: {}", called.err);
+        let words = format!("{quarantine} belongs to the database that {flag} names");
+        assert!(called.err.contains(&words), "{}", called.err);
+    }
+}
+
 #[test]
 fn a_quarantine_names_its_own_columns_apart_from_those_of_the_source() {
     let place = Workplace::new();
