@@ -16,6 +16,9 @@ const CHANGED: &str = "the table would keep it otherwise than it was sent, or wr
                        another key: it rounds, takes keys for equal that are written differently, or has \
                        a trigger";
 
+/// What SQLite says of a table that a module of its own keeps.
+const VIRTUAL: &str = "virtual tables may not be indexed";
+
 impl SqlDestination {
     /// Makes sure that equal keys cannot stand in two records, and that keys are found quickly.
     pub(super) fn index_key(&mut self, into: &TableName, key: &[String]) -> Result<(), Trouble> {
@@ -23,7 +26,17 @@ impl SqlDestination {
             self.check_key_is_short(into, key)?;
             self.check_no_other_index(into, key)?;
         }
-        self.made_index = self.index(into, key)?;
+        let made = self.index(into, key);
+        self.made_index = made.map_err(|trouble| match trouble.reason.contains(VIRTUAL) {
+            true => {
+                let reason = format!(
+                    "`{}` is a virtual table, which cannot have a unique index: --mode upsert needs another table",
+                    into.table
+                );
+                self.refused(&trouble.asked, reason)
+            }
+            false => trouble,
+        })?;
         Ok(())
     }
 

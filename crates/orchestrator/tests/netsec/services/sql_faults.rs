@@ -383,6 +383,33 @@ fn a_file_that_another_program_has_locked_is_said_to_be() {
 }
 
 #[test]
+fn a_virtual_table_takes_no_key() {
+    let database = Database::start(Kind::Sqlite);
+    database.ask("CREATE VIRTUAL TABLE v USING fts5(a, b, y)");
+    let place = Workplace::new();
+    place.write_tiny(40);
+    let to = database.address("v");
+    let push = [
+        "push",
+        "--from",
+        "tiny.csv",
+        "--to",
+        &to,
+        "--dataset",
+        "tiny.yaml",
+    ];
+    let called = place.call(&[&push[..], &["--mode", "upsert", "--key", "a"]].concat());
+    assert_eq!(called.code, 65, "{}", called.err);
+    let words = "`v` is a virtual table, which cannot have a unique index: --mode upsert needs another table";
+    assert!(called.err.contains(words), "{}", called.err);
+    assert!(
+        !called.err.contains("an address may hold"),
+        "{}",
+        called.err
+    );
+}
+
+#[test]
 fn a_query_of_a_file_that_never_gives_its_next_row_is_given_up() {
     let database = Database::start(Kind::Sqlite);
     database.ask("CREATE TABLE t (id TEXT)");
