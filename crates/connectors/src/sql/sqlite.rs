@@ -19,9 +19,12 @@ use rusqlite::{
 
 use sqlx::error::{DatabaseError, ErrorKind};
 
+use crate::failure::Cause;
+
 use super::{
     address::Address,
     connection::CONNECT,
+    failure::{cause_of, reason},
     link::{Link, Pending, Texts, Value, check_reads},
     rows::{Column, Rows},
 };
@@ -53,7 +56,8 @@ impl Sqlite {
         let mut opened = Self::with(address, access)?;
         if !is_writing && opened.is_unfinished() {
             // SQLite puts it right at its first look.
-            Self::with(address, write)?.look().map_err(failed)?;
+            let put_right = || Self::with(address, write)?.look().map_err(failed);
+            put_right().map_err(|error| broken_off(address, error))?;
             opened = Self::with(address, access)?;
         }
         // Who has it locked is said before the time is up.
@@ -327,6 +331,24 @@ fn failed(error: rusqlite::Error) -> sqlx::Error {
     sqlx::Error::Database(Box::new(SqliteError {
         code: said.extended_code,
         message: message.unwrap_or_else(|| said.to_string()),
+    }))
+}
+
+/// Says of a file whose writer was broken off why nobody can read it.
+fn broken_off(address: &Address, error: sqlx::Error) -> sqlx::Error {
+    if !matches!(
+        cause_of(&error),
+        Cause::Permission | Cause::Disk | Cause::Wrong
+    ) {
+        return error;
+    }
+    let file = address.file.display();
+    sqlx::Error::Database(Box::new(SqliteError {
+        code: ffi::SQLITE_PERM,
+        message: format!(
+            "somebody's writing was broken off, and has left {file}-journal or {file}-wal, by which the file has to be put              right before it is read ({}): let a user who may write to it and to its directory read it once",
+            reason(&error)
+        ),
     }))
 }
 

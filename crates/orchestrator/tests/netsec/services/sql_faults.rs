@@ -523,6 +523,29 @@ fn a_file_whose_writer_was_killed_is_read_as_it_was_before() {
     other.kill().unwrap();
     other.wait().unwrap();
     assert!(database.file().with_extension("db-journal").exists());
+    // Who may not write cannot put it right. Everybody may read the file, below a folder that everybody may enter.
+    if database.is_of_root() {
+        let netsec = env!("CARGO_BIN_EXE_netsec");
+        let called = Command::new("setpriv")
+            .args([
+                "--reuid=nobody",
+                "--clear-groups",
+                netsec,
+                "doctor",
+                "--source",
+                &to,
+            ])
+            .output()
+            .unwrap();
+        let said = String::from_utf8(called.stdout).unwrap();
+        for words in [
+            "was broken off",
+            "records.db-journal",
+            "a user who may write",
+        ] {
+            assert!(said.contains(words), "{said}{:?}", called.stderr);
+        }
+    }
     let called = place.call(&["doctor", "--source", &to, "--dataset", "tiny.yaml"]);
     assert_eq!(called.code, 0, "{}{}", called.out, called.err);
     assert_eq!(push_tiny(&place, &to, &[])["already_there"], 3_000);
