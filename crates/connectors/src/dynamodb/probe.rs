@@ -44,6 +44,7 @@ fn ask(connection: &Connection, way: &Way, probed: &mut Probed) -> Result<(), En
         false => "none: anybody on the way can read along",
     };
     let seen = connection.block_on(look(client));
+    let seen = seen.map_err(|trouble| as_foreign(client, trouble));
     let seen = seen.map_err(|trouble| way.named(trouble));
     let (n_passed, last) = match &seen {
         Ok(_) => (3, "table"),
@@ -74,6 +75,19 @@ fn failing(trouble: &Trouble, is_encrypted: bool) -> (usize, &'static str) {
         Cause::Wrong | Cause::Refused => (2, "table"),
         _ if is_encrypted => (0, "TLS"),
         _ => (0, "server"),
+    }
+}
+
+/// Says of a server whose refusal lacks the code that DynamoDB gives with every status, that it is another.
+fn as_foreign(client: &Client, trouble: Trouble) -> Trouble {
+    let status = trouble.reason.strip_prefix("it answers ");
+    let is_bare = status.is_some_and(|status| status.chars().all(|c| c.is_ascii_digit()));
+    match is_bare {
+        true => {
+            let reason = format!("{}, but not as DynamoDB does", trouble.reason);
+            client.trouble(&trouble.asked, Cause::Unreachable, reason)
+        }
+        false => trouble,
     }
 }
 

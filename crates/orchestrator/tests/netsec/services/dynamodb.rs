@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     bucket::environment,
+    http,
     mongodb::{payloads, phishing},
     proxy::{Fault, Proxy},
     s3::{SCHEMA, call, doctor, fails, push, push_tiny, tiny, train},
@@ -369,6 +370,11 @@ fn doctor_names_the_step_that_fails_and_no_secret_is_shown() {
         69,
         "AWS_ACCESS_KEY_ID",
     );
+    let page = Workplace::new();
+    fs::create_dir(page.path("served")).unwrap();
+    let web = http::Server::start(&page);
+    let foreign = "but not as DynamoDB does: check host and port";
+    check(&environment(web.port), &uri, "server", 69, foreign);
     let silent = Proxy::before(port, Fault::Silence);
     let limited = format!("{uri}?time_limit=1");
     let nothing = "no answer within 1 s";
