@@ -302,6 +302,8 @@ pub fn files_beside_database(uri: &SourceUri) -> Vec<PathBuf> {
     let Some(file) = database_file(uri) else {
         return Vec::new();
     };
+    // Where the file is to which a link leads.
+    let file = file.canonicalize().unwrap_or(file);
     let beside = ["-journal", "-wal", "-shm"].map(|end| {
         let mut path = file.clone().into_os_string();
         path.push(end);

@@ -26,11 +26,11 @@ impl LoadNames {
         }
     }
 
-    /// Returns the name under which a push writes, and the one to go on under where some records are there under it.
-    pub(crate) fn by_mode(&self, mode: &LoadMode) -> (&str, &str) {
+    /// Returns the name under which a push writes where nothing of it is there.
+    pub(crate) fn by_mode(&self, mode: &LoadMode) -> &str {
         match mode {
-            LoadMode::Replace => (&self.replaced, &self.appended),
-            LoadMode::Append | LoadMode::Upsert(_) => (&self.appended, &self.replaced),
+            LoadMode::Replace => &self.replaced,
+            LoadMode::Append | LoadMode::Upsert(_) => &self.appended,
         }
     }
 }
@@ -45,7 +45,7 @@ mod tests {
         assert_eq!(names.appended, "aecb750397fd75f7");
         // Tables hold it: it must not change.
         assert_eq!(names.replaced, "b69a3e7524d585ba");
-        assert_eq!(names.by_mode(&LoadMode::Replace).0, names.replaced);
-        assert_eq!(names.by_mode(&LoadMode::Append).0, names.appended);
+        assert_eq!(names.by_mode(&LoadMode::Replace), names.replaced);
+        assert_eq!(names.by_mode(&LoadMode::Append), names.appended);
     }
 }

@@ -19,7 +19,6 @@ use super::{
 };
 use crate::{
     failure::{Cause, Trouble},
-    load::LoadNames,
     written::{as_sink_error, numeric},
 };
 use key::Key;
@@ -36,14 +35,12 @@ pub(crate) struct DynamoDestination {
     writer: Writer,
     mode: LoadMode,
     schema: Schema,
-    names: LoadNames,
-    /// That of the names under which this load's items lie, once it has begun.
     load: String,
     key: Key,
-    /// Keys of items that an equal replacement would have put there.
-    replaced: Vec<Item>,
     /// Whether some of this load may have been there before it began, once that has been looked at.
     was_there: Option<bool>,
+    /// Whether there were items besides those of a replacement when it began.
+    had_others: bool,
     /// What is left of the load when it ends here.
     left: Remains,
     /// What has been read back: of an upserting load so far.
@@ -72,11 +69,10 @@ impl DynamoDestination {
             writer: Writer::new(schema.clone()),
             mode,
             schema: schema.clone(),
-            names: LoadNames::default(),
             load: String::new(),
             key: Key::default(),
-            replaced: Vec::new(),
             was_there: None,
+            had_others: false,
             left: Remains::Among,
             seen: Tally::default(),
         })
@@ -133,36 +129,16 @@ impl DynamoDestination {
     /// some of the requests that went out first have come to their end; what cannot be looked at counts as
     /// there.
     fn is_there(&self, requests: &[Request]) -> bool {
+        let is_key = |name: &String| Some(name.as_str()) == self.key.own();
+        let key_of = |item: &Item| -> Item {
+            let key = item.iter().filter(|(name, _)| is_key(name));
+            key.map(|(name, value)| (name.clone(), value.clone()))
+                .collect()
+        };
         let items = requests.iter().flatten();
-        let keys: Vec<Item> = items.map(|(_, item)| self.key.alone(item)).collect();
+        let keys: Vec<Item> = items.map(|(_, item)| key_of(item)).collect();
         let found = self.connection.block_on(self.client().get(&keys));
         found.map_or(true, |found| !found.is_empty())
-    }
-
-    /// Returns whether an equal replacement has put some of the items there that go out next. Whoever may not look
-    /// at items by their keys reads all of them.
-    fn is_replaced(&self) -> Result<bool, SinkError> {
-        let replaced = &self.names.replaced;
-        match self.connection.block_on(self.client().get(&self.replaced)) {
-            Ok(found) => Ok(!found.is_empty()),
-            Err(trouble) if trouble.cause == Cause::Permission => {
-                Ok(self.tally(replaced)?.count() > 0)
-            }
-            Err(trouble) => Err(trouble.into()),
-        }
-    }
-
-    /// Notes which items an equal replacement would have put there in the place of some, and returns whether to go on
-    /// with those.
-    fn goes_on_with_replaced(&mut self, requests: &[Request]) -> Result<bool, SinkError> {
-        if self.mode != LoadMode::Append || self.load == self.names.replaced {
-            return Ok(false);
-        }
-        let (from, to) = (&self.names.appended, &self.names.replaced);
-        let items = requests.iter().flatten();
-        let keys = items.map(|(_, item)| self.key.renamed(item, from, to));
-        self.replaced = keys.collect();
-        self.is_replaced()
     }
 
     fn tally_of(&self, items: &[Item]) -> Tally {
@@ -176,17 +152,6 @@ impl DynamoDestination {
         tally
     }
 
-    /// Says that an equal replacement has come since this append began: which of its items are final, nobody knows.
-    fn not_first(&self) -> SinkError {
-        SinkError::Unread {
-            location: self.client().address.location.clone(),
-            reason: "a replacement of the same records has run at the same time: push again"
-                .to_owned(),
-            // It can be taken back, and has to be.
-            is_transient: false,
-        }
-    }
-
     /// Says that items of this load went while those of others were deleted.
     fn not_alone(&self, left: Tally) -> Trouble {
         let reason = format!(
@@ -197,22 +162,22 @@ impl DynamoDestination {
         self.client().trouble(asked, Cause::Interrupted, reason)
     }
 
-    /// Selects the items that lie under a load's name, or all others.
-    fn filter(&self, load: &str, is_own: bool) -> Value {
+    /// Selects the items of this load, or all others.
+    fn filter(&self, is_own: bool) -> Value {
         let not = if is_own { "" } else { "NOT " };
         json!({
             "ConsistentRead": true,
             "FilterExpression": format!("{not}begins_with(#key, :load)"),
             "ExpressionAttributeNames": {"#key": self.key.own().unwrap_or_default()},
-            "ExpressionAttributeValues": {":load": {"S": format!("{load}-")}},
+            "ExpressionAttributeValues": {":load": {"S": format!("{}-", self.load)}},
         })
     }
 
-    /// Reads the items that lie under a load's name.
-    fn tally(&self, load: &str) -> Result<Tally, SinkError> {
+    /// Reads the items of this load.
+    fn tally(&self) -> Result<Tally, SinkError> {
         let flattener = Flattener::without(self.key.own().map(str::to_owned));
         let connection = self.connection.clone();
-        let mut source = DynamoSource::of(connection, flattener, self.filter(load, true));
+        let mut source = DynamoSource::of(connection, flattener, self.filter(true));
         let mut tally = Tally::default();
         loop {
             match source.next_batch() {
@@ -223,9 +188,23 @@ impl DynamoDestination {
         }
     }
 
+    /// Returns whether there are items besides those of this load.
+    async fn has_others(&self) -> Result<bool, Trouble> {
+        let mut parameters = self.filter(false);
+        parameters["ProjectionExpression"] = json!("#key");
+        let mut from = None;
+        loop {
+            let page = self.client().scan(&parameters, from.as_ref()).await?;
+            from = page.last_evaluated_key;
+            if !page.items.is_empty() || from.is_none() {
+                return Ok(!page.items.is_empty());
+            }
+        }
+    }
+
     /// Deletes the items of this load, or all others.
     async fn delete(&self, is_own: bool) -> Result<(), Trouble> {
-        let mut parameters = self.filter(&self.load, is_own);
+        let mut parameters = self.filter(is_own);
         parameters["ProjectionExpression"] = json!("#key");
         let client = self.client();
         let mut from = None;
@@ -253,8 +232,7 @@ impl Destination for DynamoDestination {
     }
 
     fn begin(&mut self, load: &str) -> Result<Option<u64>, SinkError> {
-        self.names = LoadNames::of(load);
-        self.names.by_mode(&self.mode).0.clone_into(&mut self.load);
+        load.clone_into(&mut self.load);
         let key = key::of_new_table(&self.mode, &self.schema);
         let table = self.connection.block_on(self.client().open_table(&key))?;
         let key = Key::of(&table.key(), &self.mode, &self.schema);
@@ -262,13 +240,11 @@ impl Destination for DynamoDestination {
             self.client()
                 .trouble("look at the table", Cause::Refused, reason)
         })?;
+        if self.mode == LoadMode::Replace {
+            self.had_others = self.connection.block_on(self.has_others())?;
+        }
         // The number that the server knows is of some hours ago.
         Ok(None)
-    }
-
-    fn lies_under(&self) -> Option<&str> {
-        let is_upsert = matches!(self.mode, LoadMode::Upsert(_));
-        (!is_upsert).then_some(&self.load)
     }
 
     fn load(&mut self, batch: &RawBatch) -> Result<Loaded, SinkError> {
@@ -278,10 +254,6 @@ impl Destination for DynamoDestination {
         let looks = !matches!(self.mode, LoadMode::Upsert(_));
         while looks && self.was_there.is_none() && !requests.is_empty() {
             let rest = requests.split_off(requests.len().min(ABREAST));
-            if self.goes_on_with_replaced(&requests)? {
-                self.names.replaced.clone_into(&mut self.load);
-                return self.load(batch);
-            }
             let (is_there, before) = (self.is_there(&requests), loaded.written);
             threads.block_on(self.write(requests, &mut loaded))?;
             // What the server refuses has never been there, and tells nothing.
@@ -298,11 +270,7 @@ impl Destination for DynamoDestination {
     fn read_back(&mut self) -> Result<Tally, SinkError> {
         match self.mode {
             LoadMode::Upsert(_) => {}
-            _ => self.seen = self.tally(&self.load)?,
-        }
-        let is_append = self.mode == LoadMode::Append && self.load == self.names.appended;
-        if is_append && self.is_replaced()? {
-            return Err(self.not_first());
+            _ => self.seen = self.tally()?,
         }
         Ok(self.seen)
     }
@@ -313,7 +281,7 @@ impl Destination for DynamoDestination {
         }
         self.left = Remains::Replacing;
         self.connection.block_on(self.delete(false))?;
-        let left = self.tally(&self.load)?;
+        let left = self.tally()?;
         if left == self.seen {
             return Ok(());
         }
@@ -329,6 +297,10 @@ impl Destination for DynamoDestination {
         // Once others are deleted, these may be all that there is.
         let is_needed = earlier || self.was_there == Some(true) || self.left != Remains::Among;
         if is_needed || matches!(self.mode, LoadMode::Upsert(_)) {
+            return Ok(false);
+        }
+        // A replacement is seen before it is final: an equal one may have called these verified, and deleted the others.
+        if self.had_others && !self.connection.block_on(self.has_others())? {
             return Ok(false);
         }
         if self.was_there.is_some() {

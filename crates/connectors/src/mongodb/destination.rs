@@ -105,10 +105,24 @@ impl MongoDestination {
 
     /// Finds the name under which documents of this load are there, to go on under it.
     fn find_own(&mut self) -> Result<(), SinkError> {
-        let (own, other) = self.names.by_mode(&self.mode);
-        let there = self.count(&self.staging(), under(other))?;
-        self.load = if there > 0 { other } else { own }.to_owned();
+        let LoadNames { appended, replaced } = self.names.clone();
+        let is_replacement = self.mode == LoadMode::Replace;
+        // Beside the old records an earlier version has begun under a name that appends take back; elsewhere, an append that
+        // has ended amid an equal replacement has left some a second time.
+        if is_replacement || self.is_doubled()? {
+            self.delete(under(&appended))?;
+        }
+        let is_replaced = is_replacement || self.count(&self.staging(), under(&replaced))? > 0;
+        self.load = if is_replaced { replaced } else { appended };
         Ok(())
+    }
+
+    /// Returns whether what lies under an append's own name is there by an equal replacement as well.
+    fn is_doubled(&self) -> Result<bool, SinkError> {
+        let LoadNames { appended, replaced } = &self.names;
+        let count = |name| self.count(&self.staging(), under(name));
+        let n_appended = count(appended)?;
+        Ok(n_appended > 0 && count(replaced)? >= n_appended)
     }
 
     /// Reads the documents of an append. Where all of them are there by an equal replacement, what lies under
@@ -344,6 +358,7 @@ impl Destination for MongoDestination {
 
     fn take_back(&mut self, earlier: bool) -> Result<bool, SinkError> {
         match self.mode {
+            LoadMode::Append if self.is_doubled()? => self.delete(under(&self.names.appended))?,
             LoadMode::Append if !earlier && self.load == self.names.appended => {
                 // Others have added to it.
                 if self.count(&self.staging(), self.own())? > self.n_loaded {

@@ -313,7 +313,7 @@ impl Destination for SqlDestination {
 
     fn begin(&mut self, load: &str) -> Result<Option<u64>, SinkError> {
         self.names = LoadNames::of(load);
-        self.names.by_mode(&self.mode).0.clone_into(&mut self.load);
+        self.names.by_mode(&self.mode).clone_into(&mut self.load);
         self.max_bytes = self.largest_request()?;
         let prepared = self.prepare();
         let before = self.or_leave_nothing(prepared)?;
@@ -384,7 +384,12 @@ impl Destination for SqlDestination {
     }
 
     fn take_back(&mut self, earlier: bool) -> Result<bool, SinkError> {
+        let is_doubled = self.mode == LoadMode::Append && self.is_doubled()?;
         match self.mode {
+            LoadMode::Append if is_doubled => {
+                let own = self.names.appended.clone();
+                self.delete_under(&own)?;
+            }
             LoadMode::Append if !earlier && self.there_before == 0 => return Ok(self.delete_own()?),
             LoadMode::Replace => {
                 let drop = self.into.drop_if_there();
@@ -459,15 +464,25 @@ impl SqlDestination {
 
     /// Finds the name under which records of this load are there, to go on under it; returns how many there are.
     fn find_own(&mut self) -> Result<u64, Trouble> {
-        let (own, other) = self.names.by_mode(&self.mode);
-        let (own, other) = (own.to_owned(), other.to_owned());
-        match self.count_under(&other)? {
-            0 => self.count_under(&own),
-            n => {
-                self.load = other;
-                Ok(n)
-            }
+        let LoadNames { appended, replaced } = self.names.clone();
+        // Beside the old records an earlier version has begun under a name that appends take back; elsewhere, an append that
+        // has ended amid an equal replacement has left some a second time.
+        if self.mode == LoadMode::Replace || self.is_doubled()? {
+            self.delete_under(&appended)?;
         }
+        let n_replaced = self.count_under(&replaced)?;
+        if self.mode == LoadMode::Append && n_replaced == 0 {
+            return self.count_under(&appended);
+        }
+        self.load = replaced;
+        Ok(n_replaced)
+    }
+
+    /// Returns whether what lies under an append's own name is there by an equal replacement as well.
+    fn is_doubled(&mut self) -> Result<bool, Trouble> {
+        let LoadNames { appended, replaced } = self.names.clone();
+        let n_appended = self.count_under(&appended)?;
+        Ok(n_appended > 0 && self.count_under(&replaced)? >= n_appended)
     }
 
     /// Reads the records of an append. Where all of them are there by an equal replacement, what lies under

@@ -346,7 +346,8 @@ fn broken_off(address: &Address, error: sqlx::Error) -> sqlx::Error {
     sqlx::Error::Database(Box::new(SqliteError {
         code: ffi::SQLITE_PERM,
         message: format!(
-            "somebody's writing was broken off, and has left {file}-journal or {file}-wal, by which the file has to be put              right before it is read ({}): let a user who may write to it and to its directory read it once",
+            "somebody's writing was broken off, and has left {file}-journal or {file}-wal, by which the file has to be put \
+             right before it is read ({}): let a user who may write to it and to its directory read it once",
             reason(&error)
         ),
     }))

@@ -79,26 +79,6 @@ impl Key {
         Ok(())
     }
 
-    /// Returns what tells an item, of which that is no part of the record.
-    pub(super) fn alone(&self, item: &Item) -> Item {
-        let key = item
-            .iter()
-            .filter(|(name, _)| Some(name.as_str()) == self.own());
-        key.map(|(name, value)| (name.clone(), value.clone()))
-            .collect()
-    }
-
-    /// Returns what tells the same item of a load of another name.
-    pub(super) fn renamed(&self, item: &Item, from: &str, to: &str) -> Item {
-        let mut key = self.alone(item);
-        for value in key.values_mut() {
-            if let Attribute::Text(text) = value {
-                *text = text.replacen(from, to, 1);
-            }
-        }
-        key
-    }
-
     /// Returns the key of an item.
     pub(super) fn of_item(&self, item: &Item) -> Item {
         let Self::Columns(parts) = self else {

@@ -89,7 +89,7 @@ fn a_refused_append_takes_no_record_of_an_equal_replacement() {
 
 /// Begins an append to a file that is refused, and stops it before it takes back what it has written.
 fn stopped(place: &Workplace, database: &Database) -> Child {
-    let append = Command::new(env!("CARGO_BIN_EXE_netsec"))
+    let mut append = Command::new(env!("CARGO_BIN_EXE_netsec"))
         .args(["push", "--from", "tiny.csv"])
         .args(["--to", &database.address("tiny")])
         .args([&SCHEMA[..], &STRICT].concat())
@@ -99,13 +99,14 @@ fn stopped(place: &Workplace, database: &Database) -> Child {
         .spawn()
         .unwrap();
     // Between two requests, once all have been written that can be.
-    let is_met = || {
-        send_signal(&append, "STOP");
+    let is_met = |append: &Child| {
+        send_signal(append, "STOP");
         std::thread::sleep(Duration::from_millis(50));
         database.is_idle() && database.count("tiny") == 300
     };
-    while !is_met() {
+    while !is_met(&append) {
         send_signal(&append, "CONT");
+        assert!(append.try_wait().unwrap().is_none(), "it was not met");
         std::thread::sleep(Duration::from_millis(1));
     }
     append
@@ -159,27 +160,6 @@ fn a_refused_append_takes_no_document_of_an_equal_replacement() {
 }
 
 #[test]
-fn a_refused_append_takes_no_item_of_an_equal_replacement() {
-    let (table, place) = (Table::new(), with_refused(0));
-    // Longer than an item may be.
-    let schema = "
-name: tiny
-columns:
-- {name: a, type: number}
-- {name: b, type: text}
-target: {column: y, benign: {ok: ['0']}, threats: {bad: ['1']}}
-";
-    let rows: String = (0..300).map(|i| format!("{i},x,{}\n", i % 2)).collect();
-    place.write("tiny.yaml", schema);
-    let long = "x".repeat(500_000);
-    place.write("tiny.csv", format!("a,b,y\n{rows}300,{long},1\n"));
-    let held = Proxy::before(table.server.port, Fault::Wait("DeleteRequest"));
-    let at = |port: u16| format!("{}?endpoint=http://127.0.0.1:{port}", table.uri());
-    let (through, to) = (at(held.port), at(table.server.port));
-    check_held(&place, &held, [&through, &to], || table.count());
-}
-
-#[test]
 fn an_append_amid_which_an_equal_replacement_comes_doubles_nothing() {
     const ROWS: usize = 20_000;
     let place = Workplace::new();
@@ -208,13 +188,21 @@ fn an_append_amid_which_an_equal_replacement_comes_doubles_nothing() {
         assert_eq!(database.count("tiny"), ROWS as u64, "{kind:?}");
     }
     for is_unique in [false, true] {
-        let server = Server::start();
-        if is_unique {
-            server.ask("tiny", &["index", "a", "unique"], "");
-        }
+        // One that has ended before it could be stopped tells nothing.
+        let (server, append, progress) = loop {
+            let server = Server::start();
+            if is_unique {
+                server.ask("tiny", &["index", "a", "unique"], "");
+            }
+            let (mut append, progress) = begun(&place, &server.address("tiny"), &[]);
+            send_signal(&append, "STOP");
+            if server.count("tiny") < ROWS as u64 {
+                break (server, append, progress);
+            }
+            append.kill().unwrap();
+            append.wait().unwrap();
+        };
         let to = server.address("tiny");
-        let (append, progress) = begun(&place, &to, &[]);
-        send_signal(&append, "STOP");
         pushed(&place, &to, &REPLACE);
         send_signal(&append, "CONT");
         let said: Vec<String> = progress.collect();
@@ -227,32 +215,30 @@ fn an_append_amid_which_an_equal_replacement_comes_doubles_nothing() {
 }
 
 #[test]
-fn an_append_amid_which_an_equal_replacement_of_items_comes_makes_room_for_it() {
-    let (table, place) = (Table::new(), with_refused(0));
-    let held = Proxy::before(table.server.port, Fault::Wait("BatchWriteItem"));
-    let at = |port: u16| format!("{}?endpoint=http://127.0.0.1:{port}", table.uri());
-    let (through, to) = (at(held.port), at(table.server.port));
-    table.create(&[("_key", "S")]);
-    let append = std::thread::scope(|scope| {
-        let append = scope.spawn(|| try_to_push(&place, &through, &[]));
-        while held.cuts() == 0 {
-            assert!(!append.is_finished(), "{}", append.join().unwrap().err);
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        pushed(&place, &to, &REPLACE);
-        held.open();
-        append.join().unwrap()
-    });
-    assert_eq!(append.code, 69, "{}", append.err);
-    for words in [
-        "a replacement of the same records has run",
-        "what was loaded is taken back",
-    ] {
-        assert!(append.err.contains(words), "{words}: {}", append.err);
+fn a_refused_append_amid_which_an_equal_replacement_comes_leaves_nothing_of_its_own() {
+    const ROWS: usize = 20_000;
+    let place = Workplace::new();
+    let rows: String = (0..ROWS).map(|i| format!("{i},{i},{}\n", i % 2)).collect();
+    place.write_tiny_rows(format!("a,b,y\n{rows}-1,7,1\n"));
+    let columns = COLUMNS.replacen("UNIQUE", "CHECK (a >= 0)", 1);
+    for kind in [Kind::Postgres, Kind::Sqlite] {
+        let database = Database::start(kind);
+        database.ask(&format!("CREATE TABLE tiny {columns}"));
+        let to = database.address("tiny");
+        let (append, progress) = begun(&place, &to, &STRICT);
+        stop_between_requests(&append, &database);
+        pushed(&place, &to, &LAX);
+        send_signal(&append, "CONT");
+        let said: Vec<String> = progress.collect();
+        let output = append.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(65), "{kind:?} {said:?}");
+        let last = said.last().unwrap();
+        assert!(
+            last.contains("what was loaded is taken back"),
+            "{kind:?} {last}"
+        );
+        assert_eq!(database.count("tiny"), ROWS as u64, "{kind:?}");
     }
-    assert_eq!(table.count(), 300);
-    pushed(&place, &to, &[]);
-    assert_eq!(table.count(), 300);
 }
 
 #[test]
@@ -276,9 +262,16 @@ fn what_a_replacement_has_put_there_an_equal_append_does_not_add() {
             (&told["written"], &told["already_there"]),
             (&json!(100), &json!(600))
         );
-        // As earlier versions have called what they have put there.
         let load = pushed(&place, &database.address("elsewhere"), &[])["load"].clone();
         let load = load.as_str().unwrap();
+        // Also where an append that was killed amid it has left some a second time.
+        database.ask(&format!(
+            "INSERT INTO tiny (a, b, y, netsec_load, netsec_row) SELECT a, b, y, '{load}', netsec_row FROM tiny WHERE \
+             netsec_row <= 200"
+        ));
+        assert_eq!(pushed(&place, &to, &STRICT)["already_there"], 700);
+        assert_eq!(database.count("tiny"), 700);
+        // As earlier versions have called what they have put there.
         database.ask(&format!("UPDATE tiny SET netsec_load = '{load}'"));
         assert_eq!(pushed(&place, &to, &[])["already_there"], 700);
         assert_eq!(database.count("tiny"), 700);
@@ -297,4 +290,61 @@ fn what_a_replacement_has_put_there_an_equal_append_does_not_add() {
         table.server.port
     );
     check(&to, &|| table.count());
+    // Also where the replacement has come to nothing midway.
+    let cut = Proxy::before(
+        table.server.port,
+        Fault::Vanish(&["BatchWriteItem", "BatchWriteItem"]),
+    );
+    let through = format!(
+        "{}?endpoint=http://127.0.0.1:{}&time_limit=1",
+        table.uri(),
+        cut.port
+    );
+    let broken = try_to_push(&place, &through, &REPLACE);
+    assert_eq!(broken.code, 69, "{}", broken.err);
+    pushed(&place, &to, &[]);
+    assert_eq!(table.count(), 700);
+}
+
+/// Pushes items of which one is longer than an item may be.
+#[test]
+fn a_refused_replacement_leaves_the_items_that_are_all_there_are() {
+    let (table, place) = (Table::new(), with_refused(0));
+    let schema = "
+name: tiny
+columns:
+- {name: a, type: number}
+- {name: b, type: text}
+target: {column: y, benign: {ok: ['0']}, threats: {bad: ['1']}}
+";
+    let rows: String = (0..300).map(|i| format!("{i},x,{}\n", i % 2)).collect();
+    place.write("tiny.yaml", schema);
+    let to = format!(
+        "{}?endpoint=http://127.0.0.1:{}",
+        table.uri(),
+        table.server.port
+    );
+    place.write("tiny.csv", format!("a,b,y\n{}", "7,old,1\n".repeat(20)));
+    pushed(&place, &to, &[]);
+    let long = "x".repeat(500_000);
+    place.write("tiny.csv", format!("a,b,y\n{rows}300,{long},1\n"));
+    let strict = [REPLACE, STRICT].concat();
+    let refused = try_to_push(&place, &to, &strict);
+    check_refused(&refused.err, refused.code);
+    assert_eq!(table.count(), 20);
+    // An equal one has deleted the old ones before this one looks.
+    let held = Proxy::before(table.server.port, Fault::Wait("NOT begins_with"));
+    let through = format!("{}?endpoint=http://127.0.0.1:{}", table.uri(), held.port);
+    let refused = std::thread::scope(|scope| {
+        let first = scope.spawn(|| try_to_push(&place, &through, &strict));
+        while held.cuts() == 0 {
+            assert!(!first.is_finished(), "{}", first.join().unwrap().err);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        pushed(&place, &to, &LAX);
+        held.open();
+        first.join().unwrap()
+    });
+    assert_eq!(refused.code, 65, "{}", refused.err);
+    assert_eq!(table.count(), 300, "{}", refused.err);
 }
