@@ -342,12 +342,14 @@ impl History {
         (!is_past).then_some(last)
     }
 
-    /// Returns two entries, one behind the other, of which the first is of a time after a moment, and the second is not:
-    /// on one of two clocks the moment lies behind both, on the other before both.
+    /// Returns the first turn of a time after a moment, and an entry of no such time that was made behind it: on one of two
+    /// clocks that turn had come by then, on the other it had not.
     pub(crate) fn uncertain_at(&self, moment: clock::Timestamp) -> Option<(&Entry, &Entry)> {
-        let is_later = |e: &Entry| clock::parse(&e.at).is_ok_and(|at| at > moment);
-        let mut pairs = self.turns().zip(self.turns().skip(1));
-        pairs.find(|(before, entry)| is_later(before) && !is_later(entry))
+        let turn = self.next_turn(moment)?;
+        let behind = |e: &&Entry| e.sequence > turn.sequence;
+        let has_come = |e: &&Entry| clock::parse(&e.at).is_ok_and(|at| at <= moment);
+        let mut behind = self.counting().filter(behind);
+        Some((turn, behind.find(has_come)?))
     }
 
     /// Returns the entries whose time lies before that of the entry before them, each behind that one:
