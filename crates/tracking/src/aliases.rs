@@ -27,16 +27,18 @@ pub(crate) fn align(
     name: &str,
     history: &History,
 ) -> Result<(), TrackingError> {
-    let origin = history.origin().map(|digest| digest.to_string());
-    if let Some(origin) = origin
-        && !server.follows(name, &origin)?
-    {
-        server.remark(format!(
-            "`{name}` follows the history of another registry on the server: its aliases and marks stay as they are; use \
-             that registry, or give the model a name of its own (--model); where that registry is gone for good, delete \
-             the tag `netsec.history` of the model on the server"
-        ));
-        return Ok(());
+    if let Some(origin) = history.origin() {
+        let origin = origin.to_string();
+        let entries = history.entries().iter();
+        let bundles = entries.map(|entry| entry.bundle.to_string()).collect();
+        if !server.follows(name, &origin, &bundles)? {
+            server.remark(format!(
+                "`{name}` follows the history of another registry on the server: its aliases and marks stay as they are; \
+                 use that registry, or give the model a name of its own (--model); where this one is to be followed, set \
+                 the tag `netsec.history` of the model on the server to {origin}"
+            ));
+            return Ok(());
+        }
     }
     let mut told = history.clone();
     for _ in 0..MAX_ROUNDS {

@@ -22,14 +22,26 @@ pub struct Origin {
 impl Origin {
     /// Looks it up: now, since it cannot be found later.
     pub fn of_environment(failure: Option<String>) -> Self {
-        let variable = |name| std::env::var(name).ok().filter(|text| !text.is_empty());
         Self {
             user: variable("USER").or_else(|| variable("LOGNAME")),
             commit: commit(),
             failure,
-            experiment: variable("MLFLOW_EXPERIMENT_NAME"),
+            ..Self::asked_for()
         }
     }
+
+    /// Says which experiment is asked for now, and nothing else.
+    pub fn asked_for() -> Self {
+        Self {
+            experiment: variable("MLFLOW_EXPERIMENT_NAME"),
+            ..Self::default()
+        }
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    let text = std::env::var(name).ok();
+    text.filter(|text| !text.trim().is_empty())
 }
 
 fn commit() -> Option<String> {

@@ -89,7 +89,8 @@ impl Tracking {
     }
 
     /// Sends something, whether or not it is pending, and forgets that it is, unless it was noted anew meanwhile. When
-    /// that fails, it is pending from then on where there is room for a note. `origin` counts where none is there.
+    /// that fails, it is pending from then on where there is room for a note. `origin` counts where none is there,
+    /// and the experiment that it asks for in any case.
     ///
     /// # Errors
     /// [`TrackingError`]; what was sent until then need not be sent again.
@@ -103,17 +104,10 @@ impl Tracking {
         let _lock = self.spool.lock(settings.limit.unwrap_or_default())?;
         let mut note = self.spool.note(subject)?;
         let known = note.pending().cloned();
-        let mut pending = known.unwrap_or_else(|| {
-            let experiment = settings.experiment.clone();
-            let origin = origin.clone();
-            Pending::new(
-                subject.clone(),
-                Origin {
-                    experiment,
-                    ..origin
-                },
-            )
-        });
+        let mut pending = known.unwrap_or_else(|| Pending::new(subject.clone(), origin.clone()));
+        if origin.experiment.is_some() {
+            pending.origin.experiment.clone_from(&origin.experiment);
+        }
         let server = Server::new(settings.clone());
         let result = match subject {
             Subject::Run(name) => self.send_run(&server, name, &mut pending, &mut note),

@@ -150,10 +150,17 @@ impl Upload<'_> {
         let notes = self.registry.check_notes(name, &history);
         notes.map_err(|error| TrackingError::unaligned(name, error))?;
         let Some(entry) = history.with_bundle(*bundle) else {
-            return Err(TrackingError::Moved {
+            let moved = TrackingError::Moved {
                 what: format!("the version of this run, which was registered as `{name}`,"),
                 location: self.registry.location(),
-            });
+            };
+            // An export for DVC leaves behind the registry that lay beside the runs.
+            if self.record.id == self.record.name {
+                return Err(moved);
+            }
+            self.server
+                .remark(format!("the model is not registered: {moved}"));
+            return Ok(None);
         };
         let is_loadable = if let Some(note) = history.withdrawal(entry.version) {
             let what = match note.withdraws(entry.version) {

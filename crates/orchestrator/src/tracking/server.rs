@@ -122,6 +122,7 @@ fn due(place: &Place, subject: &Subject) -> Result<Due, Failure> {
         root: root.clone(),
         subject: subject.clone(),
         registry,
+        origin: Origin::asked_for(),
     })
 }
 
@@ -146,6 +147,8 @@ struct Due {
     subject: Subject,
     /// Where the registry of a model is, unless it is beside the runs.
     registry: Option<SourceUri>,
+    /// What is asked for now, of what somebody names.
+    origin: Origin,
 }
 
 /// Opens the registry that a run or a decision was made with, unless a flag names another. The variable may mean
@@ -271,7 +274,7 @@ fn send(place: &Place, settings: &Settings, due: &Due) -> (Result<Sent, Failure>
             return (Err(noted.err().map_or(failure, Failure::from)), false);
         }
     };
-    let sent = Tracking::new(&due.root, registry).send(settings, &due.subject, &Origin::default());
+    let sent = Tracking::new(&due.root, registry).send(settings, &due.subject, &due.origin);
     let is_silent = matches!(sent, Err(TrackingError::Unavailable { .. }));
     (sent.map_err(Failure::from), is_silent)
 }
@@ -283,6 +286,7 @@ fn pending(place: &Place) -> Result<(Vec<Due>, Vec<TrackingError>), Failure> {
         root: place.artifacts.clone(),
         subject: one.subject,
         registry: one.registry,
+        origin: Origin::default(),
     };
     Ok((pending.into_iter().map(due).collect(), damaged))
 }
@@ -312,6 +316,7 @@ fn named_run(place: &Place, run: &Path) -> Result<Due, Failure> {
         root: run.root()?,
         subject: Subject::Run(run.name()),
         registry: None,
+        origin: Origin::asked_for(),
     })
 }
 

@@ -1,5 +1,7 @@
 //! Registered models, their versions and aliases.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::{Server, none_if, tag, tags_json, text};
@@ -65,14 +67,27 @@ impl Server {
         self.ensure(find, path, &json!({"name": name}), |_| Some(()))
     }
 
-    /// Lets the aliases of a registered model follow a history, unless they follow another one; returns whether they do.
-    pub(crate) fn follows(&self, name: &str, history: &str) -> Result<bool, TrackingError> {
+    /// Lets the aliases of a registered model follow a history, unless they follow another one, or may do so since the model
+    /// has other bundles than those of this one; returns whether they do.
+    pub(crate) fn follows(
+        &self,
+        name: &str,
+        history: &str,
+        bundles: &BTreeSet<String>,
+    ) -> Result<bool, TrackingError> {
         let asked = self.get("mlflow/registered-models/get", &[("name", name)]);
         let Some(found) = none_if(asked, "RESOURCE_DOES_NOT_EXIST")? else {
             return Ok(true);
         };
         if let Some(followed) = tag(&found["registered_model"]["tags"], HISTORY_TAG) {
             return Ok(followed == history);
+        }
+        let there = self.versions(name)?.into_iter();
+        if !there
+            .filter_map(|version| version.bundle)
+            .all(|bundle| bundles.contains(&bundle))
+        {
+            return Ok(false);
         }
         let body = json!({"name": name, "key": HISTORY_TAG, "value": history});
         match self.post("mlflow/registered-models/set-tag", &body) {

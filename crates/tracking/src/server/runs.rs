@@ -72,7 +72,8 @@ impl Server {
                 return Err(TrackingError::Setting {
                     variable: "MLFLOW_EXPERIMENT_NAME",
                     reason: format!(
-                        "the experiment `{name}` is deleted on {}: restore it there, or set another name",
+                        "the experiment `{name}` is deleted on {}: restore it there, or set another name and name the \
+                         run that is to go there: `netsec tracking sync RUN`",
                         self.location()
                     ),
                 });

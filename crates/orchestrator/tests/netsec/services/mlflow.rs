@@ -468,6 +468,16 @@ fn of_two_registries_on_one_server_the_second_leaves_aliases_and_marks_alone() {
     let ran = first.run(server.port, &[&["--seed", "8"][..], &registry].concat());
     assert!(!ran.err.contains("another registry"), "{}", ran.err);
     assert_eq!(champion(), "3");
+
+    // A model of an earlier version has no tag: whoever has other versions than it does not take it over.
+    server.ask("untag", json!([first.name]));
+    let ran = second.run(server.port, &["--seed", "9"]);
+    assert!(
+        ran.err.contains("follows the history of another registry"),
+        "{}",
+        ran.err
+    );
+    assert_eq!((champion(), withdrawn()), (json!("3"), json!(["1"])));
 }
 
 #[test]

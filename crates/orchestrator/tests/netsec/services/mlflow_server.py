@@ -97,6 +97,9 @@ class Client:
         aliases = self.client.get_registered_model(name).aliases
         return {"versions": sorted(ours.values()), "aliases": {a: ours[str(v)] for a, v in aliases.items()}}
 
+    def untag(self, name):
+        self.client.delete_registered_model_tag(name, "netsec.history")
+
     def withdrawn(self, name):
         versions = self.client.search_model_versions(f"name = '{name}'")
         marked = [version for version in versions if version.tags.get("netsec.status") == "withdrawn"]
