@@ -225,16 +225,18 @@ fn a_clock_that_is_behind_takes_the_last_time_unless_that_lies_far_ahead() {
         }
     }
     // What was declined since then tells as well.
-    let at = |at: &str, action: Action| {
+    let at = |at: &str, action: Action, version: u64| {
         let entry = Entry {
             at: at.to_owned(),
             action,
+            version,
+            bundle: Digest::of(&version.to_le_bytes()),
             ..entry("a")
         };
         registry.append("n", |_| Ok(Some(entry.clone()))).unwrap();
     };
-    at("2027-02-03T00:00:00Z", Action::Promoted);
-    at("2026-02-03T00:00:00Z", Action::Declined);
+    at("2027-02-03T00:00:00Z", Action::Promoted, 1);
+    at("2026-02-03T00:00:00Z", Action::Declined, 2);
     let history = registry.history("n").unwrap();
     let moment = clock::parse("2026-03-03T00:00:00Z").unwrap();
     let refused = registry.champion_at("n", &history, moment);
