@@ -109,10 +109,12 @@ impl MongoDestination {
         let is_replacement = self.mode == LoadMode::Replace;
         // Beside the old records an earlier version has begun under a name that appends take back; elsewhere, an append that
         // has ended amid an equal replacement has left some a second time.
-        if is_replacement || self.is_doubled()? {
+        let count = |name| self.count(&self.staging(), under(name));
+        let (n_appended, n_replaced) = (count(&appended)?, count(&replaced)?);
+        if n_appended > 0 && (is_replacement || n_replaced >= n_appended) {
             self.delete(under(&appended))?;
         }
-        let is_replaced = is_replacement || self.count(&self.staging(), under(&replaced))? > 0;
+        let is_replaced = is_replacement || n_replaced > 0;
         self.load = if is_replaced { replaced } else { appended };
         Ok(())
     }

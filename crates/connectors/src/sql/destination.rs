@@ -467,12 +467,12 @@ impl SqlDestination {
         let LoadNames { appended, replaced } = self.names.clone();
         // Beside the old records an earlier version has begun under a name that appends take back; elsewhere, an append that
         // has ended amid an equal replacement has left some a second time.
-        if self.mode == LoadMode::Replace || self.is_doubled()? {
+        let (n_appended, n_replaced) = (self.count_under(&appended)?, self.count_under(&replaced)?);
+        let is_replacement = self.mode == LoadMode::Replace;
+        if n_appended > 0 && (is_replacement || n_replaced >= n_appended) {
             self.delete_under(&appended)?;
-        }
-        let n_replaced = self.count_under(&replaced)?;
-        if self.mode == LoadMode::Append && n_replaced == 0 {
-            return self.count_under(&appended);
+        } else if n_replaced == 0 && !is_replacement {
+            return Ok(n_appended);
         }
         self.load = replaced;
         Ok(n_replaced)
