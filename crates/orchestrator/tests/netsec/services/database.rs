@@ -260,6 +260,9 @@ impl Database {
             }
             _ => {
                 let mut server = Command::new("mariadbd");
+                // When it starts, it deletes the temporary tables of any server in the directory that it has for them.
+                fs::create_dir_all(path("tmp")).unwrap();
+                server.env("TMPDIR", path("tmp"));
                 server.args(["--no-defaults", "--user=root", "--bind-address=127.0.0.1"]);
                 // As many servers are set up: what is too long is cut.
                 server.arg("--sql-mode=");
@@ -328,7 +331,9 @@ fn model(kind: Kind) -> &'static Path {
         let path = |name: &str| directory.path().join(name);
         if kind == Kind::MariaDb {
             let data = format!("--datadir={}", path("data").display());
-            run(Command::new("mariadb-install-db").args([
+            fs::create_dir(path("tmp")).unwrap();
+            let mut install = Command::new("mariadb-install-db");
+            run(install.env("TMPDIR", path("tmp")).args([
                 "--no-defaults",
                 "--user=root",
                 "--skip-test-db",
