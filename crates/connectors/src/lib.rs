@@ -25,7 +25,7 @@ mod failure;
 mod file;
 #[cfg(feature = "http")]
 mod http;
-#[cfg(any(feature = "dynamodb", feature = "mongodb", feature = "sql"))]
+#[cfg(any(feature = "mongodb", feature = "sql"))]
 mod load;
 #[cfg(feature = "mongodb")]
 mod mongodb;

@@ -5,7 +5,6 @@
 //! them there: what bears a replacement's name, no append takes back.
 
 use artifact::Digest;
-use dataset::LoadMode;
 
 /// The names under which a load's records may lie.
 #[derive(Debug, Clone, Default)]
@@ -25,14 +24,6 @@ impl LoadNames {
             replaced: digest[..load.len().min(digest.len())].to_owned(),
         }
     }
-
-    /// Returns the name under which a push writes where nothing of it is there.
-    pub(crate) fn by_mode(&self, mode: &LoadMode) -> &str {
-        match mode {
-            LoadMode::Replace => &self.replaced,
-            LoadMode::Append | LoadMode::Upsert(_) => &self.appended,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -45,7 +36,5 @@ mod tests {
         assert_eq!(names.appended, "aecb750397fd75f7");
         // Tables hold it: it must not change.
         assert_eq!(names.replaced, "b69a3e7524d585ba");
-        assert_eq!(names.by_mode(&LoadMode::Replace), names.replaced);
-        assert_eq!(names.by_mode(&LoadMode::Append), names.appended);
     }
 }

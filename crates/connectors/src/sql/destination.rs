@@ -313,7 +313,11 @@ impl Destination for SqlDestination {
 
     fn begin(&mut self, load: &str) -> Result<Option<u64>, SinkError> {
         self.names = LoadNames::of(load);
-        self.names.by_mode(&self.mode).clone_into(&mut self.load);
+        let name = match self.mode {
+            LoadMode::Replace => &self.names.replaced,
+            LoadMode::Append | LoadMode::Upsert(_) => &self.names.appended,
+        };
+        name.clone_into(&mut self.load);
         self.max_bytes = self.largest_request()?;
         let prepared = self.prepare();
         let before = self.or_leave_nothing(prepared)?;
