@@ -1,17 +1,24 @@
 //! Files that are there whole or not at all.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use thiserror::Error;
 
 use crate::{
-    Classified, CodecError, ErrorKind, codec,
+    Classified, CodecError, ErrorKind,
+    clock::Stopwatch,
+    codec,
     temporary::{create_temporary, remove_temporary, rename_temporary},
 };
+
+/// Between two attempts at a lock.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// Why something could not be stored or read back.
 #[derive(Debug, Error)]
@@ -194,6 +201,22 @@ pub fn open_lock(path: &Path) -> io::Result<File> {
     check_file(path)?;
     let mut options = File::options();
     options.write(true).create(true).truncate(false).open(path)
+}
+
+/// Locks a file for this process alone; whoever has it is waited for.
+///
+/// # Errors
+/// [`TryLockError::WouldBlock`] where it is still another's after `patience`, else the operating system's.
+pub fn lock_within(file: &File, patience: Duration) -> Result<(), TryLockError> {
+    let since = Stopwatch::start();
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if since.seconds() < patience.as_secs_f64() => {
+                thread::sleep(LOOK_AGAIN);
+            }
+            tried => return tried,
+        }
+    }
 }
 
 /// Reads a whole file where programs of ours alone write: as [`read_bounded`], but what is no file is refused.

@@ -21,8 +21,8 @@ pub use codec::{Artifact, CodecError};
 pub use digest::Digest;
 pub use error::{Classified, ErrorKind, Failure};
 pub use file::{
-    StoreError, create_directory, is_no_file, open_file, open_lock, read_bounded, read_file,
-    remedy, write_atomic, write_new,
+    StoreError, create_directory, is_no_file, lock_within, open_file, open_lock, read_bounded,
+    read_file, remedy, write_atomic, write_new,
 };
 pub use lineage::{Lineage, LineageNode};
 pub use manifest::{ArtifactRecord, FileRecord, Manifest};

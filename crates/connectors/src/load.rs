@@ -26,6 +26,12 @@ impl LoadNames {
     }
 }
 
+/// Returns whether so many records under an append's name, and so many under a replacement's, are those of the append a
+/// second time: the replacement has come amid it, and is whole.
+pub(crate) fn is_doubled(n_appended: u64, n_replaced: u64) -> bool {
+    n_appended > 0 && n_replaced >= n_appended
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

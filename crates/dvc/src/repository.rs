@@ -1,18 +1,13 @@
 //! A DVC repository: the directory with `.dvc` in it.
 
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     io,
     path::{Component, Path, PathBuf},
-    thread,
     time::{Duration, SystemTime},
 };
 
-use artifact::{
-    StoreError,
-    clock::{self, Stopwatch},
-    create_directory, open_lock, write_new,
-};
+use artifact::{StoreError, clock, create_directory, lock_within, open_lock, write_new};
 
 use crate::{DvcError, Link, cache::Cache, documents, git, ignore::Ignore, settings::Settings};
 
@@ -210,8 +205,7 @@ struct Lock {
 /// No export takes longer; DVC takes away a lock when the time of its file is over.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 /// How long DVC waits for its lock, too.
-const PATIENCE_SECONDS: f64 = 3.0;
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Lock {
     fn take(root: &Path, by_being_there: bool) -> Result<Self, DvcError> {
@@ -242,14 +236,9 @@ impl Lock {
     }
 
     fn hold(path: &Path) -> io::Result<Self> {
-        let (file, since) = (open_lock(path)?, Stopwatch::start());
+        let file = open_lock(path)?;
         // A child of this very process has it for a moment between being made and becoming another program.
-        while let Err(taken) = file.try_lock() {
-            if !matches!(taken, TryLockError::WouldBlock) || since.seconds() > PATIENCE_SECONDS {
-                return Err(taken.into());
-            }
-            thread::sleep(LOOK_AGAIN);
-        }
+        lock_within(&file, PATIENCE)?;
         Ok(Self { file, path: None })
     }
 }

@@ -9,9 +9,8 @@ use std::{
 };
 
 use artifact::{
-    StoreError,
-    clock::{self, Stopwatch},
-    create_directory, open_lock, read_file, shell_word, write_atomic,
+    StoreError, clock, create_directory, lock_within, open_lock, read_file, shell_word,
+    write_atomic,
 };
 use dataset::SourceUri;
 use serde::{Deserialize, Serialize};
@@ -20,7 +19,6 @@ use crate::{Origin, TrackingError};
 
 const MAX_BYTES: u64 = 1 << 20;
 const ENDING: &str = ".json";
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// The directory of what is pending.
 #[derive(Debug, Clone)]
@@ -227,16 +225,10 @@ impl Spool {
     /// Another one is waited for as long as `patience` says.
     pub(crate) fn lock(&self, patience: Duration) -> Result<File, TrackingError> {
         let (path, file) = self.lock_file("lock")?;
-        let since = Stopwatch::start();
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(file),
-                Err(TryLockError::WouldBlock) if since.seconds() < patience.as_secs_f64() => {
-                    std::thread::sleep(LOOK_AGAIN);
-                }
-                Err(TryLockError::WouldBlock) => return Err(TrackingError::Busy(path)),
-                Err(TryLockError::Error(e)) => return Err(StoreError::io("lock", &path)(e).into()),
-            }
+        match lock_within(&file, patience) {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(TrackingError::Busy(path)),
+            Err(TryLockError::Error(e)) => Err(StoreError::io("lock", &path)(e).into()),
         }
     }
 

@@ -18,7 +18,7 @@ use mongodb::{
 use super::{connection::Connection, document::Writer, source::MongoSource};
 use crate::{
     failure::Cause,
-    load::LoadNames,
+    load::{LoadNames, is_doubled},
     written::{as_sink_error, numeric},
 };
 
@@ -109,9 +109,8 @@ impl MongoDestination {
         let is_replacement = self.mode == LoadMode::Replace;
         // Beside the old records an earlier version has begun under a name that appends take back; elsewhere, an append that
         // has ended amid an equal replacement has left some a second time.
-        let count = |name| self.count(&self.staging(), under(name));
-        let (n_appended, n_replaced) = (count(&appended)?, count(&replaced)?);
-        if n_appended > 0 && (is_replacement || n_replaced >= n_appended) {
+        let (n_appended, n_replaced) = self.count_both()?;
+        if is_doubled(n_appended, n_replaced) || (is_replacement && n_appended > 0) {
             self.delete(under(&appended))?;
         }
         let is_replaced = is_replacement || n_replaced > 0;
@@ -119,12 +118,11 @@ impl MongoDestination {
         Ok(())
     }
 
-    /// Returns whether what lies under an append's own name is there by an equal replacement as well.
-    fn is_doubled(&self) -> Result<bool, SinkError> {
+    /// Counts the documents under an append's name, and under a replacement's.
+    fn count_both(&self) -> Result<(u64, u64), SinkError> {
         let LoadNames { appended, replaced } = &self.names;
         let count = |name| self.count(&self.staging(), under(name));
-        let n_appended = count(appended)?;
-        Ok(n_appended > 0 && count(replaced)? >= n_appended)
+        Ok((count(appended)?, count(replaced)?))
     }
 
     /// Reads the documents of an append. Where all of them are there by an equal replacement, what lies under
@@ -359,8 +357,14 @@ impl Destination for MongoDestination {
     }
 
     fn take_back(&mut self, earlier: bool) -> Result<bool, SinkError> {
+        let counts = match self.mode {
+            LoadMode::Append => self.count_both()?,
+            LoadMode::Replace | LoadMode::Upsert(_) => (0, 0),
+        };
         match self.mode {
-            LoadMode::Append if self.is_doubled()? => self.delete(under(&self.names.appended))?,
+            LoadMode::Append if is_doubled(counts.0, counts.1) => {
+                self.delete(under(&self.names.appended))?;
+            }
             LoadMode::Append if !earlier && self.load == self.names.appended => {
                 // Others have added to it.
                 if self.count(&self.staging(), self.own())? > self.n_loaded {

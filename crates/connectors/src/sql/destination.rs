@@ -32,7 +32,7 @@ use super::{
 };
 use crate::{
     failure::{Cause, Trouble},
-    load::LoadNames,
+    load::{LoadNames, is_doubled},
     written::{as_sink_error, numeric},
 };
 use record::{Record, Recorder};
@@ -388,9 +388,12 @@ impl Destination for SqlDestination {
     }
 
     fn take_back(&mut self, earlier: bool) -> Result<bool, SinkError> {
-        let is_doubled = self.mode == LoadMode::Append && self.is_doubled()?;
+        let counts = match self.mode {
+            LoadMode::Append => self.count_both()?,
+            LoadMode::Replace | LoadMode::Upsert(_) => (0, 0),
+        };
         match self.mode {
-            LoadMode::Append if is_doubled => {
+            LoadMode::Append if is_doubled(counts.0, counts.1) => {
                 let own = self.names.appended.clone();
                 self.delete_under(&own)?;
             }
@@ -469,11 +472,11 @@ impl SqlDestination {
     /// Finds the name under which records of this load are there, to go on under it; returns how many there are.
     fn find_own(&mut self) -> Result<u64, Trouble> {
         let LoadNames { appended, replaced } = self.names.clone();
+        let (n_appended, n_replaced) = self.count_both()?;
+        let is_replacement = self.mode == LoadMode::Replace;
         // Beside the old records an earlier version has begun under a name that appends take back; elsewhere, an append that
         // has ended amid an equal replacement has left some a second time.
-        let (n_appended, n_replaced) = (self.count_under(&appended)?, self.count_under(&replaced)?);
-        let is_replacement = self.mode == LoadMode::Replace;
-        if n_appended > 0 && (is_replacement || n_replaced >= n_appended) {
+        if is_doubled(n_appended, n_replaced) || (is_replacement && n_appended > 0) {
             self.delete_under(&appended)?;
         } else if n_replaced == 0 && !is_replacement {
             return Ok(n_appended);
@@ -482,11 +485,10 @@ impl SqlDestination {
         Ok(n_replaced)
     }
 
-    /// Returns whether what lies under an append's own name is there by an equal replacement as well.
-    fn is_doubled(&mut self) -> Result<bool, Trouble> {
+    /// Counts the records under an append's name, and under a replacement's.
+    fn count_both(&mut self) -> Result<(u64, u64), Trouble> {
         let LoadNames { appended, replaced } = self.names.clone();
-        let n_appended = self.count_under(&appended)?;
-        Ok(n_appended > 0 && self.count_under(&replaced)? >= n_appended)
+        Ok((self.count_under(&appended)?, self.count_under(&replaced)?))
     }
 
     /// Reads the records of an append. Where all of them are there by an equal replacement, what lies under

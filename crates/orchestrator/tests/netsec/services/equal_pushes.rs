@@ -2,7 +2,7 @@
 //! verified, and nothing is there twice.
 
 use std::{
-    process::{Child, Command, Stdio},
+    process::{Child, Command, Output, Stdio},
     time::Duration,
 };
 
@@ -159,6 +159,21 @@ fn a_refused_append_takes_no_document_of_an_equal_replacement() {
     check_held(&place, &held, [&through, &to], || server.count("tiny"));
 }
 
+/// Lets an append go on that was stopped, to its end; returns what it says.
+fn ended((append, progress): (Child, impl Iterator<Item = String>)) -> (Output, Vec<String>) {
+    send_signal(&append, "CONT");
+    let said = progress.collect();
+    (append.wait_with_output().unwrap(), said)
+}
+
+/// As [`ended`]; it must find that all of its rows are there.
+fn check_all_there(append: (Child, impl Iterator<Item = String>), rows: usize) {
+    let (output, said) = ended(append);
+    assert!(output.status.success(), "{said:?}");
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["already_there"], rows, "{told}");
+}
+
 #[test]
 fn an_append_amid_which_an_equal_replacement_comes_doubles_nothing() {
     const ROWS: usize = 20_000;
@@ -179,12 +194,7 @@ fn an_append_amid_which_an_equal_replacement_comes_doubles_nothing() {
         let (append, progress) = begun(&place, &to, &[]);
         stop_between_requests(&append, &database);
         pushed(&place, &to, &REPLACE);
-        send_signal(&append, "CONT");
-        let said: Vec<String> = progress.collect();
-        let output = append.wait_with_output().unwrap();
-        assert!(output.status.success(), "{kind:?} {said:?}");
-        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(told["already_there"], ROWS, "{kind:?} {told}");
+        check_all_there((append, progress), ROWS);
         assert_eq!(database.count("tiny"), ROWS as u64, "{kind:?}");
     }
     for is_unique in [false, true] {
@@ -202,14 +212,8 @@ fn an_append_amid_which_an_equal_replacement_comes_doubles_nothing() {
             append.kill().unwrap();
             append.wait().unwrap();
         };
-        let to = server.address("tiny");
-        pushed(&place, &to, &REPLACE);
-        send_signal(&append, "CONT");
-        let said: Vec<String> = progress.collect();
-        let output = append.wait_with_output().unwrap();
-        assert!(output.status.success(), "{said:?}");
-        let told: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(told["already_there"], ROWS, "{told}");
+        pushed(&place, &server.address("tiny"), &REPLACE);
+        check_all_there((append, progress), ROWS);
         assert_eq!(server.count("tiny"), ROWS as u64);
     }
 }
@@ -228,15 +232,8 @@ fn a_refused_append_amid_which_an_equal_replacement_comes_leaves_nothing_of_its_
         let (append, progress) = begun(&place, &to, &STRICT);
         stop_between_requests(&append, &database);
         pushed(&place, &to, &LAX);
-        send_signal(&append, "CONT");
-        let said: Vec<String> = progress.collect();
-        let output = append.wait_with_output().unwrap();
-        assert_eq!(output.status.code(), Some(65), "{kind:?} {said:?}");
-        let last = said.last().unwrap();
-        assert!(
-            last.contains("what was loaded is taken back"),
-            "{kind:?} {last}"
-        );
+        let (output, said) = ended((append, progress));
+        check_refused(said.last().unwrap(), output.status.code().unwrap());
         assert_eq!(database.count("tiny"), ROWS as u64, "{kind:?}");
     }
 }
@@ -306,10 +303,10 @@ fn what_a_replacement_has_put_there_an_equal_append_does_not_add() {
     assert_eq!(table.count(), 700);
 }
 
-/// Pushes items of which one is longer than an item may be.
 #[test]
 fn a_refused_replacement_leaves_the_items_that_are_all_there_are() {
     let (table, place) = (Table::new(), with_refused(0));
+    // A text that is longer than an item may be is refused.
     let schema = "
 name: tiny
 columns:

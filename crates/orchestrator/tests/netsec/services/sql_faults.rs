@@ -389,16 +389,9 @@ fn a_virtual_table_takes_no_key() {
     let place = Workplace::new();
     place.write_tiny(40);
     let to = database.address("v");
-    let push = [
-        "push",
-        "--from",
-        "tiny.csv",
-        "--to",
-        &to,
-        "--dataset",
-        "tiny.yaml",
-    ];
-    let called = place.call(&[&push[..], &["--mode", "upsert", "--key", "a"]].concat());
+    let push = ["push", "--from", "tiny.csv", "--to", &to];
+    let upsert = ["--dataset", "tiny.yaml", "--mode", "upsert", "--key", "a"];
+    let called = place.call(&[&push[..], &upsert].concat());
     assert_eq!(called.code, 65, "{}", called.err);
     let words = "`v` is a virtual table, which cannot have a unique index: --mode upsert needs another table";
     assert!(called.err.contains(words), "{}", called.err);
